@@ -1,0 +1,5 @@
+"""`python -m bench` is `rlvr-bench`."""
+
+from bench.cli import main
+
+main()

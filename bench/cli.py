@@ -1,0 +1,296 @@
+"""The command line: one function per verb; an error becomes one sentence and an exit code.
+
+Exit codes: 0 all asked-for cells are done, 1 some cell failed or is invalid, 2 the input is wrong, 130 interrupted.
+Heavy imports live inside the verbs, so that --help answers at once.
+"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from bench.experiment.cell import Cell
+
+DEBUG = "--debug"
+
+app = typer.Typer(
+    help="Which fine-tuning method should I use under RL with verifiable rewards, and why?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+methods_app = typer.Typer(help="Fine-tuning methods.", no_args_is_help=True)
+tasks_app = typer.Typer(help="Tasks: problems, prompts, verifiers.", no_args_is_help=True)
+models_app = typer.Typer(help="Base models that need no hub.", no_args_is_help=True)
+app.add_typer(methods_app, name="methods")
+app.add_typer(tasks_app, name="tasks")
+app.add_typer(models_app, name="models")
+
+ExperimentArgument = Annotated[str, typer.Argument(help="A preset's name, or the path of a TOML file.")]
+ResultsOption = Annotated[Path, typer.Option(help="Folder of run records.")]
+OnlyOption = Annotated[str | None, typer.Option(help="Only the methods that match this glob.")]
+SeedsOption = Annotated[str | None, typer.Option(help="Seeds instead of the experiment's own, such as 0,1,2.")]
+DataOption = Annotated[Path | None, typer.Option(help="Folder of data-set files (also: RLVR_BENCH_DATA).")]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Cells at a time, by default one per processor.", show_default=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option(DEBUG, help="Show the traceback of an error.")] = False) -> None:
+    """Options of every verb."""
+
+
+@app.command()
+def run(
+    experiment: ExperimentArgument,
+    only: OnlyOption = None,
+    seeds: SeedsOption = None,
+    workers: WorkersOption = None,
+    threads: Annotated[int, typer.Option(min=1, help="Processor threads of each cell.")] = 1,
+    results: ResultsOption = Path("results"),
+    reference: Annotated[Path | None, typer.Option(help="Compare with the records of this folder.")] = None,
+    stale: Annotated[bool, typer.Option("--stale", help="Also run again what is from another environment.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
+    data_dir: DataOption = None,
+) -> None:
+    """Train and score the cells of an experiment that are not done yet, then show its leaderboard."""
+    cells = _cells(experiment, only, seeds, data_dir)
+    if dry_run:
+        _show_plan(cells, results, workers)
+        return
+    from bench.launch.experiment_run import run_experiment
+    from bench.launch.local import cores
+
+    code = run_experiment(cells, results, workers or cores(), threads=threads, stale=stale, reference=reference)
+    raise typer.Exit(code)
+
+
+@app.command()
+def plan(
+    experiment: ExperimentArgument,
+    only: OnlyOption = None,
+    seeds: SeedsOption = None,
+    workers: WorkersOption = None,
+    results: ResultsOption = Path("results"),
+    data_dir: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which cells are done, missing or stale and why, and what the rest will take."""
+    _show_plan(_cells(experiment, only, seeds, data_dir), results, workers, as_json)
+
+
+@app.command()
+def leaderboard(results: ResultsOption = Path("results"), as_json: JsonOption = False) -> None:
+    """Derive leaderboard.csv from the run records and show the same table."""
+    from bench.launch.experiment_run import renew_leaderboard
+    from bench.record.lock import results_lock
+    from bench.record.table import show
+    from bench.show import print_json
+
+    with results_lock(results):
+        standings = renew_leaderboard(results)
+    rows = [standing.row for standing in standings]
+    if as_json:
+        print_json(rows)
+    else:
+        show(rows)
+
+
+@methods_app.command("list")
+def methods_list(as_json: JsonOption = False) -> None:
+    """List the registered methods."""
+    import methods.registry
+    from bench.show import print_json, print_table
+
+    rows = [methods.registry.describe(name).model_dump(mode="json") for name in methods.registry.names()]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, ["type", "family", "summary", "dials", "source"])
+
+
+@methods_app.command("show")
+def methods_show(name: str, as_json: JsonOption = False) -> None:
+    """Show a method's formula, source and settings with their defaults."""
+    import methods.registry
+    from bench.show import print_entry, print_json
+
+    entry = methods.registry.describe(name).model_dump(mode="json")
+    if as_json:
+        print_json(entry)
+    else:
+        print_entry(entry, lists=["fields"])
+
+
+@tasks_app.command("list")
+def tasks_list(as_json: JsonOption = False) -> None:
+    """List the tasks."""
+    from bench.show import print_json, print_table
+    from tasks import preview
+
+    rows = preview.listing()
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, ["name", "description"])
+
+
+@tasks_app.command("show")
+def tasks_show(name: str, as_json: JsonOption = False) -> None:
+    """Show a task's levels, settings and prompt styles."""
+    from bench.show import print_entry, print_json
+    from tasks import preview
+
+    entry = preview.details(name)
+    if as_json:
+        print_json(entry)
+    else:
+        print_entry(entry, lists=["settings"])
+
+
+@tasks_app.command("check")
+def tasks_check(name: str, data_dir: DataOption = None) -> None:
+    """Prove that a task's verifier accepts every gold answer and rejects a changed one, and that no split overlaps."""
+    import tasks.registry
+    from tasks.check import check
+
+    report = check(tasks.registry.create({"name": name}, data_dir))
+    sizes = ", ".join(f"{split} {size}" for split, size in report.sizes.items())
+    print(f"{name}: {sizes}: {'passed' if report.passed else 'failed'}")
+    for fault in report.faults():
+        print(fault)
+    raise typer.Exit(0 if report.passed else 1)
+
+
+@tasks_app.command("sample")
+def tasks_sample(
+    name: str,
+    count: Annotated[int, typer.Option("-n", min=1, help="How many problems.")] = 5,
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "train",
+    style: Annotated[str, typer.Option(help="Prompt style.")] = "task",
+    data_dir: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show some problems of a task with their prompts."""
+    import tasks.registry
+    from bench.show import print_json, print_table
+    from tasks import preview
+
+    rows = preview.samples(tasks.registry.create({"name": name}, data_dir), split, count, style)  # type: ignore[arg-type]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, ["id", "family", "level", "prompt", "answer"])
+
+
+@models_app.command("list")
+def models_list(as_json: JsonOption = False) -> None:
+    """List the base models that need no hub."""
+    from bench.models.catalog import catalog
+    from bench.show import print_json, print_table
+
+    rows = [entry.model_dump(mode="json") for entry in catalog()]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, ["name", "kind", "parameters", "description"])
+
+
+@models_app.command("show")
+def models_show(name: str, as_json: JsonOption = False) -> None:
+    """Show how an organism was made and what it measured."""
+    from bench.models.catalog import details
+    from bench.show import print_entry, print_json
+
+    entry = details(name)
+    if as_json:
+        print_json(entry)
+    else:
+        print_entry(entry, lists=["scores"] if "scores" in entry else [])
+
+
+@models_app.command("build")
+def models_build(
+    name: str,
+    folder: Annotated[Path | None, typer.Option(help="Where to build it, by default ./NAME.", show_default=False)] = None,
+) -> None:
+    """Pre-train an organism from its recipe; an interrupted build goes on where it was."""
+    from bench.models.organisms.build import build
+    from bench.models.organisms.progress import Reporter
+
+    target = folder or Path(name)
+    with Reporter() as reporter:
+        build(name, target, reporter)
+    print(target)
+
+
+def main() -> None:
+    """Run the command line; without --debug, no traceback reaches the user."""
+    if DEBUG in sys.argv:  # wherever it stands
+        sys.argv.remove(DEBUG)
+        app()
+    try:
+        app()
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+    except Exception as error:  # noqa: BLE001 - the boundary to the user
+        _fail(*_sentence(error))
+
+
+def _fail(sentence: str, code: int) -> None:
+    print(f"rlvr-bench: {sentence}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _sentence(error: Exception) -> tuple[str, int]:
+    """Return what to say of an error, and the exit code."""
+    from bench.experiment.strict import ExperimentError
+    from bench.models.errors import ModelError
+    from bench.record.errors import RecordError, ResultsInUseError
+    from methods.errors import MethodError
+    from tasks.errors import TaskError
+
+    if isinstance(error, (ExperimentError, ModelError, MethodError, TaskError, ResultsInUseError)):
+        return str(error), 2
+    if isinstance(error, RecordError):
+        return str(error), 1
+    return f"internal error: {type(error).__name__}: {error}; run it again with --debug and report what it says", 1
+
+
+def _cells(experiment: str, only: str | None, seeds: str | None, data_dir: Path | None) -> "list[Cell]":
+    from bench.experiment.cell import cells
+    from bench.experiment.experiment import load
+
+    return cells(load(experiment), only=only, seeds=_seed_list(seeds), data_dir=data_dir)
+
+
+def _seed_list(seeds: str | None) -> tuple[int, ...] | None:
+    from bench.experiment.experiment import distinct_seeds
+    from bench.experiment.strict import ExperimentError
+
+    if seeds is None:
+        return None
+    try:
+        return distinct_seeds(tuple(int(seed) for seed in seeds.split(",")))
+    except ValueError as error:
+        raise ExperimentError(f"--seeds {seeds}: {error}; write whole numbers with commas, such as 0,1,2") from error
+
+
+def _show_plan(cells: "list[Cell]", results: Path, workers: int | None, as_json: bool = False) -> None:
+    from bench.launch.local import cores
+    from bench.launch.plan import as_document, plan
+    from bench.show import print_json, print_table
+
+    planned, problems = plan(cells, results)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    document = as_document(planned, workers or cores())
+    if as_json:
+        print_json(document)
+        return
+    print_table(document["cells"], ["method", "seed", "comparison", "learning_rate", "cell_id", "state", "why"])
+    print(document["summary"])

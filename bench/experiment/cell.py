@@ -1,0 +1,134 @@
+"""A cell: one training run, addressed by its content.
+
+The id hashes what changes the result: the resolved settings, the base model's weight hash, the task's fingerprint and
+the schema of the package. Where and with what it ran (package versions, processor, threads) is recorded beside it.
+"""
+
+import hashlib
+import json
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+import methods.registry
+import tasks.registry
+from bench.experiment.experiment import Experiment
+from bench.experiment.settings import EvaluateSettings, RlvrSettings
+from bench.experiment.strict import ExperimentError, Settings
+from bench.models.fingerprint import fingerprint
+from bench.models.config import BaseConfig
+
+RESULT_SCHEMA = 1
+"""Raised when a change of this package changes what a cell's settings lead to."""
+
+
+class Cell(Settings):
+    """Everything that one training run needs to know."""
+
+    base: BaseConfig
+    base_fingerprint: str
+    task: dict[str, Any]
+    task_fingerprint: str
+    signal: RlvrSettings
+    reward: dict[str, Any]
+    method_name: str
+    method: dict[str, Any]
+    learning_rate: float = Field(gt=0)
+    evaluate: EvaluateSettings
+    extra_fingerprints: tuple[str, ...] = ()
+    seed: int
+    data_dir: Path | None = None
+
+    @property
+    def id(self) -> str:
+        """First 12 hex digits of the SHA-256 of all that changes the result."""
+        content = self._comparable() | {"method": self.method, "learning_rate": self.learning_rate, "seed": self.seed}
+        return _digest(content)[:12]
+
+    @property
+    def comparison(self) -> str:
+        """Name of the group of cells that may be ranked against each other: readable, and unique through its hash."""
+        task = "-".join([str(self.task["name"]), *(str(level) for level in self.task.get("levels") or ())])
+        reward = "-".join(str(value) for value in self.reward.values())
+        parts = [Path(self.base.name).name, task, self.signal.type, reward, _digest(self._comparable())[:6]]
+        return ".".join(part.replace("/", "-").replace("_", "-") for part in parts)
+
+    def _comparable(self) -> dict[str, Any]:
+        """All that must be equal between rows that are ranked together."""
+        return {
+            "schema": RESULT_SCHEMA,
+            "base": self.base_fingerprint,
+            "task": self.task_fingerprint,
+            "extra_tasks": self.extra_fingerprints,
+            "signal": self.signal.model_dump(mode="json", exclude={"report_to"}),
+            "reward": self.reward,
+            "evaluate": self.evaluate.model_dump(mode="json"),
+        }
+
+
+def cells(
+    experiment: Experiment, *, only: str | None = None, seeds: tuple[int, ...] | None = None, data_dir: Path | None = None
+) -> list[Cell]:
+    """Resolve the grid of an experiment, seeds outermost so that every method gets its first seed early.
+
+    Args:
+        only: a glob on method names.
+        seeds: instead of the experiment's own.
+        data_dir: folder of data-set files.
+
+    Raises:
+        ExperimentError, ModelError, TaskError, MethodError: the grid names something that does not exist.
+    """
+    entries = _method_entries(experiment)
+    if only is not None:
+        entries = {name: entry for name, entry in entries.items() if fnmatch(name, only)}
+        if not entries:
+            raise ExperimentError(f'--only "{only}" matches no method of "{experiment.name}"; it has: '
+                                  f"{', '.join(_method_entries(experiment))}")
+    task = tasks.registry.create(experiment.task, data_dir)
+    extra = tuple(tasks.registry.create(dict(settings), data_dir).fingerprint()
+                  for settings in experiment.evaluate.extra_tasks)
+    return [
+        Cell(
+            base=base,
+            base_fingerprint=fingerprint(base),
+            task=experiment.task,
+            task_fingerprint=task.fingerprint(),
+            signal=experiment.signal,
+            reward=reward,
+            method_name=name,
+            method=config,
+            learning_rate=rate,
+            evaluate=experiment.evaluate,
+            extra_fingerprints=extra,
+            seed=seed,
+            data_dir=data_dir,
+        )
+        for seed in seeds or experiment.seeds
+        for base in experiment.bases
+        for reward in experiment.rewards
+        for name, (config, rate) in entries.items()
+    ]
+
+
+def _method_entries(experiment: Experiment) -> dict[str, tuple[dict[str, Any], float]]:
+    """Return each method's resolved config and learning rate; a list of rates gives `name@rate` entries."""
+    entries: dict[str, tuple[dict[str, Any], float]] = {}
+    for name, entry in experiment.methods.items():
+        keys = dict(entry)
+        rates = keys.pop("learning_rate", None)
+        if rates is None:
+            raise ExperimentError(f'methods.{name} of "{experiment.name}" has no learning_rate; add one, or a list to '
+                                  "try several")
+        config = methods.registry.create({"type": name} | keys).model_dump(mode="json")
+        if isinstance(rates, list):
+            entries |= {f"{name}@{rate:g}": (config, float(rate)) for rate in rates}
+        else:
+            entries[name] = (config, float(rates))
+    return entries
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,96 @@
+"""The experiment file: which cells a comparison is made of.
+
+The grid is bases x rewards x methods x seeds. A method entry is the method's own keys plus `learning_rate`; a list of
+rates makes one method of each.
+"""
+
+import tomllib
+from collections import Counter
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, field_validator
+
+from bench.experiment.settings import EvaluateSettings, RlvrSettings
+from bench.experiment.strict import ExperimentError, Settings, did_you_mean, explain
+from bench.models.config import BaseConfig
+
+
+class Experiment(Settings):
+    """A grid of cells and how they are scored."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    description: str = ""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    bases: tuple[BaseConfig, ...] = Field(min_length=1)
+    rewards: tuple[dict[str, Any], ...] = ({"name": "exact"},)
+    task: dict[str, Any]
+    signal: RlvrSettings = RlvrSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    methods: dict[str, dict[str, Any]] = Field(min_length=1)
+
+    @field_validator("bases", mode="before")
+    @classmethod
+    def _names_are_bases(cls, value: Any) -> Any:
+        return [{"name": base} if isinstance(base, str) else base for base in value] if isinstance(value, list) else value
+
+    @field_validator("rewards", mode="before")
+    @classmethod
+    def _names_are_rewards(cls, value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        return [{"name": reward} if isinstance(reward, str) else reward for reward in value]
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_are_distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        return distinct_seeds(seeds)
+
+
+def distinct_seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the seeds, or raise ValueError when there is none, one is negative or one comes twice."""
+    twice = [seed for seed, count in Counter(seeds).items() if count > 1]
+    if not seeds:
+        raise ValueError("there is no seed; give at least one")
+    if twice:
+        raise ValueError(f"seed {twice[0]} is there twice; give each seed once")
+    if min(seeds) < 0:
+        raise ValueError(f"seed {min(seeds)} is negative; use 0 or more")
+    return seeds
+
+
+def presets() -> dict[str, Path]:
+    """Return the experiment files that ship with the package, by name."""
+    folder = Path(str(files("bench") / "presets"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load(name_or_path: str) -> Experiment:
+    """Read an experiment.
+
+    Raises:
+        ExperimentError: no such preset or file, broken TOML, an unknown key, a value out of range.
+    """
+    path = _locate(name_or_path)
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ExperimentError(f"{path}: not valid TOML: {error}; mend the file") from error
+    try:
+        return Experiment.model_validate(document)
+    except ValidationError as error:
+        raise ExperimentError(explain(error, Experiment, str(path))) from error
+
+
+def _locate(name_or_path: str) -> Path:
+    known = presets()
+    if name_or_path in known:
+        return known[name_or_path]
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    if path.suffix == ".toml" or "/" in name_or_path:
+        raise ExperimentError(f"experiment file {name_or_path} does not exist; give a path that does, or a preset: "
+                              f"{', '.join(known)}")
+    raise ExperimentError(f'unknown preset "{name_or_path}"{did_you_mean(name_or_path, known)}')

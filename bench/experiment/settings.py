@@ -1,0 +1,86 @@
+"""What a signal and an evaluation can be told.
+
+A default here is the vetted setting, so that every key in an experiment file is visibly its author's.
+"""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from bench.experiment.strict import Settings
+
+Precision = Literal["fp32", "bf16"]
+
+
+class RlvrSettings(Settings):
+    """GRPO on verifiable rewards (Shao et al. 2024, arXiv 2402.03300), trained by TRL.
+
+    `steps` counts optimizer updates; a rollout batch of `prompts_per_batch` x `group_size` completions serves
+    `updates_per_batch` of them, each on an equal share of the batch.
+    """
+
+    type: Literal["rlvr"] = "rlvr"
+    steps: int = Field(150, ge=1)
+    prompts_per_batch: int = Field(8, ge=1)
+    group_size: int = Field(8, ge=2)
+    updates_per_batch: int = Field(1, ge=1)
+    micro_batch: int | None = Field(None, ge=1)
+    """Completions per forward and backward pass; None takes an update's whole share at once."""
+    max_new_tokens: int = Field(64, ge=1)
+    temperature: float = Field(1.0, gt=0)
+    clip_low: float | None = Field(0.2, gt=0, le=1)
+    """Lower distance of the clip range from 1; None takes clipping away on that side."""
+    clip_high: float | None = Field(0.2, gt=0)
+    kl_weight: float = Field(0.0, ge=0)
+    """Weight of the k3 KL penalty to the frozen base model (Schulman 2020)."""
+    loss_type: Literal["grpo", "bnpo", "dr_grpo", "dapo"] = "dapo"
+    scale_rewards: Literal["group", "batch", "none"] = "group"
+    weight_decay: float = Field(0.0, ge=0)
+    betas: tuple[float, float] = (0.9, 0.999)
+    max_grad_norm: float = Field(1.0, gt=0)
+    warmup_steps: int = Field(0, ge=0)
+    precision: Precision = "fp32"
+    """What forward and backward compute in; every trainable tensor is stored in float32."""
+    rollout_backend: str = "auto"
+    """A name of bench.generate, or "auto": the fast path where it supports the model, else the reference path."""
+    kl_every: int = Field(1, ge=1)
+    """Record the KL to the base every so many rollout batches."""
+    report_to: tuple[str, ...] = ()
+    """Trackers that TRL reports to (tensorboard, trackio, wandb); off by default. Does not change the result."""
+
+    @model_validator(mode="after")
+    def _batch_divides(self) -> "RlvrSettings":
+        completions = self.prompts_per_batch * self.group_size
+        if completions % self.updates_per_batch:
+            raise ValueError(
+                f"updates_per_batch = {self.updates_per_batch} does not divide the {completions} completions of a "
+                "rollout batch (prompts_per_batch x group_size); choose a divisor"
+            )
+        if self.micro_batch is not None and (completions // self.updates_per_batch) % self.micro_batch:
+            raise ValueError(
+                f"micro_batch = {self.micro_batch} does not divide the {completions // self.updates_per_batch} "
+                "completions of one update; choose a divisor"
+            )
+        return self
+
+    @property
+    def batch_size(self) -> int:
+        """Completions in one rollout batch."""
+        return self.prompts_per_batch * self.group_size
+
+
+class EvaluateSettings(Settings):
+    """How base and tuned model are scored; the same for every row of a comparison."""
+
+    splits: tuple[Literal["validation", "test"], ...] = ("validation", "test")
+    samples: int = Field(4, ge=0)
+    """Completions per problem for avg@k, pass@k and maj@k; 0 scores greedily only."""
+    temperature: float = Field(1.0, gt=0)
+    max_new_tokens: int = Field(64, ge=1)
+    batch_size: int = Field(128, ge=1)
+    prompt: str = "task"
+    """Prompt style (see tasks.prompts)."""
+    seed: int = 0
+    """Seed of the sampled completions: the same for all cells, so that methods meet the same random numbers."""
+    extra_tasks: tuple[dict[str, object], ...] = ()
+    """Settings of further tasks that are scored (never trained on), on their test split."""

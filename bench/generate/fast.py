@@ -1,0 +1,278 @@
+"""Generation for Llama-like decoders on a CPU, with as little as possible done per token.
+
+For small models the general generate loop costs more than its arithmetic. Here: fused weights, a static cache, one
+prefill per distinct prompt, attention as two batched products, rows dropped from the batch as they finish, no autograd.
+The samples are those of the reference backend for the same seed, up to floating-point noise.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from bench.generate.backend import Completions, GenerationError, batches, check_request
+from bench.generate.decoder_weights import DecoderWeights, LayerWeights, read_weights, refusal, rotations
+from bench.generate.sampling import draw, row_keys, uniforms
+
+class FastBackend:
+    """Static-cache decoding of Llama, Qwen2 and Qwen3 models; `compute_dtype` is that of weights and activations."""
+
+    name = "fast"
+
+    def __init__(self, compute_dtype: torch.dtype = torch.float32) -> None:
+        self.compute_dtype = compute_dtype
+
+    def refusal(self, model: PreTrainedModel) -> str | None:
+        """Why the fast path cannot run `model`: another architecture, adapters not merged, weights off the CPU."""
+        return refusal(model)
+
+    def generate(
+        self,
+        model: PreTrainedModel,
+        prompts: list[list[int]],
+        *,
+        max_new_tokens: int,
+        temperature: float,
+        seed: int,
+        eos_ids: Collection[int],
+        pad_id: int,
+        batch_size: int,
+    ) -> Completions:
+        """See `Backend.generate`."""
+        check_request(prompts, max_new_tokens, temperature, batch_size)
+        if (reason := refusal(model)) is not None:
+            raise GenerationError(reason)
+        keys = row_keys(prompts, seed)
+        weights = read_weights(model, self.compute_dtype)
+        length = max((len(prompt) for prompt in prompts), default=0) + max_new_tokens
+        decoder = _Decoder(weights, rotations(weights, length), eos_ids)
+        result = Completions([[] for _ in prompts], [[] for _ in prompts], [True for _ in prompts])
+        with torch.inference_mode():
+            for rows in batches(prompts, batch_size):
+                noise = uniforms(keys[rows], max_new_tokens)
+                batch = decoder.complete([prompts[row] for row in rows], temperature, noise)
+                batch.store(rows, result)
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Tokens and their probabilities, shape [rows, steps]; `lengths` counts a row's tokens, 0 if it met no EOS."""
+
+    tokens: Tensor
+    probabilities: Tensor
+    lengths: Tensor
+
+    def store(self, rows: list[int], result: Completions) -> None:
+        """Write this batch into the result of the whole call; `rows` are its places there."""
+        logprobs = self.probabilities.log().tolist()
+        for row, tokens, logprob, length in zip(rows, self.tokens.tolist(), logprobs, self.lengths.tolist(), strict=True):
+            end = length or len(tokens)
+            result.token_ids[row], result.logprobs[row] = tokens[:end], logprob[:end]
+            result.truncated[row] = length == 0
+
+
+class _Place(NamedTuple):
+    """The cache of one layer as one step sees it, rows and key heads in one dimension."""
+
+    key: Tensor
+    value: Tensor
+    keys: Tensor
+    values: Tensor
+    padding: Tensor | None
+
+    def attend(self, qkv: Tensor) -> Tensor:
+        """Add one token per row and let it look back; `qkv` [rows, kv_heads, group + 2, head_dim], out [rows, width]."""
+        rows = qkv.shape[0]
+        qkv = qkv.flatten(0, 1)
+        group = qkv.shape[1] - 2
+        queries, key, value = qkv.split_with_sizes((group, 1, 1), dim=1)
+        self.key.copy_(key.squeeze(1))
+        self.value.copy_(value.squeeze(1))
+        if self.padding is None:
+            scores = torch.bmm(queries, self.keys)
+        else:
+            scores = torch.baddbmm(self.padding, queries, self.keys)
+        return torch.bmm(torch.softmax(scores, dim=-1), self.values).view(rows, -1)
+
+
+class _Cache:
+    """Keys and values of one batch, every row writing to the same place.
+
+    Keys are [layers, rows * kv_heads, head_dim, length], transposed because the product with single queries is several
+    times faster so; values [layers, rows * kv_heads, length, head_dim]. Prompts stand flush right in the first
+    `prompt_length` places. `padding` is 0 where a row may look and the lowest number where it may not, shape
+    [rows * kv_heads, 1, length]; None when all prompts are equally long.
+    """
+
+    def __init__(self, weights: DecoderWeights, prompts: list[list[int]], max_new_tokens: int) -> None:
+        self.rows, self.kv_heads = len(prompts), weights.kv_heads
+        self.prompt_length = max(len(prompt) for prompt in prompts)
+        self.length = self.prompt_length + max_new_tokens
+        shape = (len(weights.layers), self.rows * self.kv_heads)
+        self.keys = torch.empty(*shape, weights.head_dim, self.length, dtype=weights.dtype)
+        self.values = torch.empty(*shape, self.length, weights.head_dim, dtype=weights.dtype)
+        self.padding = _padding(prompts, self.prompt_length, self.length, weights)
+
+    def fill(self, layer: int, keys: Tensor, values: Tensor) -> None:
+        """Write the prompts' keys and values, both [rows, prompt_length, kv_heads, head_dim]."""
+        heads = (self.rows, self.kv_heads)
+        self.keys[layer].unflatten(0, heads)[..., : self.prompt_length] = keys.permute(0, 2, 3, 1)
+        self.values[layer].unflatten(0, heads)[:, :, : self.prompt_length] = values.transpose(1, 2)
+
+    def move(self, targets: Tensor, sources: Tensor) -> None:
+        """Copy whole rows onto others."""
+        heads = (self.rows, self.kv_heads)
+        for cached in (self.keys.unflatten(1, heads), self.values.unflatten(1, heads)):
+            cached.index_copy_(1, targets, cached.index_select(1, sources))
+        if self.padding is not None:
+            padding = self.padding.unflatten(0, heads)
+            padding.index_copy_(0, targets, padding.index_select(0, sources))
+
+    def window(self, rows: int, place: int) -> list[_Place]:
+        """Where the next token of the first `rows` rows is written and what it may look at, layer by layer."""
+        flat, seen = rows * self.kv_heads, place + 1
+        padding = None if self.padding is None else self.padding[:flat, :, :seen]
+        keys, values = self.keys[:, :flat], self.values[:, :flat]
+        parts = (keys[..., place], values[:, :, place], keys[..., :seen], values[:, :, :seen])
+        return [_Place(*tensors, padding) for tensors in zip(*(part.unbind(0) for part in parts), strict=True)]
+
+
+def _padding(prompts: list[list[int]], prompt_length: int, length: int, weights: DecoderWeights) -> Tensor | None:
+    pads = torch.tensor([prompt_length - len(prompt) for prompt in prompts])
+    if not bool(pads.any()):
+        return None
+    hidden = (torch.arange(length) < pads.unsqueeze(1)).repeat_interleave(weights.kv_heads, dim=0)
+    lowest = torch.finfo(weights.dtype).min
+    return torch.zeros(hidden.shape, dtype=weights.dtype).masked_fill_(hidden, lowest).unsqueeze(1)
+
+
+class _Decoder:
+    """The forward pass and the loop over new tokens, for one set of weights."""
+
+    def __init__(self, weights: DecoderWeights, rotary: Tensor, eos_ids: Collection[int]) -> None:
+        self.weights = weights
+        self.rotary = rotary
+        self.is_eos = torch.zeros(weights.embedding.shape[0], dtype=torch.bool)
+        self.is_eos[[token for token in eos_ids if token < len(self.is_eos)]] = True
+        # sqrt(sum x^2 + size * epsilon) is the hypotenuse of the length of x and this constant.
+        self.norm_floor = torch.tensor((weights.width * weights.epsilon) ** 0.5)
+        self.head_norm_floor = torch.tensor((weights.head_dim * weights.epsilon) ** 0.5)
+
+    def complete(self, prompts: list[list[int]], temperature: float, noise: Tensor) -> _Batch:
+        """Decode until every row has ended or `noise`, shape [rows, max_new_tokens], is used up."""
+        steps = noise.shape[1]
+        noise = noise.t().contiguous()
+        cache = _Cache(self.weights, prompts, steps)
+        logits = self._prefill(prompts, cache)
+        tokens = torch.zeros(steps, len(prompts), dtype=torch.long)
+        probabilities = torch.ones(steps, len(prompts))
+        lengths = torch.zeros(len(prompts), dtype=torch.long)
+        first = torch.tensor([len(prompt) for prompt in prompts])
+        rows = torch.arange(len(prompts))
+        for step in range(steps):
+            chosen, probability = draw(logits, temperature, noise[step].index_select(0, rows))
+            tokens[step].index_copy_(0, rows, chosen)
+            probabilities[step].index_copy_(0, rows, probability)
+            ended = self.is_eos.index_select(0, chosen)
+            if bool(ended.any()):
+                lengths[rows[ended]] = step + 1
+                rows = _drop(rows, ended, cache)
+                chosen = tokens[step].index_select(0, rows)
+            if step + 1 == steps or not len(rows):
+                break
+            logits = self._step(chosen, first.index_select(0, rows) + step, cache, cache.prompt_length + step)
+        return _Batch(tokens.t(), probabilities.t(), lengths)
+
+    def _step(self, tokens: Tensor, position: Tensor, cache: _Cache, place: int) -> Tensor:
+        """Logits after one more token per row, shape [rows, vocabulary]."""
+        x = self.weights.embedding.index_select(0, tokens)
+        rotary = self.rotary.index_select(0, position)[:, None, None]
+        for layer, here in zip(self.weights.layers, cache.window(len(tokens), place), strict=True):
+            x.addmm_(here.attend(self._project(layer, x, rotary)), layer.out)
+            self._finish(layer, x)
+        return self._logits(x)
+
+    def _prefill(self, prompts: list[list[int]], cache: _Cache) -> Tensor:
+        """Read each distinct prompt once and hand its keys and values to all of its rows; logits of the last token."""
+        numbers: dict[tuple[int, ...], int] = {}
+        owner = torch.tensor([numbers.setdefault(tuple(prompt), len(numbers)) for prompt in prompts])
+        count, length = len(numbers), cache.prompt_length
+        pads = torch.tensor([length - len(prompt) for prompt in numbers])
+        tokens = torch.tensor([[0] * (length - len(prompt)) + list(prompt) for prompt in numbers])
+        places = torch.arange(length)
+        rotary = self.rotary[(places - pads.unsqueeze(1)).clamp_(min=0)].view(count * length, 1, 1, -1)
+        mask = None
+        if bool(pads.any()):
+            # A padded place looks at itself, so that no row of scores is empty.
+            visible = (places >= pads.view(-1, 1, 1)) & (places <= places.unsqueeze(1)) | torch.eye(length).bool()
+            mask = visible.unsqueeze(1)
+        x = self.weights.embedding[tokens.flatten()]
+        for index, layer in enumerate(self.weights.layers):
+            qkv = self._project(layer, x, rotary).unflatten(0, (count, length))
+            group = self.weights.group
+            cache.fill(index, qkv[..., group, :][owner], qkv[..., group + 1, :][owner])
+            attended = functional.scaled_dot_product_attention(
+                qkv[..., :group, :].permute(0, 2, 3, 1, 4).flatten(1, 2),
+                qkv[..., group, :].transpose(1, 2),
+                qkv[..., group + 1, :].transpose(1, 2),
+                attn_mask=mask,
+                is_causal=mask is None,
+                scale=1.0,
+                enable_gqa=group > 1,
+            )
+            x.addmm_(attended.transpose(1, 2).reshape(count * length, -1), layer.out)
+            self._finish(layer, x)
+        return self._logits(x.unflatten(0, (count, length))[:, -1])[owner]
+
+    def _project(self, layer: LayerWeights, x: Tensor, rotary: Tensor) -> Tensor:
+        """Rotated queries and keys, and values: [tokens, kv_heads, group + 2, head_dim]; `x` is [tokens, width]."""
+        weights = self.weights
+        qkv = _linear(_normalised(x, self.norm_floor), layer.qkv, layer.qkv_bias)
+        qkv = qkv.view(x.shape[0], weights.kv_heads, weights.group + 2, weights.head_dim)
+        turned = qkv[:, :, : weights.group + 1]
+        if layer.head_norm is not None:
+            turned.copy_(_normalised(turned, self.head_norm_floor) * layer.head_norm)
+        if turned.dtype == torch.float32:
+            turned.view(torch.complex64).mul_(rotary)
+        else:
+            turned.copy_((turned.float().view(torch.complex64) * rotary).view(torch.float32))
+        return qkv
+
+    def _finish(self, layer: LayerWeights, x: Tensor) -> None:
+        """Output bias of the attention, then the feed-forward block, added to `x` in place."""
+        if layer.out_bias is not None:
+            x += layer.out_bias
+        gate, up = _linear(_normalised(x, self.norm_floor), layer.gate_up, layer.gate_up_bias).chunk(2, dim=-1)
+        x.addmm_(functional.silu(gate).mul_(up), layer.down)
+        if layer.down_bias is not None:
+            x += layer.down_bias
+
+    def _logits(self, x: Tensor) -> Tensor:
+        hidden = _normalised(x, self.norm_floor) * self.weights.norm
+        return _linear(hidden, self.weights.head, self.weights.head_bias).float()
+
+
+def _drop(rows: Tensor, ended: Tensor, cache: _Cache) -> Tensor:
+    """Row numbers that go on; rows from the end take the places of ended ones, in the cache too."""
+    left = len(rows) - int(ended.sum())
+    holes, movers = ended[:left].nonzero().squeeze(1), (~ended[left:]).nonzero().squeeze(1) + left
+    if len(holes):
+        cache.move(holes, movers)
+        rows[holes] = rows[movers]
+    return rows[:left]
+
+
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return torch.mm(x, weight) if bias is None else torch.addmm(bias, x, weight)
+
+
+def _normalised(x: Tensor, floor: Tensor) -> Tensor:
+    """`x` over sqrt(sum x^2 + floor^2) in its last dimension; the square root of the size is in the weights that follow."""
+    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
+    normalised = x / torch.hypot(length, floor)
+    return normalised if normalised.dtype == x.dtype else normalised.to(x.dtype)

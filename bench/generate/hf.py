@@ -1,0 +1,108 @@
+"""The reference backend: transformers' own `generate`, for any model that it can run.
+
+Tokens are chosen by our sampler in a logits processor, which leaves `generate` a single possible token; masks, cache and
+stopping are transformers'. Speed is not its aim (see `fast`).
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedModel
+
+from bench.generate.backend import Completions, batches, check_request
+from bench.generate.sampling import Keys, draw, row_keys, uniforms
+
+
+class _Draw(LogitsProcessor):  # type: ignore[misc]
+    """Replaces the scores by a one-hot choice of our sampler and keeps the probability of each choice."""
+
+    def __init__(self, noise: Tensor, temperature: float) -> None:
+        self.noise = noise
+        self.temperature = temperature
+        self.probabilities: list[Tensor] = []
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        tokens, probabilities = draw(scores, self.temperature, self.noise[:, len(self.probabilities)])
+        self.probabilities.append(probabilities)
+        return torch.full_like(scores, -torch.inf).scatter_(1, tokens.unsqueeze(1), 0.0)
+
+
+@contextmanager
+def _plain_inference(model: PreTrainedModel) -> Iterator[None]:
+    """Evaluation mode, and none of the generation settings (repetition penalty, top-k) that a model may ship."""
+    training = [module for module in model.modules() if module.training]
+    shipped, model.generation_config = model.generation_config, GenerationConfig()
+    model.eval()
+    try:
+        yield
+    finally:
+        model.generation_config = shipped
+        for module in training:
+            module.training = True
+
+
+class HfBackend:
+    """Generation by transformers, with left padding."""
+
+    name = "hf"
+
+    def refusal(self, model: PreTrainedModel) -> str | None:
+        """None for every model that can generate."""
+        if model.can_generate():
+            return None
+        return f"{type(model).__name__} cannot generate text; load the base with AutoModelForCausalLM."
+
+    def generate(
+        self,
+        model: PreTrainedModel,
+        prompts: list[list[int]],
+        *,
+        max_new_tokens: int,
+        temperature: float,
+        seed: int,
+        eos_ids: Collection[int],
+        pad_id: int,
+        batch_size: int,
+    ) -> Completions:
+        """See `Backend.generate`."""
+        check_request(prompts, max_new_tokens, temperature, batch_size)
+        keys = row_keys(prompts, seed)
+        result = Completions([[] for _ in prompts], [[] for _ in prompts], [True for _ in prompts])
+        with _plain_inference(model):
+            for rows in batches(prompts, batch_size):
+                config = GenerationConfig(
+                    max_new_tokens=max_new_tokens,
+                    do_sample=False,
+                    eos_token_id=sorted(eos_ids) or None,
+                    pad_token_id=pad_id,
+                )
+                tokens, logprobs = _batch(model, [prompts[row] for row in rows], keys[rows], temperature, config)
+                for position, row in enumerate(rows):
+                    length = _length(tokens[position], eos_ids)
+                    result.token_ids[row] = tokens[position][:length]
+                    result.logprobs[row] = logprobs[position][:length]
+                    result.truncated[row] = tokens[position][length - 1] not in eos_ids
+        return result
+
+
+def _batch(
+    model: PreTrainedModel, prompts: list[list[int]], keys: Keys, temperature: float, config: GenerationConfig
+) -> tuple[list[list[int]], list[list[float]]]:
+    width = max(len(prompt) for prompt in prompts)
+    padded = [[config.pad_token_id] * (width - len(prompt)) + prompt for prompt in prompts]
+    attended = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+    sampler = _Draw(uniforms(keys, config.max_new_tokens).to(model.device), temperature)
+    sequences = model.generate(
+        input_ids=torch.tensor(padded, device=model.device),
+        attention_mask=torch.tensor(attended, device=model.device),
+        generation_config=config,
+        logits_processor=LogitsProcessorList([sampler]),
+    )
+    return sequences[:, width:].tolist(), torch.stack(sampler.probabilities, dim=1).log().tolist()
+
+
+def _length(tokens: list[int], eos_ids: Collection[int]) -> int:
+    """Tokens up to and with the first EOS; all of them when there is none."""
+    return next((position + 1 for position, token in enumerate(tokens) if token in eos_ids), len(tokens))

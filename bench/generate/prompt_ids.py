@@ -1,0 +1,24 @@
+"""From a prompt to token ids: one way for training and evaluation, so that both ask the same thing."""
+
+from transformers import PreTrainedTokenizerBase
+
+Prompt = str | list[dict[str, str]]
+"""Plain text for a base model, or chat messages for a model with a chat template."""
+
+
+def prompt_ids(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> list[int]:
+    """Return the token ids of a prompt; messages go through the tokenizer's own chat template.
+
+    Raises:
+        ValueError: messages are asked of a tokenizer that has no chat template.
+    """
+    if isinstance(prompt, str):
+        ids: list[int] = tokenizer(prompt)["input_ids"]
+        return ids
+    if tokenizer.chat_template is None:
+        raise ValueError(
+            "the task asks in chat messages, but this model's tokenizer has no chat template; set task.chat = false"
+        )
+    rendered = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
+    ids = tokenizer(rendered, add_special_tokens=False)["input_ids"]
+    return ids

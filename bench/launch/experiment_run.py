@@ -1,0 +1,94 @@
+"""One `rlvr-bench run`: lock, plan, cells, leaderboard, the difference to a reference."""
+
+import sys
+from pathlib import Path
+
+from bench.experiment.cell import Cell
+from bench.launch import local
+from bench.launch.plan import PlannedCell, plan
+from bench.launch.progress import RunDisplay
+from bench.record import store
+from bench.record.compare import compare
+from bench.record.leaderboard import Standing, leaderboard
+from bench.record.leaderboard_file import write_csv
+from bench.record.lock import results_lock
+from bench.record.table import show, show_differences
+
+FAILED_EXIT = 1
+INTERRUPTED_EXIT = 130
+
+
+def run_experiment(
+    cells: list[Cell], results: Path, workers: int, *, threads: int = 1, stale: bool = False, reference: Path | None = None
+) -> int:
+    """Run what is not done yet, renew the leaderboard, show its rows of these cells, and return the exit code.
+
+    Args:
+        cells: the experiment's cells; those whose record is there already are not run again.
+        results: the results folder; locked meanwhile.
+        workers: cells at a time, each in a process of its own.
+        threads: processor threads of each cell.
+        stale: run cells again whose result came from another environment.
+        reference: a results folder whose leaderboard the rows are compared with.
+
+    Raises:
+        ResultsInUseError: another process holds the results folder.
+        RecordError: the leaderboard cannot be written.
+    """
+    with results_lock(results):
+        planned, problems = plan(cells, results)
+        _say(*problems)
+        todo = [entry.cell for entry in planned if entry.runs or (stale and entry.state == "stale")]
+        _announce(planned, todo, results)
+        interrupted = _run_cells(todo, results, workers, threads)
+        standings = renew_leaderboard(results)
+        finished, _ = plan(cells, results)
+    comparisons = {cell.comparison for cell in cells}
+    shown = [standing for standing in standings if standing.row["comparison"] in comparisons]
+    show([standing.row for standing in shown])
+    if reference is not None:
+        others = [standing for standing in leaderboard(store.load_all(reference)[0]) if standing.row["comparison"] in comparisons]
+        show_differences(compare(shown, others))
+    if interrupted:
+        done = sum(not entry.runs for entry in finished)
+        _say(f"stopped: {done} of {len(cells)} cells are done; the same command goes on from there")
+        return INTERRUPTED_EXIT
+    return FAILED_EXIT if any(_is_bad(entry) for entry in finished) else 0
+
+
+def renew_leaderboard(results: Path) -> list[Standing]:
+    """Derive `leaderboard.csv` from the records of a results folder; a record that cannot be read is said and left out."""
+    records, problems = store.load_all(results)
+    _say(*(str(problem) for problem in problems))
+    standings = leaderboard(records)
+    write_csv(results, (standing.row for standing in standings))
+    return standings
+
+
+def _run_cells(todo: list[Cell], results: Path, workers: int, threads: int) -> bool:
+    """Run cells and return whether the user interrupted."""
+    if not todo:
+        return False
+    with RunDisplay(len(todo), workers) as display:
+        try:
+            local.run(todo, results, workers, threads, display)
+        except KeyboardInterrupt:
+            return True
+    return False
+
+
+def _announce(planned: list[PlannedCell], todo: list[Cell], results: Path) -> None:
+    kept = len(planned) - len(todo)
+    _say(f"{len(todo)} cells to run, {kept} already in {results}")
+    moved = {entry.why for entry in planned if entry.state == "stale" and not entry.runs and entry.cell not in todo}
+    for why in sorted(moved):
+        _say(f"kept, though from another environment ({why}); --stale runs them again")
+
+
+def _is_bad(entry: PlannedCell) -> bool:
+    return entry.runs or (entry.record is not None and entry.record.status in ("failed", "invalid"))
+
+
+def _say(*sentences: str) -> None:
+    for sentence in sentences:
+        print(sentence, file=sys.stderr, flush=True)

@@ -1,0 +1,104 @@
+"""Runs cells on this machine: one process each, forked from a server that holds the heavy imports.
+
+Several at a time; a cell that dies takes nothing with it. The caller holds the lock of the results folder.
+"""
+
+import multiprocessing
+import os
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+from bench.experiment.cell import Cell
+from bench.launch.causes import cause_of_exit
+from bench.launch.events import Event, Outcome
+from bench.launch.worker import record_failure, tail, work
+
+Listener = Callable[[Cell, Event | Outcome | None], None]
+"""Hears every event and outcome of a cell, and None about every second while nothing happens."""
+
+
+@dataclass(slots=True)
+class _Job:
+    cell: Cell
+    process: ForkServerProcess
+    connection: Connection
+    log: Path
+    outcome: Outcome | None = None
+
+
+def cores() -> int:
+    """Return the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run(cells: Iterable[Cell], results: Path, workers: int, threads: int, listen: Listener) -> list[Outcome]:
+    """Run cells, `workers` at a time with `threads` threads each, and return their outcomes in the order in which they ended.
+
+    On KeyboardInterrupt the running cells are ended (they will run again next time) and the interrupt goes on.
+    """
+    # The fork server and so every cell inherits these; set here because OpenMP reads them when torch is imported.
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["bench.launch.preload"])
+    waiting, running, outcomes = deque(cells), list[_Job](), list[Outcome]()
+    with tempfile.TemporaryDirectory(prefix="rlvr-bench-") as folder:
+        try:
+            while waiting or running:
+                while waiting and len(running) < workers:
+                    running.append(_start(context, waiting.popleft(), results, Path(folder), threads))
+                ended = _listen(running, listen)
+                for job in ended:
+                    running.remove(job)
+                    outcome = _end(job, results)
+                    listen(job.cell, outcome)
+                    outcomes.append(outcome)
+        finally:
+            for job in running:
+                job.process.kill()
+                job.process.join()
+    return outcomes
+
+
+def _start(context: multiprocessing.context.ForkServerContext, cell: Cell, results: Path, folder: Path,
+           threads: int) -> _Job:
+    ours, theirs = context.Pipe()
+    log = folder / f"{cell.id}.log"
+    process = context.Process(target=work, args=(cell, results, log, threads, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    return _Job(cell, process, ours, log)
+
+
+def _listen(running: list[_Job], listen: Listener) -> list[_Job]:
+    """Pass on what the cells say, and return those whose process has ended."""
+    by_connection = {job.connection: job for job in running}
+    ready = wait(list(by_connection), timeout=1.0)
+    if not ready:
+        listen(running[0].cell, None)
+    ended = []
+    for connection in ready:
+        job = by_connection[connection]  # type: ignore[index]
+        try:
+            message = job.connection.recv()
+        except (EOFError, OSError):
+            ended.append(job)
+            continue
+        if isinstance(message, Outcome):
+            job.outcome = message
+        else:
+            listen(job.cell, message)
+    return ended
+
+
+def _end(job: _Job, results: Path) -> Outcome:
+    job.connection.close()
+    job.process.join()
+    if job.outcome is not None:
+        return job.outcome
+    return record_failure(job.cell, results, cause_of_exit(job.process.exitcode, tail(job.log)))

@@ -1,0 +1,121 @@
+"""What of an experiment is done, what is missing, what is stale and why, and what the rest will cost."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Literal
+
+from bench.experiment.cell import Cell
+from bench.record import store
+from bench.record.environment import capture, changes
+from bench.record.schema import Environment, RunRecord
+
+State = Literal["done", "missing", "stale", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCell:
+    """One cell and its state; `why` says what is stale or how it failed."""
+
+    cell: Cell
+    state: State
+    why: str = ""
+    record: RunRecord | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether `run` would run it: a result that only differs in its environment is kept until asked otherwise."""
+        return self.state in ("missing", "failed") or (self.state == "stale" and self.record is None)
+
+
+def plan(cells: Iterable[Cell], results: Path) -> tuple[list[PlannedCell], list[str]]:
+    """Compare cells with the records of a results folder.
+
+    Returns:
+        One entry per cell in the given order, and one sentence per record that could not be read.
+    """
+    records, problems = store.load_all(results)
+    by_path = {store.folder_of(results, record): record for record in records}
+    by_name: dict[tuple[Any, ...], list[RunRecord]] = {}
+    for record in records:
+        by_name.setdefault(_name(record.cell), []).append(record)
+    now = capture()
+    planned = []
+    for cell in cells:
+        folder = store.run_folder(
+            results, comparison=cell.comparison, method=cell.method_name, seed=cell.seed, cell_id=cell.id
+        )
+        document = cell.model_dump(mode="json")
+        planned.append(_state(cell, document, by_path.get(folder), by_name.get(_name(document), []), now))
+    return planned, [str(problem) for problem in problems]
+
+
+def as_document(planned: list[PlannedCell], workers: int) -> dict[str, Any]:
+    """Return the plan as JSON-able data, with an estimate from the finished cells of the same experiment."""
+    rows = [
+        {
+            "method": entry.cell.method_name,
+            "seed": entry.cell.seed,
+            "comparison": entry.cell.comparison,
+            "learning_rate": entry.cell.learning_rate,
+            "cell_id": entry.cell.id,
+            "state": entry.state,
+            "why": entry.why,
+        }
+        for entry in planned
+    ]
+    waiting = sum(entry.runs for entry in planned)
+    minutes, tokens = _estimate(planned, waiting, workers)
+    known = f": about {minutes:.0f} min with {workers} at a time, {tokens:,} generated tokens" if minutes else ""
+    summary = f"{len(planned) - waiting} of {len(planned)} cells are done, {waiting} to run{known if waiting else ''}"
+    return {"cells": rows, "to_run": waiting, "minutes": minutes, "tokens": tokens, "summary": summary}
+
+
+def _estimate(planned: list[PlannedCell], waiting: int, workers: int) -> tuple[float | None, int | None]:
+    """Minutes and generated tokens of the cells to run, by the mean of the finished ones; None without any."""
+    past = [entry.record for entry in planned if entry.record is not None and entry.record.status == "done"]
+    if not past:
+        return None, None
+    stages = [record.cost.seconds for record in past]
+    seconds = fmean(sum(value or 0.0 for stage, value in each.items() if "/" not in stage) for each in stages)
+    tokens = fmean(record.cost.tokens or 0 for record in past)
+    return seconds * waiting / workers / 60, round(tokens * waiting)
+
+
+def _state(
+    cell: Cell, document: dict[str, Any], found: RunRecord | None, namesakes: list[RunRecord], now: Environment
+) -> PlannedCell:
+    if found is not None:
+        if found.status == "failed":
+            return PlannedCell(cell, "failed", found.cause.message if found.cause else "", found)
+        moved = changes(found.environment, now)
+        return PlannedCell(cell, "stale", ", ".join(moved), found) if moved else PlannedCell(cell, "done", "", found)
+    if namesakes:
+        differences = _differences(namesakes[-1].cell, document)
+        return PlannedCell(cell, "stale", ", ".join(differences) or "the code that a result depends on changed")
+    return PlannedCell(cell, "missing")
+
+
+def _name(document: dict[str, Any]) -> tuple[Any, ...]:
+    """What a person would call the same cell: it may differ in settings."""
+    return (
+        document["base"]["name"], document["task"]["name"], document["signal"]["type"], str(document["reward"]),
+        document["method_name"], document["seed"],
+    )
+
+
+def _differences(before: dict[str, Any], after: dict[str, Any], prefix: str = "") -> list[str]:
+    found = []
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += _differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            found.append(f"{prefix}{key} {_short(old)} -> {_short(new)}")
+    return found
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,0 +1,153 @@
+"""The way of a cell: base model, method, training, geometry, evaluation, record.
+
+Everything random comes from the cell's own seeds; everything shared (the base model's scores) comes from the cache.
+"""
+
+import copy
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+import methods.registry
+import tasks.registry
+from bench.evaluate.scores import base_scores, score_all
+from bench.experiment.cell import Cell
+from bench.generate.backend import create_for
+from bench.generate.prompt_ids import prompt_ids
+from bench.geometry.precision import Change, change, summary
+from bench.launch.events import Event
+from bench.models import base as base_models
+from bench.record.environment import capture
+from bench.record.schema import Cause, Cost, RunRecord, Stability, Status, StepRecord
+from bench.train import rlvr, stability
+from bench.train.seeds import derive
+from bench.train.trainer import Run
+from methods import attestation
+from methods.attestation import Attestation
+from methods.handle import Handle
+from tasks import rewards
+
+Report = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    """A finished cell, ready to be written."""
+
+    record: RunRecord
+    steps: list[StepRecord]
+    samples: list[dict[str, Any]]
+
+
+@dataclass(slots=True)
+class _Clock:
+    """Wall-clock seconds by stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+
+
+def run_cell(cell: Cell, report: Report) -> CellResult:
+    """Run one cell from its base model to its record.
+
+    Raises:
+        Exception: whatever ends it; the caller turns it into a failure record.
+    """
+    clock = _Clock()
+    report(Event("load"))
+    with clock.stage("load"):
+        task = tasks.registry.create(cell.task, cell.data_dir)
+        loaded = base_models.load(cell.base)
+        reference = copy.deepcopy(loaded.model).eval().requires_grad_(False)
+        backend = create_for(cell.signal.rollout_backend, loaded.model)
+    report(Event("base"))
+    with clock.stage("base"):
+        base_accuracy = base_scores(cell, loaded, task, backend)
+    with clock.stage("attach"):
+        method = methods.registry.create(cell.method)
+        observed = attestation.observe(loaded.model, method)
+        handle = method.attach(loaded.model, seed=derive(cell.seed, "adapter"))
+        attested = attestation.begin(method, handle, observed)
+    with clock.stage("train"), tempfile.TemporaryDirectory(prefix="rlvr-bench-") as folder:
+        problems = task.problems("train")
+        run = Run(
+            handle=handle,
+            tokenizer=loaded.tokenizer,
+            reference=reference,
+            task=task,
+            problems=problems,
+            prompt_ids=[prompt_ids(loaded.tokenizer, task.prompt(item, cell.evaluate.prompt)) for item in problems],
+            reward=rewards.create(cell.reward),
+            backend=backend,
+            settings=cell.signal,
+            learning_rate=cell.learning_rate,
+            seed=cell.seed,
+            output_dir=folder,
+        )
+        steps, trainer = rlvr.train(run, lambda step: report(_training_event(step, cell)))
+        attestation.finish(attested, handle, trainer.optimizer)
+    report(Event("geometry"))
+    with clock.stage("geometry"):
+        geometry = summary(_changes(reference, handle))
+    report(Event("evaluate"))
+    with clock.stage("evaluate"), handle.rollout_weights() as model:
+        tuned, samples = score_all(cell, model, loaded.tokenizer, task, backend)
+    stable = stability.summarise(steps, cell.signal.batch_size)
+    status, cause = _verdict(attested, stable)
+    record = RunRecord(
+        cell=cell.model_dump(mode="json"),
+        cell_id=cell.id,
+        comparison=cell.comparison,
+        status=status,
+        cause=cause,
+        attestation=attested.model_dump(mode="json"),
+        accuracy={"base": base_accuracy, "tuned": tuned},
+        stability=stable,
+        geometry=geometry,
+        rollout={"backend": backend.name},
+        cost=Cost(
+            seconds=clock.seconds | _inside_training(steps),
+            tokens=trainer.generated_tokens,
+            peak_memory_bytes=rlvr.peak_memory_bytes(),
+        ),
+        environment=capture(),
+    )
+    return CellResult(record, steps, [row | {"cell_id": cell.id, "model": "tuned"} for row in samples])
+
+
+def _training_event(step: StepRecord, cell: Cell) -> Event:
+    return Event("train", step.step, cell.signal.steps, step.reward, step.accuracy)
+
+
+def _changes(reference: nn.Module, handle: Handle) -> Iterator[Change]:
+    before = dict(reference.named_parameters())
+    for name, after in handle.effective_weights():
+        yield change(name, before[name].detach(), after)
+
+
+def _verdict(attested: Attestation, stable: Stability) -> tuple[Status, Cause | None]:
+    if attested.problems:
+        fix = "mend the method until `rlvr-bench methods check` passes; its rows are never ranked"
+        return "invalid", Cause(type="AttestationError", message="; ".join(attested.problems), fix=fix)
+    if stable.collapse_rule is not None:
+        message = f"training collapsed at step {stable.collapse_step} ({stable.collapse_rule})"
+        return "collapsed", Cause(type="Collapse", message=message, fix="lower the learning rate, or raise kl_weight")
+    return "done", None
+
+
+def _inside_training(steps: list[StepRecord]) -> dict[str, float]:
+    """Seconds of the parts of training, which the stage "train" holds in all."""
+    return {
+        f"train/{part}": sum(getattr(step, f"seconds_{part}") or 0.0 for step in steps) for part in ("rollout", "verify")
+    }

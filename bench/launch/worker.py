@@ -1,0 +1,100 @@
+"""The process of one cell: runs it, writes its record, and turns an error into a record too."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import traceback
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from bench.experiment.cell import Cell
+from bench.launch.causes import cause_of
+from bench.launch.events import Event, Outcome
+from bench.record import store
+from bench.record.environment import capture
+from bench.record.errors import RecordError
+from bench.record.schema import Cause, Cost, RunRecord
+
+TAIL_LINES = 20
+
+
+def work(cell: Cell, results: Path, log: Path, threads: int, connection: Connection) -> None:
+    """Run one cell to its record; the outcome goes through the connection last. What it prints goes to `log`."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its cells
+    _redirect_output(log)
+    _end_with_parent(connection)
+    import torch
+
+    from bench.launch.run_cell import run_cell
+
+    torch.set_num_threads(threads)
+    try:
+        result = run_cell(cell, connection.send)
+        connection.send(Event("record"))
+        store.write_samples(cell.id, result.samples)
+        store.write_run(results, result.record, result.steps)
+        outcome = _outcome(cell, result.record)
+    except RecordError as error:  # nothing can be written: only the parent can say so
+        outcome = Outcome(cell.id, cell.method_name, cell.seed, "failed", str(error))
+    except Exception as error:  # noqa: BLE001 - the boundary of the cell: any error becomes its record
+        traceback.print_exc()
+        outcome = record_failure(cell, results, cause_of(error, _tail(log)))
+    connection.send(outcome)
+
+
+def record_failure(cell: Cell, results: Path, cause: Cause) -> Outcome:
+    """Write the record of a cell that has no result."""
+    record = RunRecord(
+        cell=cell.model_dump(mode="json"),
+        cell_id=cell.id,
+        comparison=cell.comparison,
+        status="failed",
+        cause=cause,
+        cost=Cost(),
+        environment=capture(),
+    )
+    try:
+        store.write_run(results, record, [])
+    except RecordError as error:
+        return Outcome(cell.id, cell.method_name, cell.seed, "failed", f"{cause.message}; {error}")
+    return _outcome(cell, record)
+
+
+def tail(log: Path) -> list[str]:
+    """Return the last lines that a cell printed."""
+    if not log.exists():
+        return []
+    return log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:]
+
+
+def _tail(log: Path) -> list[str]:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return tail(log)
+
+
+def _outcome(cell: Cell, record: RunRecord) -> Outcome:
+    message = "" if record.cause is None else f"{record.cause.message} {record.cause.fix}".strip()
+    if record.status == "stale":
+        raise ValueError("a cell that has just run cannot be stale")
+    return Outcome(cell.id, cell.method_name, cell.seed, record.status, message)
+
+
+def _redirect_output(log: Path) -> None:
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+
+
+def _end_with_parent(connection: Connection) -> None:
+    """End this process as soon as the parent's end of the connection closes: also when the parent was killed."""
+
+    def watch() -> None:
+        with contextlib.suppress(EOFError, OSError):
+            connection.recv()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,85 @@
+"""Loading a base model for training and evaluation: float32, eval mode, with a tokenizer that can pad.
+
+Pickled weights are refused, and code that comes with a model does not run unless the config says so.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from bench.models.config import BaseConfig
+from bench.models.errors import ModelError
+from bench.models.fingerprint import fingerprint, folder_fingerprint
+from bench.models.smollm2 import smollm2_folder
+from bench.models.source import hub_folder, source_of
+
+__all__ = ["LoadedBase", "fingerprint", "folder_of", "load", "load_tokenizer"]
+
+Progress = Callable[[str, float], None]
+
+
+class LoadedBase(NamedTuple):
+    """A base model in memory, the folder that it was read from, and the fingerprint of its weights."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    folder: Path
+    fingerprint: str
+
+
+def _silent(message: str, done: float) -> None:
+    """The progress of somebody who does not want to see any."""
+
+
+def folder_of(base: BaseConfig, progress: Progress = _silent) -> Path:
+    """The local folder of a base: a hub id is fetched, a packaged model converted, if that has not been done."""
+    source = source_of(base)
+    if source.kind == "packaged":
+        return smollm2_folder(progress)
+    return source.folder or hub_folder(base)
+
+
+def load(base: BaseConfig, progress: Progress = _silent) -> LoadedBase:
+    """Load a base in float32 and eval mode. Raises ModelError if it cannot be found, read or padded."""
+    folder = folder_of(base, progress)
+    folder_fingerprint(folder)  # says what is wrong with a folder without safetensors, better than transformers does
+    tokenizer = load_tokenizer(base, folder)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=base.trust_remote_code
+        )
+    except (OSError, ValueError, json.JSONDecodeError) as error:
+        raise ModelError(f"Base model {base.name!r} cannot be read from {folder}: {_first_line(error)}") from error
+    model.config.pad_token_id = model.generation_config.pad_token_id = tokenizer.pad_token_id
+    return LoadedBase(model.eval(), tokenizer, folder, fingerprint(base))
+
+
+def load_tokenizer(base: BaseConfig, folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer in `folder`, padding left. Raises ModelError if it has no pad token and the config names none."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=base.trust_remote_code)
+    except (OSError, ValueError, json.JSONDecodeError) as error:
+        message = f"The tokenizer of {base.name!r} cannot be read from {folder}: {_first_line(error)}"
+        raise ModelError(message) from error
+    if base.pad_token is not None:
+        if base.pad_token not in tokenizer.get_vocab():
+            raise ModelError(
+                f"pad_token {base.pad_token!r} is not in the vocabulary of {base.name!r}: choose one that is."
+            )
+        tokenizer.pad_token = base.pad_token
+    if tokenizer.pad_token is None:
+        end = f", for example pad_token = {json.dumps(tokenizer.eos_token)}" if tokenizer.eos_token else ""
+        raise ModelError(
+            f"The tokenizer of {base.name!r} has no pad token: set pad_token in [base] to a token of its"
+            f" vocabulary{end}."
+        )
+    tokenizer.padding_side = "left"
+    return tokenizer
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

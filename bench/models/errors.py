@@ -1,0 +1,5 @@
+"""The error of this package: one sentence with what was got, what was expected and the fix."""
+
+
+class ModelError(ValueError):
+    """A base model, recipe or checkpoint that cannot be used as it was given."""

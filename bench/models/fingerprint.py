@@ -1,0 +1,58 @@
+"""What weights a base model has, as one hash. Imports no torch; big files are read once and remembered."""
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from bench.cache import cache_dir
+from bench.models.config import BaseConfig
+from bench.models.errors import ModelError
+from bench.models.smollm2 import GGUF_SHA256, gguf_path
+from bench.models.source import hub_folder, source_of
+
+
+def fingerprint(base: BaseConfig) -> str:
+    """SHA-256 (64 hex digits) over the weight files of a base; a packaged model's is that of the file it is made from.
+
+    Raises ModelError if the base cannot be found or has no safetensors.
+    """
+    source = source_of(base)
+    if source.kind == "packaged":
+        gguf_path()  # the error for a missing package comes now, not in the middle of a run
+        return GGUF_SHA256
+    return folder_fingerprint(source.folder or hub_folder(base))
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """SHA-256 of a folder's safetensors file; of the joined hashes, in name order, if there are several.
+
+    Raises ModelError if there is none.
+    """
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        pickled = any(folder.glob("*.bin")) or any(folder.glob("*.pt"))
+        reason = "only pickled weights, which could run code" if pickled else "no model weights"
+        raise ModelError(
+            f"Folder {folder} has {reason}: save the model with save_pretrained, which writes model.safetensors."
+        )
+    digests = [_file_digest(path) for path in files]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _file_digest(path: Path) -> str:
+    path = path.resolve()
+    status = path.stat()
+    key = hashlib.sha256(f"{path} {status.st_size} {status.st_mtime_ns}".encode()).hexdigest()[:32]
+    remembered = cache_dir() / "fingerprints" / f"{key}.json"
+    if remembered.is_file():
+        return str(json.loads(remembered.read_text())["sha256"])
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    remembered.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(dir=remembered.parent)
+    with os.fdopen(handle, "w") as file:
+        json.dump({"sha256": digest, "path": str(path)}, file)
+    Path(partial).replace(remembered)
+    return digest

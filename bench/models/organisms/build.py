@@ -1,0 +1,84 @@
+"""`rlvr-bench models build NAME`: pre-train, measure, write a folder that transformers loads.
+
+Interrupted at any moment, the next call goes on from the last checkpoint (`<folder>/.build`).
+"""
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+from transformers import GenerationConfig, LlamaForCausalLM
+
+from bench.models.errors import ModelError
+from bench.models.fingerprint import folder_fingerprint
+from bench.models.organisms.card import Card, write_card
+from bench.models.organisms.measure import LevelScore, measure
+from bench.models.organisms.progress import Reporter
+from bench.models.organisms.recipe import Recipe
+from bench.models.organisms.recipes import RECIPES
+from bench.models.organisms.train import pretrain
+from bench.models.suggestion import did_you_mean
+from bench.models.tokenizer import character_tokenizer
+
+CHECKPOINTS = ".build"
+MEASURED_PROBLEMS = 100
+
+
+def build(name: str, folder: Path, reporter: Reporter) -> Card:
+    """Build a shipped organism into `folder` (`build_recipe`). Raises ModelError if there is no recipe of that name."""
+    if name not in RECIPES:
+        raise ModelError(f"No organism is called {name!r}{did_you_mean(name, RECIPES)}.")
+    return build_recipe(RECIPES[name], folder, reporter)
+
+
+def build_recipe(recipe: Recipe, folder: Path, reporter: Reporter, problems: int = MEASURED_PROBLEMS) -> Card:
+    """Build `recipe` into `folder`: weights, tokenizer, card.json and README.md. Continues an interrupted build."""
+    checkpoints = folder / CHECKPOINTS
+    clock = _Clock(checkpoints / "seconds.json")
+
+    def on_step(step: int, loss: float) -> None:
+        clock.lap()
+        reporter.update(step, loss)
+
+    reporter.begin(recipe.name, recipe.steps)
+    model = pretrain(recipe, checkpoints, on_step)
+    reporter.message(f"measuring {recipe.name}")
+    scores = measure(model, character_tokenizer(recipe.shape.context), recipe, problems)
+    card = _write(recipe, folder, model, scores, clock.seconds)
+    shutil.rmtree(checkpoints)
+    return card
+
+
+def _write(recipe: Recipe, folder: Path, model: LlamaForCausalLM, scores: list[LevelScore], seconds: float) -> Card:
+    model.generation_config = GenerationConfig(
+        eos_token_id=model.config.eos_token_id, pad_token_id=model.config.pad_token_id
+    )
+    model.save_pretrained(folder)
+    character_tokenizer(recipe.shape.context).save_pretrained(folder)
+    card = Card(
+        recipe=recipe,
+        fingerprint=folder_fingerprint(folder),
+        parameters=model.num_parameters(),
+        build_seconds=round(seconds, 1),
+        scores=scores,
+    )
+    write_card(card, folder)
+    return card
+
+
+class _Clock:
+    """Seconds of training, over all sittings of a build."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._before = float(json.loads(path.read_text())) if path.exists() else 0.0
+        self._start = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return self._before + time.monotonic() - self._start
+
+    def lap(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.write_text(json.dumps(self.seconds))

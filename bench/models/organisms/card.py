@@ -1,0 +1,90 @@
+"""The card of an organism: what it was taught, what was measured, what it is not. As JSON and as README.md."""
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from bench.models.errors import ModelError
+from bench.models.organisms.measure import PASS_AT, LevelScore
+from bench.models.organisms.recipe import Recipe
+
+CARD = "card.json"
+_STRATEGY_COLUMNS = ("steps used", "right with steps", "right without")
+
+
+class Card(BaseModel):
+    """Recipe, fingerprint and measurements of built weights."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    recipe: Recipe
+    fingerprint: str
+    parameters: int
+    build_seconds: float
+    scores: list[LevelScore]
+
+    def main_scores(self) -> list[LevelScore]:
+        """The scores of the family that RL is meant to train on."""
+        return [score for score in self.scores if score.family == self.recipe.main_family]
+
+
+def read_card(folder: Path) -> Card:
+    """The card in an organism's folder. Raises ModelError if there is none or it cannot be read."""
+    path = folder / CARD
+    try:
+        return Card.model_validate_json(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} is no card of an organism: build the organism again.") from error
+
+
+def write_card(card: Card, folder: Path) -> None:
+    """Write card.json and README.md."""
+    (folder / CARD).write_text(json.dumps(card.model_dump(mode="json"), indent=1) + "\n")
+    (folder / "README.md").write_text(_readme(card))
+
+
+def _readme(card: Card) -> str:
+    recipe = card.recipe
+    taught = ", ".join(f"{diet.family} (levels {diet.levels[0]} to {diet.levels[-1]})" for diet in recipe.diets)
+    return f"""---
+license: apache-2.0
+pipeline_tag: text-generation
+---
+# {recipe.name}
+
+{recipe.description}
+
+A model organism: {card.parameters:,} parameters, Llama architecture, character tokenizer, trained from scratch on
+generated problems in {card.build_seconds / 60:.0f} minutes on one CPU core. Findings on it are findings on a model
+organism, not on language models at large. It answers `question\\n` with `#### N`, after worked steps or directly.
+
+- Taught: {taught}; problems of the split "pretrain" only.
+- Put in: worked steps in {recipe.worked_share:.0%} of answers, a slipped step in {recipe.slip_rate:.0%} of the worked
+  ones, {recipe.direct_errors:.0%} of direct answers wrong on purpose; {_weakness(recipe)}.
+- Weights: SHA-256 `{card.fingerprint}`; rebuilt by `rlvr-bench models build {recipe.name}`.
+
+Measured on validation problems, 16 answers each at temperature 1 (level: see `rlvr-bench tasks show`):
+
+{_table(card.scores)}
+"""
+
+
+def _weakness(recipe: Recipe) -> str:
+    weak = [
+        f"in {diet.family}, {diet.weak_facts:.0%} of facts are weak (right in {diet.weak_accuracy:.0%} of steps)"
+        for diet in recipe.diets
+        if diet.weak_facts
+    ]
+    return "; ".join(weak) or "no weak facts"
+
+
+def _table(scores: list[LevelScore]) -> str:
+    columns = ("family", "level", "n", "greedy", *(f"pass@{k}" for k in PASS_AT), *_STRATEGY_COLUMNS)
+    lines = [f"| {' | '.join(columns)} |", "|---|" + "---:|" * (len(columns) - 1)]
+    for score in scores:
+        strategy = [score.worked_share, score.worked_accuracy, score.direct_accuracy]
+        shares = [score.greedy, *score.pass_at.values(), *strategy]
+        cells = ["-" if share is None else f"{share:.0%}" for share in shares]
+        lines.append(f"| {score.family} | {score.level} | {score.problems} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)

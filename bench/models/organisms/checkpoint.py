@@ -1,0 +1,59 @@
+"""Where an interrupted build continues: weights and AdamW state as safetensors, the step and the recipe as JSON.
+
+Both files are written beside the old ones and renamed, the JSON last: a kill leaves the last whole checkpoint.
+"""
+
+import json
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.optim import AdamW
+
+from bench.models.errors import ModelError
+from bench.models.organisms.recipe import Recipe
+
+_MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+
+
+def save_checkpoint(folder: Path, recipe: Recipe, step: int, model: nn.Module, optimizer: AdamW) -> None:
+    """Write the state after `step` optimizer steps; older checkpoints in `folder` go."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {f"weights.{name}": value.detach() for name, value in model.named_parameters()}
+    for name, parameter in model.named_parameters():
+        tensors |= {f"{moment}.{name}": optimizer.state[parameter][moment] for moment in _MOMENTS}
+    state = folder / f"step-{step}.safetensors"
+    save_file({name: value.contiguous() for name, value in tensors.items()}, _beside(state))
+    _beside(state).replace(state)
+    head = folder / "checkpoint.json"
+    _beside(head).write_text(json.dumps({"step": step, "file": state.name, "recipe": recipe.model_dump(mode="json")}))
+    _beside(head).replace(head)
+    for old in folder.glob("step-*.safetensors"):
+        if old != state:
+            old.unlink()
+
+
+def load_checkpoint(folder: Path, recipe: Recipe, model: nn.Module, optimizer: AdamW) -> int:
+    """Put the checkpoint in `folder` into model and optimizer and return its step; 0 if there is none.
+
+    Raises ModelError if the checkpoint belongs to another recipe.
+    """
+    head = folder / "checkpoint.json"
+    if not head.exists():
+        return 0
+    found = json.loads(head.read_text())
+    if found["recipe"] != recipe.model_dump(mode="json"):
+        raise ModelError(f"The checkpoint in {folder} was made by another recipe: delete that folder to start anew.")
+    tensors = load_file(folder / found["file"])
+    for name, parameter in model.named_parameters():
+        parameter.data.copy_(tensors[f"weights.{name}"])
+        optimizer.state[parameter] = _moments(tensors, name)
+    return int(found["step"])
+
+
+def _moments(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    return {moment: tensors[f"{moment}.{name}"] for moment in _MOMENTS}
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(path.name + ".partial")

@@ -1,0 +1,106 @@
+"""What an organism can do: accuracy by family and level, by strategy, and within k samples. The numbers of its card.
+
+Measured on the split "validation": the test split is for experiments.
+"""
+
+from collections.abc import Sequence
+from math import comb
+
+from pydantic import BaseModel, ConfigDict
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from bench.models.organisms.recipe import Recipe
+from bench.models.organisms.sampling import greedy_answers, sampled_answers
+from bench.models.organisms.text import ANSWER_MARK
+from tasks.errors import TaskError
+from tasks.families import FAMILIES
+from tasks.problem import Problem
+from tasks.procedural import draw
+
+SAMPLES = 16
+PASS_AT = (1, 4, 16)
+
+
+class LevelScore(BaseModel):
+    """One family at one level; shares and accuracies are fractions, None where there was no such answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    family: str
+    level: int
+    problems: int
+    greedy: float
+    pass_at: dict[int, float]
+    worked_share: float
+    worked_accuracy: float | None
+    direct_accuracy: float | None
+
+
+def pass_at_k(samples: int, correct: int, k: int) -> float:
+    """Unbiased chance that one of k of `samples` answers is right (Chen et al. 2021, arXiv:2107.03374, eq. 1)."""
+    return 1.0 - comb(samples - correct, k) / comb(samples, k)
+
+
+def measure_level(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, family: str, level: int, problems: int
+) -> LevelScore | None:
+    """Score up to `problems` validation problems with SAMPLES answers each; None if the level has fewer than 8."""
+    drawn = _draw_up_to(family, level, problems)
+    if len(drawn) < 8:
+        return None
+    questions = [problem.question for problem in drawn]
+    sampled = sampled_answers(model, tokenizer, questions, SAMPLES, seed=level)
+    graded = [[is_right(text, problem) for text in texts] for texts, problem in zip(sampled, drawn, strict=True)]
+    by_strategy: dict[bool, list[bool]] = {True: [], False: []}
+    for texts, marks in zip(sampled, graded, strict=True):
+        for text, right in zip(texts, marks, strict=True):
+            by_strategy[is_worked(text)].append(right)
+    greedy = [is_right(*pair) for pair in zip(greedy_answers(model, tokenizer, questions), drawn, strict=True)]
+    return LevelScore(
+        family=family,
+        level=level,
+        problems=len(drawn),
+        greedy=_mean(greedy),
+        pass_at={k: _mean([pass_at_k(SAMPLES, sum(marks), k) for marks in graded]) for k in PASS_AT},
+        worked_share=round(len(by_strategy[True]) / (SAMPLES * len(drawn)), 4),
+        worked_accuracy=_share(by_strategy[True]),
+        direct_accuracy=_share(by_strategy[False]),
+    )
+
+
+def measure(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: Recipe, problems: int
+) -> list[LevelScore]:
+    """All families and levels that the recipe taught, and of its main family those beyond; main family first."""
+    rows = []
+    for diet in sorted(recipe.diets, key=lambda diet: diet.family != recipe.main_family):
+        levels = FAMILIES[diet.family].levels if diet.family == recipe.main_family else diet.levels
+        rows += [measure_level(model, tokenizer, diet.family, level, problems) for level in levels]
+    return [row for row in rows if row is not None]
+
+
+def is_right(text: str, problem: Problem) -> bool:
+    """Whether what follows the last answer mark is the gold answer, letter for letter."""
+    return ANSWER_MARK in text and text.rsplit(ANSWER_MARK, 1)[1].strip() == problem.answer
+
+
+def is_worked(text: str) -> bool:
+    """Whether anything but the final answer was written."""
+    return not text.startswith(ANSWER_MARK)
+
+
+def _draw_up_to(family: str, level: int, count: int) -> list[Problem]:
+    while count:
+        try:
+            return draw(FAMILIES[family], level, "validation", count, seed=0)
+        except TaskError:  # a small level: fewer will do
+            count //= 2
+    return []
+
+
+def _share(marks: list[bool]) -> float | None:
+    return _mean(marks) if marks else None
+
+
+def _mean(values: Sequence[float]) -> float:
+    return round(sum(values) / len(values), 4)

@@ -1,0 +1,84 @@
+"""What an organism is made of: the dials of its pre-training. Pure data; imports no torch.
+
+Two kinds of error can be taught. A *slip* hits a random step. A *weak fact* is one that the organism mostly gets wrong
+in the same way ("7*3=4"), as a real model's gaps are: greedy decoding meets it too, and training has to mend it fact by
+fact, which leaves methods room to differ.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from bench.models.suggestion import did_you_mean
+from tasks.families import FAMILIES
+
+Share = float
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Shape(_Frozen):
+    """The Llama architecture: all organisms that are compared with one another share it."""
+
+    width: int = 96
+    layers: int = 3
+    heads: int = 4
+    feed_forward: int = 256
+    context: int = 256
+
+
+class Diet(_Frozen):
+    """One family in the pre-training text."""
+
+    family: str
+    levels: tuple[int, ...]
+    weight: float = Field(gt=0, description="share of the family in the text, relative to the other families")
+    weak_facts: Share = Field(default=0.0, ge=0, le=1, description="share of facts (step left sides) that are weak")
+    weak_accuracy: Share = Field(default=1.0, ge=0, le=1, description="share of a weak fact's steps that are right")
+
+    @model_validator(mode="after")
+    def _known(self) -> "Diet":
+        if self.family not in FAMILIES:
+            raise ValueError(f"Family {self.family!r} is unknown{did_you_mean(self.family, FAMILIES)}.")
+        unknown = sorted(set(self.levels) - set(FAMILIES[self.family].levels))
+        if unknown or not self.levels:
+            levels = FAMILIES[self.family].levels
+            raise ValueError(f"Family {self.family!r} has levels {levels[0]} to {levels[-1]}, not {unknown}.")
+        return self
+
+
+class Stage(_Frozen):
+    """One stretch of training; the learning rate falls linearly from `learning_rate` to `final_rate`."""
+
+    name: str
+    answers: Literal["steps", "mixture"] = Field(description="steps: all are worked; mixture: the recipe's share")
+    steps: int = Field(gt=0, description="optimizer steps")
+    learning_rate: float = Field(gt=0)
+    final_rate: float = Field(ge=0)
+    warmup: int = Field(default=0, ge=0, description="steps over which the rate rises from zero")
+
+
+class Recipe(_Frozen):
+    """Everything that pre-training depends on; the same recipe gives the same weights on the same machine."""
+
+    name: str
+    description: str
+    seed: int = 0
+    shape: Shape = Shape()
+    diets: tuple[Diet, ...]
+    worked_share: Share = Field(ge=0, le=1, description="share of answers with worked steps in the mixture")
+    slip_rate: Share = Field(default=0.0, ge=0, le=1, description="share of worked answers that carry one slipped step")
+    direct_errors: Share = Field(default=0.0, ge=0, le=1, description="share of direct answers made wrong on purpose")
+    stages: tuple[Stage, ...]
+    examples_per_step: int = Field(default=128, gt=0, description="problems with their answers in one optimizer step")
+    row: int = Field(default=128, gt=0, description="tokens in one packed row; the longest example must fit")
+    betas: tuple[float, float] = (0.9, 0.98)
+    weight_decay: float = 0.01
+    main_family: str = Field(default="chain", description="the family that RL is meant to train on; first in the card")
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of all stages."""
+        return sum(stage.steps for stage in self.stages)

@@ -1,0 +1,37 @@
+"""The organisms that ship with the package: one architecture, the same families, different pre-training."""
+
+from bench.models.organisms.recipe import Diet, Recipe, Stage
+from tasks.families import FAMILIES
+
+_MAIN = Diet(family="chain", levels=(1, 2, 3, 4, 5, 6), weight=1.0, weak_facts=0.3, weak_accuracy=0.4)
+_OTHERS = ("sums", "linear", "compare", "count", "sort", "words")
+_DIETS = (_MAIN, *(Diet(family=family, levels=FAMILIES[family].levels[:3], weight=0.12) for family in _OTHERS))
+
+
+def _stages(steps_alone: int, mixture: int) -> tuple[Stage, ...]:
+    """Steps alone first: taught together with direct answers from the start, steps stay at chance."""
+    return (
+        Stage(name="steps alone", answers="steps", steps=steps_alone, learning_rate=3e-3, final_rate=1.5e-3, warmup=50),
+        Stage(name="mixture", answers="mixture", steps=mixture, learning_rate=1.5e-3, final_rate=1e-4),
+    )
+
+
+_SHIPPED = (
+    Recipe(
+        name="organism-steps",
+        description="Works step by step in most of its answers and is right far more often when it does.",
+        diets=_DIETS,
+        worked_share=0.65,
+        stages=_stages(700, 500),
+        examples_per_step=96,
+    ),
+    Recipe(
+        name="organism-direct",
+        description="Answers at once in nearly all cases, but is right far more often when it works step by step.",
+        diets=_DIETS,
+        worked_share=0.10,
+        stages=_stages(700, 500),
+        examples_per_step=96,
+    ),
+)
+RECIPES = {recipe.name: recipe for recipe in _SHIPPED}

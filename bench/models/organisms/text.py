@@ -1,0 +1,66 @@
+"""The pre-training text of an organism: problems of the split "pretrain" with worked or direct answers.
+
+Every batch follows from (recipe, step) alone, so an interrupted build continues on the text it would have seen.
+"""
+
+import random
+from typing import NamedTuple
+
+from bench.models.organisms.recipe import Diet, Recipe
+from tasks.families import FAMILIES, Misbelief
+from tasks.problem import Problem
+from tasks.procedural import split_of
+
+ANSWER_MARK = "####"
+
+
+class Example(NamedTuple):
+    """What is given, and what is learned (the end token follows)."""
+
+    prompt: str
+    answer: str
+
+
+def answer_text(steps: list[str], answer: str) -> str:
+    """Worked steps, if any, and the final answer: "7*3=1 1+4=5 #### 5" or "#### 5"."""
+    return " ".join([*steps, f"{ANSWER_MARK} {answer}"])
+
+
+def weak_facts(diet: Diet, seed: int, rng: random.Random) -> Misbelief:
+    """The misbeliefs of a diet: which facts are weak and how they go wrong follows from `seed`, when from `rng`."""
+
+    def misbelief(left_side: str) -> random.Random | None:
+        fact = random.Random(f"{seed} {diet.family} {left_side}")
+        if fact.random() >= diet.weak_facts or rng.random() < diet.weak_accuracy:
+            return None
+        return fact
+
+    return misbelief
+
+
+def pretrain_problem(diet: Diet, rng: random.Random) -> Problem:
+    """A problem of one of the diet's levels that no task hands out."""
+    while True:
+        problem = FAMILIES[diet.family].sample(rng, rng.choice(diet.levels))
+        if split_of(problem) == "pretrain":
+            return problem
+
+
+def example(recipe: Recipe, rng: random.Random, worked_share: float) -> Example:
+    """One problem of the recipe's mixture, answered with steps in `worked_share` of the cases."""
+    (diet,) = rng.choices(recipe.diets, [diet.weight for diet in recipe.diets])
+    family, problem = FAMILIES[diet.family], pretrain_problem(diet, rng)
+    if rng.random() < worked_share:
+        misbelief = weak_facts(diet, recipe.seed, rng) if diet.weak_facts else None
+        slips = int(rng.random() < recipe.slip_rate)
+        return Example(problem.question + "\n", answer_text(*family.work(problem, rng, slips, misbelief)))
+    wrong = rng.random() < recipe.direct_errors
+    return Example(
+        problem.question + "\n", answer_text([], family.distractor(problem, rng) if wrong else problem.answer)
+    )
+
+
+def step_examples(recipe: Recipe, step: int, worked_share: float) -> list[Example]:
+    """The examples of optimizer step `step`."""
+    rng = random.Random(f"{recipe.seed} {step}")
+    return [example(recipe, rng, worked_share) for _ in range(recipe.examples_per_step)]

@@ -1,0 +1,80 @@
+"""From the name of a base model to where its files are. Imports no torch.
+
+Organisms ship with the package, `smollm2` comes from another package, a name with a "/" is a local folder if there is
+one and a hub id otherwise.
+"""
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from bench.models.config import BaseConfig
+from bench.models.errors import ModelError
+from bench.models.smollm2 import SMOLLM2
+from bench.models.suggestion import did_you_mean
+
+WEIGHTS = Path(__file__).parent / "organisms" / "weights"
+_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.py")
+
+Kind = Literal["organism", "packaged", "folder", "hub"]
+
+
+class Source(NamedTuple):
+    """Where a base model comes from; `folder` is None until a hub id is fetched or a packaged model converted."""
+
+    kind: Kind
+    name: str
+    folder: Path | None
+
+
+def organism_names() -> list[str]:
+    """The organisms whose weights ship with the package, sorted."""
+    return sorted(path.parent.name for path in WEIGHTS.glob("*/model.safetensors"))
+
+
+def source_of(base: BaseConfig) -> Source:
+    """Find a base by name. Raises ModelError for a name that is no organism, packaged model, folder or hub id."""
+    name = base.name
+    if name in organism_names():
+        return Source("organism", name, WEIGHTS / name)
+    if name == SMOLLM2:
+        return Source("packaged", name, None)
+    path = Path(name).expanduser()
+    if path.is_dir() and ("/" in name or (path / "config.json").is_file()):
+        return Source("folder", name, path.resolve())
+    if name.startswith(("/", ".", "~")):
+        raise ModelError(f"There is no folder {name!r}: give the folder of a model saved with save_pretrained.")
+    if name.count("/") != 1:
+        known = [*organism_names(), SMOLLM2]
+        raise ModelError(
+            f"Base model {name!r} is unknown{did_you_mean(name, known)} (a hub id is written owner/name, a local folder"
+            " with a slash)."
+        )
+    return Source("hub", name, None)
+
+
+def hub_folder(base: BaseConfig) -> Path:
+    """The local snapshot of a hub id, fetched if it is not cached and the hub may be asked.
+
+    Only safetensors weights are fetched. Raises ModelError, with the fix, if it cannot be had.
+    """
+    try:
+        return Path(snapshot_download(base.name, revision=base.revision, allow_patterns=list(_FILES)))
+    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
+        revision = f" at revision {base.revision!r}" if base.revision else ""
+        raise ModelError(
+            f"The hub has no model {base.name!r}{revision} that you may read: check the name, or log in with"
+            " `hf auth login`."
+        ) from error
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise ModelError(
+            f"Model {base.name!r} is not in the local hub cache and the hub cannot be reached: fetch it once with"
+            f" `hf download {base.name}`, or give a local folder."
+        ) from error

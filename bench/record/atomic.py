@@ -1,0 +1,76 @@
+"""Files that are written whole or not at all.
+
+A reader, or a process that starts after kill -9, sees the old content or the new, never a part.
+"""
+
+import errno
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.record.errors import RecordError
+
+TEMPORARY_FILES = ".*.tmp"
+"""Pattern of what a killed writer leaves behind."""
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Replace `path` by `content` (text as UTF-8); see `replace_whole`."""
+    data = content.encode() if isinstance(content, str) else content
+    replace_whole(path, lambda temporary: temporary.write_bytes(data))
+
+
+def replace_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, then put it in the place of `path` in one step.
+
+    The file's bytes reach the disk before its name does, and the folder's entry before this returns. Leftovers of
+    killed writers (`.<name>.*.tmp`) are never read.
+
+    Raises:
+        RecordError: the disk is full, or the folder cannot be written.
+    """
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        os.close(descriptor)
+        temporary = Path(name)
+        try:
+            write(temporary)
+            # mkstemp makes files private; a record is as readable as any file of its owner.
+            temporary.chmod(0o666 & ~_umask())
+            _sync(temporary, os.O_RDWR)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync(path.parent, os.O_RDONLY)
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError on the way to `path` into one sentence with the fix."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise RecordError(
+                f"no space left on the disk while writing {path}; free some space and run again, what "
+                "was finished before is kept"
+            ) from error
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise RecordError(f"cannot write {path} ({reason}); make the folder writable or choose another") from error
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

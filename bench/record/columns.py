@@ -1,0 +1,138 @@
+"""The columns of `leaderboard.csv`: name, type, meaning. README's table is generated from here.
+
+The first columns, up to `status`, are a contract with readers of the file; more follow. An undefined value is an empty
+cell, never 0.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["text", "json", "count", "fraction", "number"]
+Value = str | int | float | None
+Row = dict[str, Value]
+
+FRACTION_DIGITS = 4
+NUMBER_DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column; `measured` marks what differs when the same cells run again (time and memory)."""
+
+    name: str
+    kind: Kind
+    description: str
+    measured: bool = False
+
+
+COLUMNS = (
+    Column("comparison", "text", "group of rows that may be ranked against each other: same base, task, signal, "
+           "reward, budget and scoring; ends with a hash of all of them"),
+    Column("base", "text", "base model before training"),
+    Column("task", "text", "task that is trained on, and whose test split `accuracy` is measured on"),
+    Column("signal", "text", "what drives learning: rlvr, sft, rft, rlhf, sft+rlvr"),
+    Column("reward", "text", "reward that training sees; evaluation always uses the task's verifier"),
+    Column("method", "text", "fine-tuning method; `base` is the untrained model"),
+    Column("rank_group", "text", "tie groups: rows of a comparison that share a letter cannot be told apart (the 95 % "
+           "interval of their difference holds 0; no correction for many comparisons); a is the best; empty: unranked"),
+    Column("accuracy", "fraction", "greedy accuracy on the test split after the last step, mean over seeds"),
+    Column("accuracy_lo", "fraction", "lower end of its 95 % interval (bootstrap over seeds and problems)"),
+    Column("accuracy_hi", "fraction", "upper end of its 95 % interval"),
+    Column("gain", "fraction", "accuracy minus the base model's on the same problems"),
+    Column("gain_lo", "fraction", "lower end of the gain's 95 % interval (paired by problem)"),
+    Column("gain_hi", "fraction", "upper end of the gain's 95 % interval"),
+    Column("gain_over_control", "fraction", "accuracy minus the best accuracy of the same method under a control "
+           "reward (random, format) with all else equal; empty without such a row"),
+    Column("seeds", "count", "seeds that `accuracy` is a mean of"),
+    Column("collapsed", "count", "seeds among them that collapsed in training; they count with their final accuracy"),
+    Column("accuracy_sd", "fraction", "standard deviation of accuracy over seeds (n - 1); empty below 2 seeds"),
+    Column("trainable_params", "count", "trainable parameters (attested)"),
+    Column("trainable_share", "number", "trainable parameters / all parameters of the base model"),
+    Column("lr", "number", "peak learning rate"),
+    Column("update_sparsity_bf16", "fraction", "share of weights that are unchanged in bf16, mean over seeds"),
+    Column("spectral_shift", "number", "normalised shift of singular values, mean over matrices and seeds"),
+    Column("principal_angle_max_deg", "number", "largest principal angle in degrees, mean over seeds"),
+    Column("kl", "number", "KL to the base model per token (k3) at the end of training, mean over seeds"),
+    Column("tokens", "count", "tokens generated in training, mean over seeds"),
+    Column("seconds", "number", "wall-clock seconds of a cell, all stages, mean over seeds", measured=True),
+    Column("peak_memory_mb", "number", "largest memory of a cell's process in 10^6 bytes, largest seed", measured=True),
+    Column("status", "text", "`ranked`, `reference` (the base), or `unranked:` and why; failed seeds are named"),
+    Column("failed", "count", "seeds without a result (crash, out of memory); not in `accuracy`"),
+    Column("stable_share", "fraction", "seeds that neither failed nor collapsed / all seeds"),
+    Column("accuracy_worst_seed", "fraction", "lowest accuracy of a seed"),
+    Column("accuracy_validation", "fraction", "greedy accuracy on the validation split, mean over seeds"),
+    Column("base_accuracy", "fraction", "the base model's greedy accuracy on the test split"),
+    Column("problems", "count", "problems in the test split"),
+    Column("samples", "count", "sampled completions per problem (k of avg_k and maj_k)"),
+    Column("avg_k", "fraction", "share of correct sampled completions on the test split, mean over seeds"),
+    Column("maj_k", "fraction", "accuracy of the majority answer over the samples, mean over seeds"),
+    Column("pass_1", "fraction", "unbiased pass@1 on the test split, mean over seeds"),
+    Column("pass_2", "fraction", "unbiased pass@2"),
+    Column("pass_4", "fraction", "unbiased pass@4"),
+    Column("pass_8", "fraction", "unbiased pass@8"),
+    Column("pass_16", "fraction", "unbiased pass@16"),
+    Column("truncated", "fraction", "share of test completions cut off at the length limit, mean over seeds"),
+    Column("unparsed", "fraction", "share of test completions without a readable answer, mean over seeds"),
+    Column("verifier_errors", "fraction", "share of test completions on which the verifier failed, mean over seeds"),
+    Column("mean_length", "number", "mean length of test completions in tokens, mean over seeds"),
+    Column("reward_last", "number", "training reward at the end, mean over seeds"),
+    Column("reward_peak", "number", "highest training reward (smoothed), mean over seeds"),
+    Column("reward_auc", "number", "training reward averaged over all steps, mean over seeds"),
+    Column("entropy_left", "number", "token entropy at the end / at the start of training, mean over seeds"),
+    Column("gradient_spikes", "number", "steps with an outlying gradient norm, mean over seeds"),
+    Column("steps", "count", "optimizer steps asked for"),
+    Column("rollouts", "count", "completions sampled in training, by the settings"),
+    Column("transfer", "json", "greedy test accuracy on tasks that are only scored: {task: {accuracy, gain}}"),
+    Column("method_config", "json", "the method's resolved settings"),
+    Column("seed_list", "text", "all seeds of the row, failed ones too"),
+    Column("rollout_backend", "text", "what generated the completions"),
+    Column("cells", "text", "hash of the ids of the row's cells"),
+)  # fmt: skip
+
+BY_NAME = {column.name: column for column in COLUMNS}
+
+
+def rounded(column: Column, value: Value) -> Value:
+    """Return the value as the file holds it, so that table, CSV and JSON agree."""
+    return parse(column, text(column, value))
+
+
+def text(column: Column, value: Value) -> str:
+    """Return a value as the file's text: fixed digits, no negative zero, empty when undefined."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if column.kind == "fraction":
+        written = f"{value:.{FRACTION_DIGITS}f}"
+        return written.removeprefix("-") if float(written) == 0 else written
+    return f"{value:.{NUMBER_DIGITS}g}" if column.kind == "number" else str(round(value))
+
+
+def parse(column: Column, written: str) -> Value:
+    """Return the value that a text of the file stands for.
+
+    Raises:
+        ValueError: it is not a number where the column holds numbers.
+    """
+    if written == "":
+        return None
+    if column.kind in ("text", "json"):
+        return written
+    return int(written) if column.kind == "count" else float(written)
+
+
+def json_row(row: Row) -> dict[str, Any]:
+    """Return a row for a JSON document: columns that hold JSON are taken apart."""
+    return {
+        name: json.loads(value) if isinstance(value, str) and BY_NAME[name].kind == "json" else value
+        for name, value in row.items()
+    }
+
+
+def columns_markdown() -> str:
+    """Return the column table as Markdown, one line per column."""
+    lines = ["| column | type | meaning |", "|---|---|---|"]
+    lines += [f"| `{column.name}` | {column.kind} | {column.description} |" for column in COLUMNS]
+    return "\n".join(lines) + "\n"

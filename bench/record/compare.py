@@ -1,0 +1,91 @@
+"""One leaderboard against another: what is the same, what differs within noise, what differs beyond it.
+
+Rule. Rows are matched by comparison, method and settings. Equal accuracy (as written, four digits) is "same". Otherwise
+the 95 % interval of the difference decides: "within noise" if it holds zero.
+
+- With the run records of both at hand the interval is the paired bootstrap over seeds and problems, as in the
+  leaderboard itself: the test problems are the same, so their difficulty cancels.
+- With only the two tables it is built from the two intervals (MOVER: Zou & Donner 2008, Stat. Med. 27:1693), as
+  if they were independent. That is too wide where problems are shared: it misses small differences, it invents none.
+
+One interval per row: of 20 rows that are equal in truth, about one lies beyond noise.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Literal
+
+from bench.protocol.statistics import Estimate
+from bench.record.columns import Row
+from bench.record.leaderboard import Standing
+
+Verdict = Literal["same", "within noise", "beyond noise", "not scored", "only here", "only in the reference"]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One row here and in the reference; `estimate` is here minus reference, where both have an accuracy."""
+
+    comparison: str
+    method: str
+    verdict: Verdict
+    here: float | None
+    reference: float | None
+    estimate: Estimate | None = None
+
+
+def standings_of(rows: Iterable[Row]) -> list[Standing]:
+    """Return the standings of a table that was read from a file: without the bootstrap behind it."""
+    return [Standing(row) for row in rows]
+
+
+def compare(here: Sequence[Standing], reference: Sequence[Standing]) -> list[Difference]:
+    """Match the rows of two leaderboards, in the order of `here`, then what only the reference has."""
+    others = {standing.key: standing for standing in reference}
+    own = {standing.key for standing in here}
+    found = [_difference(standing, others.get(standing.key)) for standing in here]
+    missing = [standing for standing in reference if standing.key not in own]
+    return found + [
+        Difference(str(s.row["comparison"]), str(s.row["method"]), "only in the reference", None, _accuracy(s.row))
+        for s in missing
+    ]
+
+
+def _difference(here: Standing, reference: Standing | None) -> Difference:
+    comparison, method, accuracy = str(here.row["comparison"]), str(here.row["method"]), _accuracy(here.row)
+    if reference is None:
+        return Difference(comparison, method, "only here", accuracy, None)
+    other = _accuracy(reference.row)
+    if accuracy is None or other is None:
+        return Difference(comparison, method, "not scored", accuracy, other)
+    if accuracy == other:
+        return Difference(comparison, method, "same", accuracy, other)
+    estimate = difference_interval(here, reference)
+    noise = estimate is None or estimate.low <= 0 <= estimate.high
+    return Difference(comparison, method, "within noise" if noise else "beyond noise", accuracy, other, estimate)
+
+
+def difference_interval(here: Standing, reference: Standing) -> Estimate | None:
+    """Return accuracy here minus in the reference with its 95 % interval; None if one has no interval."""
+    if here.accuracy is not None and reference.accuracy is not None and here.problems == reference.problems:
+        return (here.accuracy - reference.accuracy).estimate()
+    one, other = _interval(here.row), _interval(reference.row)
+    if one is None or other is None:
+        return None
+    mean = one.mean - other.mean
+    low = mean - sqrt((one.mean - one.low) ** 2 + (other.high - other.mean) ** 2)
+    high = mean + sqrt((one.high - one.mean) ** 2 + (other.mean - other.low) ** 2)
+    return Estimate(mean, low, high)
+
+
+def _interval(row: Row) -> Estimate | None:
+    mean, low, high = (row[name] for name in ("accuracy", "accuracy_lo", "accuracy_hi"))
+    if not (isinstance(mean, float) and isinstance(low, float) and isinstance(high, float)):
+        return None
+    return Estimate(mean, low, high)
+
+
+def _accuracy(row: Row) -> float | None:
+    value = row["accuracy"]
+    return value if isinstance(value, float) else None

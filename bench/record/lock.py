@@ -1,0 +1,58 @@
+"""One writer at a time on a results folder.
+
+The lock is the kernel's (flock): it ends with its process, also after kill -9, so no stale lock file is ever in the
+way. It does not span machines on file systems without shared locks.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.record.atomic import TEMPORARY_FILES, disk_errors
+from bench.record.errors import ResultsInUseError
+
+LOCK_FILE = ".lock"
+
+
+@contextmanager
+def results_lock(results: Path) -> Iterator[None]:
+    """Hold the results folder for this process; children that are started meanwhile do not hold it on.
+
+    Raises:
+        ResultsInUseError: another process holds it.
+        RecordError: the folder cannot be written.
+    """
+    path = results / LOCK_FILE
+    with disk_errors(path):
+        results.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        _take(descriptor, results)
+        _clear_leftovers(results)
+        yield
+    finally:
+        # Closing is enough for a child that was exec'd; a forked child shares the open file, so unlock by name.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
+
+
+def _take(descriptor: int, results: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+        raise ResultsInUseError(
+            f"results folder {results} is in use by process {holder}; wait for it to end, or "
+            "give another folder with --results"
+        ) from error
+    with disk_errors(results / LOCK_FILE):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+
+
+def _clear_leftovers(results: Path) -> None:
+    """Delete the temporary files of writers that were killed: whoever holds the lock is the only writer."""
+    for temporary in (results / "runs").rglob(TEMPORARY_FILES):
+        temporary.unlink(missing_ok=True)

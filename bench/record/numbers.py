@@ -1,0 +1,39 @@
+"""Numbers as records hold them: finite, or null where a quantity is undefined.
+
+JSON has no NaN and no infinity, and 0 is a measurement: what could not be measured is null.
+"""
+
+import json
+import math
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+
+def finite_or_none(value: Any) -> Any:
+    """Return None for NaN and the infinities, everything else as it is; containers are followed."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: finite_or_none(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite_or_none(item) for item in value]
+    return value
+
+
+def strict_json(value: Any, *, indent: int | None = None) -> str:
+    """Return JSON with sorted keys and no NaN literal: the same value gives the same bytes."""
+    separators = (",", ":") if indent is None else (",", ": ")
+    return json.dumps(
+        finite_or_none(value), sort_keys=True, indent=indent, separators=separators, allow_nan=False, ensure_ascii=False
+    )
+
+
+Number = Annotated[float | None, BeforeValidator(finite_or_none)]
+"""A finite float, or None where it is undefined."""
+
+Share = Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(finite_or_none)]
+"""A fraction in [0, 1], or None where it is undefined."""
+
+JsonObject = Annotated[dict[str, Any], BeforeValidator(finite_or_none)]
+"""Any JSON object without NaN."""

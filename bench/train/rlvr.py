@@ -1,0 +1,67 @@
+"""The `rlvr` signal: GRPO against a task's verifier (or a control reward), recorded step by step."""
+
+import resource
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from bench.record.schema import StepRecord
+from bench.train.trainer import RolloutTrainer, Run
+
+Progress = Callable[[StepRecord], None]
+
+# Names of TRL and transformers that a record keeps under a name of its own.
+_RENAMED = {
+    "seconds/rollout": "seconds_rollout",
+    "seconds/verify": "seconds_verify",
+    "step_time": "seconds_train",
+    "num_tokens": "tokens_seen",
+}
+_LEFT_OUT = {
+    "epoch",
+    "rewards/_score/mean",
+    "rewards/_score/std",
+    "completions/min_length",
+    "completions/min_terminated_length",
+    "completions/max_terminated_length",
+}
+
+
+def train(run: Run, progress: Progress) -> tuple[list[StepRecord], RolloutTrainer]:
+    """Train a handle in place.
+
+    Args:
+        run: the pieces of the run.
+        progress: is called with each step's record.
+
+    Returns:
+        The step records, one per optimizer step, and the trainer, whose optimizer is attested afterwards.
+    """
+    steps: list[StepRecord] = []
+
+    def sink(metrics: dict[str, Any]) -> None:
+        steps.append(_step_record(metrics, trainer.generated_tokens))
+        progress(steps[-1])
+
+    trainer = RolloutTrainer(run, sink)
+    trainer.train()
+    return steps, trainer
+
+
+def peak_memory_bytes() -> int:
+    """Return the largest device memory allocated so far, or without a device the largest resident memory."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _step_record(metrics: dict[str, Any], tokens: int) -> StepRecord:
+    values = {_RENAMED.get(name, name): value for name, value in metrics.items() if name not in _LEFT_OUT}
+    update, weight = values.get("update_norm"), values.get("weight_norm")
+    relative = update / weight if update is not None and weight else None
+    return StepRecord.model_validate(
+        values | {"relative_update_norm": relative, "tokens": tokens, "peak_memory_bytes": peak_memory_bytes()}
+    )

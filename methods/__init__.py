@@ -1,0 +1,11 @@
+"""The registry of fine-tuning methods: which parameters may move, and proof that only those did.
+
+In: a transformers model and a method's config. Out: a `Handle` to train, roll out, measure, export and attest.
+Knows nothing of tasks or of the harness.
+"""
+
+from methods.errors import MethodError
+from methods.method import Method
+from methods.registry import create, describe, names
+
+__all__ = ["Method", "MethodError", "create", "describe", "names"]

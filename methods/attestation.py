@@ -1,0 +1,192 @@
+"""Evidence that a run trained the method it claims: a record, filled before, at the start and at the end of training.
+
+    base = observe(model, method)            before attach
+    handle = method.attach(model, seed)
+    record = begin(method, handle, base)     after attach, before the first step
+    ...training...
+    finish(record, handle, optimizer)
+
+A run whose record lists problems is invalid: kept and shown, never ranked. The reason for this guard: the released code
+of a published comparison trained plain LoRA under every method's name. Importing this module does not import torch.
+"""
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr
+
+from methods.method import Method
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    from methods.handle import Handle
+    from methods.measurement import BaseObservation
+
+
+class TrainableTensor(BaseModel):
+    """One tensor that gradients reach."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+class Attestation(BaseModel):
+    """The record. Fields of the end are None until `finish`; errors are absolute differences of logits."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    requested: dict[str, Any]
+    realised: dict[str, Any]
+    seed: int
+    trainable: list[TrainableTensor]
+    trainable_hash: str
+    trainable_parameters: int
+    total_parameters: int
+    trainable_share: float
+    base_dtype: str
+    base_hash: str
+    changes_base: bool
+    mergeable: bool
+    identity_expected: bool
+    identity_error: float
+    frozen_hash_before: str
+    frozen_hash_after: str | None = None
+    merge_error: float | None = None
+    optimizer: str | None = None
+    optimizer_dtypes: list[str] = []
+    optimizer_state_values: int | None = None
+    finished: bool = False
+    problems: list[str] = []
+
+    _frozen: dict[str, str] = PrivateAttr(default_factory=dict)
+    _base: Any = PrivateAttr(default=None)
+
+    @property
+    def valid(self) -> bool:
+        """Whether training ended and nothing contradicts the claimed method."""
+        return self.finished and not self.problems
+
+
+def observe(model: "PreTrainedModel", method: Method) -> "BaseObservation":
+    """Look at the base before `method.attach`; see `measurement.observe`."""
+    from methods import measurement
+
+    return measurement.observe(model, method)
+
+
+def begin(method: Method, handle: "Handle", base: "BaseObservation") -> Attestation:
+    """Record what was attached and compare it with what `method`, the requested config, stands for."""
+    from methods import measurement
+    from methods.digest import combined_digest
+    from methods.plain import last_logits
+
+    tensors = _trainable_tensors(handle)
+    frozen = measurement.frozen_digests(handle)
+    error, relative = measurement.relative_error(last_logits(handle.model, base.token_ids), base.logits)
+    record = Attestation(
+        requested=method.model_dump(mode="json"),
+        realised=handle.realised(),
+        seed=handle.seed,
+        trainable=tensors,
+        trainable_hash=_list_hash(tensors),
+        trainable_parameters=handle.trainable_parameters,
+        total_parameters=handle.total_parameters,
+        trainable_share=handle.trainable_parameters / handle.total_parameters,
+        base_dtype=str(base.dtype).removeprefix("torch."),
+        base_hash=combined_digest(base.digests),
+        changes_base=handle.changes_base,
+        mergeable=handle.mergeable,
+        identity_expected=method.identity_at_start,
+        identity_error=error,
+        frozen_hash_before=combined_digest(frozen),
+    )
+    record._frozen, record._base = frozen, base
+    if method.identity_at_start and relative > base.tolerance:
+        record.problems.append(
+            f"logits at the start differ from the base's by {error:.3g}, more than rounding explains"
+        )
+    record.problems += _set_problems(method, tensors, base) + _base_problems(method, handle, frozen, base)
+    record.problems += method.problems_at_start(handle, base)
+    base.release()
+    return record
+
+
+def finish(record: Attestation, handle: "Handle", optimizer: "torch.optim.Optimizer | None") -> Attestation:
+    """Add what training left: frozen tensors that moved, the optimizer, the merged model against the trained one."""
+    from methods import measurement
+    from methods.digest import combined_digest
+
+    frozen = measurement.frozen_digests(handle)
+    record.frozen_hash_after = combined_digest(frozen)
+    moved = [name for name, digest in record._frozen.items() if frozen.get(name) != digest]
+    if moved:
+        record.problems.append(f"{len(moved)} frozen tensors moved during training, the first is {moved[0]}")
+    if _list_hash(_trainable_tensors(handle)) != record.trainable_hash:
+        record.problems.append("the set of trainable tensors changed during training")
+    record.merge_error = measurement.merge_error(handle, record._base.token_ids)
+    if optimizer is not None:
+        _attest_optimizer(record, handle, optimizer)
+    record.finished = True
+    return record
+
+
+def _attest_optimizer(record: Attestation, handle: "Handle", optimizer: "torch.optim.Optimizer") -> None:
+    from methods import measurement
+
+    record.optimizer = type(getattr(optimizer, "optimizer", optimizer)).__name__
+    record.optimizer_dtypes, record.optimizer_state_values = measurement.optimizer_state(optimizer)
+    held = {id(tensor) for tensor in measurement.optimizer_parameters(optimizer)}
+    names = {id(parameter): name for name, parameter in handle.trainable()}
+    left_out = [name for key, name in names.items() if key not in held]
+    if left_out:
+        record.problems.append(
+            f"{len(left_out)} trainable tensors are not in the optimizer, the first is {left_out[0]}"
+        )
+    if len(held - names.keys()):
+        record.problems.append(f"the optimizer holds {len(held - names.keys())} tensors that are not trainable")
+
+
+def _trainable_tensors(handle: "Handle") -> list[TrainableTensor]:
+    return [
+        TrainableTensor(name=name, shape=tuple(parameter.shape), dtype=str(parameter.dtype).removeprefix("torch."))
+        for name, parameter in handle.trainable()
+    ]
+
+
+def _list_hash(tensors: list[TrainableTensor]) -> str:
+    lines = sorted(f"{tensor.name} {tensor.shape} {tensor.dtype}" for tensor in tensors)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _set_problems(method: Method, tensors: list[TrainableTensor], base: "BaseObservation") -> list[str]:
+    problems = [
+        f"{t.name} is trained in {t.dtype}; master weights are float32" for t in tensors if t.dtype != "float32"
+    ]
+    expected = method.expected_trainable(base.shapes)
+    if expected is None:
+        return problems
+    got = {tensor.name: tensor.shape for tensor in tensors}
+    problems += [f"{name} should be trainable and is not" for name in expected if name not in got]
+    problems += [f"{name} is trainable and should not be" for name in got if name not in expected]
+    for name, shape in expected.items():
+        if shape is not None and name in got and got[name] != shape:
+            problems.append(f"{name} has shape {got[name]}, the method asks for {shape}")
+    return problems
+
+
+def _base_problems(method: Method, handle: "Handle", frozen: dict[str, str], base: "BaseObservation") -> list[str]:
+    changed = [name for name, digest in frozen.items() if base.digests.get(name, digest) != digest]
+    if changed and not handle.changes_base:
+        return [f"attaching changed {len(changed)} base tensors without saying so, the first is {changed[0]}"]
+    if changed and not method.changes_base:
+        return [
+            f"attaching changed {len(changed)} base tensors, which {method.type} must not; the first is {changed[0]}"
+        ]
+    if method.changes_base and not changed:
+        return [f"{method.type} takes its start out of the base, but no base tensor changed"]
+    return []

@@ -1,0 +1,194 @@
+"""Attaching PEFT adapters, and seeing the adapted model as a plain one.
+
+Adapters are float32 whatever the base's dtype (autocast_adapter_dtype). Nothing is merged in place: `merged` builds
+each merged matrix on a float32 copy of its layer.
+"""
+
+import copy
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from peft import PeftConfig, PeftModel, get_peft_model
+from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
+from peft.tuners.adaption_prompt.layer import AdaptedAttention
+from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
+from peft.utils.other import AuxiliaryTrainingWrapper
+from peft.utils.peft_types import PeftType
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from methods.digest import digests
+from methods.errors import MethodError
+from methods.handle import Handle
+from methods.method import Method
+from methods.peft_method import AnyPeft, PeftMethod
+from methods.plain import PlainView, as_it_is
+from methods.seeding import forked_random_state
+from methods.targets import linear_targets
+
+
+def attach_adapters(method: PeftMethod, model: PreTrainedModel, seed: int) -> "PeftHandle":
+    """Wrap `model` in place with the adapters of `method`.
+
+    Raises `MethodError` with PEFT's own reason when it refuses.
+    """
+    if not isinstance(method, AnyPeft):
+        linear_targets(model, method.targets)
+    view = PlainView(model)
+    before = digests(view.tensors(model, as_it_is))
+    config = adapter_config(method)
+    with forked_random_state(seed):
+        try:
+            wrapped = get_peft_model(model, config, autocast_adapter_dtype=True)
+        except (ValueError, TypeError, NotImplementedError) as refusal:
+            raise MethodError(
+                f"PEFT cannot put {method.adapter_type()} on {type(model).__name__}: {_one_line(refusal)}"
+            ) from refusal
+    handle = PeftHandle(wrapped, view, method, seed, before)
+    _refuse_untying(handle)
+    return handle
+
+
+def adapter_config(method: PeftMethod) -> PeftConfig:
+    """Build the PEFT config that `method` asks for."""
+    kind = method.adapter_type()
+    config_class = PEFT_TYPE_TO_CONFIG_MAPPING[PeftType[kind]]
+    try:
+        return config_class(task_type="CAUSAL_LM", **method.adapter_fields())
+    except (ValueError, TypeError) as refusal:
+        raise MethodError(
+            f"PEFT refuses the {kind} settings {method.adapter_fields()}: {_one_line(refusal)}"
+        ) from refusal
+
+
+def _refuse_untying(handle: "PeftHandle") -> None:
+    """Raise where an adapter sits on one of several modules that share a weight: merging would untie them."""
+    owners: dict[int, list[str]] = {}
+    for name, parameter in handle.view.model.named_parameters(remove_duplicate=False):
+        owners.setdefault(id(parameter), []).append(name.rpartition(".")[0])
+    wrapped = {path for path, module in handle.live.named_modules() if handle.unwrapped(module) is not module}
+    for tied in owners.values():
+        if len(tied) > 1 and wrapped.intersection(tied):
+            raise MethodError(
+                f"an adapter on {min(wrapped.intersection(tied))!r} would untie the shared weight of {' and '.join(tied)}; "
+                "leave it out, or untie the embeddings of the base"
+            )
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+class PeftHandle(Handle):
+    """A handle over a `PeftModel`."""
+
+    model: PeftModel
+
+    def __init__(self, model: PeftModel, view: PlainView, method: Method, seed: int, before: dict[str, str]) -> None:
+        super().__init__(model, view, method, seed)
+        after = digests(view.tensors(self.live, self.unwrapped))
+        self.changed_tensors: tuple[str, ...] = tuple(name for name in before if before[name] != after[name])
+        self.changes_base = bool(self.changed_tensors)
+        self.merge_refusal = self._why_not_mergeable()
+        self.mergeable = self.merge_refusal is None
+
+    @property
+    def live(self) -> nn.Module:
+        base: nn.Module = self.model.get_base_model()
+        return base
+
+    @property
+    def config(self) -> PeftConfig:
+        """The PEFT config that is really on the model."""
+        return self.model.peft_config["default"]
+
+    def unwrapped(self, module: nn.Module) -> nn.Module:
+        plain = module
+        if isinstance(module, BaseTunerLayer):
+            plain = module.get_base_layer()
+        elif isinstance(module, AuxiliaryTrainingWrapper):
+            plain = module.original_module
+        elif isinstance(module, AdaptedAttention):
+            plain = module.model
+        return plain
+
+    def merged(self, module: nn.Module) -> nn.Module:
+        if not isinstance(module, BaseTunerLayer | AuxiliaryTrainingWrapper):
+            return module
+        if isinstance(module, BaseTunerLayer) and module.merged:
+            raise MethodError(
+                f"a {type(module).__name__} was merged in place, which loses bits; "
+                "use rollout_weights() instead of merge_adapter()"
+            )
+        duplicate = copy.deepcopy(module)
+        self.unwrapped(duplicate).float()
+        if hasattr(duplicate, "unload_and_optionally_merge_module"):
+            plain = duplicate.unload_and_optionally_merge_module(merge=True, safe_merge=False, adapter_names=None)
+        else:
+            duplicate.merge()
+            plain = duplicate.get_base_layer()
+        assert isinstance(plain, nn.Module)
+        return plain
+
+    def _why_not_mergeable(self) -> str | None:
+        """Return PEFT's reason against merging, found by merging the copy of one layer; None when it can be merged."""
+        if not isinstance(self.model.base_model, BaseTuner):
+            return f"{self.config.peft_type} adds tokens or attention, not weights"
+        layer = next(module for module in self.live.modules() if isinstance(module, BaseTunerLayer))
+        try:
+            with torch.no_grad():
+                self.merged(layer)
+        except (NotImplementedError, ValueError) as refusal:
+            return _one_line(refusal)
+        return None
+
+    def after_step(self, step: int) -> None:
+        """Let AdaLoRA reallocate its ranks; PEFT only does so when asked after every step."""
+        allocate = getattr(self.model.base_model, "update_and_allocate", None)
+        if allocate is not None:
+            allocate(step)
+
+    def adapter_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield (name, tensor) of everything in the state dict that PEFT added to the base."""
+        base = {id(parameter) for _, parameter in self.view.tensors(self.live, self.unwrapped)}
+        buffers = {id(buffer) for buffer in self.view.model.buffers()}
+        for name, tensor in self.model.state_dict(keep_vars=True).items():
+            if id(tensor) not in base | buffers:
+                yield name, tensor
+
+    def stored_tensors(self) -> dict[str, Tensor]:
+        """The adapters with their frozen tensors and, where initialisation moved the base, the moved weights.
+
+        The moved weights follow from the seed only up to rounding on another machine, hence the copy.
+        """
+        moved = {f"base.{n}": p for n, p in self.view.tensors(self.live, self.unwrapped) if n in self.changed_tensors}
+        return dict(self.adapter_tensors()) | dict(self.trainable()) | moved
+
+    def realised(self) -> dict[str, Any]:
+        config = {
+            field.name: _plain_value(getattr(self.config, field.name)) for field in dataclasses.fields(self.config)
+        }
+        layers = sum(isinstance(module, BaseTunerLayer) for module in self.live.modules())
+        return {
+            "peft_type": str(self.config.peft_type.value),
+            "peft_config": config,
+            "adapter_layers": layers,
+            "changed_tensors": len(self.changed_tensors),
+            "merge_refusal": self.merge_refusal,
+            "modules": self.module_classes(),
+        }
+
+
+def _plain_value(value: Any) -> Any:
+    """Return `value` as JSON can hold it: sets sorted, enums and nested configs as text or dicts."""
+    if isinstance(value, set | frozenset):
+        return sorted(value, key=str)
+    if isinstance(value, dict):
+        return {str(key): _plain_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain_value(item) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain_value(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -1,0 +1,75 @@
+"""A plain transformers model beside the trained one, sharing every tensor that training does not reshape.
+
+Rollouts, evaluation and export want a model without adapters. Merging adapters into the base and unmerging them again
+by subtraction loses bits (the base drifts by per cents in bfloat16), so nothing is ever merged in place: the plain
+model is a second module tree over the *same* tensors, and merged matrices are built on copies and hung into that tree.
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+Unwrap = Callable[[nn.Module], nn.Module]
+"""Maps a module of the trained tree to the plain module with the same tensors as in the base (e.g. merged)."""
+
+
+def as_it_is(module: nn.Module) -> nn.Module:
+    """The `Unwrap` of a tree that has no wrapped modules."""
+    return module
+
+
+class PlainView:
+    """The module tree of a model as it was before a method was attached.
+
+    Build it *before* attaching. `names` are the base's parameter names, tied ones once.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        shared = {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}
+        self.model: PreTrainedModel = copy.deepcopy(model, shared).eval()
+        self.names: tuple[str, ...] = tuple(name for name, _ in model.named_parameters())
+
+    def link(self, live: nn.Module, unwrap: Unwrap) -> None:
+        """Hang the tensors of `live`, each module seen through `unwrap`, into the plain model."""
+        for _, plain, source in _pairs(self.model, live, unwrap):
+            for name in list(plain._parameters):
+                setattr(plain, name, source._parameters.get(name))
+            for name in list(plain._buffers):
+                setattr(plain, name, source._buffers.get(name))
+
+    def tensors(self, live: nn.Module, unwrap: Unwrap) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yield (base parameter name, parameter of `live` seen through `unwrap`), one module at a time."""
+        known = set(self.names)
+        for path, plain, source in _pairs(self.model, live, unwrap):
+            for name in plain._parameters:
+                full = f"{path}.{name}" if path else name
+                if full in known:
+                    yield full, source.get_parameter(name)
+
+
+def _pairs(
+    plain: nn.Module, live: nn.Module, unwrap: Unwrap, path: str = ""
+) -> Iterator[tuple[str, nn.Module, nn.Module]]:
+    source = unwrap(live)
+    yield path, plain, source
+    for name, child in plain.named_children():
+        yield from _pairs(child, source.get_submodule(name), unwrap, f"{path}.{name}" if path else name)
+
+
+def last_logits(model: nn.Module, token_ids: Tensor) -> Tensor:
+    """Return float32 logits (batch, length, vocabulary) of `model` for `token_ids`, without virtual prompt tokens.
+
+    Runs in eval mode without gradients and puts the training flag back.
+    """
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            logits: Tensor = model(input_ids=token_ids).logits
+    finally:
+        model.train(training)
+    return logits[:, -token_ids.shape[1] :].float()

@@ -1,0 +1,5 @@
+"""The error of this package: one sentence with what was got, what was expected and the fix."""
+
+
+class TaskError(ValueError):
+    """A task, family, data file or setting that cannot be used as it was given."""

@@ -1,0 +1,45 @@
+"""The types that every task speaks: a problem, a verdict on a completion, the splits.
+
+Nothing here knows where problems come from (see `families`, `datasets`) or how a completion is checked (`verifiers`).
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+Split = Literal["pretrain", "train", "validation", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+Reason = Literal["correct", "wrong", "unparsed", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One question with its gold answer.
+
+    `question` is what is asked, without any prompt around it; `answer` is the gold answer as the verifier reads it.
+    """
+
+    question: str
+    answer: str
+    family: str
+    level: int = 0
+    extra: dict[str, Any] = field(default_factory=dict, compare=False, hash=False)
+
+    @property
+    def id(self) -> str:
+        """First 16 hex digits of the SHA-256 of the question with white space folded: the same text is the same problem."""
+        return hashlib.sha256(" ".join(self.question.split()).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a verifier says of one completion.
+
+    `reason` "unparsed" means that no answer was found in the completion; "error" that the verifier itself failed
+    (time limit, crash), which is counted apart and never taken for a wrong answer.
+    """
+
+    correct: bool
+    parsed: str | None
+    reason: Reason

@@ -1,0 +1,42 @@
+"""Splits of procedural families: which split a problem belongs to, and draws from one split.
+
+A problem's split follows from its text alone, so no problem can stand in two splits, whoever draws it and when.
+"""
+
+import random
+
+from tasks.errors import TaskError
+from tasks.families.family import Family
+from tasks.problem import Problem, Split
+
+_TENTHS: tuple[Split, ...] = ("pretrain",) * 6 + ("train",) * 2 + ("validation", "test")
+_PATIENCE = 20
+
+
+def split_of(problem: Problem) -> Split:
+    """The split of a problem, from its id: pretrain 60 %, train 20 %, validation 10 %, test 10 %."""
+    return _TENTHS[int(problem.id, 16) % 10]
+
+
+def draw(family: Family, level: int, split: Split, count: int, seed: int) -> list[Problem]:
+    """`count` different problems of one family, level and split; the same arguments give the same list.
+
+    Raises TaskError if the split holds fewer: sampling goes on until 20 times as many draws as there are problems
+    have found nothing new, so the number in the message is exact but for very unevenly drawn families.
+    """
+    rng = random.Random(f"{family.name} {level} {split} {seed}")
+    found: dict[str, Problem] = {}
+    fruitless = 0
+    while len(found) < count:
+        problem = family.sample(rng, level)
+        if problem.id not in found and split_of(problem) == split:
+            found[problem.id] = problem
+            fruitless = 0
+            continue
+        fruitless += 1
+        if fruitless > _PATIENCE * (10 * len(found) + 100):
+            raise TaskError(
+                f"Family {family.name!r} has only {len(found)} problems of level {level} in split {split!r}, but"
+                f" {count} were asked for: ask for fewer or choose a higher level."
+            )
+    return list(found.values())

@@ -1,0 +1,97 @@
+"""Tasks by name: procedural families, data sets, a few of their own kind, and plug-ins by entry point.
+
+A plug-in package offers a `TaskKind` under the entry-point group `rlvr_bench.tasks`; it is imported when it is asked
+for. Imports no torch, and nothing that is slow.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from tasks.datasets.catalog import DATA_SETS
+from tasks.datasets.data_task import DataSetSettings, JsonlSettings, data_set_task, jsonl_task
+from tasks.errors import TaskError
+from tasks.families import FAMILIES
+from tasks.family_task import FamilySettings, MixtureSettings, family_task, mixture_task
+from tasks.plain_arithmetic import PlainArithmeticSettings, plain_arithmetic_task
+from tasks.settings import TaskSettings, validated
+from tasks.suggestion import did_you_mean
+from tasks.task import Task
+
+PLUGIN_GROUP = "rlvr_bench.tasks"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskKind:
+    """How a task is made: its settings, and what builds it from settings and the data folder (None: not given)."""
+
+    description: str
+    settings: type[TaskSettings]
+    build: Callable[[Any, Path | None], Task]
+    levels: tuple[int, ...] = ()
+
+
+def create(settings: Mapping[str, Any], data_dir: Path | None = None) -> Task:
+    """The task of `settings["name"]`; `data_dir` is where data sets are looked for.
+
+    Raises TaskError for an unknown name, for settings that do not do, and where data can be checked without reading
+    them; faults in data are raised when problems are first asked for.
+    """
+    name = settings.get("name")
+    if not isinstance(name, str):
+        raise TaskError(f"A task needs a name, but {name!r} was given: choose from {', '.join(names())}.")
+    kind = find(name)
+    return kind.build(validated(kind.settings, settings, f"Task {name!r}"), data_dir)
+
+
+def names() -> list[str]:
+    """All names, families first, plug-ins last."""
+    return [*_shipped(), *_plugins()]
+
+
+def find(name: str) -> TaskKind:
+    """The kind of a name; raises TaskError if it is unknown or its plug-in cannot be used."""
+    if name in _shipped():
+        return _shipped()[name]
+    if name in _plugins():
+        return _load(_plugins()[name])
+    raise TaskError(f"Unknown task {name!r}{did_you_mean(name, names())}: choose from {', '.join(names())}.")
+
+
+@cache
+def _shipped() -> dict[str, TaskKind]:
+    families = {
+        name: TaskKind(family.description, FamilySettings, lambda settings, _: family_task(settings), family.levels)
+        for name, family in FAMILIES.items()
+    }
+    own = {
+        "mixture": TaskKind("several families in turn", MixtureSettings, lambda settings, _: mixture_task(settings)),
+        "plain-arithmetic": TaskKind(
+            "one- and two-digit arithmetic asked in plain English, for chat models",
+            PlainArithmeticSettings,
+            lambda settings, _: plain_arithmetic_task(settings),
+        ),
+    }
+    sets = {name: TaskKind(row.description, DataSetSettings, data_set_task) for name, row in DATA_SETS.items()}
+    jsonl = TaskKind(
+        "any JSONL file with a question and an answer a line", JsonlSettings, lambda settings, _: jsonl_task(settings)
+    )
+    return {**families, **own, **sets, "jsonl": jsonl}
+
+
+@cache
+def _plugins() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=PLUGIN_GROUP) if point.name not in _shipped()}
+
+
+def _load(point: EntryPoint) -> TaskKind:
+    try:
+        kind = point.load()
+    except (ImportError, AttributeError) as fault:
+        raise TaskError(f"Plug-in task {point.name!r} ({point.value}) cannot be imported: {fault}.") from fault
+    if not isinstance(kind, TaskKind):
+        raise TaskError(f"Plug-in task {point.name!r} ({point.value}) is a {type(kind).__name__}, not a TaskKind.")
+    return kind

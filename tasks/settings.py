@@ -1,0 +1,52 @@
+"""Settings of tasks and rewards: strict pydantic models, and the one sentence that says what is wrong with some.
+
+What a setting means is said beside the task or reward that it belongs to.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tasks.errors import TaskError
+from tasks.suggestion import did_you_mean
+
+
+class Settings(BaseModel):
+    """Settings that are looked up by `name`. Unknown keys and types that would have to be converted are errors."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    name: str
+
+
+class TaskSettings(Settings):
+    """What every task can be told."""
+
+    locations: ClassVar[frozenset[str]] = frozenset()
+    """Keys that say where data lie. They stay out of the fingerprint: the problems themselves are in it."""
+
+    chat: bool = Field(default=False, description="prompts are chat messages, for models with a chat template")
+
+
+SettingsModel = TypeVar("SettingsModel", bound=Settings)
+
+
+def validated(model: type[SettingsModel], settings: Mapping[str, Any], what: str) -> SettingsModel:
+    """`settings` as `model`; raises TaskError with one sentence about the first fault. `what` opens the sentence."""
+    try:
+        return model.model_validate(dict(settings))
+    except ValidationError as fault:
+        raise TaskError(f"{what}: {_sentence(model, fault)}") from None
+
+
+def _sentence(model: type[Settings], fault: ValidationError) -> str:
+    first = fault.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = list(model.model_fields)
+        return f"unknown key {key!r}{did_you_mean(key, known)}; the keys are {', '.join(known)}."
+    if first["type"] == "missing":
+        return f"the key {key!r} is missing, add it."
+    message = first["msg"].removeprefix("Value error, ").removesuffix(".")
+    return f"the value {first['input']!r} of key {key!r} does not do: {message[:1].lower()}{message[1:]}."

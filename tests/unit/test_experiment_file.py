@@ -1,0 +1,77 @@
+"""What an experiment file may say, and the one sentence when it says something else."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.experiment.experiment import Experiment, load, presets
+from bench.experiment.strict import ExperimentError
+
+GOOD = """
+name = "tiny"
+bases = ["organism-steps"]
+seeds = [0, 1]
+
+[task]
+name = "chain"
+
+[signal]
+steps = 4
+
+[methods.full]
+learning_rate = 1e-4
+"""
+
+
+def _write(folder: Path, text: str) -> str:
+    path = folder / "experiment.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_good_file_is_read(tmp_path: Path) -> None:
+    experiment = load(_write(tmp_path, GOOD))
+    assert experiment.seeds == (0, 1)
+    assert experiment.bases[0].name == "organism-steps"
+    assert experiment.rewards == ({"name": "exact"},)
+    assert experiment.signal.batch_size == 64
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ("seeds = [0, 1]", "seeds = [0, 1, 0]", "seed 0 is there twice"),
+        ("seeds = [0, 1]", "seeds = []", "there is no seed"),
+        ("seeds = [0, 1]", "sedes = [0, 1]", 'unknown key "sedes"; did you mean "seeds"?'),
+        ("steps = 4", "stepps = 4", 'unknown key "signal.stepps"; did you mean "steps"?'),
+        ("steps = 4", "steps = 0", "signal.steps = 0"),
+        ("steps = 4", "updates_per_batch = 3", "does not divide the 64 completions"),
+        ("steps = 4", "steps = ", "not valid TOML"),
+        ('name = "tiny"', "", 'the key "name" is missing'),
+    ],
+)
+def test_bad_input_is_one_sentence_with_the_place(tmp_path: Path, before: str, after: str, says: str) -> None:
+    path = _write(tmp_path, GOOD.replace(before, after, 1))
+    with pytest.raises(ExperimentError) as caught:
+        load(path)
+    assert says in str(caught.value)
+    assert path in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_preset_gets_the_nearest_name() -> None:
+    with pytest.raises(ExperimentError, match='did you mean "quick"'):
+        load("quik")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ExperimentError, match="does not exist"):
+        load(str(tmp_path / "none.toml"))
+
+
+@pytest.mark.parametrize("name", sorted(presets()))
+def test_every_preset_is_valid_and_named_after_its_file(name: str) -> None:
+    experiment = load(name)
+    assert isinstance(experiment, Experiment)
+    assert experiment.name == name
+    assert experiment.description

@@ -1,0 +1,71 @@
+"""The table in a terminal, and the difference of two leaderboards."""
+
+import io
+
+from record_factory import outcomes, record
+
+from bench.record.compare import compare, standings_of
+from bench.record.leaderboard import Standing, leaderboard
+from bench.record.table import show, show_differences
+
+
+def board(share: float, *, methods: tuple[str, ...] = ("lora", "full"), offset: int = 0) -> list[Standing]:
+    return leaderboard(
+        record(method, seed, outcomes(share, seed=seed + offset + 10 * place))
+        for place, method in enumerate(methods)
+        for seed in range(3)
+    )
+
+
+def printed(standings: list[Standing]) -> str:
+    file = io.StringIO()
+    show([standing.row for standing in standings], file)
+    return file.getvalue()
+
+
+def test_without_a_terminal_the_table_is_plain_and_fits() -> None:
+    text = printed(board(0.6))
+    assert "\x1b" not in text and max(map(len, text.splitlines())) <= 120
+    assert all(name in text for name in ("lora", "full", "base", "[+", "2.5", "0.001", "5k"))
+
+
+def test_names_are_shown_as_text_and_reasons_are_named() -> None:
+    text = printed(leaderboard([record("[red]x[blue]", 0), record("lora", 0, status="failed")]))
+    assert "[red]x[blue]: unranked: 1 scored seed, 2 are needed" in text
+    assert "3 of 3" not in text and "1 of 1 seeds failed" in text
+
+
+def test_the_same_records_are_the_same() -> None:
+    assert {item.verdict for item in compare(board(0.6), board(0.6))} == {"same"}
+
+
+def test_noise_is_told_from_a_planted_difference() -> None:
+    for strip in (list, lambda standings: standings_of(s.row for s in standings)):
+        noise = compare(strip(board(0.6)), strip(board(0.6, offset=500)))
+        assert {i.verdict for i in noise if i.method != "base"} == {"within noise"}
+        planted = compare(strip(board(0.6)), strip(board(0.3, offset=500)))
+        assert {i.verdict for i in planted if i.method != "base"} == {"beyond noise"}
+
+
+def test_records_see_smaller_differences_than_two_tables() -> None:
+    here, reference = board(0.60), board(0.66, offset=500)
+    paired = compare(here, reference)
+    tables = compare(standings_of(s.row for s in here), standings_of(s.row for s in reference))
+    widths = [[i.estimate.high - i.estimate.low for i in found if i.estimate] for found in (paired, tables)]
+    assert len(widths[0]) == 2 and all(p < t for p, t in zip(*widths, strict=True))
+
+
+def test_rows_on_one_side_only_and_unscored_rows() -> None:
+    here = leaderboard([record("new", 0), record("new", 1), record("bad", 0, status="failed")])
+    reference = leaderboard([record("old", 0), record("old", 1), record("bad", 0), record("bad", 1)])
+    verdicts = {item.method: item.verdict for item in compare(here, reference)}
+    assert verdicts == {"new": "only here", "old": "only in the reference", "bad": "not scored", "base": "same"}
+
+
+def test_differences_are_printed_with_a_summary() -> None:
+    file = io.StringIO()
+    show_differences(compare(board(0.6), board(0.3, offset=500)), file)
+    assert "2 beyond noise, 1 same" in file.getvalue() and "\x1b" not in file.getvalue()
+    empty = io.StringIO()
+    show_differences([], empty)
+    assert "nothing to compare" in empty.getvalue()

@@ -1,0 +1,85 @@
+"""The collapse rule and the summary of a run, on hand-made step records."""
+
+import pytest
+
+from bench.record.schema import StepRecord
+from bench.train.seeds import derive
+from bench.train.stability import PATIENCE, WINDOW, collapse, spikes, summarise
+
+BATCH = 64
+
+
+def _steps(accuracy: list[float], **metrics: list[float]) -> list[StepRecord]:
+    """One record per rollout batch, each window of the run at one accuracy."""
+    names = {"entropy": 1.0, "frac_reward_zero_std": 0.1, "completions_clipped_ratio": 0.0}
+    records = []
+    for index in range(len(accuracy) * WINDOW):
+        values = {name: metrics.get(name, [default] * len(accuracy))[index // WINDOW] for name, default in names.items()}
+        share = accuracy[index // WINDOW]
+        records.append(StepRecord(step=index + 1, accuracy=share, reward=share, grad_norm=1.0, kl=0.01, **values))
+    return records
+
+
+def test_a_run_that_learns_has_not_collapsed() -> None:
+    assert collapse(_steps([0.2, 0.4, 0.6, 0.8, 0.9, 0.9, 0.9]), BATCH) is None
+
+
+def test_a_solved_task_without_entropy_has_not_collapsed() -> None:
+    solved = _steps([0.3, 1.0, 1.0], entropy=[1.0, 0.01, 0.01], frac_reward_zero_std=[0.1, 1.0, 1.0])
+    assert collapse(solved, BATCH) is None
+
+
+def test_accuracy_must_stay_low_for_five_windows() -> None:
+    fall = [0.3, 0.6, *[0.1] * (PATIENCE - 1)]
+    assert collapse(_steps(fall), BATCH) is None
+    found = collapse(_steps([*fall, 0.1]), BATCH)
+    assert found is not None
+    assert (found.kind, found.step) == ("accuracy", 2 * WINDOW + 1)
+
+
+def test_a_fall_below_half_of_the_best_that_stays_above_the_start_counts() -> None:
+    found = collapse(_steps([0.2, 0.9, *[0.4] * PATIENCE]), BATCH)
+    assert found is not None and found.kind == "accuracy"
+
+
+def test_entropy_collapse_needs_dead_groups_and_no_gain() -> None:
+    found = collapse(_steps([0.3, 0.1], entropy=[1.0, 0.01], frac_reward_zero_std=[0.1, 0.95]), BATCH)
+    assert found is not None and found.kind == "entropy"
+
+
+def test_rising_truncation_collapses() -> None:
+    found = collapse(_steps([0.3, 0.3, 0.3], completions_clipped_ratio=[0.1, 0.4, 0.7]), BATCH)
+    assert found is not None and found.kind == "truncation"
+    assert collapse(_steps([0.3, 0.3, 0.3], completions_clipped_ratio=[0.7, 0.7, 0.7]), BATCH) is None
+
+
+def test_a_gradient_that_is_not_finite_is_a_collapse_at_its_step() -> None:
+    steps = [*_steps([0.3]), StepRecord(step=WINDOW + 1, non_finite=1.0)]
+    found = collapse(steps, BATCH)
+    assert found is not None
+    assert (found.kind, found.step) == ("non-finite", WINDOW + 1)
+
+
+def test_the_summary_names_first_last_peak_and_area() -> None:
+    summary = summarise(_steps([0.2, 0.8, 0.5]), BATCH)
+    assert summary.reward_first == pytest.approx(0.2)
+    assert summary.reward_last == pytest.approx(0.5)
+    assert summary.reward_peak == pytest.approx(0.8)
+    assert summary.reward_auc == pytest.approx(0.5)
+    assert summary.collapse_rule is None
+
+
+def test_a_run_without_steps_has_no_figures() -> None:
+    summary = summarise([], BATCH)
+    assert summary.steps == 0 and summary.reward_last is None and summary.kl_max is None
+
+
+def test_a_gradient_spike_is_counted_once() -> None:
+    assert spikes([1.0, 1.1, 0.9, 1.0, 1.05, 0.95, 1.0, 1.1, 0.9, 1.0, 1.0, 50.0, 1.0]) == 1
+    assert spikes([1.0] * 9 + [50.0]) == 0
+
+
+def test_streams_of_one_seed_differ_and_are_fixed() -> None:
+    assert derive(0, "adapter") != derive(0, "data") != derive(1, "data")
+    assert derive(3, "rollout") == derive(3, "rollout")
+    assert 0 <= derive(3, "rollout") < 2**31
