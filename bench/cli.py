@@ -88,6 +88,7 @@ def leaderboard(results: ResultsOption = Path("results"), as_json: JsonOption = 
     """Derive leaderboard.csv from the run records and show the same table."""
     from bench.launch.experiment_run import renew_leaderboard
     from bench.record.lock import results_lock
+    from bench.record.columns import json_row
     from bench.record.table import show
     from bench.show import print_json
 
@@ -95,7 +96,7 @@ def leaderboard(results: ResultsOption = Path("results"), as_json: JsonOption = 
         standings = renew_leaderboard(results)
     rows = [standing.row for standing in standings]
     if as_json:
-        print_json(rows)
+        print_json([json_row(row) for row in rows])
     else:
         show(rows)
 

@@ -9,6 +9,7 @@ class MethodError(Exception):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return " (did you mean 'x'?)" for the closest known name, or "" when nothing is close."""
-    close = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    """Return " (did you mean 'x'?)" for the closest known name in any case of letters, or "" when nothing is close."""
+    spelt = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(name.lower(), list(spelt), n=1, cutoff=0.6)
+    return f" (did you mean {spelt[close[0]]!r}?)" if close else ""

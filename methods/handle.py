@@ -154,12 +154,16 @@ class Handle(ABC):
         """
         self._check_settings(folder)
         stored, own = _read_tensors(folder / TENSORS), self.stored_tensors()
-        odd = sorted(stored.keys() ^ own.keys()) + [n for n in own if n in stored and stored[n].shape != own[n].shape]
+        odd = self.misfits(stored, own)
         if odd:
             raise MethodError(f"{folder / TENSORS} does not fit at {odd[0]!r}; attach to the base it was exported from")
         with torch.no_grad():
             for name, tensor in stored.items():
                 own[name].copy_(tensor)
+
+    def misfits(self, stored: dict[str, Tensor], own: dict[str, Tensor]) -> list[str]:
+        """Names of the `stored` tensors that are not for this model, whose `stored_tensors` are `own`."""
+        return sorted(stored.keys() ^ own.keys()) + [n for n in own if n in stored and stored[n].shape != own[n].shape]
 
     def _identity(self) -> dict[str, Any]:
         return {"settings": self.method.model_dump(mode="json"), "seed": self.seed}
@@ -171,7 +175,7 @@ class Handle(ABC):
             raise MethodError(f"{folder} holds no readable {SETTINGS}; give the folder that export wrote") from failure
         if stored != self._identity():
             raise MethodError(
-                f"{folder} was exported as {stored}, this handle is {self._identity()}; attach with equal settings and seed"
+                f"{folder} was exported as {stored}, this handle is {self._identity()}; attach as it was exported"
             )
 
     def module_classes(self) -> dict[str, int]:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from methods.errors import MethodError
 from methods.handle import DenseHandle, Handle
 from methods.mask import Mask
 from methods.masked_linear import MaskedLinear
@@ -64,16 +63,13 @@ class MaskHandle(DenseHandle):
     def stored_tensors(self) -> dict[str, Tensor]:
         return dict(self.trainable()) | {f"{path}.index": layer.index for path, layer in self.masked_layers()}
 
+    def misfits(self, stored: dict[str, Tensor], own: dict[str, Tensor]) -> list[str]:
+        indices = [f"{path}.index" for path, _ in self.masked_layers()]
+        other = [name for name in indices if name in stored and not torch.equal(stored[name], own[name].cpu())]
+        return super().misfits(stored, own) + other
+
     def load(self, folder: Path) -> None:
-        """As in `Handle`; raises `MethodError` when the stored mask is not the attached one."""
-        own = [layer.index.clone() for _, layer in self.masked_layers()]
         super().load(folder)
-        for before, (path, layer) in zip(own, self.masked_layers(), strict=True):
-            if not torch.equal(before, layer.index):
-                layer.index.copy_(before)
-                raise MethodError(
-                    f"{folder}: the stored mask of {path} is another one; attach to the base it was exported from"
-                )
         self._write_values()
 
     def realised(self) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def _refuse_untying(handle: "PeftHandle") -> None:
     for tied in owners.values():
         if len(tied) > 1 and wrapped.intersection(tied):
             raise MethodError(
-                f"an adapter on {min(wrapped.intersection(tied))!r} would untie the shared weight of {' and '.join(tied)}; "
+                f"an adapter on {min(wrapped.intersection(tied))!r} would untie the weight of {' and '.join(tied)}; "
                 "leave it out, or untie the embeddings of the base"
             )
 

@@ -178,9 +178,9 @@ class AnyPeft(PeftMethod):
         kind = self.adapter_type()
         types = peft_catalog.peft_types()
         if kind not in types:
-            hint = did_you_mean(kind, types) or did_you_mean(kind, [t.lower() for t in types])
             raise ValueError(
-                f"peft_type {self.peft_type!r} is not in PEFT {peft_catalog.release()}{hint}; it has {', '.join(types)}"
+                f"peft_type {self.peft_type!r} is not in PEFT {peft_catalog.release()}{did_you_mean(kind, types)}; "
+                f"it has {', '.join(types)}"
             )
         fields = peft_catalog.config_fields(kind) - RESERVED.keys()
         for key, value in self.settings().items():

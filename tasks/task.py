@@ -89,10 +89,8 @@ class StandardTask:
     def problems(self, split: Split) -> list[Problem]:
         """See `Task.problems`."""
         if split not in USER_SPLITS:
-            raise TaskError(
-                f"Task {self.name!r} gives no split {split!r}{did_you_mean(split, USER_SPLITS)}: choose from"
-                f" {', '.join(USER_SPLITS)}."
-            )
+            hint = did_you_mean(split, USER_SPLITS) if split not in SPLITS else ""
+            raise TaskError(f"Task {self.name!r} gives no split {split!r}{hint}: choose from {', '.join(USER_SPLITS)}.")
         if split not in self._problems:
             self._problems[split] = self._source(split)
         return list(self._problems[split])

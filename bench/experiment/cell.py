@@ -39,7 +39,8 @@ class Cell(Settings):
     evaluate: EvaluateSettings
     extra_fingerprints: tuple[str, ...] = ()
     seed: int
-    data_dir: Path | None = None
+    data_dir: Path | None = Field(None, exclude=True)
+    """Where data files lie on this machine; the task's fingerprint says what they hold."""
 
     @property
     def id(self) -> str:

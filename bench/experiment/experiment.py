@@ -8,13 +8,17 @@ import tomllib
 from collections import Counter
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, StringConstraints, ValidationError, field_validator
 
 from bench.experiment.settings import EvaluateSettings, RlvrSettings
 from bench.experiment.strict import ExperimentError, Settings, did_you_mean, explain
 from bench.models.config import BaseConfig
+
+
+MethodName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+"""A method's name in an experiment is also the name of a folder."""
 
 
 class Experiment(Settings):
@@ -28,7 +32,7 @@ class Experiment(Settings):
     task: dict[str, Any]
     signal: RlvrSettings = RlvrSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
-    methods: dict[str, dict[str, Any]] = Field(min_length=1)
+    methods: dict[MethodName, dict[str, Any]] = Field(min_length=1)
 
     @field_validator("bases", mode="before")
     @classmethod

@@ -5,7 +5,6 @@ gate and up in one, norm weights and the attention scale into the matrix that fo
 adapter that was not merged, a hook, a sliding window) is refused, never ignored.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,10 +22,10 @@ _ROPE_TYPES = ("default", "linear", "llama3", "yarn")
 class LayerWeights:
     """One decoder layer; matrices are [in, out], so that activations multiply from the left without a transpose.
 
-    The columns of `qkv` are grouped by key head, [kv_heads, group + 2, head_dim]: the queries that share a key, the key,
-    the value. The two dimensions that a rotary embedding turns together lie side by side (transformers keeps them half
-    a head apart), in queries and keys alike, which leaves their products as they are. `head_norm` holds the weights of
-    Qwen3's query and key norms, shape [group + 1, head_dim].
+    The columns of `qkv` are grouped by key head, [kv_heads, group + 2, head_dim]: the queries that share a key,
+    the key, the value. The two dimensions that a rotary embedding turns together lie side by side
+    (transformers keeps them half a head apart), in queries and keys alike, which leaves their products as they are.
+    `head_norm` holds the weights of Qwen3's query and key norms, shape [group + 1, head_dim].
     """
 
     qkv: Tensor
@@ -161,12 +160,14 @@ def _layer(layer: Any, kv_heads: int, head_dim: int, dtype: torch.dtype) -> Laye
 def _grouped(qkv: list[Tensor], kv_heads: int, head_dim: int, scale: float) -> Tensor:
     """Rows of q, k and v as [kv_heads * (group + 2) * head_dim, ...], queries times `scale`, rotated pairs adjacent."""
     q, k, v = (rows.float().unflatten(0, (kv_heads, -1, head_dim)) for rows in qkv)
-    return torch.cat([_pairs(q) * scale, _pairs(k), v], dim=1).flatten(0, 2)
+    grouped: Tensor = torch.cat([_pairs(q) * scale, _pairs(k), v], dim=1)
+    return grouped.flatten(0, 2)
 
 
 def _pairs(heads: Tensor) -> Tensor:
     """The head dimension (the third) reordered as 0, h, 1, h + 1, ... for h = head_dim / 2."""
-    return heads.unflatten(2, (2, -1)).transpose(2, 3).flatten(2, 3)
+    halves: Tensor = heads.unflatten(2, (2, -1))
+    return halves.transpose(2, 3).flatten(2, 3)
 
 
 def _head_norm(attention: Any, head_dim: int) -> Tensor | None:
@@ -174,7 +175,8 @@ def _head_norm(attention: Any, head_dim: int) -> Tensor | None:
         return None
     queries = _pairs((_scaled_norm(attention.q_norm) * attention.scaling).view(1, 1, -1))
     keys = _pairs(_scaled_norm(attention.k_norm).view(1, 1, -1))
-    return torch.cat([queries.expand(1, attention.num_key_value_groups, head_dim), keys], dim=1)[0]
+    weights: Tensor = torch.cat([queries.expand(1, attention.num_key_value_groups, head_dim), keys], dim=1)
+    return weights[0]
 
 
 def _scaled_norm(norm: Any) -> Tensor:
@@ -198,5 +200,3 @@ def rotations(weights: DecoderWeights, length: int) -> Tensor:
         cosine, sine = weights.rotary(torch.empty(0, dtype=torch.float32), positions)
     half = weights.head_dim // 2
     return torch.complex(cosine[0, :, :half].contiguous(), sine[0, :, :half].contiguous())
-
-

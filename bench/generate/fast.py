@@ -18,6 +18,7 @@ from bench.generate.backend import Completions, GenerationError, batches, check_
 from bench.generate.decoder_weights import DecoderWeights, LayerWeights, read_weights, refusal, rotations
 from bench.generate.sampling import draw, row_keys, uniforms
 
+
 class FastBackend:
     """Static-cache decoding of Llama, Qwen2 and Qwen3 models; `compute_dtype` is that of weights and activations."""
 
@@ -70,7 +71,9 @@ class _Batch:
     def store(self, rows: list[int], result: Completions) -> None:
         """Write this batch into the result of the whole call; `rows` are its places there."""
         logprobs = self.probabilities.log().tolist()
-        for row, tokens, logprob, length in zip(rows, self.tokens.tolist(), logprobs, self.lengths.tolist(), strict=True):
+        for row, tokens, logprob, length in zip(
+            rows, self.tokens.tolist(), logprobs, self.lengths.tolist(), strict=True
+        ):
             end = length or len(tokens)
             result.token_ids[row], result.logprobs[row] = tokens[:end], logprob[:end]
             result.truncated[row] = length == 0
@@ -86,7 +89,7 @@ class _Place(NamedTuple):
     padding: Tensor | None
 
     def attend(self, qkv: Tensor) -> Tensor:
-        """Add one token per row and let it look back; `qkv` [rows, kv_heads, group + 2, head_dim], out [rows, width]."""
+        """Add a token per row and let it look back; `qkv` [rows, kv_heads, group + 2, head_dim], out [rows, width]."""
         rows = qkv.shape[0]
         qkv = qkv.flatten(0, 1)
         group = qkv.shape[1] - 2
@@ -138,8 +141,10 @@ class _Cache:
         flat, seen = rows * self.kv_heads, place + 1
         padding = None if self.padding is None else self.padding[:flat, :, :seen]
         keys, values = self.keys[:, :flat], self.values[:, :flat]
-        parts = (keys[..., place], values[:, :, place], keys[..., :seen], values[:, :, :seen])
-        return [_Place(*tensors, padding) for tensors in zip(*(part.unbind(0) for part in parts), strict=True)]
+        # One unbind for all layers costs less than indexing layer by layer.
+        here = zip(keys[..., place].unbind(), values[:, :, place].unbind(), strict=True)
+        before = zip(keys[..., :seen].unbind(), values[:, :, :seen].unbind(), strict=True)
+        return [_Place(*new, *seen_by_new, padding) for new, seen_by_new in zip(here, before, strict=True)]
 
 
 def _padding(prompts: list[list[int]], prompt_length: int, length: int, weights: DecoderWeights) -> Tensor | None:
@@ -272,7 +277,7 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _normalised(x: Tensor, floor: Tensor) -> Tensor:
-    """`x` over sqrt(sum x^2 + floor^2) in its last dimension; the square root of the size is in the weights that follow."""
+    """`x` over sqrt(sum x^2 + floor^2) in its last dimension; sqrt(size) is in the weights that follow."""
     length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
     normalised = x / torch.hypot(length, floor)
     return normalised if normalised.dtype == x.dtype else normalised.to(x.dtype)

@@ -1,7 +1,7 @@
 """The reference backend: transformers' own `generate`, for any model that it can run.
 
-Tokens are chosen by our sampler in a logits processor, which leaves `generate` a single possible token; masks, cache and
-stopping are transformers'. Speed is not its aim (see `fast`).
+Tokens are chosen by our sampler in a logits processor, which leaves `generate` a single possible token; masks, cache
+and stopping are transformers'. Speed is not its aim (see `fast`).
 """
 
 from collections.abc import Collection, Iterator
@@ -15,7 +15,7 @@ from bench.generate.backend import Completions, batches, check_request
 from bench.generate.sampling import Keys, draw, row_keys, uniforms
 
 
-class _Draw(LogitsProcessor):  # type: ignore[misc]
+class _Draw(LogitsProcessor):
     """Replaces the scores by a one-hot choice of our sampler and keeps the probability of each choice."""
 
     def __init__(self, noise: Tensor, temperature: float) -> None:

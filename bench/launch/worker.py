@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.experiment.cell import Cell
 from bench.launch.causes import cause_of
 from bench.launch.events import Event, Outcome
-from bench.record import store
+from bench.record import samples, store
 from bench.record.environment import capture
 from bench.record.errors import RecordError
 from bench.record.schema import Cause, Cost, RunRecord
@@ -33,7 +33,7 @@ def work(cell: Cell, results: Path, log: Path, threads: int, connection: Connect
     try:
         result = run_cell(cell, connection.send)
         connection.send(Event("record"))
-        store.write_samples(cell.id, result.samples)
+        samples.write_samples(cell.id, result.samples)
         store.write_run(results, result.record, result.steps)
         outcome = _outcome(cell, result.record)
     except RecordError as error:  # nothing can be written: only the parent can say so

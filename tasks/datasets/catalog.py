@@ -34,7 +34,7 @@ def _gsm8k(row: Row) -> Problem:
 
 
 def _svamp(row: Row) -> Problem:
-    question = f"{row.text('Body').rstrip('.')}. {row.text('Question')}"
+    question = f"{row.text('Body').rstrip(' .')}. {row.text('Question')}"
     return Problem(question, _number(row, row.text("Answer")), "svamp", extra={"type": row.fields.get("Type")})
 
 

@@ -97,7 +97,9 @@ def test_tolerance_is_absolute() -> None:
     assert not FREE.verify("#### 14053029.667", "14053029.666666666").correct
 
 
-@pytest.mark.parametrize("completion", ["#### B", "#### (B)", "#### b) 600", r"\boxed{B}", "The answer is B.", r"so \boxed{\text{B}}"])
+@pytest.mark.parametrize(
+    "completion", ["#### B", "#### (B)", "#### b) 600", r"\boxed{B}", "The answer is B.", r"so \boxed{\text{B}}"]
+)
 def test_options_by_their_letter(completion: str) -> None:
     verifier = ExactVerifier(order=("hash", "boxed", "phrase"))
     assert verifier.verify(completion, "B").correct

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import subprocess
 import sys
 import textwrap
 import threading
@@ -54,6 +55,14 @@ def alive(process_id: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def running(process_id: int) -> bool:
+    """Not so for a zombie, which an orphan becomes where nobody collects it."""
+    try:
+        return bool(Path(f"/proc/{process_id}/cmdline").read_bytes())
+    except FileNotFoundError:
+        return False
 
 
 @pytest.mark.parametrize(
@@ -130,10 +139,29 @@ def test_any_text_fits_into_one_request(echo: MathProcess) -> None:
         assert echo.compare("gold" * 10_000, text, seconds=60) is not None
 
 
-def test_child_ends_with_its_parent(echo: MathProcess) -> None:
+def test_closing_ends_the_child(echo: MathProcess) -> None:
     child = child_id(echo)
     echo.close()
     assert not alive(child)
+
+
+def test_child_ends_when_its_parent_is_killed(echo: MathProcess) -> None:
+    code = f"""
+        import time
+        from tasks.verifiers.math_process import MathProcess
+        process = MathProcess({echo._command!r})
+        print(process.compare("a", "a", 60).parsed, flush=True)
+        time.sleep(3600)
+    """
+    parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.communicate()
+    deadline = time.monotonic() + 60
+    while running(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not running(child)
 
 
 def test_child_that_cannot_start_is_one_sentence() -> None:

@@ -11,8 +11,31 @@ from hypothesis import strategies as st
 from tasks.verifiers.numerals import MAX_LENGTH, canonical, first_number, last_number, parse_number
 
 INTEGERS = st.integers(-(10**15), 10**15)
-WRAPPERS = ("{}", " {} ", "{}.", "${}", "{}%", "**{}**", "`{}`", r"\${}", r"{}\%", "({})", "${}$", "{} dollars", "x = {}", "3*4 = {}")
-SENTENCES = ("{}", "so it is {}.", "That makes **{}** apples", "2 + 2 is 4, hence {}", "7-4={}", "[{}]", "It costs ${}!")
+WRAPPERS = (
+    "{}",
+    " {} ",
+    "{}.",
+    "${}",
+    "{}%",
+    "**{}**",
+    "`{}`",
+    r"\${}",
+    r"{}\%",
+    "({})",
+    "${}$",
+    "{} dollars",
+    "x = {}",
+    "3*4 = {}",
+)
+SENTENCES = (
+    "{}",
+    "so it is {}.",
+    "That makes **{}** apples",
+    "2 + 2 is 4, hence {}",
+    "7-4={}",
+    "[{}]",
+    "It costs ${}!",
+)
 
 
 @given(INTEGERS, st.sampled_from(WRAPPERS), st.booleans(), st.booleans())
@@ -84,7 +107,9 @@ def test_last_number_by_hand(text: str, value: Fraction | int | None) -> None:
     assert last_number(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "5 6", "1/2/3", "x+1", r"\sqrt{2}", "2x", "1e9999", "five", "(1, 2)", "7 or 8 of 9"])
+@pytest.mark.parametrize(
+    "text", ["", "5 6", "1/2/3", "x+1", r"\sqrt{2}", "2x", "1e9999", "five", "(1, 2)", "7 or 8 of 9"]
+)
 def test_what_is_no_single_number(text: str) -> None:
     assert parse_number(text) is None
 

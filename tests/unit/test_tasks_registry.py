@@ -43,7 +43,10 @@ def test_level_lists_hold_for_all_families_of_a_mixture() -> None:
     [
         ({"name": "gsm8"}, r"Unknown task 'gsm8' \(did you mean 'gsm8k'\?\): choose from chain, "),
         ({"name": 5}, r"A task needs a name, but 5 was given"),
-        ({"name": "chain", "lvels": [3]}, r"Task 'chain': unknown key 'lvels' \(did you mean 'levels'\?\); the keys are"),
+        (
+            {"name": "chain", "lvels": [3]},
+            r"Task 'chain': unknown key 'lvels' \(did you mean 'levels'\?\); the keys are",
+        ),
         ({"name": "chain", "levels": [3, 99]}, r"Family 'chain' has no level 99: choose from 1, 2"),
         ({"name": "chain", "levels": []}, r"the value \[\] of key 'levels' does not do: .* at least 1 item"),
         ({"name": "chain", "levels": [3, 3]}, r"level of 'chain' 3 is named twice"),
@@ -187,7 +190,8 @@ def test_previews_are_plain_data() -> None:
 
 def test_task_of_an_outside_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "outside_task.py").write_text(
-        "from tasks.problem import Problem\nfrom tasks.registry import TaskKind\nfrom tasks.settings import TaskSettings\n"
+        "from tasks.problem import Problem\nfrom tasks.registry import TaskKind\n"
+        "from tasks.settings import TaskSettings\n"
         "from tasks.task import StandardTask\nfrom tasks.verifiers.exact import ExactVerifier\n"
         "def build(settings, data_dir):\n"
         "    return StandardTask(settings, lambda split: [Problem(f'{split}?', '1', 'echo')], ExactVerifier())\n"
@@ -196,7 +200,9 @@ def test_task_of_an_outside_package(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     folder = tmp_path / "outside_task-1.0.dist-info"
     folder.mkdir()
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: outside-task\nVersion: 1.0\n")
-    (folder / "entry_points.txt").write_text("[rlvr_bench.tasks]\necho = outside_task:kind\nchain = outside_task:kind\n")
+    (folder / "entry_points.txt").write_text(
+        "[rlvr_bench.tasks]\necho = outside_task:kind\nchain = outside_task:kind\n"
+    )
     monkeypatch.syspath_prepend(str(tmp_path))
     registry._plugins.cache_clear()
     try:

@@ -81,7 +81,10 @@ def test_random_rewards_differ_by_seed_step_problem_and_sample() -> None:
     [
         ("exakt", r"Unknown reward 'exakt' \(did you mean 'exact'\?\): choose from exact, format, random\."),
         ({"name": "random", "P": 0.5}, r"Reward 'random': unknown key 'P' \(did you mean 'p'\?\)"),
-        ({"name": "random", "p": 1.5}, r"Reward 'random': the value 1\.5 of key 'p' does not do: .* less than or equal"),
+        (
+            {"name": "random", "p": 1.5},
+            r"Reward 'random': the value 1\.5 of key 'p' does not do: .* less than or equal",
+        ),
         ({"name": "random", "p": "0.5"}, r"the value '0\.5' of key 'p' does not do"),
         ({"name": "exact", "p": 0.5}, r"Reward 'exact': unknown key 'p'"),
         ({}, r"A reward needs a name, but None was given"),
@@ -102,16 +105,17 @@ def test_reward_of_an_outside_package(tmp_path: Path, monkeypatch: pytest.Monkey
     folder.mkdir()
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: outside-reward\nVersion: 1.0\n")
     (folder / "entry_points.txt").write_text(
-        "[rlvr_bench.rewards]\nlength = outside_reward:length\nodd = outside_reward:broken\ngone = outside_reward:gone\n"
+        "[rlvr_bench.rewards]\nlength = outside_reward:length\nodd = outside_reward:broken\n"
+        "gone = outside_reward:gone\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     rewards._plugins.cache_clear()
     try:
         assert rewards.create("length")(["abc"], PROBLEMS[:1], context(1)) == [3.0]
         assert "length" in rewards.names()
-        with pytest.raises(TaskError, match="'odd' .* is a int, not a RewardKind"):
+        with pytest.raises(TaskError, match=r"'odd' .* is a int, not a RewardKind"):
             rewards.create("odd")
-        with pytest.raises(TaskError, match="'gone' .* cannot be imported"):
+        with pytest.raises(TaskError, match=r"'gone' .* cannot be imported"):
             rewards.create("gone")
     finally:
         rewards._plugins.cache_clear()

@@ -13,10 +13,11 @@ from transformers import GenerationConfig, LlamaForCausalLM
 from bench.models.errors import ModelError
 from bench.models.fingerprint import folder_fingerprint
 from bench.models.organisms.card import Card, write_card
-from bench.models.organisms.measure import LevelScore, measure
+from bench.models.organisms.measure import measure
 from bench.models.organisms.progress import Reporter
 from bench.models.organisms.recipe import Recipe
 from bench.models.organisms.recipes import RECIPES
+from bench.models.organisms.scores import LevelScore
 from bench.models.organisms.train import pretrain
 from bench.models.suggestion import did_you_mean
 from bench.models.tokenizer import character_tokenizer

@@ -6,8 +6,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from bench.models.errors import ModelError
-from bench.models.organisms.measure import PASS_AT, LevelScore
 from bench.models.organisms.recipe import Recipe
+from bench.models.organisms.scores import LevelScore
 
 CARD = "card.json"
 _STRATEGY_COLUMNS = ("steps used", "right with steps", "right without")
@@ -80,11 +80,11 @@ def _weakness(recipe: Recipe) -> str:
 
 
 def _table(scores: list[LevelScore]) -> str:
-    columns = ("family", "level", "n", "greedy", *(f"pass@{k}" for k in PASS_AT), *_STRATEGY_COLUMNS)
+    columns = ("family", "level", "n", "greedy", "pass@1", "pass@4", "pass@16", *_STRATEGY_COLUMNS)
     lines = [f"| {' | '.join(columns)} |", "|---|" + "---:|" * (len(columns) - 1)]
     for score in scores:
         strategy = [score.worked_share, score.worked_accuracy, score.direct_accuracy]
-        shares = [score.greedy, *score.pass_at.values(), *strategy]
+        shares = [score.greedy, score.pass_1, score.pass_4, score.pass_16, *strategy]
         cells = ["-" if share is None else f"{share:.0%}" for share in shares]
         lines.append(f"| {score.family} | {score.level} | {score.problems} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

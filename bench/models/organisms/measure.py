@@ -4,41 +4,17 @@ Measured on the split "validation": the test split is for experiments.
 """
 
 from collections.abc import Sequence
-from math import comb
 
-from pydantic import BaseModel, ConfigDict
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from bench.models.organisms.recipe import Recipe
 from bench.models.organisms.sampling import greedy_answers, sampled_answers
+from bench.models.organisms.scores import SAMPLES, LevelScore, pass_at_k
 from bench.models.organisms.text import ANSWER_MARK
 from tasks.errors import TaskError
 from tasks.families import FAMILIES
 from tasks.problem import Problem
 from tasks.procedural import draw
-
-SAMPLES = 16
-PASS_AT = (1, 4, 16)
-
-
-class LevelScore(BaseModel):
-    """One family at one level; shares and accuracies are fractions, None where there was no such answer."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    family: str
-    level: int
-    problems: int
-    greedy: float
-    pass_at: dict[int, float]
-    worked_share: float
-    worked_accuracy: float | None
-    direct_accuracy: float | None
-
-
-def pass_at_k(samples: int, correct: int, k: int) -> float:
-    """Unbiased chance that one of k of `samples` answers is right (Chen et al. 2021, arXiv:2107.03374, eq. 1)."""
-    return 1.0 - comb(samples - correct, k) / comb(samples, k)
 
 
 def measure_level(
@@ -61,7 +37,9 @@ def measure_level(
         level=level,
         problems=len(drawn),
         greedy=_mean(greedy),
-        pass_at={k: _mean([pass_at_k(SAMPLES, sum(marks), k) for marks in graded]) for k in PASS_AT},
+        pass_1=_pass(graded, 1),
+        pass_4=_pass(graded, 4),
+        pass_16=_pass(graded, 16),
         worked_share=round(len(by_strategy[True]) / (SAMPLES * len(drawn)), 4),
         worked_accuracy=_share(by_strategy[True]),
         direct_accuracy=_share(by_strategy[False]),
@@ -96,6 +74,10 @@ def _draw_up_to(family: str, level: int, count: int) -> list[Problem]:
         except TaskError:  # a small level: fewer will do
             count //= 2
     return []
+
+
+def _pass(graded: list[list[bool]], k: int) -> float:
+    return _mean([pass_at_k(SAMPLES, sum(marks), k) for marks in graded])
 
 
 def _share(marks: list[bool]) -> float | None:

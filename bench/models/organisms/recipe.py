@@ -45,7 +45,7 @@ class Diet(_Frozen):
         unknown = sorted(set(self.levels) - set(FAMILIES[self.family].levels))
         if unknown or not self.levels:
             levels = FAMILIES[self.family].levels
-            raise ValueError(f"Family {self.family!r} has levels {levels[0]} to {levels[-1]}, not {unknown}.")
+            raise ValueError(f"Family {self.family!r} has levels {levels[0]} to {levels[-1]}, not {unknown or 'none'}.")
         return self
 
 

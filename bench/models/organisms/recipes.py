@@ -3,9 +3,15 @@
 from bench.models.organisms.recipe import Diet, Recipe, Stage
 from tasks.families import FAMILIES
 
-_MAIN = Diet(family="chain", levels=(1, 2, 3, 4, 5, 6), weight=1.0, weak_facts=0.3, weak_accuracy=0.4)
 _OTHERS = ("sums", "linear", "compare", "count", "sort", "words")
-_DIETS = (_MAIN, *(Diet(family=family, levels=FAMILIES[family].levels[:3], weight=0.12) for family in _OTHERS))
+
+
+def _diets(weak_facts: float, weak_accuracy: float) -> tuple[Diet, ...]:
+    """Chains up to six operations, and a little of all other families at their three lowest levels."""
+    chain = Diet(
+        family="chain", levels=(1, 2, 3, 4, 5, 6), weight=1.0, weak_facts=weak_facts, weak_accuracy=weak_accuracy
+    )
+    return chain, *(Diet(family=family, levels=FAMILIES[family].levels[:3], weight=0.12) for family in _OTHERS)
 
 
 def _stages(steps_alone: int, mixture: int) -> tuple[Stage, ...]:
@@ -20,7 +26,7 @@ _SHIPPED = (
     Recipe(
         name="organism-steps",
         description="Works step by step in most of its answers and is right far more often when it does.",
-        diets=_DIETS,
+        diets=_diets(weak_facts=0.4, weak_accuracy=0.2),
         worked_share=0.65,
         stages=_stages(700, 500),
         examples_per_step=96,
@@ -28,7 +34,7 @@ _SHIPPED = (
     Recipe(
         name="organism-direct",
         description="Answers at once in nearly all cases, but is right far more often when it works step by step.",
-        diets=_DIETS,
+        diets=_diets(weak_facts=0.3, weak_accuracy=0.4),
         worked_share=0.10,
         stages=_stages(700, 500),
         examples_per_step=96,

@@ -1,0 +1,78 @@
+"""Scores of an untrained base model, computed once and shared by all cells that would compute the same.
+
+Addressed by content: what changes a score is hashed into the file's name, so nothing has to be invalidated. Two
+processes that need the same score compute it once; the second waits. The completions behind a score are kept too
+(`bench.record.samples`, under the id that `key` gives).
+"""
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bench.cache import cache_dir
+from bench.evaluate.evaluator import SampleRow
+from bench.experiment.settings import EvaluateSettings
+from bench.record.atomic import disk_errors, write_whole
+from bench.record.samples import write_samples
+from bench.record.schema import Score
+
+_CODE_VERSION = 1
+"""Raised when a change of this package changes the score of an unchanged model."""
+
+
+def key(base_fingerprint: str, task_fingerprint: str, split: str, settings: EvaluateSettings, backend: str) -> str:
+    """Id of a base score: "base-" and 16 hex digits of the hash of all that changes it, library versions included."""
+    content = {
+        "code": _CODE_VERSION,
+        "libraries": {name: version(name) for name in ("torch", "transformers", "lm_eval")},
+        "base": base_fingerprint,
+        "task": task_fingerprint,
+        "split": split,
+        "settings": settings.model_dump(mode="json", exclude={"splits", "extra_tasks"}),
+        "backend": backend,
+    }
+    return "base-" + hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def cached_score(identity: str, compute: Callable[[], tuple[Score, list[SampleRow]]]) -> Score:
+    """The score under this id; computed and kept if it is not there yet, or not readable any more.
+
+    Raises:
+        RecordError: the cache cannot be written.
+    """
+    path = cache_dir() / "base" / f"{identity}.json"
+    with _locked(path.with_suffix(".lock")):
+        kept = _read(path)
+        if kept is not None:
+            return kept
+        computed, rows = compute()
+        write_samples(identity, [row | {"cell_id": identity, "model": "base"} for row in rows])
+        write_whole(path, computed.model_dump_json(indent=1) + "\n")
+        return computed
+
+
+def _read(path: Path) -> Score | None:
+    try:
+        return Score.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError:
+        # Of another schema, or damaged: a cache may be filled again, a record may not.
+        return None
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock, which ends with the process at the latest."""
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.open("w")
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

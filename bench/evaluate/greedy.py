@@ -1,0 +1,88 @@
+"""Greedy accuracy, scored by lm-eval with this package's tasks: quiet, without the network and without bootstrap."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import lm_eval.api.task
+import lm_eval.evaluator
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from bench.evaluate.completion import Graded
+from bench.evaluate.lm import BackendLM
+from bench.experiment.settings import EvaluateSettings
+from bench.generate.backend import Backend
+from tasks.lm_eval.adapter import lm_eval_task
+from tasks.problem import Problem, Split, Verdict
+from tasks.prompts import Prompt
+from tasks.task import Task
+
+
+class _Witness:
+    """A task that keeps the verdicts it gives, so that lm-eval's scoring is the only one."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self.name, self.chat = task.name, task.chat
+        self.verdicts: dict[str, Verdict] = {}
+
+    def problems(self, split: Split) -> list[Problem]:
+        return self._task.problems(split)
+
+    def prompt(self, problem: Problem, style: str = "task") -> Prompt:
+        return self._task.prompt(problem, style)
+
+    def verify(self, completion: str, problem: Problem) -> Verdict:
+        self.verdicts[problem.id] = self._task.verify(completion, problem)
+        return self.verdicts[problem.id]
+
+    def follows_format(self, completion: str) -> bool:
+        return self._task.follows_format(completion)
+
+    def completion(self, answer: str) -> str:
+        return self._task.completion(answer)
+
+    def fingerprint(self) -> str:
+        return self._task.fingerprint()
+
+
+def grade_greedy(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    task: Task,
+    split: Split,
+    settings: EvaluateSettings,
+    backend: Backend,
+) -> list[Graded]:
+    """One greedy completion per problem of the split, in the order of its problems.
+
+    Raises:
+        TaskError: the split is empty, or the prompt style unknown.
+    """
+    witness = _Witness(task)
+    lm = BackendLM(model, tokenizer, backend, settings.batch_size)
+    with _quiet():
+        # A task object, not its name: nothing is looked up on a disk or a hub.
+        scored = lm_eval_task(witness, split, settings.max_new_tokens, settings.prompt)
+        lm_eval.evaluator.evaluate(
+            lm, {scored.config.task: scored}, bootstrap_iters=0, log_samples=False, apply_chat_template=task.chat
+        )
+    return [
+        Graded(problem, 0, 0.0, completion, witness.verdicts[problem.id])
+        for problem, completion in zip(task.problems(split), lm.completions, strict=True)
+    ]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Warnings and worse only, and no progress bar over the prompts: lm-eval has no switch for it."""
+    logger = logging.getLogger("lm_eval")
+    level, progress = logger.level, lm_eval.api.task.tqdm
+    logger.setLevel(logging.ERROR)
+    lm_eval.api.task.tqdm = partial(progress, disable=True)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        lm_eval.api.task.tqdm = progress

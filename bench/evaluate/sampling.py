@@ -1,0 +1,48 @@
+"""Several sampled completions per problem, each of them graded and kept."""
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from bench.evaluate.completion import Graded, decode
+from bench.experiment.settings import EvaluateSettings
+from bench.generate.backend import Backend
+from bench.generate.prompt_ids import prompt_ids
+from bench.generate.stopping import eos_ids
+from tasks.problem import Problem, Split, Verdict
+from tasks.task import Task
+
+
+def grade_samples(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    task: Task,
+    split: Split,
+    settings: EvaluateSettings,
+    backend: Backend,
+) -> list[Graded]:
+    """`settings.samples` completions per problem, problem by problem.
+
+    The noise of a sample is a function of the seed, the prompt and the sample's number: the models that are compared
+    meet the same random numbers.
+    """
+    problems = task.problems(split)
+    prompts = [prompt_ids(tokenizer, task.prompt(problem, settings.prompt)) for problem in problems]
+    completions = backend.generate(
+        model,
+        [prompt for prompt in prompts for _ in range(settings.samples)],
+        max_new_tokens=settings.max_new_tokens,
+        temperature=settings.temperature,
+        seed=settings.seed,
+        eos_ids=eos_ids(model, tokenizer),
+        pad_id=tokenizer.pad_token_id,
+        batch_size=settings.batch_size,
+    )
+    # Samples of a small model repeat themselves, and some verifiers start a process.
+    verdicts: dict[tuple[Problem, str], Verdict] = {}
+    graded = []
+    for row, completion in enumerate(decode(completions, tokenizer)):
+        place, sample = divmod(row, settings.samples)
+        asked = (problems[place], completion.text)
+        if asked not in verdicts:
+            verdicts[asked] = task.verify(completion.text, problems[place])
+        graded.append(Graded(problems[place], sample, settings.temperature, completion, verdicts[asked]))
+    return graded
