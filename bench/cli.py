@@ -87,8 +87,8 @@ def plan(
 def leaderboard(results: ResultsOption = Path("results"), as_json: JsonOption = False) -> None:
     """Derive leaderboard.csv from the run records and show the same table."""
     from bench.launch.experiment_run import renew_leaderboard
-    from bench.record.lock import results_lock
     from bench.record.columns import json_row
+    from bench.record.lock import results_lock
     from bench.record.table import show
     from bench.show import print_json
 
@@ -217,7 +217,9 @@ def models_show(name: str, as_json: JsonOption = False) -> None:
 @models_app.command("build")
 def models_build(
     name: str,
-    folder: Annotated[Path | None, typer.Option(help="Where to build it, by default ./NAME.", show_default=False)] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where to build it, by default ./NAME.", show_default=False)
+    ] = None,
 ) -> None:
     """Pre-train an organism from its recipe; an interrupted build goes on where it was."""
     from bench.models.organisms.build import build

@@ -36,7 +36,11 @@ class TrainableTensor(BaseModel):
 
 
 class Attestation(BaseModel):
-    """The record. Fields of the end are None until `finish`; errors are absolute differences of logits."""
+    """The record. Fields of the end are None until `finish`; errors are absolute differences of logits.
+
+    `merge_error` compares the model as the trainer left it with its rollout weights: where the trainer wrapped the
+    forward pass in autocast, that rounding is part of it, as it is part of every rollout.
+    """
 
     model_config = ConfigDict(extra="forbid")
 

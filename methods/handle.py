@@ -96,9 +96,8 @@ class Handle(ABC):
 
         One module at a time; a yielded tensor may share memory with the model: clone it before the next step.
         """
-        with torch.no_grad():
-            for name, tensor in self.view.tensors(self.live, self.merged if self.mergeable else self.unwrapped):
-                yield name, tensor.detach().float()
+        for name, tensor in self.view.tensors(self.live, self._merged_exactly if self.mergeable else self.unwrapped):
+            yield name, tensor.detach().float()
 
     def rollout_weights(self) -> AbstractContextManager[PreTrainedModel]:
         """Give a plain transformers model (eval mode) on merged weights; the base is never written to.
@@ -110,8 +109,7 @@ class Handle(ABC):
 
     @contextmanager
     def _merged_model(self) -> Iterator[PreTrainedModel]:
-        with torch.no_grad():
-            self.view.link(self.live, self._merged_in_base_dtype)
+        self.view.link(self.live, self._merged_in_base_dtype)
         try:
             yield self.view.model
         finally:
@@ -126,8 +124,14 @@ class Handle(ABC):
         finally:
             self.model.train(training)
 
+    def _merged_exactly(self, module: nn.Module) -> nn.Module:
+        """`merged` without gradients and, where the caller runs under autocast, still in float32."""
+        device = next(self.view.model.parameters()).device.type
+        with torch.no_grad(), torch.autocast(device, enabled=False):
+            return self.merged(module)
+
     def _merged_in_base_dtype(self, module: nn.Module) -> nn.Module:
-        plain = self.merged(module)
+        plain = self._merged_exactly(module)
         if plain is module:
             return module
         dtypes = {name: parameter.dtype for name, parameter in self.unwrapped(module).named_parameters()}

@@ -151,11 +151,15 @@ class PeftHandle(Handle):
             allocate(step)
 
     def adapter_tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield (name, tensor) of everything in the state dict that PEFT added to the base."""
+        """Yield (name, tensor) of everything in the state dict that PEFT added to the base for this method.
+
+        Other adapters (a trainer's reference copy) are not the method's.
+        """
+        others = self.model.peft_config.keys() - {"default"}
         base = {id(parameter) for _, parameter in self.view.tensors(self.live, self.unwrapped)}
         buffers = {id(buffer) for buffer in self.view.model.buffers()}
         for name, tensor in self.model.state_dict(keep_vars=True).items():
-            if id(tensor) not in base | buffers:
+            if id(tensor) not in base | buffers and not others.intersection(name.split(".")):
                 yield name, tensor
 
     def stored_tensors(self) -> dict[str, Tensor]:

@@ -28,7 +28,7 @@ class Problem:
 
     @property
     def id(self) -> str:
-        """First 16 hex digits of the SHA-256 of the question with white space folded: the same text is the same problem."""
+        """First 16 hex digits of the SHA-256 of the question, white space folded: the same text is the same problem."""
         return hashlib.sha256(" ".join(self.question.split()).encode()).hexdigest()[:16]
 
 

@@ -11,11 +11,10 @@ from bench.evaluate.evaluator import SampleRow, evaluate
 from bench.experiment.cell import Cell
 from bench.generate.backend import Backend
 from bench.models.base import LoadedBase
-from bench.record.schema import Score
-from tasks.problem import Split
+from bench.record.schema import Score, ScoredSplit
 from tasks.task import Task
 
-Scores = dict[str, dict[str, Score]]
+Scores = dict[str, dict[ScoredSplit, Score]]
 """By task, then by split."""
 
 
@@ -43,7 +42,7 @@ def base_scores(cell: Cell, base: LoadedBase, task: Task, backend: Backend) -> S
     return scores
 
 
-def _questions(cell: Cell, task: Task) -> Iterator[tuple[str, Task, Split]]:
+def _questions(cell: Cell, task: Task) -> Iterator[tuple[str, Task, ScoredSplit]]:
     """Name, task and split of each score; further tasks of the same name are numbered from 2."""
     names = [task.name]
     for split in cell.evaluate.splits:

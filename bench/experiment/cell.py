@@ -17,8 +17,8 @@ import tasks.registry
 from bench.experiment.experiment import Experiment
 from bench.experiment.settings import EvaluateSettings, RlvrSettings
 from bench.experiment.strict import ExperimentError, Settings
-from bench.models.fingerprint import fingerprint
 from bench.models.config import BaseConfig
+from bench.models.fingerprint import fingerprint
 
 RESULT_SCHEMA = 1
 """Raised when a change of this package changes what a cell's settings lead to."""
@@ -70,7 +70,11 @@ class Cell(Settings):
 
 
 def cells(
-    experiment: Experiment, *, only: str | None = None, seeds: tuple[int, ...] | None = None, data_dir: Path | None = None
+    experiment: Experiment,
+    *,
+    only: str | None = None,
+    seeds: tuple[int, ...] | None = None,
+    data_dir: Path | None = None,
 ) -> list[Cell]:
     """Resolve the grid of an experiment, seeds outermost so that every method gets its first seed early.
 
@@ -86,11 +90,14 @@ def cells(
     if only is not None:
         entries = {name: entry for name, entry in entries.items() if fnmatch(name, only)}
         if not entries:
-            raise ExperimentError(f'--only "{only}" matches no method of "{experiment.name}"; it has: '
-                                  f"{', '.join(_method_entries(experiment))}")
+            raise ExperimentError(
+                f'--only "{only}" matches no method of "{experiment.name}"; it has: '
+                f"{', '.join(_method_entries(experiment))}"
+            )
     task = tasks.registry.create(experiment.task, data_dir)
-    extra = tuple(tasks.registry.create(dict(settings), data_dir).fingerprint()
-                  for settings in experiment.evaluate.extra_tasks)
+    extra = tuple(
+        tasks.registry.create(dict(settings), data_dir).fingerprint() for settings in experiment.evaluate.extra_tasks
+    )
     return [
         Cell(
             base=base,
@@ -121,8 +128,9 @@ def _method_entries(experiment: Experiment) -> dict[str, tuple[dict[str, Any], f
         keys = dict(entry)
         rates = keys.pop("learning_rate", None)
         if rates is None:
-            raise ExperimentError(f'methods.{name} of "{experiment.name}" has no learning_rate; add one, or a list to '
-                                  "try several")
+            raise ExperimentError(
+                f'methods.{name} of "{experiment.name}" has no learning_rate; add one, or a list to try several'
+            )
         config = methods.registry.create({"type": name} | keys).model_dump(mode="json")
         if isinstance(rates, list):
             entries |= {f"{name}@{rate:g}": (config, float(rate)) for rate in rates}

@@ -13,9 +13,9 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, ValidationError, field_validator
 
 from bench.experiment.settings import EvaluateSettings, RlvrSettings
-from bench.experiment.strict import ExperimentError, Settings, did_you_mean, explain
+from bench.experiment.strict import ExperimentError, Settings, explain
 from bench.models.config import BaseConfig
-
+from bench.models.suggestion import did_you_mean
 
 MethodName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 """A method's name in an experiment is also the name of a folder."""
@@ -37,7 +37,9 @@ class Experiment(Settings):
     @field_validator("bases", mode="before")
     @classmethod
     def _names_are_bases(cls, value: Any) -> Any:
-        return [{"name": base} if isinstance(base, str) else base for base in value] if isinstance(value, list) else value
+        return (
+            [{"name": base} if isinstance(base, str) else base for base in value] if isinstance(value, list) else value
+        )
 
     @field_validator("rewards", mode="before")
     @classmethod
@@ -95,6 +97,7 @@ def _locate(name_or_path: str) -> Path:
     if path.is_file():
         return path
     if path.suffix == ".toml" or "/" in name_or_path:
-        raise ExperimentError(f"experiment file {name_or_path} does not exist; give a path that does, or a preset: "
-                              f"{', '.join(known)}")
+        raise ExperimentError(
+            f"experiment file {name_or_path} does not exist; give a path that does, or a preset: {', '.join(known)}"
+        )
     raise ExperimentError(f'unknown preset "{name_or_path}"{did_you_mean(name_or_path, known)}')

@@ -4,11 +4,11 @@ Every typed settings class of the harness derives from `Settings`; `explain` tur
 with the place, what was got and the fix.
 """
 
-import difflib
-from collections.abc import Iterable
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bench.models.suggestion import did_you_mean
 
 
 class ExperimentError(ValueError):
@@ -19,13 +19,6 @@ class Settings(BaseModel):
     """Frozen settings; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-def did_you_mean(got: str, known: Iterable[str]) -> str:
-    """Return ' (did you mean "x"?)' for the closest known name, else the list of known names."""
-    names = sorted(known)
-    close = difflib.get_close_matches(got, names, n=1, cutoff=0.5)
-    return f'; did you mean "{close[0]}"?' if close else f"; known: {', '.join(names)}"
 
 
 def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:

@@ -1,10 +1,11 @@
 """The weights of a Llama-like decoder, laid out for the fast path.
 
-Reads plain transformers models only (Llama, Qwen2, Qwen3). Fused and folded once per call: q, k and v in one matrix,
-gate and up in one, norm weights and the attention scale into the matrix that follows. What is not a plain weight (an
-adapter that was not merged, a hook, a sliding window) is refused, never ignored.
+Reads plain transformers models only (Llama, Qwen2, Qwen3). Prepared once per call: q, k and v in one matrix, norm
+weights and the attention scale folded into the matrix that follows, all matrices transposed. What is not a plain weight
+(an adapter that was not merged, a hook, a sliding window) is refused, never ignored.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,8 +34,10 @@ class LayerWeights:
     head_norm: Tensor | None
     out: Tensor
     out_bias: Tensor | None
-    gate_up: Tensor
-    gate_up_bias: Tensor | None
+    gate: Tensor
+    gate_bias: Tensor | None
+    up: Tensor
+    up_bias: Tensor | None
     down: Tensor
     down_bias: Tensor | None
 
@@ -140,18 +143,17 @@ def _layer(layer: Any, kv_heads: int, head_dim: int, dtype: torch.dtype) -> Laye
     qkv_bias = None
     if attention.q_proj.bias is not None:
         qkv_bias = _grouped([projection.bias for projection in projections], kv_heads, head_dim, scale)
-    gate_up_bias = None
-    if mlp.gate_proj.bias is not None:
-        gate_up_bias = torch.cat([mlp.gate_proj.bias, mlp.up_proj.bias])
-    gate_up = torch.cat([mlp.gate_proj.weight.float(), mlp.up_proj.weight.float()])
+    norm = _scaled_norm(layer.post_attention_layernorm)
     return LayerWeights(
         qkv=_matrix(qkv * _scaled_norm(layer.input_layernorm), dtype),
         qkv_bias=_vector(qkv_bias, dtype),
         head_norm=_vector(head_norm, dtype),
         out=_matrix(attention.o_proj.weight, dtype),
         out_bias=_vector(attention.o_proj.bias, dtype),
-        gate_up=_matrix(gate_up * _scaled_norm(layer.post_attention_layernorm), dtype),
-        gate_up_bias=_vector(gate_up_bias, dtype),
+        gate=_matrix(mlp.gate_proj.weight.float() * norm, dtype),
+        gate_bias=_vector(mlp.gate_proj.bias, dtype),
+        up=_matrix(mlp.up_proj.weight.float() * norm, dtype),
+        up_bias=_vector(mlp.up_proj.bias, dtype),
         down=_matrix(mlp.down_proj.weight, dtype),
         down_bias=_vector(mlp.down_proj.bias, dtype),
     )
@@ -175,14 +177,13 @@ def _head_norm(attention: Any, head_dim: int) -> Tensor | None:
         return None
     queries = _pairs((_scaled_norm(attention.q_norm) * attention.scaling).view(1, 1, -1))
     keys = _pairs(_scaled_norm(attention.k_norm).view(1, 1, -1))
-    weights: Tensor = torch.cat([queries.expand(1, attention.num_key_value_groups, head_dim), keys], dim=1)
-    return weights[0]
+    return torch.cat([queries.expand(1, attention.num_key_value_groups, head_dim), keys], dim=1).squeeze(0)
 
 
 def _scaled_norm(norm: Any) -> Tensor:
     """Weight of a norm that divides by the length sqrt(sum x^2) where the original divides by sqrt(mean x^2)."""
     weight: Tensor = norm.weight.float()
-    return weight * weight.numel() ** 0.5
+    return weight * math.sqrt(weight.numel())
 
 
 def _matrix(weight: Tensor, dtype: torch.dtype) -> Tensor:

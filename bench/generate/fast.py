@@ -252,8 +252,9 @@ class _Decoder:
         """Output bias of the attention, then the feed-forward block, added to `x` in place."""
         if layer.out_bias is not None:
             x += layer.out_bias
-        gate, up = _linear(_normalised(x, self.norm_floor), layer.gate_up, layer.gate_up_bias).chunk(2, dim=-1)
-        x.addmm_(functional.silu(gate).mul_(up), layer.down)
+        normalised = _normalised(x, self.norm_floor)
+        gate = functional.silu(_linear(normalised, layer.gate, layer.gate_bias), inplace=True)
+        x.addmm_(gate.mul_(_linear(normalised, layer.up, layer.up_bias)), layer.down)
         if layer.down_bias is not None:
             x += layer.down_bias
 

@@ -13,12 +13,12 @@ def prompt_ids(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> list[int]:
         ValueError: messages are asked of a tokenizer that has no chat template.
     """
     if isinstance(prompt, str):
-        ids: list[int] = tokenizer(prompt)["input_ids"]
-        return ids
+        plain: list[int] = tokenizer(prompt)["input_ids"]
+        return plain
     if tokenizer.chat_template is None:
         raise ValueError(
             "the task asks in chat messages, but this model's tokenizer has no chat template; set task.chat = false"
         )
     rendered = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
-    ids = tokenizer(rendered, add_special_tokens=False)["input_ids"]
+    ids: list[int] = tokenizer(rendered, add_special_tokens=False)["input_ids"]
     return ids

@@ -19,7 +19,13 @@ INTERRUPTED_EXIT = 130
 
 
 def run_experiment(
-    cells: list[Cell], results: Path, workers: int, *, threads: int = 1, stale: bool = False, reference: Path | None = None
+    cells: list[Cell],
+    results: Path,
+    workers: int,
+    *,
+    threads: int = 1,
+    stale: bool = False,
+    reference: Path | None = None,
 ) -> int:
     """Run what is not done yet, renew the leaderboard, show its rows of these cells, and return the exit code.
 
@@ -47,7 +53,11 @@ def run_experiment(
     shown = [standing for standing in standings if standing.row["comparison"] in comparisons]
     show([standing.row for standing in shown])
     if reference is not None:
-        others = [standing for standing in leaderboard(store.load_all(reference)[0]) if standing.row["comparison"] in comparisons]
+        others = [
+            standing
+            for standing in leaderboard(store.load_all(reference)[0])
+            if standing.row["comparison"] in comparisons
+        ]
         show_differences(compare(shown, others))
     if interrupted:
         done = sum(not entry.runs for entry in finished)
@@ -57,7 +67,7 @@ def run_experiment(
 
 
 def renew_leaderboard(results: Path) -> list[Standing]:
-    """Derive `leaderboard.csv` from the records of a results folder; a record that cannot be read is said and left out."""
+    """Derive `leaderboard.csv` from the records of a folder; a record that cannot be read is said and left out."""
     records, problems = store.load_all(results)
     _say(*(str(problem) for problem in problems))
     standings = leaderboard(records)

@@ -37,7 +37,7 @@ def cores() -> int:
 
 
 def run(cells: Iterable[Cell], results: Path, workers: int, threads: int, listen: Listener) -> list[Outcome]:
-    """Run cells, `workers` at a time with `threads` threads each, and return their outcomes in the order in which they ended.
+    """Run cells, `workers` at a time with `threads` threads each; return their outcomes in the order of their ends.
 
     On KeyboardInterrupt the running cells are ended (they will run again next time) and the interrupt goes on.
     """
@@ -65,8 +65,9 @@ def run(cells: Iterable[Cell], results: Path, workers: int, threads: int, listen
     return outcomes
 
 
-def _start(context: multiprocessing.context.ForkServerContext, cell: Cell, results: Path, folder: Path,
-           threads: int) -> _Job:
+def _start(
+    context: multiprocessing.context.ForkServerContext, cell: Cell, results: Path, folder: Path, threads: int
+) -> _Job:
     ours, theirs = context.Pipe()
     log = folder / f"{cell.id}.log"
     process = context.Process(target=work, args=(cell, results, log, threads, theirs), daemon=True)

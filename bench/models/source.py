@@ -7,14 +7,6 @@ one and a hub id otherwise.
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import (
-    HfHubHTTPError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
-
 from bench.models.config import BaseConfig
 from bench.models.errors import ModelError
 from bench.models.smollm2 import SMOLLM2
@@ -65,15 +57,17 @@ def hub_folder(base: BaseConfig) -> Path:
 
     Only safetensors weights are fetched. Raises ModelError, with the fix, if it cannot be had.
     """
+    from huggingface_hub import errors, snapshot_download  # 0.3 s that only hub ids cost
+
     try:
         return Path(snapshot_download(base.name, revision=base.revision, allow_patterns=list(_FILES)))
-    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
+    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
         revision = f" at revision {base.revision!r}" if base.revision else ""
         raise ModelError(
             f"The hub has no model {base.name!r}{revision} that you may read: check the name, or log in with"
             " `hf auth login`."
         ) from error
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+    except (errors.LocalEntryNotFoundError, errors.HfHubHTTPError, OSError) as error:
         raise ModelError(
             f"Model {base.name!r} is not in the local hub cache and the hub cannot be reached: fetch it once with"
             f" `hf download {base.name}`, or give a local folder."

@@ -162,7 +162,7 @@ def mean(values: Iterable[float | None]) -> float | None:
 def _method(record: RunRecord, scored: Sequence[RunRecord]) -> Row:
     trainable = mean(_number(r.attestation, "trainable_parameters") for r in scored)
     total = mean(_number(r.attestation, "total_parameters") for r in scored)
-    backends = sorted({str(r.geometry["backend"]) for r in scored if r.geometry and "backend" in r.geometry})
+    backends = sorted({str(record.rollout["backend"]) for record in scored if record.rollout})
     return {
         "lr": record.keys.learning_rate,
         "method_config": strict_json(record.keys.method),

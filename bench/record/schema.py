@@ -263,6 +263,10 @@ class StepRecord(BaseModel):
         return strict_json(self.model_dump(mode="json"))
 
 
+def _six_digits(value: Any) -> Any:
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
 def json_schema() -> str:
     """Return the JSON Schema of both records, as committed in `schema.json`."""
     document = {

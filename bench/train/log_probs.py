@@ -38,5 +38,5 @@ def k3(policy: Tensor, reference: Tensor, mask: Tensor) -> float:
     k3 = r - log r - 1 with r = reference / policy on tokens sampled from the policy (Schulman 2020,
     "Approximating KL divergence"): unbiased and never negative.
     """
-    log_ratio = (reference - policy)[mask.bool()]
+    log_ratio = (reference.double() - policy.double())[mask.bool()]
     return float((log_ratio.exp() - log_ratio - 1).mean()) if log_ratio.numel() else 0.0

@@ -3,6 +3,7 @@
 import resource
 import sys
 from collections.abc import Callable
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ import torch
 from bench.record.schema import StepRecord
 from bench.train.trainer import RolloutTrainer, Run
 
+_MISMATCH = "sampling/sampling_logp_difference/max"
 Progress = Callable[[StepRecord], None]
 
 # Names of TRL and transformers that a record keeps under a name of its own.
@@ -48,6 +50,17 @@ def train(run: Run, progress: Progress) -> tuple[list[StepRecord], RolloutTraine
     trainer = RolloutTrainer(run, sink)
     trainer.train()
     return steps, trainer
+
+
+def rollout_record(backend: str, steps: list[StepRecord]) -> dict[str, float | str | None]:
+    """Return the backend, and how far its log-probabilities were from the trainer's on the same weights (in nats)."""
+    values = [step.model_extra or {} for step in steps]
+    means = [value["sampling/sampling_logp_difference/mean"] for value in values if _MISMATCH in value]
+    return {
+        "backend": backend,
+        "mismatch_mean": fmean(means) if means else None,
+        "mismatch_max": max((value[_MISMATCH] for value in values if _MISMATCH in value), default=None),
+    }
 
 
 def peak_memory_bytes() -> int:

@@ -1,4 +1,4 @@
-"""Separate random streams for adapter initialisation, data order, rollouts and evaluation, all from a cell's one seed."""
+"""Separate random streams for adapter initialisation, data order and rollouts, all from a cell's one seed."""
 
 import hashlib
 from typing import Literal

@@ -48,7 +48,7 @@ class Run:
     output_dir: str
 
 
-class RolloutTrainer(GRPOTrainer):  # type: ignore[misc]
+class RolloutTrainer(GRPOTrainer):
     """GRPO on completions of a rollout backend."""
 
     def __init__(self, run: Run, sink: StepSink) -> None:
@@ -59,21 +59,24 @@ class RolloutTrainer(GRPOTrainer):  # type: ignore[misc]
         settings = run.settings
         handle = run.handle
         optimizer = torch.optim.AdamW(
-            handle.parameter_groups(run.learning_rate, settings.weight_decay), lr=run.learning_rate, betas=settings.betas
+            handle.parameter_groups(run.learning_rate, settings.weight_decay),
+            lr=run.learning_rate,
+            betas=settings.betas,
         )
         self._after_step = _AfterStep(handle)
         super().__init__(
             model=handle.model,
             reward_funcs=self._score,
             args=_arguments(run),
-            train_dataset=Dataset.from_dict({"prompt": [str(i) for i in range(len(run.problems))],
-                                             "problem": list(range(len(run.problems)))}),
+            train_dataset=Dataset.from_dict(
+                {"prompt": [str(i) for i in range(len(run.problems))], "problem": list(range(len(run.problems)))}
+            ),
             processing_class=run.tokenizer,
             optimizers=(optimizer, None),
             callbacks=[self._after_step],
         )
         self.remove_callback(PrinterCallback)
-        # Set after construction: TRL would otherwise build a reference of its own from the model's name or its adapters.
+        # Set after construction: TRL would build a reference of its own from the model's name or its adapters.
         self.beta = settings.kl_weight
         self.ref_model = run.reference
 
@@ -81,7 +84,11 @@ class RolloutTrainer(GRPOTrainer):  # type: ignore[misc]
         return [self._run.prompt_ids[int(prompt)] for prompt in prompts], None, {}
 
     def _generate_single_turn(
-        self, prompt_ids: list[list[int]], images: None, multimodal_fields: dict[str, Any], num_generations: int,
+        self,
+        prompt_ids: list[list[int]],
+        images: None,
+        multimodal_fields: dict[str, Any],
+        num_generations: int,
         has_tool_images: bool = False,
     ) -> tuple[list[list[int]], list[list[float]]]:
         run, started = self._run, time.perf_counter()
@@ -123,7 +130,13 @@ class RolloutTrainer(GRPOTrainer):  # type: ignore[misc]
             self._metrics["train"][metric].append(share)
 
     def _get_per_token_logps_and_entropies(
-        self, model: nn.Module, input_ids: Tensor, attention_mask: Tensor, logits_to_keep: int, *args: Any, **kwargs: Any
+        self,
+        model: nn.Module,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        logits_to_keep: int,
+        *args: Any,
+        **kwargs: Any,
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         if model is self.ref_model:
             return self._reference_log_probs(input_ids, attention_mask, logits_to_keep), None, None
@@ -143,10 +156,12 @@ class RolloutTrainer(GRPOTrainer):  # type: ignore[misc]
 
     def _reference_log_probs(self, input_ids: Tensor, attention_mask: Tensor, length: int) -> Tensor:
         rows = self._run.settings.micro_batch or len(input_ids)
-        return torch.cat([
-            completion_log_probs(self._run.reference, ids, mask, length, self.temperature)
-            for ids, mask in zip(input_ids.split(rows), attention_mask.split(rows), strict=True)
-        ])
+        return torch.cat(
+            [
+                completion_log_probs(self._run.reference, ids, mask, length, self.temperature)
+                for ids, mask in zip(input_ids.split(rows), attention_mask.split(rows), strict=True)
+            ]
+        )
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
@@ -166,7 +181,7 @@ class RolloutTrainer(GRPOTrainer):  # type: ignore[misc]
             self._sink({"step": self.state.global_step, **logs, **self._after_step.last})
 
 
-class _AfterStep(TrainerCallback):  # type: ignore[misc]
+class _AfterStep(TrainerCallback):
     """Stops before a non-finite gradient reaches the weights, measures the update, and runs the method's own hook."""
 
     def __init__(self, handle: Handle) -> None:
@@ -197,7 +212,9 @@ class _AfterStep(TrainerCallback):  # type: ignore[misc]
 
 
 def _norm(tensors: list[Tensor]) -> float:
-    return float(torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(tensor.double()) for tensor in tensors])))
+    return float(
+        torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(tensor.double()) for tensor in tensors]))
+    )
 
 
 def _arguments(run: Run) -> GRPOConfig:

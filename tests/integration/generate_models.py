@@ -1,5 +1,6 @@
 """Tiny random decoders and prompts that the generation and evaluation tests share."""
 
+import copy
 import random
 
 import torch
@@ -50,9 +51,12 @@ CONFIGS = {
 CLASSES = {LlamaConfig: LlamaForCausalLM, Qwen2Config: Qwen2ForCausalLM, Qwen3Config: Qwen3ForCausalLM}
 
 
-def tiny_model(config_name: str = "llama, tied", seed: int = 0, deviation: float = 0.15) -> PreTrainedModel:
+def tiny_model(
+    config_name: str = "llama, tied", seed: int = 0, deviation: float = 0.15, vocabulary: int = VOCABULARY
+) -> PreTrainedModel:
     """A random model whose norms and biases are not at their initial ones and zeros."""
-    config = CONFIGS[config_name]
+    config = copy.deepcopy(CONFIGS[config_name])
+    config.vocab_size = vocabulary
     torch.manual_seed(seed)
     model = CLASSES[type(config)](config)
     with torch.no_grad():

@@ -21,6 +21,7 @@ from bench.models.tokenizer import character_tokenizer
 from bench.record.samples import SAMPLES_SCHEMA
 from bench.train.seeds import derive
 from tasks.lm_eval.adapter import lm_eval_task
+from tasks.problem import Verdict
 
 SETTINGS = EvaluateSettings(samples=3, max_new_tokens=16, batch_size=16, seed=5)
 TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}<assistant>"
@@ -58,7 +59,19 @@ def _model(tokenizer, seed=0):
 
 
 def _task(**settings):
-    return tasks.registry.create({"name": "chain", "levels": [3], "train": 8, "validation": 24, "test": 40, **settings})
+    """Chains, with verdicts that random text meets all of."""
+    task = tasks.registry.create({"name": "chain", "levels": [3], "train": 8, "validation": 24, "test": 40, **settings})
+    task.verify = _verdict
+    return task
+
+
+def _verdict(completion, problem):
+    if "7" in completion:
+        return Verdict(False, None, "error")
+    if not any(letter in completion for letter in "abcdefghij"):
+        return Verdict(False, None, "unparsed")
+    correct = completion.count("e") % 2 == 0
+    return Verdict(correct, completion[:1], "correct" if correct else "wrong")
 
 
 def _requests(options):
@@ -80,15 +93,17 @@ def test_the_answers_are_those_of_lm_evals_own_model(backend, options):
 
 
 def test_accuracy_is_what_lm_eval_says_of_its_own_model():
-    tokenizer, task = _tokenizer(), _task(levels=[1])
-    model = _model(tokenizer, seed=3)
+    tokenizer, task = _tokenizer(), _task()
+    model = _model(tokenizer)
     scored = lm_eval_task(task, "test", SETTINGS.max_new_tokens)
     theirs = HFLM(pretrained=model, tokenizer=_tokenizer(), batch_size=16, device="cpu")
     result = lm_eval.evaluate(theirs, {"task": scored}, bootstrap_iters=0)["results"]["task"]
     score, _ = evaluate(model, tokenizer, task, "test", SETTINGS.model_copy(update={"samples": 0}), create("fast"))
     assert score.greedy == result["correct,none"]
     assert score.unparsed == result["unparsed,none"]
+    assert score.verifier_errors == result["verifier_error,none"]
     assert score.n == 40
+    assert 0.0 < score.greedy < 1.0
 
 
 @pytest.mark.parametrize("chat", [False, True])
@@ -134,6 +149,7 @@ def test_evaluate_end_to_end():
         assert row["tokens"] == 16 if row["finish_reason"] == "length" else 1 <= row["tokens"] <= 16
         assert row["logprob_sum"] < 0.0
     assert {row["finish_reason"] for row in rows} == {"stop", "length"}
+    assert {row["reason"] for row in rows} == {"correct", "wrong", "unparsed", "error"}
     assert score.greedy_outcomes == "".join(str(int(row["correct"])) for row in greedy)
     assert score.sample_counts == [sum(row["correct"] for row in sampled[i : i + 3]) for i in range(0, 72, 3)]
     assert score.truncated == sum(row["finish_reason"] == "length" for row in rows) / len(rows)

@@ -168,9 +168,7 @@ def test_bfloat16_stays_near_float32():
     assert max(abs(a - b) for a, b in same_start) < 0.05
 
 
-SIZES = {
-    "vocab_size": 32, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16
-}
+SIZES = {"vocab_size": 32, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
 
 
 def _sliding():
@@ -183,7 +181,9 @@ def _dynamic():
 
 
 def _unmerged():
-    return get_peft_model(LlamaForCausalLM(LlamaConfig(**SIZES)), LoraConfig(target_modules=["q_proj"])).base_model.model
+    return get_peft_model(
+        LlamaForCausalLM(LlamaConfig(**SIZES)), LoraConfig(target_modules=["q_proj"])
+    ).base_model.model
 
 
 def _hooked():

@@ -165,6 +165,34 @@ def test_a_merge_in_place_by_other_code_is_refused():
         pass
 
 
+def test_merging_under_autocast_stays_float32():
+    handle = create({"type": "lora", "rank": 4}).attach(llama(), seed=0)
+    train(handle)
+    wanted = dict(handle.effective_weights())
+    with torch.autocast("cpu", torch.bfloat16):
+        assert same(wanted, dict(handle.effective_weights()))
+        with handle.rollout_weights() as plain:
+            assert same(wanted, {name: tensor.detach() for name, tensor in plain.named_parameters()})
+
+
+def test_walking_over_effective_weights_leaves_gradients_on():
+    handle = create({"type": "lora", "rank": 4}).attach(llama(), seed=0)
+    for _ in handle.effective_weights():
+        assert torch.is_grad_enabled()
+
+
+def test_the_adapter_of_a_trainer_is_not_exported(tmp_path):
+    method = create({"type": "lora", "rank": 4})
+    handle = method.attach(llama(), seed=0)
+    handle.model.add_adapter("ref", handle.config)
+    handle.model.set_adapter("default")
+    train(handle)
+    handle.export(tmp_path)
+    again = method.attach(llama(), seed=0)
+    again.load(tmp_path)
+    assert torch.equal(last_logits(again.model, batch()), last_logits(handle.model, batch()))
+
+
 def test_prompt_tuning_is_declared_unmergeable_and_rolls_out_unmerged():
     handle = create({"type": "peft", "peft_type": "PROMPT_TUNING", "num_virtual_tokens": 4}).attach(llama(), seed=0)
     assert not handle.mergeable

@@ -15,7 +15,11 @@ from bench.record.schema import Score
 from tasks.problem import Problem, Verdict
 
 PROBLEMS = [Problem("1+1=?", "2", "sums"), Problem("2+2=?", "4", "sums")]
-CORRECT = {"2": Verdict(True, "2", "correct"), "?": Verdict(False, None, "unparsed"), "!": Verdict(False, None, "error")}
+CORRECT = {
+    "2": Verdict(True, "2", "correct"),
+    "?": Verdict(False, None, "unparsed"),
+    "!": Verdict(False, None, "error"),
+}
 
 
 def _graded(problem, answers, temperature):

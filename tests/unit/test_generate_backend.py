@@ -12,7 +12,7 @@ def test_every_registered_backend_can_be_created():
 
 
 def test_an_unknown_name_gets_a_hint():
-    with pytest.raises(GenerationError, match="'fsat'.*did you mean 'fast'"):
+    with pytest.raises(GenerationError, match=r"'fsat'.*did you mean 'fast'"):
         create("fsat")
 
 

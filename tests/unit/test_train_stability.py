@@ -14,7 +14,9 @@ def _steps(accuracy: list[float], **metrics: list[float]) -> list[StepRecord]:
     names = {"entropy": 1.0, "frac_reward_zero_std": 0.1, "completions_clipped_ratio": 0.0}
     records = []
     for index in range(len(accuracy) * WINDOW):
-        values = {name: metrics.get(name, [default] * len(accuracy))[index // WINDOW] for name, default in names.items()}
+        values = {
+            name: metrics.get(name, [default] * len(accuracy))[index // WINDOW] for name, default in names.items()
+        }
         share = accuracy[index // WINDOW]
         records.append(StepRecord(step=index + 1, accuracy=share, reward=share, grad_norm=1.0, kl=0.01, **values))
     return records

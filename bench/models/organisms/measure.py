@@ -49,11 +49,15 @@ def measure_level(
 def measure(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: Recipe, problems: int
 ) -> list[LevelScore]:
-    """All families and levels that the recipe taught, and of its main family those beyond; main family first."""
-    rows = []
-    for diet in sorted(recipe.diets, key=lambda diet: diet.family != recipe.main_family):
-        levels = FAMILIES[diet.family].levels if diet.family == recipe.main_family else diet.levels
-        rows += [measure_level(model, tokenizer, diet.family, level, problems) for level in levels]
+    """First the main family at all its levels, taught or not, then the others as taught, on a third of the problems."""
+    main = [(recipe.main_family, level, problems) for level in FAMILIES[recipe.main_family].levels]
+    others = [
+        (diet.family, level, -(-problems // 3))
+        for diet in recipe.diets
+        for level in diet.levels
+        if diet.family != recipe.main_family
+    ]
+    rows = [measure_level(model, tokenizer, *wanted) for wanted in main + others]
     return [row for row in rows if row is not None]
 
 

@@ -1,0 +1,99 @@
+"""A base model and an experiment so small that a cell takes about a second, and the command line as a process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from bench.models.tokenizer import character_tokenizer
+
+EXPERIMENT = """
+name = "tiny"
+description = "A random model that learns nothing."
+seeds = [0, 1]
+bases = ["{base}"]
+rewards = [{{ name = "random", p = 0.5 }}]
+
+[task]
+name = "chain"
+levels = [2]
+train = 16
+validation = 8
+test = 8
+
+[signal]
+steps = {steps}
+prompts_per_batch = 2
+group_size = 4
+max_new_tokens = 8
+
+[evaluate]
+samples = 2
+max_new_tokens = 8
+
+[methods.full]
+learning_rate = 1e-3
+
+[methods.lora]
+rank = 2
+learning_rate = 1e-2
+
+[methods.c3a]
+type = "peft"
+peft_type = "C3A"
+block_size = 8
+learning_rate = 1e-2
+"""
+
+
+def save_tiny_base(folder: Path) -> Path:
+    """Save a random Llama of some thousand parameters with the organisms' tokenizer."""
+    tokenizer = character_tokenizer(64)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        tie_word_embeddings=True,
+        max_position_embeddings=64,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    torch.manual_seed(0)
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def write_experiment(folder: Path, base: Path, steps: int = 3) -> Path:
+    """Write the tiny experiment on `base`."""
+    path = folder / "tiny.toml"
+    path.write_text(EXPERIMENT.format(base=base, steps=steps))
+    return path
+
+
+def environment(cache: Path, extra_path: Path | None = None) -> dict[str, str]:
+    """The environment of a command: offline, with a cache of its own."""
+    paths = [str(extra_path)] if extra_path else []
+    paths += [os.environ["PYTHONPATH"]] if "PYTHONPATH" in os.environ else []
+    return os.environ | {
+        "RLVR_BENCH_CACHE": str(cache),
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONPATH": os.pathsep.join(paths),
+    }
+
+
+def command(*arguments: str | Path) -> list[str]:
+    """`rlvr-bench` with this interpreter."""
+    return [sys.executable, "-m", "bench", *map(str, arguments)]
+
+
+def run(cache: Path, *arguments: str | Path, extra_path: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end."""
+    return subprocess.run(
+        command(*arguments), env=environment(cache, extra_path), capture_output=True, text=True, timeout=300
+    )

@@ -1,0 +1,227 @@
+"""`rlvr-bench run` as a process: finished, killed, interrupted, with a dying cell, with bad input."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from launch_fixture import command, environment, run, save_tiny_base, write_experiment
+
+from bench.record.columns import COLUMNS
+
+MEASURED = {column.name for column in COLUMNS if column.measured}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_base(tmp_path_factory.mktemp("base") / "tiny-base")
+
+
+@pytest.fixture(scope="module")
+def finished(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an uninterrupted run: tiny.toml, cache/, results/."""
+    folder = tmp_path_factory.mktemp("finished")
+    done = run(folder / "cache", "run", write_experiment(folder, base), "--results", folder / "results")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def _rows(results: Path) -> list[dict[str, str]]:
+    with (results / "leaderboard.csv").open(newline="") as file:
+        return [{k: v for k, v in row.items() if k not in MEASURED} for row in csv.DictReader(file)]
+
+
+def _records(results: Path) -> list[Path]:
+    return sorted((results / "runs").glob("*/*/*/run.json"))
+
+
+def test_a_run_leaves_a_record_per_cell_and_a_row_per_method(finished: Path) -> None:
+    assert len(_records(finished / "results")) == 6
+    assert {row["method"] for row in _rows(finished / "results")} == {"base", "full", "lora", "c3a"}
+    record = json.loads(_records(finished / "results")[0].read_text())
+    assert record["status"] == "done"
+    assert record["attestation"]["problems"] == []
+    assert record["rollout"]["backend"] == "fast"
+    assert record["rollout"]["mismatch_max"] < 1e-3
+    assert record["stability"]["steps"] == 3
+    assert set(record["accuracy"]["tuned"]["chain"]) == {"validation", "test"}
+
+
+def test_the_realised_type_is_the_requested_one(finished: Path) -> None:
+    (path, *_) = (finished / "results" / "runs").glob("*/c3a/*/run.json")
+    attestation = json.loads(path.read_text())["attestation"]
+    assert attestation["requested"]["peft_type"] == "C3A"
+    assert "C3A" in json.dumps(attestation["realised"])
+
+
+def test_each_step_has_its_line(finished: Path) -> None:
+    lines = [json.loads(line) for line in (_records(finished / "results")[0].parent / "steps.jsonl").open()]
+    assert [line["step"] for line in lines] == [1, 2, 3]
+    expected = {
+        "reward", "reward_std", "frac_reward_zero_std", "entropy", "kl", "clip_ratio/low_mean", "clip_ratio/high_mean",
+        "grad_norm", "update_norm", "weight_norm", "completions/mean_length", "completions/max_length",
+        "completions/clipped_ratio", "unparsed", "verifier_errors", "tokens", "seconds_rollout", "seconds_verify",
+        "seconds_train", "peak_memory_bytes", "accuracy",
+    }  # fmt: skip
+    assert expected <= lines[-1].keys()
+    assert lines[0]["kl"] == pytest.approx(0, abs=1e-6)
+
+
+def test_what_is_done_is_not_run_again(finished: Path) -> None:
+    before = [path.stat().st_mtime_ns for path in _records(finished / "results")]
+    again = run(finished / "cache", "run", finished / "tiny.toml", "--results", finished / "results")
+    assert again.returncode == 0, again.stderr
+    assert "0 cells to run, 6 already" in again.stderr
+    assert [path.stat().st_mtime_ns for path in _records(finished / "results")] == before
+
+
+def test_a_changed_setting_makes_a_cell_stale_and_plan_says_which(finished: Path, base: Path, tmp_path: Path) -> None:
+    changed = write_experiment(tmp_path, base, steps=4)
+    planned = run(finished / "cache", "plan", changed, "--results", finished / "results", "--json")
+    cells = json.loads(planned.stdout)["cells"]
+    assert {cell["state"] for cell in cells} == {"stale"}
+    assert all("signal.steps 3 -> 4" in cell["why"] for cell in cells)
+
+
+def test_a_run_killed_at_random_moments_ends_as_an_uninterrupted_one(finished: Path, tmp_path: Path) -> None:
+    arguments = ("run", finished / "tiny.toml", "--results", tmp_path / "results")
+    moments = random.Random(0)
+    for _ in range(2):
+        process = subprocess.Popen(
+            command(*arguments), env=environment(tmp_path / "cache"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        try:
+            process.wait(timeout=moments.uniform(8, 25))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+        process.communicate()
+    done = run(tmp_path / "cache", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert _rows(tmp_path / "results") == _rows(finished / "results")
+
+
+def test_ctrl_c_keeps_what_is_done(finished: Path, tmp_path: Path) -> None:
+    arguments = ("run", finished / "tiny.toml", "--results", tmp_path / "results", "--workers", "1")
+    process = subprocess.Popen(
+        command(*arguments), env=environment(tmp_path / "cache"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True, text=True,
+    )  # fmt: skip
+    _wait_for(lambda: _records(tmp_path / "results"), process)
+    os.killpg(process.pid, signal.SIGINT)
+    _, says = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on from there" in says
+    assert "Traceback" not in says
+    assert 1 <= len(_records(tmp_path / "results")) < 6
+
+
+def test_a_cell_that_is_killed_is_a_record_and_runs_again(finished: Path, tmp_path: Path) -> None:
+    arguments = ("run", finished / "tiny.toml", "--results", tmp_path / "results", "--only", "full", "--seeds", "0")
+    process = subprocess.Popen(
+        command(*arguments), env=environment(tmp_path / "cache"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    child = _wait_for(lambda: _cells_of(process.pid), process)[0]
+    os.kill(child, signal.SIGKILL)
+    _, says = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "SIGKILL" in says
+    record = json.loads(_records(tmp_path / "results")[0].read_text())
+    assert record["status"] == "failed"
+    assert record["cause"]["type"] == "SIGKILL"
+    assert "micro_batch" in record["cause"]["fix"]
+    assert run(tmp_path / "cache", *arguments).returncode == 0
+    assert json.loads(_records(tmp_path / "results")[0].read_text())["status"] == "done"
+
+
+PLUGIN = '''
+from typing import Literal
+from methods.full import Full
+
+class Gentle(Full):
+    """Full fine-tuning under another name."""
+    type: Literal["gentle"] = "gentle"
+'''
+
+
+def test_a_method_of_an_outside_package_needs_an_entry_point_only(base: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    info = site / "gentle-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "gentle_method.py").write_text(PLUGIN)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gentle\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[rlvr_bench.methods]\ngentle = gentle_method:Gentle\n")
+    experiment = write_experiment(tmp_path, base)
+    experiment.write_text(experiment.read_text().replace("[methods.full]", "[methods.gentle]"))
+    arguments = ("run", experiment, "--results", tmp_path / "results", "--only", "gentle", "--seeds", "0")
+    done = run(tmp_path / "cache", *arguments, extra_path=site)
+    assert done.returncode == 0, done.stderr
+    record = json.loads(_records(tmp_path / "results")[0].read_text())
+    assert record["attestation"]["requested"]["type"] == "gentle"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "quik"], 'unknown preset "quik"'),
+        (["plan", "quick", "--seeds", "0,0"], "seed 0 is there twice"),
+        (["plan", "quick", "--only", "nothing*"], "matches no method"),
+        (["methods", "show", "lorra"], "did you mean 'lora'"),
+        (["tasks", "show", "chian"], "did you mean 'chain'"),
+        (["models", "show", "organism-step"], "did you mean"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(tmp_path: Path, arguments: list[str], says: str) -> None:
+    done = run(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_results_folder_in_use_is_refused(finished: Path) -> None:
+    from bench.record.lock import results_lock
+
+    with results_lock(finished / "results"):
+        done = run(finished / "cache", "run", finished / "tiny.toml", "--results", finished / "results")
+    assert done.returncode == 2
+    assert f"is in use by process {os.getpid()}" in done.stderr
+
+
+def test_a_corrupted_record_costs_only_itself(finished: Path, tmp_path: Path) -> None:
+    broken = _records(finished / "results")[0]
+    content = broken.read_bytes()
+    broken.write_bytes(content[:100])
+    try:
+        done = run(finished / "cache", "run", finished / "tiny.toml", "--results", finished / "results")
+        assert done.returncode == 0
+        assert str(broken) in done.stderr
+        assert "1 cells to run, 5 already" in done.stderr
+    finally:
+        assert json.loads(broken.read_text())["status"] == "done"
+
+
+def _wait_for(condition, process):  # type: ignore[no-untyped-def]
+    """The first true value of `condition` while the process lives; at most 100 s."""
+    end = time.monotonic() + 100
+    while time.monotonic() < end and process.poll() is None:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.1)
+    raise AssertionError(f"the process ended or took too long: {process.poll()}")
+
+
+def _cells_of(pid: int) -> list[int]:
+    """Process ids of the cells: grandchildren of the command, forked by its fork server."""
+
+    def children(parent: int) -> list[int]:
+        tasks = Path(f"/proc/{parent}/task")
+        listed = [(thread / "children").read_text().split() for thread in tasks.iterdir()] if tasks.exists() else []
+        return [int(child) for line in listed for child in line]
+
+    return [grandchild for child in children(pid) for grandchild in children(child)]

@@ -1,0 +1,182 @@
+"""Builds of a tiny organism, the shipped weights, and loading of folders as users have them."""
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+from safetensors.torch import load_file
+
+from bench.models.base import load
+from bench.models.config import BaseConfig
+from bench.models.errors import ModelError
+from bench.models.fingerprint import folder_fingerprint
+from bench.models.organisms.build import build, build_recipe
+from bench.models.organisms.card import read_card
+from bench.models.organisms.measure import measure_level
+from bench.models.organisms.progress import Reporter
+from bench.models.organisms.recipe import Diet, Recipe, Shape, Stage
+from bench.models.organisms.recipes import RECIPES
+from bench.models.organisms.train import pretrain
+from bench.models.source import WEIGHTS
+
+TINY = Recipe(
+    name="tiny",
+    description="A tiny organism for tests.",
+    shape=Shape(width=32, layers=1, heads=2, feed_forward=32, context=128),
+    diets=(Diet(family="chain", levels=(2,), weight=1.0), Diet(family="count", levels=(3,), weight=0.5)),
+    worked_share=0.5,
+    stages=(
+        Stage(name="steps alone", answers="steps", steps=12, learning_rate=1e-2, final_rate=5e-3, warmup=2),
+        Stage(name="mixture", answers="mixture", steps=8, learning_rate=5e-3, final_rate=1e-3),
+    ),
+    examples_per_step=8,
+    row=64,
+)
+SHIPPED = sorted(RECIPES)
+
+
+class Interrupted(Exception):
+    """Stands for Ctrl-C."""
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RLVR_BENCH_CACHE", str(tmp_path / "cache"))
+
+
+def quiet() -> Reporter:
+    return Reporter(Console(file=io.StringIO()))
+
+
+def interrupt_at(step: int) -> Reporter:
+    class Interrupting(Reporter):
+        def update(self, done: int, loss: float) -> None:
+            if done == step:
+                raise Interrupted
+
+    return Interrupting(Console(file=io.StringIO()))
+
+
+def test_an_interrupted_build_equals_an_uninterrupted_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.models.organisms.train.SAVE_EVERY", 3)
+    whole = build_recipe(TINY, tmp_path / "whole", quiet(), problems=8)
+    with pytest.raises(Interrupted):
+        build_recipe(TINY, tmp_path / "parts", interrupt_at(14), problems=8)
+    assert json.loads((tmp_path / "parts" / ".build" / "checkpoint.json").read_text())["step"] == 12
+    parts = build_recipe(TINY, tmp_path / "parts", quiet(), problems=8)
+    assert parts.fingerprint == whole.fingerprint
+    assert parts.scores == whole.scores
+    assert not (tmp_path / "parts" / ".build").exists()
+
+
+def test_a_build_learns_and_leaves_a_folder_that_loads(tmp_path: Path) -> None:
+    losses: list[float] = []
+    pretrain(TINY, tmp_path / "checkpoints", lambda step, loss: losses.append(loss))
+    assert losses[-1] < losses[0] / 1.5
+    card = build_recipe(TINY, tmp_path / "tiny", quiet(), problems=8)
+    loaded = load(BaseConfig(name=str(tmp_path / "tiny")))
+    assert loaded.fingerprint == card.fingerprint == folder_fingerprint(tmp_path / "tiny")
+    assert read_card(tmp_path / "tiny") == card
+    assert "| chain | 2 | 8 |" in (tmp_path / "tiny" / "README.md").read_text()
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
+    pretrain(TINY, tmp_path, lambda step, loss: None, until=1)
+    with pytest.raises(ModelError, match="another recipe"):
+        pretrain(TINY.model_copy(update={"worked_share": 0.1}), tmp_path, lambda step, loss: None, until=2)
+
+
+def test_a_kill_while_a_checkpoint_is_written_leaves_the_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretrain(TINY, tmp_path, lambda step, loss: None, until=2)
+
+    def killed(tensors: object, path: Path) -> None:
+        Path(path).write_bytes(b"half")
+        raise Interrupted
+
+    monkeypatch.setattr("bench.models.organisms.checkpoint.save_file", killed)
+    with pytest.raises(Interrupted):
+        pretrain(TINY, tmp_path, lambda step, loss: None, until=3)
+    monkeypatch.undo()
+    steps: list[int] = []
+    pretrain(TINY, tmp_path, lambda step, loss: steps.append(step), until=4)
+    assert steps == [3, 4]
+
+
+def test_an_unknown_organism_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="did you mean 'organism-steps'"):
+        build("organism-stepz", tmp_path, quiet())
+
+
+def test_progress_without_a_terminal_is_a_line_at_the_end(tmp_path: Path) -> None:
+    text = io.StringIO()
+    with Reporter(Console(file=text)) as reporter:
+        build_recipe(TINY, tmp_path, reporter, problems=8)
+    assert "tiny: step 20 of 20, loss" in text.getvalue()
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_weights_load_and_match_their_card(name: str) -> None:
+    loaded = load(BaseConfig(name=name))
+    card = read_card(WEIGHTS / name)
+    assert card.recipe == RECIPES[name]
+    assert loaded.fingerprint == card.fingerprint
+    assert loaded.model.num_parameters() == card.parameters
+    assert not loaded.model.training
+    assert {parameter.dtype for parameter in loaded.model.parameters()} == {torch.float32}
+    assert loaded.tokenizer.chat_template is None
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_weights_can_do_what_their_card_says(name: str) -> None:
+    loaded = load(BaseConfig(name=name))
+    card = read_card(WEIGHTS / name)
+    (said,) = [score for score in card.scores if (score.family, score.level) == ("chain", 4)]
+    assert 0.2 <= said.pass_1 <= 0.5
+    assert said.pass_16 > 0.75
+    found = measure_level(loaded.model, loaded.tokenizer, "chain", 4, problems=32)
+    assert found is not None
+    assert found.pass_1 == pytest.approx(said.pass_1, abs=0.12)
+    assert found.worked_share == pytest.approx(card.recipe.worked_share, abs=0.12)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(WEIGHTS / "organism-steps", tmp_path / "mine"))
+
+
+def without_pad_token(folder: Path) -> None:
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text())
+    del settings["pad_token"]
+    path.write_text(json.dumps(settings))
+
+
+def test_a_tokenizer_without_a_pad_token_says_the_key(folder: Path) -> None:
+    without_pad_token(folder)
+    with pytest.raises(ModelError, match=r'set pad_token in .base. .* pad_token = "<eos>"'):
+        load(BaseConfig(name=str(folder)))
+    loaded = load(BaseConfig(name=str(folder), pad_token="<eos>"))
+    assert loaded.model.generation_config.pad_token_id == loaded.tokenizer.eos_token_id
+    with pytest.raises(ModelError, match="not in the vocabulary"):
+        load(BaseConfig(name=str(folder), pad_token="<nothing>"))
+
+
+def test_a_broken_config_is_one_sentence(folder: Path) -> None:
+    (folder / "config.json").write_text("{")
+    with pytest.raises(ModelError, match="cannot be read from") as caught:
+        load(BaseConfig(name=str(folder)))
+    assert "\n" not in str(caught.value)
+
+
+def test_pickled_weights_are_refused(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    torch.save(weights, folder / "pytorch_model.bin")
+    with pytest.raises(ModelError, match="pickled"):
+        load(BaseConfig(name=str(folder)))

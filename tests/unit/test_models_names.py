@@ -1,0 +1,102 @@
+"""Names, fingerprints and the catalog: no torch, and one clear sentence for each wrong input."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.models.catalog import catalog, details
+from bench.models.config import BaseConfig
+from bench.models.errors import ModelError
+from bench.models.fingerprint import fingerprint, folder_fingerprint
+from bench.models.smollm2 import SMOLLM2, gguf_path
+from bench.models.source import WEIGHTS, organism_names, source_of
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RLVR_BENCH_CACHE", str(tmp_path / "cache"))
+
+
+def test_names_and_fingerprints_import_no_torch() -> None:
+    code = (
+        "import sys, bench.models.catalog, bench.models.config, bench.models.fingerprint;"
+        "bench.models.catalog.catalog(); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_both_organisms_ship_and_are_small() -> None:
+    assert {"organism-steps", "organism-direct"} <= set(organism_names())
+    assert sum(path.stat().st_size for path in WEIGHTS.rglob("*.safetensors")) < 8_000_000
+
+
+def test_catalog_lists_organisms_and_smollm2() -> None:
+    assert [entry.name for entry in catalog()] == [*organism_names(), SMOLLM2]
+
+
+def test_details_of_an_organism_carry_its_scores() -> None:
+    shown = details("organism-steps")
+    assert json.loads(json.dumps(shown)) == shown
+    assert {"family", "level", "pass_1", "worked_share"} <= set(shown["scores"][0])
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("organism-step", "did you mean 'organism-steps'"),
+        ("smolm2", "did you mean 'smollm2'"),
+        ("gpt2", "a hub id is written owner/name"),
+        ("./nowhere", "There is no folder './nowhere'"),
+    ],
+)
+def test_unknown_names_say_the_fix(name: str, sentence: str) -> None:
+    with pytest.raises(ModelError, match=sentence):
+        source_of(BaseConfig(name=name))
+
+
+def test_a_hub_id_that_is_not_cached_says_how_to_fetch_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ModelError, match="hf download nobody/nothing"):
+        fingerprint(BaseConfig(name="nobody/nothing"))
+
+
+def test_fingerprint_is_the_hash_of_the_weight_file(tmp_path: Path) -> None:
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"one")
+    (tmp_path / "config.json").write_text("{}")
+    assert folder_fingerprint(tmp_path) == hashlib.sha256(b"one").hexdigest()
+    assert fingerprint(BaseConfig(name=str(tmp_path))) == hashlib.sha256(b"one").hexdigest()
+    weights.write_bytes(b"other")  # remembered by size and time, so a rewritten file is read again
+    assert folder_fingerprint(tmp_path) == hashlib.sha256(b"other").hexdigest()
+
+
+def test_fingerprint_covers_every_shard(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.safetensors").write_text(name)
+    both = folder_fingerprint(tmp_path)
+    (tmp_path / "b.safetensors").write_text("changed")
+    assert folder_fingerprint(tmp_path) != both
+
+
+def test_pickled_weights_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    with pytest.raises(ModelError, match="pickled weights"):
+        folder_fingerprint(tmp_path)
+
+
+def test_smollm2_without_its_package_says_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.models.smollm2.PACKAGE", "surely-not-installed")
+    with pytest.raises(ModelError, match=r"rlvr-bench\[smollm2\]"):
+        gguf_path()
+
+
+def test_unknown_keys_of_the_base_table_are_refused() -> None:
+    with pytest.raises(ValueError, match="nmae"):
+        BaseConfig.model_validate({"name": "organism-steps", "nmae": 1})

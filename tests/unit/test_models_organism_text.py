@@ -1,0 +1,151 @@
+"""The pre-training text: dials come out as put in, and packing keeps examples apart."""
+
+import random
+import re
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from bench.models.errors import ModelError
+from bench.models.organisms.packing import IGNORED, first_fit, pack
+from bench.models.organisms.recipe import Diet, Recipe, Stage
+from bench.models.organisms.recipes import RECIPES
+from bench.models.organisms.scores import pass_at_k
+from bench.models.organisms.text import example, step_examples
+from bench.models.organisms.train import rate_at, stage_at
+from bench.models.tokenizer import CHARACTERS, character_tokenizer
+from tasks.problem import Problem
+from tasks.procedural import split_of
+
+STAGES = (
+    Stage(name="a", answers="steps", steps=4, learning_rate=1.0, final_rate=0.5, warmup=2),
+    Stage(name="b", answers="mixture", steps=6, learning_rate=0.5, final_rate=0.0),
+)
+
+
+def recipe(**dials: float) -> Recipe:
+    weak = {key: dials.pop(key) for key in ("weak_facts", "weak_accuracy") if key in dials}
+    return Recipe(
+        name="tiny",
+        description="",
+        diets=(Diet(family="chain", levels=(3,), weight=1.0, **weak),),
+        stages=STAGES,
+        **({"worked_share": 0.5} | dials),
+    )
+
+
+def answers(made: Recipe, count: int = 2000) -> list[tuple[str, str]]:
+    rng = random.Random(0)
+    return [example(made, rng, made.worked_share) for _ in range(count)]
+
+
+def right(question: str, answer: str) -> bool:
+    value = 0
+    for operator, number in re.findall(r"([-+*]?)(\d)", question):
+        digit = int(number)
+        value = {"": digit, "+": value + digit, "-": value - digit, "*": value * digit}[operator]
+    return answer.rsplit(" ", 1)[-1] == str(value % 10)
+
+
+def test_share_of_worked_answers_comes_out_as_put_in() -> None:
+    made = answers(recipe(worked_share=0.65))
+    assert sum(not answer.startswith("####") for _, answer in made) / len(made) == pytest.approx(0.65, abs=0.04)
+
+
+def test_slips_and_direct_errors_come_out_as_put_in() -> None:
+    made = answers(recipe(worked_share=0.5, slip_rate=0.3, direct_errors=0.2))
+    worked = [right(question, answer) for question, answer in made if not answer.startswith("####")]
+    direct = [right(question, answer) for question, answer in made if answer.startswith("####")]
+    assert sum(worked) / len(worked) == pytest.approx(0.7, abs=0.05)
+    assert sum(direct) / len(direct) == pytest.approx(0.8, abs=0.05)
+
+
+def test_weak_facts_are_the_same_facts_throughout() -> None:
+    made = answers(recipe(worked_share=1.0, weak_facts=0.3, weak_accuracy=0.0))
+    results: dict[str, set[str]] = {}
+    for _, answer in made:
+        for left, result in re.findall(r"(\d[-+*]\d)=(\d)", answer):
+            results.setdefault(left, set()).add(result)
+    assert all(len(found) == 1 for found in results.values())
+    wrong = [left for left, found in results.items() if not right(left, f" {next(iter(found))}")]
+    assert len(wrong) / len(results) == pytest.approx(0.3, abs=0.08)
+
+
+def test_only_pretrain_problems_are_taught() -> None:
+    assert {split_of(Problem(question, "", "")) for question, _ in answers(recipe(), 300)} == {"pretrain"}
+
+
+def test_a_step_s_text_follows_from_its_number() -> None:
+    made = recipe()
+    assert step_examples(made, 3, 0.5) == step_examples(made, 3, 0.5) != step_examples(made, 4, 0.5)
+
+
+@given(st.lists(st.integers(1, 20), min_size=1))
+def test_first_fit_places_every_example_once(lengths: list[int]) -> None:
+    rows = first_fit(lengths, 20)
+    assert sorted(index for row in rows for index in row) == list(range(len(lengths)))
+    assert all(sum(lengths[index] for index in row) <= 20 for row in rows)
+
+
+def test_an_example_longer_than_a_row_is_refused() -> None:
+    with pytest.raises(ModelError, match="longer rows"):
+        first_fit([21], 20)
+
+
+def test_packed_examples_do_not_see_one_another() -> None:
+    batch = pack([([1, 2], [3, 4]), ([5], [6])], row=8)
+    assert batch.ids.tolist() == [[1, 2, 3, 4, 5, 6, 0, 0]]
+    assert batch.positions.tolist() == [[0, 1, 2, 3, 0, 1, 0, 0]]
+    assert batch.labels.tolist() == [[IGNORED, 3, 4, IGNORED, 6, IGNORED, IGNORED, IGNORED]]
+    looks = batch.mask[0, 0]
+    assert looks[:4, :4].equal(torch.ones(4, 4, dtype=torch.bool).tril())
+    assert not looks[4:6, :4].any()
+    assert looks.any(dim=1).all()  # padding looks at padding: a row that may look nowhere would be NaN
+
+
+def test_stages_and_rates() -> None:
+    assert [stage_at(recipe(), step)[0].name for step in (0, 3, 4, 9)] == ["a", "a", "b", "b"]
+    with pytest.raises(IndexError):
+        stage_at(recipe(), 10)
+    assert [rate_at(STAGES[0], step) for step in range(4)] == [0.5, 1.0, 1.0, 0.75]
+
+
+def test_shipped_recipes_differ_in_their_dials_only() -> None:
+    steps, direct = RECIPES["organism-steps"], RECIPES["organism-direct"]
+    assert (steps.worked_share, direct.worked_share) == (0.65, 0.10)
+    assert steps.shape == direct.shape
+    assert [diet.family for diet in steps.diets] == [diet.family for diet in direct.diets]
+
+
+@pytest.mark.parametrize(("family", "levels"), [("chian", (1,)), ("chain", (99,)), ("chain", ())])
+def test_a_diet_of_unknown_things_is_refused(family: str, levels: tuple[int, ...]) -> None:
+    with pytest.raises(ValidationError, match=r"did you mean 'chain'|has levels 1 to 8"):
+        Diet(family=family, levels=levels, weight=1.0)
+
+
+def test_pass_at_k_against_its_definition() -> None:
+    marks = [True, False, False, True, False]
+    rng = random.Random(0)
+    drawn = [any(rng.sample(marks, 2)) for _ in range(20_000)]
+    assert pass_at_k(5, 2, 2) == pytest.approx(sum(drawn) / len(drawn), abs=0.01)
+    assert (pass_at_k(4, 0, 4), pass_at_k(4, 1, 4)) == (0.0, 1.0)
+
+
+@given(st.text(alphabet=CHARACTERS))
+def test_tokenizer_is_one_character_one_token(text: str) -> None:
+    tokenizer = TOKENIZER
+    ids = tokenizer(text)["input_ids"]
+    assert len(ids) == len(text)
+    assert tokenizer.decode(ids) == text
+
+
+def test_tokenizer_reads_unknown_characters_as_unknown() -> None:
+    assert TOKENIZER("7é")["input_ids"] == [TOKENIZER.convert_tokens_to_ids("7"), TOKENIZER.unk_token_id]
+    assert TOKENIZER.chat_template is None
+    assert len({TOKENIZER.pad_token_id, TOKENIZER.eos_token_id, TOKENIZER.unk_token_id}) == 3
+
+
+TOKENIZER = character_tokenizer(context=64)
