@@ -17,6 +17,7 @@ from transformers.activations import SiLUActivation
 ARCHITECTURES = ("LlamaForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM")
 # Frequencies of the others depend on the length reached, so no table made beforehand holds for every step.
 _ROPE_TYPES = ("default", "linear", "llama3", "yarn")
+_PLAIN = (nn.Linear, nn.Embedding, nn.ModuleList, SiLUActivation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,28 +87,20 @@ def refusal(model: PreTrainedModel) -> str | None:
         return f"The fast path knows the activation 'silu', got {config.hidden_act!r}; use backend 'hf'."
     if "sliding_attention" in (getattr(config, "layer_types", None) or ()):
         return "The fast path has no sliding-window attention, which this model uses; use backend 'hf'."
-    return _foreign_module(model) or _foreign_tensor(model)
+    refusals = (_module_refusal(name, module) for name, module in model.named_modules())
+    return next((refused for refused in refusals if refused is not None), None)
 
 
-def _foreign_module(model: PreTrainedModel) -> str | None:
-    for name, module in model.named_modules():
-        plain = type(module).__module__.startswith("transformers.models.") or type(module) in (
-            nn.Linear,
-            nn.Embedding,
-            nn.ModuleList,
-            SiLUActivation,
-        )
-        if not plain or module._forward_hooks or module._forward_pre_hooks:
-            what = type(module).__name__ if not plain else f"{type(module).__name__} with a forward hook"
-            return f"The fast path reads plain weights, but {name!r} is {what}; merge adapters first or use 'hf'."
-    return None
-
-
-def _foreign_tensor(model: PreTrainedModel) -> str | None:
-    for name, parameter in model.named_parameters():
-        if parameter.device.type != "cpu" or not parameter.is_floating_point():
-            what = f"{parameter.dtype} on {parameter.device}"
-            return f"The fast path reads floating-point weights on the CPU, but {name!r} is {what}; use backend 'hf'."
+def _module_refusal(name: str, module: nn.Module) -> str | None:
+    kind = type(module)
+    plain = kind in _PLAIN or kind.__module__.startswith("transformers.models.")
+    if not plain or module._forward_hooks or module._forward_pre_hooks:
+        what = f"a {kind.__name__} with a forward hook" if plain else f"a {kind.__module__}.{kind.__name__}"
+        return f"The fast path reads plain weights, but {name!r} is {what}; merge adapters first or use backend 'hf'."
+    for tensor in module._parameters.values():
+        if tensor is not None and (tensor.device.type != "cpu" or not tensor.is_floating_point()):
+            what = f"{tensor.dtype} on {tensor.device}"
+            return f"The fast path reads floating-point weights on the CPU, but {name!r} has {what}; use backend 'hf'."
     return None
 
 

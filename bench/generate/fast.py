@@ -121,11 +121,12 @@ class _Cache:
         self.values = torch.empty(*shape, self.length, weights.head_dim, dtype=weights.dtype)
         self.padding = _padding(prompts, self.prompt_length, self.length, weights)
 
-    def fill(self, layer: int, keys: Tensor, values: Tensor) -> None:
-        """Write the prompts' keys and values, both [rows, prompt_length, kv_heads, head_dim]."""
+    def fill(self, layer: int, owner: Tensor, keys: Tensor, values: Tensor) -> None:
+        """Write the keys and values of each row's prompt, `owner`; shape [prompts, length, kv_heads, head_dim]."""
         heads = (self.rows, self.kv_heads)
-        self.keys[layer].unflatten(0, heads)[..., : self.prompt_length] = keys.permute(0, 2, 3, 1)
-        self.values[layer].unflatten(0, heads)[:, :, : self.prompt_length] = values.transpose(1, 2)
+        keys, values = keys.permute(0, 2, 3, 1).contiguous(), values.transpose(1, 2).contiguous()
+        self.keys[layer].unflatten(0, heads)[..., : self.prompt_length] = keys.index_select(0, owner)
+        self.values[layer].unflatten(0, heads)[:, :, : self.prompt_length] = values.index_select(0, owner)
 
     def move(self, targets: Tensor, sources: Tensor) -> None:
         """Copy whole rows onto others."""
@@ -220,7 +221,7 @@ class _Decoder:
         for index, layer in enumerate(self.weights.layers):
             qkv = self._project(layer, x, rotary).unflatten(0, (count, length))
             group = self.weights.group
-            cache.fill(index, qkv[..., group, :][owner], qkv[..., group + 1, :][owner])
+            cache.fill(index, owner, qkv[..., group, :], qkv[..., group + 1, :])
             attended = functional.scaled_dot_product_attention(
                 qkv[..., :group, :].permute(0, 2, 3, 1, 4).flatten(1, 2),
                 qkv[..., group, :].transpose(1, 2),

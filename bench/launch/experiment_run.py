@@ -6,6 +6,7 @@ from pathlib import Path
 from bench.experiment.cell import Cell
 from bench.launch import local
 from bench.launch.plan import PlannedCell, plan
+from bench.launch.prepare import prepare_bases
 from bench.launch.progress import RunDisplay
 from bench.record import store
 from bench.record.compare import compare
@@ -46,6 +47,7 @@ def run_experiment(
         _say(*problems)
         todo = [entry.cell for entry in planned if entry.runs or (stale and entry.state == "stale")]
         _announce(planned, todo, results)
+        prepare_bases(todo)
         interrupted = _run_cells(todo, results, workers, threads)
         standings = renew_leaderboard(results)
         finished, _ = plan(cells, results)

@@ -19,7 +19,6 @@ from bench.generate.backend import create
 from bench.generate.prompt_ids import prompt_ids
 from bench.models.tokenizer import character_tokenizer
 from bench.record.samples import SAMPLES_SCHEMA
-from bench.train.seeds import derive
 from tasks.lm_eval.adapter import lm_eval_task
 from tasks.problem import Verdict
 
@@ -159,7 +158,7 @@ def test_an_evaluation_repeats_itself_and_its_samples_hang_on_the_seed():
     tokenizer, task, backend = _tokenizer(), _task(), create("fast")
     model = _model(tokenizer)
     first = evaluate(model, tokenizer, task, "validation", SETTINGS, backend)
-    torch.manual_seed(derive(0, "anything"))
+    torch.manual_seed(123)
     assert evaluate(model, tokenizer, task, "validation", SETTINGS, backend) == first
     _, other = evaluate(
         model, tokenizer, task, "validation", SETTINGS.model_copy(update={"seed": 6, "batch_size": 7}), backend

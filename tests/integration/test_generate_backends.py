@@ -199,7 +199,7 @@ def _hooked():
         (lambda: LlamaForCausalLM(LlamaConfig(**SIZES, hidden_act="gelu")), "got 'gelu'"),
         (_sliding, "sliding-window"),
         (_dynamic, "got 'dynamic'"),
-        (_unmerged, "q_proj' is Linear; merge adapters"),
+        (_unmerged, "q_proj' is a peft\\..*\\.Linear; merge adapters"),
         (_hooked, "with a forward hook"),
         (lambda: LlamaForCausalLM(LlamaConfig(**SIZES)).to("meta"), "on meta"),
     ],
