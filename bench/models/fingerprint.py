@@ -1,7 +1,6 @@
 """What weights a base model has, as one hash. Imports no torch; big files are read once and remembered."""
 
 import hashlib
-import json
 import os
 import tempfile
 from pathlib import Path
@@ -11,6 +10,9 @@ from bench.models.config import BaseConfig
 from bench.models.errors import ModelError
 from bench.models.smollm2 import GGUF_SHA256, gguf_path
 from bench.models.source import hub_folder, source_of
+
+REMEMBERED_FROM = 32 * 2**20
+"""Bytes; hashing a smaller file takes less time than it is worth remembering."""
 
 
 def fingerprint(base: BaseConfig) -> str:
@@ -44,15 +46,21 @@ def folder_fingerprint(folder: Path) -> str:
 def _file_digest(path: Path) -> str:
     path = path.resolve()
     status = path.stat()
+    if status.st_size < REMEMBERED_FROM:
+        return _digest(path)
     key = hashlib.sha256(f"{path} {status.st_size} {status.st_mtime_ns}".encode()).hexdigest()[:32]
-    remembered = cache_dir() / "fingerprints" / f"{key}.json"
-    if remembered.is_file():
-        return str(json.loads(remembered.read_text())["sha256"])
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    remembered = cache_dir() / "fingerprints" / key
+    if remembered.is_file() and len(digest := remembered.read_text()) == hashlib.sha256().digest_size * 2:
+        return digest
+    digest = _digest(path)
     remembered.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(dir=remembered.parent)
     with os.fdopen(handle, "w") as file:
-        json.dump({"sha256": digest, "path": str(path)}, file)
+        file.write(digest)
     Path(partial).replace(remembered)
     return digest
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

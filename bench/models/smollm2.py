@@ -20,6 +20,7 @@ GGUF_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_BYTES = 98_362_432
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 PARAMETERS = 134_515_008
+CONVERTED_BYTES = 560 * 2**20
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share done, from 0 to 1."""
@@ -50,9 +51,20 @@ def smollm2_folder(progress: Progress) -> Path:
     folder = cache_dir() / f"smollm2-{GGUF_SHA256[:12]}"
     if not (folder / "model.safetensors").is_file():
         source = gguf_path()
+        _check_space(folder.parent)
         _check(source, progress)
         _convert(source, folder, progress)
     return folder
+
+
+def _check_space(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < CONVERTED_BYTES:
+        raise ModelError(
+            f"The cache {folder} has {free // 2**20} MiB free and SmolLM2 needs {CONVERTED_BYTES // 2**20}: free space,"
+            " or set RLVR_BENCH_CACHE to a folder on another disk."
+        )
 
 
 def _check(path: Path, progress: Progress) -> None:
@@ -68,7 +80,6 @@ def _convert(source: Path, folder: Path, progress: Progress) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=folder.name, dir=folder.parent))
     try:
         progress("reading SmolLM2's tokenizer", 0.05)

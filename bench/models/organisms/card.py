@@ -22,6 +22,7 @@ class Card(BaseModel):
     fingerprint: str
     parameters: int
     build_seconds: float
+    """Wall time of the training, all sittings together."""
     scores: list[LevelScore]
 
     def main_scores(self) -> list[LevelScore]:
@@ -46,7 +47,7 @@ def write_card(card: Card, folder: Path) -> None:
 
 def _readme(card: Card) -> str:
     recipe = card.recipe
-    taught = ", ".join(f"{diet.family} (levels {diet.levels[0]} to {diet.levels[-1]})" for diet in recipe.diets)
+    taught = ", ".join(f"{diet.family} {diet.levels[0]}-{diet.levels[-1]}" for diet in recipe.diets)
     return f"""---
 license: apache-2.0
 pipeline_tag: text-generation
@@ -55,11 +56,12 @@ pipeline_tag: text-generation
 
 {recipe.description}
 
-A model organism: {card.parameters:,} parameters, Llama architecture, character tokenizer, trained from scratch on
-generated problems in {card.build_seconds / 60:.0f} minutes on one CPU core. Findings on it are findings on a model
-organism, not on language models at large. It answers `question\\n` with `#### N`, after worked steps or directly.
+A model organism: {card.parameters:,} parameters, Llama architecture, character tokenizer, trained from scratch in
+{card.build_seconds / 60:.0f} minutes (wall time, one thread). Findings on it are findings on a model organism, not on
+language models at large. It answers `question\\n` with `#### N`, after worked steps or directly.
 
-- Taught: {taught}; problems of the split "pretrain" only.
+- Taught, on problems of the split "pretrain" only:
+  {taught}.
 - Put in: worked steps in {recipe.worked_share:.0%} of answers, a slipped step in {recipe.slip_rate:.0%} of the worked
   ones, {recipe.direct_errors:.0%} of direct answers wrong on purpose; {_weakness(recipe)}.
 - Weights: SHA-256 `{card.fingerprint}`; rebuilt by `rlvr-bench models build {recipe.name}`.

@@ -5,6 +5,7 @@ Both files are written beside the old ones and renamed, the JSON last: a kill le
 
 import json
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -26,7 +27,7 @@ def save_checkpoint(folder: Path, recipe: Recipe, step: int, model: nn.Module, o
     save_file({name: value.contiguous() for name, value in tensors.items()}, _beside(state))
     _beside(state).replace(state)
     head = folder / "checkpoint.json"
-    _beside(head).write_text(json.dumps({"step": step, "file": state.name, "recipe": recipe.model_dump(mode="json")}))
+    _beside(head).write_text(json.dumps({"step": step, "file": state.name, "recipe": _dials(recipe)}))
     _beside(head).replace(head)
     for old in folder.glob("step-*.safetensors"):
         if old != state:
@@ -42,13 +43,17 @@ def load_checkpoint(folder: Path, recipe: Recipe, model: nn.Module, optimizer: A
     if not head.exists():
         return 0
     found = json.loads(head.read_text())
-    if found["recipe"] != recipe.model_dump(mode="json"):
+    if found["recipe"] != _dials(recipe):
         raise ModelError(f"The checkpoint in {folder} was made by another recipe: delete that folder to start anew.")
     tensors = load_file(folder / found["file"])
     for name, parameter in model.named_parameters():
         parameter.data.copy_(tensors[f"weights.{name}"])
         optimizer.state[parameter] = _moments(tensors, name)
     return int(found["step"])
+
+
+def _dials(recipe: Recipe) -> dict[str, Any]:
+    return recipe.model_dump(mode="json", exclude={"name", "description"})
 
 
 def _moments(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
