@@ -137,7 +137,7 @@ def _changes(reference: nn.Module, handle: Handle) -> Iterator[Change]:
 
 def _verdict(attested: Attestation, stable: Stability) -> tuple[Status, Cause | None]:
     if attested.problems:
-        fix = "mend the method until `rlvr-bench methods check` passes; its rows are never ranked"
+        fix = "compare attestation.requested with attestation.realised in run.json and mend the method"
         return "invalid", Cause(type="AttestationError", message="; ".join(attested.problems), fix=fix)
     if stable.collapse_rule is not None:
         message = f"training collapsed at step {stable.collapse_step} ({stable.collapse_rule})"

@@ -1,0 +1,177 @@
+"""GRPO on a tiny random model: what a step does, against what it must do."""
+
+import copy
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from launch_fixture import save_tiny_base
+from torch import nn
+
+import methods.registry
+import tasks.registry
+from bench.experiment.settings import RlvrSettings
+from bench.generate.backend import create
+from bench.generate.prompt_ids import prompt_ids
+from bench.models.base import LoadedBase, load
+from bench.models.config import BaseConfig
+from bench.record.schema import StepRecord
+from bench.train.log_probs import completion_log_probs, k3
+from bench.train.rlvr import train
+from bench.train.stability import collapse
+from bench.train.trainer import RolloutTrainer, Run
+from methods.handle import Handle
+from tasks import rewards
+
+TASK = tasks.registry.create({"name": "chain", "levels": [2], "train": 16, "validation": 4, "test": 4})
+FULL = {"type": "full"}
+LORA = {"type": "lora", "rank": 2}
+PISSA = {"type": "pissa", "rank": 2}
+MASK = {"type": "mask", "select": "random", "density": 0.1}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> LoadedBase:
+    return load(BaseConfig(name=str(save_tiny_base(tmp_path_factory.mktemp("base") / "tiny"))))
+
+
+def _train(
+    base: LoadedBase, folder: Path, method: dict[str, Any], reward: Any = "random", rate: float = 1e-2, **settings: Any
+) -> tuple[list[StepRecord], RolloutTrainer, Handle]:
+    model = copy.deepcopy(base.model)
+    handle = methods.registry.create(method).attach(model, seed=1)
+    problems = TASK.problems("train")
+    defaults = {"steps": 3, "prompts_per_batch": 2, "group_size": 4, "max_new_tokens": 8}
+    run = Run(
+        handle=handle,
+        tokenizer=base.tokenizer,
+        reference=copy.deepcopy(base.model).requires_grad_(False),
+        task=TASK,
+        problems=problems,
+        prompt_ids=[prompt_ids(base.tokenizer, TASK.prompt(problem)) for problem in problems],
+        reward=rewards.create(reward),
+        backend=create("fast"),
+        settings=RlvrSettings(**(defaults | settings)),
+        learning_rate=rate,
+        seed=0,
+        output_dir=str(folder),
+    )
+    steps, trainer = train(run, lambda step: None)
+    return steps, trainer, handle
+
+
+def _weights(handle: Handle) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in handle.effective_weights()}
+
+
+@pytest.mark.parametrize("method", [FULL, LORA, PISSA, MASK], ids=lambda method: method["type"])
+def test_a_reward_without_variance_leaves_the_weights_bit_for_bit(
+    base: LoadedBase, tmp_path: Path, method: dict[str, Any]
+) -> None:
+    start = _weights(methods.registry.create(method).attach(copy.deepcopy(base.model), seed=1))
+    steps, _, handle = _train(base, tmp_path, method, reward={"name": "random", "p": 0.0})
+    assert [step.frac_reward_zero_std for step in steps] == [1.0] * 3
+    assert all(torch.equal(start[name], tensor) for name, tensor in handle.effective_weights())
+
+
+@pytest.mark.parametrize("method", [FULL, LORA, PISSA, MASK], ids=lambda method: method["type"])
+def test_the_kl_starts_at_zero_and_is_to_the_true_base(
+    base: LoadedBase, tmp_path: Path, method: dict[str, Any]
+) -> None:
+    # TRL takes a PiSSA model with its adapter off for the reference: over 10 nats from the base.
+    recorded, _, _ = _train(base, tmp_path, method)
+    penalised, _, _ = _train(base, tmp_path, method, kl_weight=0.1)
+    for steps in (recorded, penalised):
+        assert steps[0].kl == pytest.approx(0.0, abs=1e-6)
+        assert steps[-1].kl is not None and 1e-6 < steps[-1].kl < 1.0
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_gives_others(base: LoadedBase, tmp_path: Path) -> None:
+    once, twice = (_weights(_train(base, tmp_path, LORA)[2]) for _ in range(2))
+    assert all(torch.equal(once[name], twice[name]) for name in once)
+
+
+def test_methods_meet_the_same_prompts_and_first_samples(base: LoadedBase, tmp_path: Path) -> None:
+    runs = [_train(base, tmp_path, method)[0] for method in (FULL, LORA, MASK)]
+    assert len({(steps[0].tokens, steps[0].reward, steps[0].completions_mean_length) for steps in runs}) == 1
+
+
+def test_micro_batches_do_not_change_the_update(base: LoadedBase, tmp_path: Path) -> None:
+    whole = _weights(_train(base, tmp_path, FULL, rate=1e-4)[2])
+    split = _weights(_train(base, tmp_path, FULL, rate=1e-4, micro_batch=2)[2])
+    for name, tensor in whole.items():
+        torch.testing.assert_close(tensor, split[name], rtol=1e-4, atol=2e-6)
+
+
+def test_several_updates_share_a_rollout_batch(base: LoadedBase, tmp_path: Path) -> None:
+    steps, trainer, _ = _train(base, tmp_path, FULL, steps=8, updates_per_batch=4)
+    assert [step.reward is not None for step in steps] == [True, False, False, False] * 2
+    assert steps[3].tokens == steps[0].tokens
+    assert trainer.generated_tokens == steps[-1].tokens
+
+
+def test_clipping_acts_on_later_updates_and_can_be_taken_away(base: LoadedBase, tmp_path: Path) -> None:
+    settings = {"steps": 8, "updates_per_batch": 4, "rate": 0.1}
+    clipped, _, _ = _train(base, tmp_path, FULL, clip_low=0.01, clip_high=0.01, **settings)
+    free, _, _ = _train(base, tmp_path, FULL, clip_low=None, clip_high=None, **settings)
+    assert clipped[0].clip_ratio_region_mean == 0.0
+    assert max(step.clip_ratio_region_mean or 0.0 for step in clipped) > 0.0
+    assert all(step.clip_ratio_region_mean == 0.0 for step in free)
+
+
+def test_a_gradient_that_is_not_finite_stops_the_run_before_the_weights(base: LoadedBase, tmp_path: Path) -> None:
+    def poisoned(completions: Any, problems: Any, context: Any) -> list[float]:
+        return [math.inf if context.step == 1 else float(index % 2) for index in range(len(completions))]
+
+    model = copy.deepcopy(base.model)
+    handle = methods.registry.create(FULL).attach(model, seed=1)
+    problems = TASK.problems("train")
+    run = Run(
+        handle, base.tokenizer, copy.deepcopy(base.model), TASK, problems,
+        [prompt_ids(base.tokenizer, TASK.prompt(problem)) for problem in problems], poisoned, create("fast"),
+        RlvrSettings(steps=5, prompts_per_batch=2, group_size=4, max_new_tokens=8, scale_rewards="none"), 1e-2, 0,
+        str(tmp_path),
+    )  # fmt: skip
+    # An infinite reward minus an infinite mean is NaN, which TRL turns into an advantage of zero: poison the loss.
+    original = RolloutTrainer._compute_loss
+    try:
+        RolloutTrainer._compute_loss = lambda self, model, inputs: original(self, model, inputs) * (  # type: ignore[method-assign]
+            math.nan if self.state.global_step == 1 else 1.0
+        )
+        steps, _ = train(run, lambda step: None)
+    finally:
+        RolloutTrainer._compute_loss = original  # type: ignore[method-assign]
+    assert len(steps) == 2 and steps[-1].non_finite == 1.0
+    found = collapse(steps, 8)
+    assert found is not None and (found.kind, found.step) == ("non-finite", 2)
+    assert all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters())
+
+
+class _Table(nn.Module):
+    """Logits that depend on the last token only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(5, 5)
+
+    def forward(self, input_ids: torch.Tensor, logits_to_keep: int, **_: Any) -> Any:
+        logits = self.table(input_ids)[:, -logits_to_keep:]
+        return type("Output", (), {"logits": logits})
+
+
+def test_log_probabilities_and_k3_against_numpy() -> None:
+    model = _Table()
+    ids = torch.tensor([[0, 1, 2, 3], [4, 4, 1, 0]])
+    ours = completion_log_probs(model, ids, torch.ones_like(ids), 2, temperature=0.7)
+    logits = model.table.weight.detach().double().numpy()[ids[:, 1:3].numpy()] / 0.7
+    expected = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    expected = np.take_along_axis(expected, ids[:, 2:, None].numpy(), -1)[..., 0]
+    np.testing.assert_allclose(ours.numpy(), expected, rtol=1e-5)
+    mask = torch.tensor([[1, 1], [1, 0]])
+    gap = np.array([0.3, -0.2, 0.1])
+    policy = torch.zeros(2, 2)
+    reference = torch.tensor([[0.3, -0.2], [0.1, 9.0]])
+    assert k3(policy, reference, mask) == pytest.approx(float((np.exp(gap) - gap - 1).mean()), rel=1e-6)
