@@ -42,8 +42,8 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
     [
         ("seeds = [0, 1]", "seeds = [0, 1, 0]", "seed 0 is there twice"),
         ("seeds = [0, 1]", "seeds = []", "there is no seed"),
-        ("seeds = [0, 1]", "sedes = [0, 1]", 'unknown key "sedes"; did you mean "seeds"?'),
-        ("steps = 4", "stepps = 4", 'unknown key "signal.stepps"; did you mean "steps"?'),
+        ("seeds = [0, 1]", "sedes = [0, 1]", "unknown key \"sedes\": did you mean 'seeds'?"),
+        ("steps = 4", "stepps = 4", "unknown key \"signal.stepps\": did you mean 'steps'?"),
         ("steps = 4", "steps = 0", "signal.steps = 0"),
         ("steps = 4", "updates_per_batch = 3", "does not divide the 64 completions"),
         ("steps = 4", "steps = ", "not valid TOML"),
@@ -60,7 +60,7 @@ def test_bad_input_is_one_sentence_with_the_place(tmp_path: Path, before: str, a
 
 
 def test_an_unknown_preset_gets_the_nearest_name() -> None:
-    with pytest.raises(ExperimentError, match='did you mean "quick"'):
+    with pytest.raises(ExperimentError, match="did you mean 'quick'"):
         load("quik")
 
 
