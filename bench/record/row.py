@@ -49,14 +49,20 @@ class Entry:
         """Names this entry among all: comparison, method and all of its settings."""
         return entry_key(self.first)
 
+    @property
+    def trained(self) -> tuple[RunRecord, ...]:
+        """Records of runs that ended with a model, good or bad."""
+        return tuple(record for record in self.records if record.status in ("done", "collapsed"))
+
     @cached_property
     def scored(self) -> tuple[RunRecord, ...]:
         """Records with a test score of the tuned model and of the base."""
         return tuple(r for r in self.records if test_score(r, "tuned") and test_score(r, "base"))
 
     def scores(self, role: ModelRole = "tuned", split: ScoredSplit = "test") -> list[Score]:
-        """Return the trained task's scores of the scored records, in order of seeds."""
-        found = (record.score(role, record.keys.task["name"], split) for record in self.scored)
+        """Return the trained task's scores in order of seeds; on the test split those of the scored records."""
+        records = self.scored if split == "test" else self.trained
+        found = (record.score(role, record.keys.task["name"], split) for record in records)
         return [score for score in found if score is not None]
 
     def outcomes(self, role: ModelRole) -> Floats:
@@ -74,7 +80,9 @@ class Entry:
         seeds = Counter(record.keys.seed for record in self.records)
         reasons += [f"seed {seed} has {count} records" for seed, count in seeds.items() if count > 1]
         reasons += _by_cause(self.records, "invalid")
-        unscored = [r for r in self.records if r.status in ("done", "collapsed") and r not in self.scored]
+        if self.trained and not self.scored:
+            return [*reasons, "scored on the validation split only"]
+        unscored = [record for record in self.trained if record not in self.scored]
         reasons += [f"seed {record.keys.seed} has no greedy score on the test split" for record in unscored]
         if len(self.scored) < MIN_SEEDS:
             reasons.append(f"{len(self.scored)} scored seed{'s' * (len(self.scored) != 1)}, {MIN_SEEDS} are needed")
@@ -126,11 +134,11 @@ def measurements(entry: Entry) -> Row:
     return (
         setting(entry.first)
         | sampled(tuned)
-        | _method(entry.first, entry.scored)
-        | _training(entry.scored)
+        | _method(entry.first, entry.trained)
+        | _training(entry.trained)
         | {
             "method": entry.method,
-            "seeds": len(entry.scored),
+            "seeds": len(entry.trained),
             "collapsed": sum(record.status == "collapsed" for record in entry.records),
             "failed": sum(record.status == "failed" for record in entry.records),
             "stable_share": sum(record.status == "done" for record in entry.records) / len(entry.records),

@@ -33,9 +33,8 @@ def show(rows: Iterable[Row], file: IO[str] | None = None) -> None:
         out.print()
         out.print(f"[bold]{escape(comparison)}[/bold]  {escape(_setting(block[0]))}", highlight=False)
         out.print(_table(block, framed=out.is_terminal))
-        for row in block:
-            if row["status"] not in ("ranked", "reference"):
-                out.print(f"{escape(str(row['method']))}: {escape(str(row['status']))}", highlight=False)
+        for status, methods in _remarks(block).items():
+            out.print(f"{escape(', '.join(methods))}: {escape(status)}", highlight=False)
     out.print()
     out.print(
         "Rows that share a letter cannot be told apart (95 % interval of their difference). Accuracy: greedy, test "
@@ -68,14 +67,18 @@ def _table(rows: Sequence[Row], framed: bool) -> Table:
     table = _frame(framed)
     table.add_column("method", no_wrap=True)
     table.add_column("group")
-    for name in ("accuracy % [95 %]", "gain", "seeds", "train %", "lr", "sparsity", "KL", "tokens", "s"):
+    tested = any(row["accuracy"] is not None for row in rows)
+    accuracy = "accuracy % [95 %]" if tested else "validation %"
+    for name in (accuracy, "gain", "seeds", "train %", "lr", "sparsity", "KL", "tokens", "s"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         gain, low, high = row["gain"], row["gain_lo"], row["gain_hi"]
         table.add_row(
             escape(str(row["method"])),
             str(row["rank_group"] or "-"),
-            _interval(row["accuracy"], row["accuracy_lo"], row["accuracy_hi"]),
+            _interval(row["accuracy"], row["accuracy_lo"], row["accuracy_hi"])
+            if tested
+            else _percent(row["accuracy_validation"]),
             _interval(gain, low, high, sign="+"),
             _seeds(row),
             _short(row["trainable_share"], scale=100),
@@ -86,6 +89,15 @@ def _table(rows: Sequence[Row], framed: bool) -> Table:
             "" if row["seconds"] is None else f"{_float(row['seconds']):.0f}",
         )
     return table
+
+
+def _remarks(rows: Sequence[Row]) -> dict[str, list[str]]:
+    """Return the methods by what is to be said of them, where that is more than that they are ranked."""
+    remarks: dict[str, list[str]] = {}
+    for row in rows:
+        if row["status"] not in ("ranked", "reference"):
+            remarks.setdefault(str(row["status"]), []).append(str(row["method"]))
+    return remarks
 
 
 def _frame(framed: bool) -> Table:

@@ -138,8 +138,11 @@ def test_a_gradient_that_is_not_finite_stops_the_run_before_the_weights(base: Lo
     # An infinite reward minus an infinite mean is NaN, which TRL turns into an advantage of zero: poison the loss.
     original = RolloutTrainer._compute_loss
     try:
-        RolloutTrainer._compute_loss = lambda self, model, inputs: original(self, model, inputs) * (  # type: ignore[method-assign]
-            math.nan if self.state.global_step == 1 else 1.0
+        RolloutTrainer._compute_loss = lambda self, model, inputs: (
+            original(self, model, inputs)
+            * (  # type: ignore[method-assign]
+                math.nan if self.state.global_step == 1 else 1.0
+            )
         )
         steps, _ = train(run, lambda step: None)
     finally:

@@ -187,3 +187,13 @@ def test_column_table_has_a_line_per_column() -> None:
     lines = columns_markdown().splitlines()
     assert len(lines) == len(COLUMNS) + 2
     assert all(line.count("|") == 4 for line in lines)
+
+
+def test_a_sweep_on_validation_shows_its_accuracies_and_is_not_ranked() -> None:
+    scored = record("lora", 0)
+    moved = {role: {"chain": {"validation": splits["chain"]["test"]}} for role, splits in scored.accuracy.items()}
+    rows = [standing.row for standing in leaderboard([scored.model_copy(update={"accuracy": moved})])]
+    lora = next(row for row in rows if row["method"] == "lora")
+    assert lora["accuracy"] is None
+    assert lora["accuracy_validation"] == scored.accuracy["tuned"]["chain"]["test"].greedy
+    assert lora["status"] == "unranked: scored on the validation split only"
