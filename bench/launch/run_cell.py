@@ -102,7 +102,8 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     report(Event("evaluate"))
     with clock.stage("evaluate"), handle.rollout_weights() as model:
         tuned, samples = score_all(cell, model, loaded.tokenizer, task, backend)
-    stable = stability.summarise(steps, cell.signal.batch_size)
+    start = base_accuracy[task.name].get("validation")
+    stable = stability.summarise(steps, cell.signal.batch_size, start.avg_k if start else None)
     status, cause = _verdict(attested, stable)
     record = RunRecord(
         cell=cell.model_dump(mode="json"),

@@ -36,13 +36,16 @@ class _Window:
     truncated: float
 
 
-def collapse(steps: list[StepRecord], completions_per_batch: int) -> Collapse | None:
+def collapse(
+    steps: list[StepRecord], completions_per_batch: int, base_accuracy: float | None = None
+) -> Collapse | None:
     """Label a run by its step records.
 
-    A run collapsed if (a) for five windows the accuracy of its rollouts is below half of its best window and below the
-    first window by two standard errors, or (b) entropy is below 5 % of the start while over 90 % of the groups carry
+    A run collapsed if (a) for five windows the accuracy of its rollouts is below half of its best window or below the
+    start by two standard errors, or (b) entropy is below 5 % of the start while over 90 % of the groups carry
     no signal and accuracy is not above the start, or (c) a gradient was not finite, or (d) over half of the completions
-    are truncated and the share has risen for two windows.
+    are truncated and the share has risen for two windows. The start is the base model's sampled accuracy, or without
+    one the first window's.
     """
     for record in steps:
         if record.non_finite:
@@ -51,15 +54,16 @@ def collapse(steps: list[StepRecord], completions_per_batch: int) -> Collapse | 
     if not windows:
         return None
     first = windows[0]
-    error = math.sqrt(max(first.accuracy * (1 - first.accuracy), 1e-12) / (completions_per_batch * WINDOW))
-    best, bad = first.accuracy, 0
+    start = first.accuracy if base_accuracy is None else base_accuracy
+    error = math.sqrt(max(start * (1 - start), 1e-12) / (completions_per_batch * WINDOW))
+    best, bad = start, 0
     for index, window in enumerate(windows):
         best = max(best, window.accuracy)
-        floor = max(0.5 * best, first.accuracy - 2 * error)
+        floor = max(0.5 * best, start - 2 * error)
         bad = bad + 1 if window.accuracy < floor else 0
         if bad == PATIENCE:
             return Collapse("accuracy", windows[index - PATIENCE + 1].step)
-        if window.entropy < 0.05 * first.entropy and window.dead > 0.9 and window.accuracy <= first.accuracy:
+        if window.entropy < 0.05 * first.entropy and window.dead > 0.9 and window.accuracy <= start:
             return Collapse("entropy", window.step)
         before = windows[max(index - 2, 0) : index]
         rising = len(before) == 2 and before[0].truncated < before[1].truncated < window.truncated
@@ -68,9 +72,9 @@ def collapse(steps: list[StepRecord], completions_per_batch: int) -> Collapse | 
     return None
 
 
-def summarise(steps: list[StepRecord], completions_per_batch: int) -> Stability:
+def summarise(steps: list[StepRecord], completions_per_batch: int, base_accuracy: float | None = None) -> Stability:
     """Condense the step records of a run; first and last are means over a window of rollout batches."""
-    found = collapse(steps, completions_per_batch)
+    found = collapse(steps, completions_per_batch, base_accuracy)
     rewards = [record.reward for record in steps if record.reward is not None]
     smooth = [fmean(rewards[start : start + WINDOW]) for start in range(max(len(rewards) - WINDOW + 1, 0))]
     kls = [record.kl for record in steps if record.kl is not None]

@@ -44,6 +44,13 @@ def test_a_fall_below_half_of_the_best_that_stays_above_the_start_counts() -> No
     assert found is not None and found.kind == "accuracy"
 
 
+def test_a_fall_within_the_first_window_is_seen_against_the_base() -> None:
+    fallen = _steps([0.15] * (PATIENCE + 1))
+    assert collapse(fallen, BATCH) is None
+    found = collapse(fallen, BATCH, base_accuracy=0.25)
+    assert found is not None and (found.kind, found.step) == ("accuracy", 1)
+
+
 def test_entropy_collapse_needs_dead_groups_and_no_gain() -> None:
     found = collapse(_steps([0.3, 0.1], entropy=[1.0, 0.01], frac_reward_zero_std=[0.1, 0.95]), BATCH)
     assert found is not None and found.kind == "entropy"
