@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import nn
 
 import methods.registry
@@ -68,6 +69,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     with clock.stage("load"):
         task = tasks.registry.create(cell.task, cell.data_dir)
         loaded = base_models.load(cell.base)
+        loaded.model.to("cuda" if torch.cuda.is_available() else "cpu")
         reference = copy.deepcopy(loaded.model).eval().requires_grad_(False)
         backend = create_for(cell.signal.rollout_backend, loaded.model)
     report(Event("base"))
