@@ -86,12 +86,15 @@ def plan(
 @app.command()
 def leaderboard(results: ResultsOption = Path("results"), as_json: JsonOption = False) -> None:
     """Derive leaderboard.csv from the run records and show the same table."""
+    from bench.experiment.strict import ExperimentError
     from bench.launch.experiment_run import renew_leaderboard
     from bench.record.columns import json_row
     from bench.record.lock import results_lock
     from bench.record.table import show
     from bench.show import print_json
 
+    if not (results / "runs").is_dir():
+        raise ExperimentError(f"{results} holds no run records; run an experiment, or name another folder")
     with results_lock(results):
         standings = renew_leaderboard(results)
     rows = [standing.row for standing in standings]

@@ -110,7 +110,7 @@ def begin(method: Method, handle: "Handle", base: "BaseObservation") -> Attestat
         frozen_hash_before=combined_digest(frozen),
     )
     record._frozen, record._base = frozen, base
-    if method.identity_at_start and relative > base.tolerance:
+    if method.identity_at_start and not relative <= base.tolerance:  # also when it is NaN
         record.problems.append(
             f"logits at the start differ from the base's by {error:.3g}, more than rounding explains"
         )
@@ -132,11 +132,25 @@ def finish(record: Attestation, handle: "Handle", optimizer: "torch.optim.Optimi
         record.problems.append(f"{len(moved)} frozen tensors moved during training, the first is {moved[0]}")
     if _list_hash(_trainable_tensors(handle)) != record.trainable_hash:
         record.problems.append("the set of trainable tensors changed during training")
-    record.merge_error = measurement.merge_error(handle, record._base.token_ids)
+    _attest_merge(record, handle)
     if optimizer is not None:
         _attest_optimizer(record, handle, optimizer)
     record.finished = True
     return record
+
+
+def _attest_merge(record: Attestation, handle: "Handle") -> None:
+    """Rollouts and every score run on the merged weights, so they must be the trained model's."""
+    from methods import measurement
+
+    if not handle.mergeable:
+        return
+    record.merge_error, relative = measurement.merge_error(handle, record._base.token_ids)
+    if not relative <= record._base.tolerance:
+        record.problems.append(
+            f"logits of the rollout weights differ from the trained model's by {record.merge_error:.3g}, "
+            "more than rounding explains"
+        )
 
 
 def _attest_optimizer(record: Attestation, handle: "Handle", optimizer: "torch.optim.Optimizer") -> None:
@@ -184,6 +198,11 @@ def _set_problems(method: Method, tensors: list[TrainableTensor], base: "BaseObs
 
 
 def _base_problems(method: Method, handle: "Handle", frozen: dict[str, str], base: "BaseObservation") -> list[str]:
+    attested = {name.removesuffix(" outside the mask") for name in frozen}
+    trained = {name for name, tensor in handle.view.tensors(handle.live, handle.unwrapped) if tensor.requires_grad}
+    lost = sorted(base.shapes.keys() - attested - trained)
+    if lost:
+        return [f"{len(lost)} base tensors are neither trainable nor attested as frozen, the first is {lost[0]}"]
     changed = [name for name, digest in frozen.items() if base.digests.get(name, digest) != digest]
     if changed and not handle.changes_base:
         return [f"attaching changed {len(changed)} base tensors without saying so, the first is {changed[0]}"]

@@ -75,13 +75,11 @@ def relative_error(logits: Tensor, reference: Tensor) -> tuple[float, float]:
     return error, error / max(1.0, reference.abs().max().item())
 
 
-def merge_error(handle: Handle, token_ids: Tensor) -> float | None:
-    """Return the largest |logit| difference between the trained model and its rollout weights; None if unmergeable."""
-    if not handle.mergeable:
-        return None
+def merge_error(handle: Handle, token_ids: Tensor) -> tuple[float, float]:
+    """Return `relative_error` of the rollout weights' logits against the trained model's."""
     trained = last_logits(handle.model, token_ids)
     with handle.rollout_weights() as plain:
-        return relative_error(last_logits(plain, token_ids), trained)[0]
+        return relative_error(last_logits(plain, token_ids), trained)
 
 
 def frozen_digests(handle: Handle) -> dict[str, str]:

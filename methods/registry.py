@@ -4,6 +4,7 @@ A plug-in is a `Method` subclass under the entry-point group `rlvr_bench.methods
 loaded only when asked for. Nothing here imports torch.
 """
 
+import inspect
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -64,8 +65,14 @@ def method_class(name: str) -> type[Method]:
         loaded = _plugins()[name].load()
     except (ImportError, AttributeError) as failure:
         raise MethodError(f"plug-in method {name!r} ({source}) cannot be imported: {failure}") from failure
-    if not (isinstance(loaded, type) and issubclass(loaded, Method)):
-        raise MethodError(f"plug-in method {name!r} ({source}) is {loaded!r}; expected a subclass of methods.Method")
+    if not (isinstance(loaded, type) and issubclass(loaded, Method)) or inspect.isabstract(loaded):
+        raise MethodError(
+            f"plug-in method {name!r} ({source}) is {loaded!r}; expected a subclass of Method with attach "
+            "and expected_trainable"
+        )
+    lacking = [key for key in ("family", "source", "formula", "learning_rates") if not hasattr(loaded, key)]
+    if lacking:
+        raise MethodError(f"plug-in method {name!r} ({source}) lacks {', '.join(lacking)}; add them to the class")
     return loaded
 
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from statistics import fmean
 
 import lm_eval.api.task
 import lm_eval.evaluator
@@ -65,9 +66,12 @@ def grade_greedy(
     with _quiet():
         # A task object, not its name: nothing is looked up on a disk or a hub.
         scored = lm_eval_task(witness, split, settings.max_new_tokens, settings.prompt)
-        lm_eval.evaluator.evaluate(
+        report = lm_eval.evaluator.evaluate(
             lm, {scored.config.task: scored}, bootstrap_iters=0, log_samples=False, apply_chat_template=task.chat
         )
+    correct = fmean(verdict.correct for verdict in witness.verdicts.values())
+    if abs(report["results"][scored.config.task]["correct,none"] - correct) > 1e-9:
+        raise RuntimeError(f"lm-eval's accuracy of {task.name} is not that of the verdicts it was given: {correct:.4f}")
     return [
         Graded(problem, 0, 0.0, completion, witness.verdicts[problem.id])
         for problem, completion in zip(task.problems(split), lm.completions, strict=True)

@@ -6,6 +6,8 @@ the schema of the package. Where and with what it ran (package versions, process
 
 import hashlib
 import json
+import math
+import re
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,15 @@ from typing import Any
 from pydantic import Field
 
 import methods.registry
+import tasks.prompts
 import tasks.registry
+import tasks.rewards
 from bench.experiment.experiment import Experiment
 from bench.experiment.settings import EvaluateSettings, RlvrSettings
 from bench.experiment.strict import ExperimentError, Settings
 from bench.models.config import BaseConfig
 from bench.models.fingerprint import fingerprint
+from tasks.task import Task
 
 RESULT_SCHEMA = 1
 """Raised when a change of this package changes what a cell's settings lead to."""
@@ -53,8 +58,9 @@ class Cell(Settings):
         """Name of the group of cells that may be ranked against each other: readable, and unique through its hash."""
         task = "-".join([str(self.task["name"]), *(str(level) for level in self.task.get("levels") or ())])
         reward = "-".join(str(value) for value in self.reward.values())
-        parts = [Path(self.base.name).name, task, self.signal.type, reward, _digest(self._comparable())[:6]]
-        return ".".join(part.replace("/", "-").replace("_", "-") for part in parts)
+        base = Path(self.base.name).resolve().name if Path(self.base.name).is_dir() else self.base.name
+        parts = [base, task, self.signal.type, reward, _digest(self._comparable())[:6]]
+        return ".".join(re.sub(r"[^A-Za-z0-9.]+", "-", part).strip(".-")[:40] or "x" for part in parts)
 
     def _comparable(self) -> dict[str, Any]:
         """All that must be equal between rows that are ranked together."""
@@ -84,7 +90,7 @@ def cells(
         data_dir: folder of data-set files.
 
     Raises:
-        ExperimentError, ModelError, TaskError, MethodError: the grid names something that does not exist.
+        ExperimentError, ModelError, TaskError, MethodError: the grid names something that does not exist, or twice.
     """
     entries = _method_entries(experiment)
     if only is not None:
@@ -95,10 +101,11 @@ def cells(
                 f"{', '.join(_method_entries(experiment))}"
             )
     task = tasks.registry.create(experiment.task, data_dir)
+    _check(experiment, task)
     extra = tuple(
         tasks.registry.create(dict(settings), data_dir).fingerprint() for settings in experiment.evaluate.extra_tasks
     )
-    return [
+    grid = [
         Cell(
             base=base,
             base_fingerprint=fingerprint(base),
@@ -119,6 +126,34 @@ def cells(
         for reward in experiment.rewards
         for name, (config, rate) in entries.items()
     ]
+    if len({(cell.id, cell.method_name) for cell in grid}) < len(grid):
+        raise ExperimentError(f'"{experiment.name}" names a base or a reward twice; name each once')
+    return grid
+
+
+def _check(experiment: Experiment, task: Task) -> None:
+    """Raise what would otherwise end every cell: a reward, a prompt style or a train split that is not there."""
+    for reward in experiment.rewards:
+        tasks.rewards.create(reward)
+    tasks.prompts.render("", "", experiment.evaluate.prompt, chat=False)
+    needed, there = experiment.signal.prompts_per_batch, len(task.problems("train"))
+    if there < needed:
+        raise ExperimentError(
+            f"task {task.name!r} has {there} train problems, a rollout batch asks {needed}; lower "
+            "signal.prompts_per_batch, or choose a task with more"
+        )
+
+
+def _rates(method: str, given: object) -> list[float]:
+    """Return the learning rates of a method entry, one or several; raises ExperimentError for anything else."""
+    listed = given if isinstance(given, list) else [given]
+    rates = [float(rate) for rate in listed if isinstance(rate, int | float) and not isinstance(rate, bool)]
+    good = len(rates) == len(listed) and all(0 < rate < math.inf for rate in rates)
+    if not rates or not good or len({f"{rate:g}" for rate in rates}) < len(rates):
+        raise ExperimentError(
+            f"methods.{method}: learning_rate = {given!r}; give a number above 0, or a list of different ones to try"
+        )
+    return rates
 
 
 def _method_entries(experiment: Experiment) -> dict[str, tuple[dict[str, Any], float]]:
@@ -126,16 +161,12 @@ def _method_entries(experiment: Experiment) -> dict[str, tuple[dict[str, Any], f
     entries: dict[str, tuple[dict[str, Any], float]] = {}
     for name, entry in experiment.methods.items():
         keys = dict(entry)
-        rates = keys.pop("learning_rate", None)
-        if rates is None:
-            raise ExperimentError(
-                f'methods.{name} of "{experiment.name}" has no learning_rate; add one, or a list to try several'
-            )
+        if "learning_rate" not in keys:
+            raise ExperimentError(f"methods.{name} has no learning_rate; add one, or a list to try several")
+        given = keys.pop("learning_rate")
+        rates = _rates(name, given)
         config = methods.registry.create({"type": name} | keys).model_dump(mode="json")
-        if isinstance(rates, list):
-            entries |= {f"{name}@{rate:g}": (config, float(rate)) for rate in rates}
-        else:
-            entries[name] = (config, float(rates))
+        entries |= {f"{name}@{rate:g}" if isinstance(given, list) else name: (config, rate) for rate in rates}
     return entries
 
 

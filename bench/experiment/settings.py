@@ -41,12 +41,12 @@ class RlvrSettings(Settings):
     warmup_steps: int = Field(0, ge=0)
     precision: Precision = "fp32"
     """What forward and backward compute in; every trainable tensor is stored in float32."""
-    rollout_backend: str = "auto"
-    """A name of bench.generate, or "auto": the fast path where it supports the model, else the reference path."""
+    rollout_backend: Literal["auto", "fast", "hf"] = "auto"
+    """"auto" takes the fast path where it supports the model, else the reference path of transformers."""
     kl_every: int = Field(1, ge=1)
     """Record the KL to the base every so many rollout batches."""
-    report_to: tuple[str, ...] = ()
-    """Trackers that TRL reports to (tensorboard, trackio, wandb); off by default. Does not change the result."""
+    report_to: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ()
+    """Trackers that TRL reports to; off by default. Does not change the result."""
 
     @model_validator(mode="after")
     def _batch_divides(self) -> "RlvrSettings":
@@ -72,7 +72,7 @@ class RlvrSettings(Settings):
 class EvaluateSettings(Settings):
     """How base and tuned model are scored; the same for every row of a comparison."""
 
-    splits: tuple[Literal["validation", "test"], ...] = ("validation", "test")
+    splits: tuple[Literal["validation", "test"], ...] = Field(("validation", "test"), min_length=1)
     samples: int = Field(4, ge=0)
     """Completions per problem for avg@k, pass@k and maj@k; 0 scores greedily only."""
     temperature: float = Field(1.0, gt=0)

@@ -55,17 +55,21 @@ def run_experiment(
     shown = [standing for standing in standings if standing.row["comparison"] in comparisons]
     show([standing.row for standing in shown])
     if reference is not None:
-        others = [
-            standing
-            for standing in leaderboard(store.load_all(reference)[0])
-            if standing.row["comparison"] in comparisons
-        ]
-        show_differences(compare(shown, others))
+        show_differences(compare(shown, _reference(reference, comparisons)))
     if interrupted:
         done = sum(not entry.runs for entry in finished)
         _say(f"stopped: {done} of {len(cells)} cells are done; the same command goes on from there")
         return INTERRUPTED_EXIT
     return FAILED_EXIT if any(_is_bad(entry) for entry in finished) else 0
+
+
+def _reference(folder: Path, comparisons: set[str]) -> list[Standing]:
+    """Return the reference's standings in these comparisons; says what of it cannot be read."""
+    records, problems = store.load_all(folder)
+    _say(*(str(problem) for problem in problems))
+    if not records:
+        _say(f"{folder} holds no run records to compare with")
+    return [standing for standing in leaderboard(records) if standing.row["comparison"] in comparisons]
 
 
 def renew_leaderboard(results: Path) -> list[Standing]:

@@ -19,7 +19,7 @@ class RunDisplay:
         self._console = Console(stderr=True)
         self._total, self._workers, self._ended = total, workers, 0
         self._started = self._last_line = time.monotonic()
-        self._running: dict[str, Event] = {}
+        self._running: dict[str, tuple[str, Event]] = {}
         self._bars: dict[str, TaskID] = {}
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -47,7 +47,7 @@ class RunDisplay:
         if isinstance(message, Outcome):
             self._end(cell, name, message)
         elif message is not None:
-            self._running[name] = message
+            self._running[cell.id] = (name, message)
             self._draw(cell, name, message)
         if not self._console.is_terminal and time.monotonic() - self._last_line >= LINE_EVERY_SECONDS:
             self._line()
@@ -61,7 +61,7 @@ class RunDisplay:
 
     def _end(self, cell: Cell, name: str, outcome: Outcome) -> None:
         self._ended += 1
-        self._running.pop(name, None)
+        self._running.pop(cell.id, None)
         if cell.id in self._bars:
             self._progress.remove_task(self._bars.pop(cell.id))
         self._progress.update(self._all, advance=1, note=self._time_left())
@@ -71,7 +71,7 @@ class RunDisplay:
     def _line(self) -> None:
         self._last_line = time.monotonic()
         parts = [f"{self._ended}/{self._total} cells", self._time_left()]
-        parts += [f"{name} {_note(event)}" for name, event in self._running.items()]
+        parts += [f"{name} {_note(event)}" for name, event in self._running.values()]
         self._console.print(" | ".join(part for part in parts if part), highlight=False, markup=False, soft_wrap=True)
 
     def _time_left(self) -> str:

@@ -16,13 +16,14 @@ from torch import nn
 
 import methods.registry
 import tasks.registry
-from bench.evaluate.scores import base_scores, score_all
+from bench.evaluate.scores import Scores, base_scores, score_all
 from bench.experiment.cell import Cell
 from bench.generate.backend import create_for
 from bench.generate.prompt_ids import prompt_ids
 from bench.geometry.precision import Change, change, summary
 from bench.launch.events import Event
 from bench.models import base as base_models
+from bench.models.base import LoadedBase
 from bench.record.environment import capture
 from bench.record.schema import Cause, Cost, RunRecord, Stability, Status, StepRecord
 from bench.train import rlvr, stability
@@ -32,6 +33,7 @@ from methods import attestation
 from methods.attestation import Attestation
 from methods.handle import Handle
 from tasks import rewards
+from tasks.task import Task
 
 Report = Callable[[Event], None]
 
@@ -72,6 +74,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         loaded.model.to("cuda" if torch.cuda.is_available() else "cpu")
         reference = copy.deepcopy(loaded.model).eval().requires_grad_(False)
         backend = create_for(cell.signal.rollout_backend, loaded.model)
+        _check_unchanged(cell, loaded, task)
     report(Event("base"))
     with clock.stage("base"):
         base_accuracy = base_scores(cell, loaded, task, backend)
@@ -80,6 +83,8 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         observed = attestation.observe(loaded.model, method)
         handle = method.attach(loaded.model, seed=derive(cell.seed, "adapter"))
         attested = attestation.begin(method, handle, observed)
+        with handle.rollout_weights() as model:  # a method that cannot be merged may need another backend than the base
+            backend = create_for(cell.signal.rollout_backend, model)
     with clock.stage("train"), tempfile.TemporaryDirectory(prefix="rlvr-bench-") as folder:
         problems = task.problems("train")
         run = Run(
@@ -100,12 +105,11 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         attestation.finish(attested, handle, trainer.optimizer)
     report(Event("geometry"))
     with clock.stage("geometry"):
-        geometry = summary(_changes(reference, handle))
+        geometry = summary(_changes(reference, handle)) if handle.mergeable else None
     report(Event("evaluate"))
     with clock.stage("evaluate"), handle.rollout_weights() as model:
         tuned, samples = score_all(cell, model, loaded.tokenizer, task, backend)
-    start = base_accuracy[task.name].get("validation")
-    stable = stability.summarise(steps, cell.signal.batch_size, start.avg_k if start else None)
+    stable = stability.summarise(steps, cell.signal.batch_size, _start(cell, base_accuracy))
     status, cause = _verdict(attested, stable)
     record = RunRecord(
         cell=cell.model_dump(mode="json"),
@@ -128,6 +132,21 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     return CellResult(record, steps, [row | {"cell_id": cell.id, "model": "tuned"} for row in samples])
 
 
+def _check_unchanged(cell: Cell, loaded: LoadedBase, task: Task) -> None:
+    """Raise ValueError when files changed after the plan: the result would stand under the wrong id."""
+    if (loaded.fingerprint, task.fingerprint()) != (cell.base_fingerprint, cell.task_fingerprint):
+        raise ValueError("the base model or the data changed after the run was planned; run the same command again")
+
+
+def _start(cell: Cell, base: Scores) -> float | None:
+    """Return the base's sampled accuracy, where it was sampled as the rollouts are: what a collapse is judged by."""
+    asked, trained = cell.evaluate, cell.signal
+    if (asked.max_new_tokens, asked.temperature) != (trained.max_new_tokens, trained.temperature):
+        return None
+    score = base.get(str(cell.task["name"]), {}).get("validation")
+    return score.avg_k if score else None
+
+
 def _training_event(step: StepRecord, cell: Cell) -> Event:
     return Event("train", step.step, cell.signal.steps, step.reward, step.accuracy)
 
@@ -139,7 +158,7 @@ def _changes(reference: nn.Module, handle: Handle) -> Iterator[Change]:
 
 
 def _verdict(attested: Attestation, stable: Stability) -> tuple[Status, Cause | None]:
-    if attested.problems:
+    if not attested.valid:
         fix = "compare attestation.requested with attestation.realised in run.json and mend the method"
         return "invalid", Cause(type="AttestationError", message="; ".join(attested.problems), fix=fix)
     if stable.collapse_rule is not None:
@@ -151,6 +170,6 @@ def _verdict(attested: Attestation, stable: Stability) -> tuple[Status, Cause | 
 def _inside_training(steps: list[StepRecord]) -> dict[str, float]:
     """Seconds of the parts of training, which the stage "train" holds in all."""
     return {
-        f"train/{part}": sum(getattr(step, f"seconds_{part}") or 0.0 for step in steps)
-        for part in ("rollout", "verify")
+        f"train/{name}": sum(getattr(step, f"seconds_{part}") or 0.0 for step in steps)
+        for part, name in (("rollout", "rollout"), ("verify", "verify"), ("train", "update"))
     }

@@ -56,10 +56,21 @@ def record_failure(cell: Cell, results: Path, cause: Cause) -> Outcome:
         environment=capture(),
     )
     try:
+        if _has_result(store.folder_of(results, record)):
+            return Outcome(cell.id, cell.method_name, cell.seed, "failed", f"{cause.message}; the earlier result stays")
         store.write_run(results, record, [])
     except RecordError as error:
         return Outcome(cell.id, cell.method_name, cell.seed, "failed", f"{cause.message}; {error}")
     return _outcome(cell, record)
+
+
+def _has_result(folder: Path) -> bool:
+    """Whether a readable record of a run that did not fail is there already (a cell that was run again as stale)."""
+    path = folder / store.RUN_FILE
+    try:
+        return path.exists() and store.read_run(path).status != "failed"
+    except RecordError:
+        return False
 
 
 def tail(log: Path) -> list[str]:

@@ -16,7 +16,10 @@ REMEMBERED_FROM = 32 * 2**20
 
 
 def fingerprint(base: BaseConfig) -> str:
-    """SHA-256 (64 hex digits) over the weight files of a base; a packaged model's is that of the file it is made from.
+    """SHA-256 (64 hex digits) over what a base is read from.
+
+    Of an organism the weights (the rest belongs to the package's code), of a packaged model the file it is made from,
+    of a folder or hub id the weights, tokenizer, chat template and configuration.
 
     Raises ModelError if the base cannot be found or has no safetensors.
     """
@@ -24,7 +27,13 @@ def fingerprint(base: BaseConfig) -> str:
     if source.kind == "packaged":
         gguf_path()  # the error for a missing package comes now, not in the middle of a run
         return GGUF_SHA256
-    return folder_fingerprint(source.folder or hub_folder(base))
+    folder = source.folder or hub_folder(base)
+    weights = folder_fingerprint(folder)
+    if source.kind == "organism":
+        return weights
+    read = sorted(path for pattern in ("*.json", "*.jinja", "*.model", "*.txt") for path in folder.glob(pattern))
+    parts = [weights, *(f"{path.name} {_file_digest(path)}" for path in read)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def folder_fingerprint(folder: Path) -> str:

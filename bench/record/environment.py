@@ -79,8 +79,11 @@ def installed(distributions: tuple[str, ...]) -> dict[str, str]:
 
 
 def changes(then: Environment, now: Environment) -> list[str]:
-    """Return what differs between two environments that may change a result: "transformers 5.17 -> 5.23"."""
-    names = sorted(then.packages.keys() | now.packages.keys())
+    """Return what differs between two environments that may change a result: "transformers 5.17 -> 5.23".
+
+    This package's own version is left out: the cell id says when its code changes what settings lead to.
+    """
+    names = sorted((then.packages.keys() | now.packages.keys()) - {"rlvr-bench"})
     pairs = [(name, then.packages.get(name, "none"), now.packages.get(name, "none")) for name in names]
     pairs += [("python", then.python, now.python), ("gpu", then.gpu or "none", now.gpu or "none")]
     return [f"{name} {before} -> {after}" for name, before, after in pairs if before != after]

@@ -33,10 +33,10 @@ def completion_log_probs(
 
 
 def k3(policy: Tensor, reference: Tensor, mask: Tensor) -> float:
-    """Return the mean k3 estimate of KL(policy || reference) in nats per token over the masked tokens.
+    """Return the mean k3 estimate of KL(policy || reference) in nats per token over the masked tokens; NaN without any.
 
     k3 = r - log r - 1 with r = reference / policy on tokens sampled from the policy (Schulman 2020,
     "Approximating KL divergence"): unbiased and never negative.
     """
     log_ratio = (reference.double() - policy.double())[mask.bool()]
-    return float((log_ratio.exp() - log_ratio - 1).mean()) if log_ratio.numel() else 0.0
+    return float((log_ratio.exp() - log_ratio - 1).mean())

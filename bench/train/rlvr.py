@@ -21,6 +21,7 @@ _RENAMED = {
     "step_time": "seconds_train",
     "num_tokens": "tokens_seen",
 }
+_WITHIN_STEP = ("rollout", "verify")
 _LEFT_OUT = {
     "epoch",
     "rewards/_score/mean",
@@ -49,6 +50,8 @@ def train(run: Run, progress: Progress) -> tuple[list[StepRecord], RolloutTraine
 
     trainer = RolloutTrainer(run, sink)
     trainer.train()
+    if len(steps) < run.settings.steps and not (steps and steps[-1].non_finite):
+        raise RuntimeError(f"training made {len(steps)} of {run.settings.steps} optimizer steps; this is a defect")
     return steps, trainer
 
 
@@ -73,6 +76,8 @@ def peak_memory_bytes() -> int:
 
 def _step_record(metrics: dict[str, Any], tokens: int) -> StepRecord:
     values = {_RENAMED.get(name, name): value for name, value in metrics.items() if name not in _LEFT_OUT}
+    # TRL's step_time is the whole step, with the rollout and the verifier in it.
+    values["seconds_train"] = values["seconds_train"] - sum(values.get(f"seconds_{part}", 0.0) for part in _WITHIN_STEP)
     update, weight = values.get("update_norm"), values.get("weight_norm")
     relative = update / weight if update is not None and weight else None
     return StepRecord.model_validate(

@@ -5,6 +5,7 @@ where completions come from (a rollout backend on the method's merged weights) a
 base itself, never a disabled adapter: huggingface/trl#6688, and PiSSA-like methods change the base).
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -119,6 +120,8 @@ class RolloutTrainer(GRPOTrainer):
             verdicts=verdicts,
         )
         rewards = run.reward(completions, problems, context)
+        if len(rewards) != len(completions) or not all(map(math.isfinite, rewards)):
+            raise ValueError("the reward did not give one finite number per completion; mend the reward")
         self._record_verdicts(verdicts)
         self._metrics["train"]["seconds/verify"].append(time.perf_counter() - started)
         self._batches += 1
@@ -212,9 +215,8 @@ class _AfterStep(TrainerCallback):
 
 
 def _norm(tensors: list[Tensor]) -> float:
-    return float(
-        torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(tensor.double()) for tensor in tensors]))
-    )
+    norms = [torch.linalg.vector_norm(tensor, dtype=torch.float64) for tensor in tensors]
+    return float(torch.linalg.vector_norm(torch.stack(norms)))
 
 
 def _arguments(run: Run) -> GRPOConfig:

@@ -183,6 +183,49 @@ def test_bad_input_is_one_sentence_and_exit_code_2(tmp_path: Path, arguments: li
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def _broken(folder: Path, base: Path, before: str, after: str) -> Path:
+    path = write_experiment(folder, base)
+    assert before in path.read_text()
+    path.write_text(path.read_text().replace(before, after, 1))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ('{ name = "random", p = 0.5 }', '{ name = "randon" }', "did you mean 'random'"),
+        ('{ name = "random", p = 0.5 }', '"exact", "exact"', "names a base or a reward twice"),
+        ("learning_rate = 1e-3", "learning_rate = -1", "methods.full: learning_rate = -1"),
+        ("learning_rate = 1e-3", "learning_rate = []", "methods.full: learning_rate = []"),
+        ("learning_rate = 1e-3", 'learning_rate = "high"', "methods.full: learning_rate = 'high'"),
+        ("rank = 2", "rnak = 2", "did you mean 'rank'"),
+        ("train = 16", "train = 1", "has 1 train problems, a rollout batch asks 2"),
+        ('name = "chain"', 'name = "chian"', "did you mean 'chain'"),
+        ("samples = 2", 'samples = 2\nprompt = "tsak"', "did you mean 'task'"),
+        ("steps = 3", 'steps = 3\nrollout_backend = "fsat"', "rollout_backend"),
+    ],
+)
+def test_a_grid_that_cannot_run_is_refused_before_it_runs(
+    base: Path, tmp_path: Path, before: str, after: str, says: str
+) -> None:
+    done = run(tmp_path, "plan", _broken(tmp_path, base, before, after), "--results", tmp_path / "results")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_method_that_cannot_be_merged_runs_on_the_reference_path(base: Path, tmp_path: Path) -> None:
+    experiment = _broken(
+        tmp_path, base, 'peft_type = "C3A"\nblock_size = 8', 'peft_type = "PROMPT_TUNING"\nnum_virtual_tokens = 2'
+    )
+    arguments = ("run", experiment, "--results", tmp_path / "results", "--only", "c3a", "--seeds", "0")
+    done = run(tmp_path / "cache", *arguments)
+    assert done.returncode == 0, done.stderr
+    record = json.loads(_records(tmp_path / "results")[0].read_text())
+    assert record["rollout"]["backend"] == "hf"
+    assert record["geometry"] is None
+
+
 def test_a_results_folder_in_use_is_refused(finished: Path) -> None:
     from bench.record.lock import results_lock
 

@@ -89,7 +89,7 @@ def test_the_kl_starts_at_zero_and_is_to_the_true_base(
         assert steps[-1].kl is not None and 1e-6 < steps[-1].kl < 1.0
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_gives_others(base: LoadedBase, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_weights(base: LoadedBase, tmp_path: Path) -> None:
     once, twice = (_weights(_train(base, tmp_path, LORA)[2]) for _ in range(2))
     assert all(torch.equal(once[name], twice[name]) for name in once)
 
@@ -122,35 +122,28 @@ def test_clipping_acts_on_later_updates_and_can_be_taken_away(base: LoadedBase, 
     assert all(step.clip_ratio_region_mean == 0.0 for step in free)
 
 
-def test_a_gradient_that_is_not_finite_stops_the_run_before_the_weights(base: LoadedBase, tmp_path: Path) -> None:
-    def poisoned(completions: Any, problems: Any, context: Any) -> list[float]:
-        return [math.inf if context.step == 1 else float(index % 2) for index in range(len(completions))]
-
-    model = copy.deepcopy(base.model)
-    handle = methods.registry.create(FULL).attach(model, seed=1)
-    problems = TASK.problems("train")
-    run = Run(
-        handle, base.tokenizer, copy.deepcopy(base.model), TASK, problems,
-        [prompt_ids(base.tokenizer, TASK.prompt(problem)) for problem in problems], poisoned, create("fast"),
-        RlvrSettings(steps=5, prompts_per_batch=2, group_size=4, max_new_tokens=8, scale_rewards="none"), 1e-2, 0,
-        str(tmp_path),
-    )  # fmt: skip
-    # An infinite reward minus an infinite mean is NaN, which TRL turns into an advantage of zero: poison the loss.
+def test_a_gradient_that_is_not_finite_stops_the_run_before_the_weights(
+    base: LoadedBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     original = RolloutTrainer._compute_loss
-    try:
-        RolloutTrainer._compute_loss = lambda self, model, inputs: (
-            original(self, model, inputs)
-            * (  # type: ignore[method-assign]
-                math.nan if self.state.global_step == 1 else 1.0
-            )
-        )
-        steps, _ = train(run, lambda step: None)
-    finally:
-        RolloutTrainer._compute_loss = original  # type: ignore[method-assign]
+
+    def poisoned(self: RolloutTrainer, model: nn.Module, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        return original(self, model, inputs) * (math.nan if self.state.global_step == 1 else 1.0)
+
+    monkeypatch.setattr(RolloutTrainer, "_compute_loss", poisoned)
+    steps, _, handle = _train(base, tmp_path, FULL, steps=5)
     assert len(steps) == 2 and steps[-1].non_finite == 1.0
     found = collapse(steps, 8)
     assert found is not None and (found.kind, found.step) == ("non-finite", 2)
-    assert all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters())
+    assert all(bool(torch.isfinite(tensor).all()) for _, tensor in handle.effective_weights())
+
+
+def test_a_reward_that_is_not_a_number_ends_the_run(
+    base: LoadedBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rewards, "create", lambda _: lambda completions, problems, context: [math.nan] * 8)
+    with pytest.raises(ValueError, match="one finite number per completion"):
+        _train(base, tmp_path, FULL)
 
 
 class _Table(nn.Module):
