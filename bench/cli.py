@@ -6,7 +6,7 @@ Heavy imports live inside the verbs, so that --help answers at once.
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -35,6 +35,9 @@ SeedsOption = Annotated[str | None, typer.Option(help="Seeds instead of the expe
 DataOption = Annotated[Path | None, typer.Option(help="Folder of data-set files (also: RLVR_BENCH_DATA).")]
 WorkersOption = Annotated[
     int | None, typer.Option(min=1, help="Cells at a time, by default one per processor.", show_default=False)
+]
+KeysOption = Annotated[
+    list[str] | None, typer.Option("--set", help="A setting of the task as in TOML, such as --set levels=[3,4].")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
@@ -157,12 +160,12 @@ def tasks_show(name: str, as_json: JsonOption = False) -> None:
 
 
 @tasks_app.command("check")
-def tasks_check(name: str, data_dir: DataOption = None) -> None:
+def tasks_check(name: str, data_dir: DataOption = None, keys: KeysOption = None) -> None:
     """Prove that a task's verifier accepts every gold answer and rejects a changed one, and that no split overlaps."""
     import tasks.registry
     from tasks.check import check
 
-    report = check(tasks.registry.create({"name": name}, data_dir))
+    report = check(tasks.registry.create({"name": name} | _settings(keys), data_dir))
     sizes = ", ".join(f"{split} {size}" for split, size in report.sizes.items())
     print(f"{name}: {sizes}: {'passed' if report.passed else 'failed'}")
     for fault in report.faults():
@@ -177,6 +180,7 @@ def tasks_sample(
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "train",
     style: Annotated[str, typer.Option(help="Prompt style.")] = "task",
     data_dir: DataOption = None,
+    keys: KeysOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show some problems of a task with their prompts."""
@@ -184,7 +188,8 @@ def tasks_sample(
     from bench.show import print_json, print_table
     from tasks import preview
 
-    rows = preview.samples(tasks.registry.create({"name": name}, data_dir), split, count, style)  # type: ignore[arg-type]
+    task = tasks.registry.create({"name": name} | _settings(keys), data_dir)
+    rows = preview.samples(task, split, count, style)  # type: ignore[arg-type]
     if as_json:
         print_json(rows)
     else:
@@ -272,6 +277,20 @@ def _cells(experiment: str, only: str | None, seeds: str | None, data_dir: Path 
     from bench.experiment.experiment import load
 
     return cells(load(experiment), only=only, seeds=_seed_list(seeds), data_dir=data_dir)
+
+
+def _settings(keys: list[str] | None) -> dict[str, Any]:
+    """Return the settings that are written as TOML, `key=value`; a value that is not TOML is a text."""
+    import tomllib
+
+    settings: dict[str, Any] = {}
+    for key in keys or ():
+        name, _, value = key.partition("=")
+        try:
+            settings[name.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            settings[name.strip()] = value
+    return settings
 
 
 def _seed_list(seeds: str | None) -> tuple[int, ...] | None:

@@ -89,12 +89,23 @@ def random_reward(settings: RandomSettings) -> Reward:
 
 def create(settings: str | Mapping[str, Any]) -> Reward:
     """The reward of a name, or of settings with a name; raises TaskError if one of them does not do."""
+    given = _with_name(settings)
+    kind = find(given["name"])
+    return kind.build(validated(kind.settings, given, f"Reward {given['name']!r}"))
+
+
+def _with_name(settings: str | Mapping[str, Any]) -> Mapping[str, Any]:
     given = {"name": settings} if isinstance(settings, str) else settings
     name = given.get("name")
     if not isinstance(name, str):
         raise TaskError(f"A reward needs a name, but {name!r} was given: choose from {', '.join(names())}.")
-    kind = find(name)
-    return kind.build(validated(kind.settings, given, f"Reward {name!r}"))
+    return given
+
+
+def resolve(settings: str | Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a reward with its defaults; raises TaskError as `create` does."""
+    given = _with_name(settings)
+    return validated(find(given["name"]).settings, given, f"Reward {given['name']!r}").model_dump(mode="json")
 
 
 def names() -> list[str]:

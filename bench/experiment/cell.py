@@ -102,6 +102,7 @@ def cells(
             )
     task = tasks.registry.create(experiment.task, data_dir)
     _check(experiment, task)
+    rewards = [tasks.rewards.resolve(reward) for reward in experiment.rewards]
     extra = tuple(
         tasks.registry.create(dict(settings), data_dir).fingerprint() for settings in experiment.evaluate.extra_tasks
     )
@@ -123,7 +124,7 @@ def cells(
         )
         for seed in seeds or experiment.seeds
         for base in experiment.bases
-        for reward in experiment.rewards
+        for reward in rewards
         for name, (config, rate) in entries.items()
     ]
     if len({(cell.id, cell.method_name) for cell in grid}) < len(grid):
@@ -133,8 +134,6 @@ def cells(
 
 def _check(experiment: Experiment, task: Task) -> None:
     """Raise what would otherwise end every cell: a reward, a prompt style or a train split that is not there."""
-    for reward in experiment.rewards:
-        tasks.rewards.create(reward)
     tasks.prompts.render("", "", experiment.evaluate.prompt, chat=False)
     needed, there = experiment.signal.prompts_per_batch, len(task.problems("train"))
     if there < needed:

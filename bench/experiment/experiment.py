@@ -28,7 +28,7 @@ class Experiment(Settings):
     description: str = ""
     seeds: tuple[int, ...] = (0, 1, 2)
     bases: tuple[BaseConfig, ...] = Field(min_length=1)
-    rewards: tuple[dict[str, Any], ...] = ({"name": "exact"},)
+    rewards: tuple[dict[str, Any], ...] = Field(({"name": "exact"},), min_length=1)
     task: dict[str, Any]
     signal: RlvrSettings = RlvrSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
@@ -47,6 +47,13 @@ class Experiment(Settings):
         if not isinstance(value, list):
             return value
         return [{"name": reward} if isinstance(reward, str) else reward for reward in value]
+
+    @field_validator("methods")
+    @classmethod
+    def _base_is_taken(cls, methods: dict[str, Any]) -> dict[str, Any]:
+        if "base" in methods:
+            raise ValueError('a method cannot be called "base", which is the row of the untrained model; rename it')
+        return methods
 
     @field_validator("seeds")
     @classmethod

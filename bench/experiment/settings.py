@@ -3,13 +3,14 @@
 A default here is the vetted setting, so that every key in an experiment file is visibly its author's.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from bench.experiment.strict import Settings
 
 Precision = Literal["fp32", "bf16"]
+Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class RlvrSettings(Settings):
@@ -27,7 +28,7 @@ class RlvrSettings(Settings):
     micro_batch: int | None = Field(None, ge=1)
     """Completions per forward and backward pass; None takes an update's whole share at once."""
     max_new_tokens: int = Field(64, ge=1)
-    temperature: float = Field(1.0, gt=0)
+    temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
     clip_low: float | None = Field(0.2, gt=0, le=1)
     """Lower distance of the clip range from 1; None takes clipping away on that side."""
     clip_high: float | None = Field(0.2, gt=0)
@@ -36,7 +37,7 @@ class RlvrSettings(Settings):
     loss_type: Literal["grpo", "bnpo", "dr_grpo", "dapo"] = "dapo"
     scale_rewards: Literal["group", "batch", "none"] = "group"
     weight_decay: float = Field(0.0, ge=0)
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
     max_grad_norm: float = Field(1.0, gt=0)
     warmup_steps: int = Field(0, ge=0)
     precision: Precision = "fp32"
@@ -75,7 +76,7 @@ class EvaluateSettings(Settings):
     splits: tuple[Literal["validation", "test"], ...] = Field(("validation", "test"), min_length=1)
     samples: int = Field(4, ge=0)
     """Completions per problem for avg@k, pass@k and maj@k; 0 scores greedily only."""
-    temperature: float = Field(1.0, gt=0)
+    temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
     max_new_tokens: int = Field(64, ge=1)
     batch_size: int = Field(128, ge=1)
     prompt: str = "task"

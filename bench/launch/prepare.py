@@ -1,11 +1,17 @@
-"""Fetches or converts the base models of an experiment before its cells start, so that no two cells do it at once."""
+"""Makes the base models of an experiment ready before its cells start.
+
+What has to be fetched or converted is, so that no two cells do it at once; a tokenizer that cannot pad, or cannot chat
+where the task asks for it, is said once and not by every cell.
+"""
 
 from collections.abc import Iterable
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+import tasks.registry
 from bench.experiment.cell import Cell
+from bench.models.errors import ModelError
 from bench.models.source import source_of
 
 
@@ -13,18 +19,19 @@ def prepare_bases(cells: Iterable[Cell]) -> None:
     """Make every base model of the cells a local folder; says what takes time, with a bar, on stderr.
 
     Raises:
-        ModelError: a base cannot be found, fetched or converted.
+        ModelError: a base cannot be found, fetched or converted, or its tokenizer cannot do what is asked of it.
     """
-    bases = {cell.base.name: cell.base for cell in cells}
-    remote = [base for base in bases.values() if source_of(base).kind in ("packaged", "hub")]
-    if not remote:
+    asked = {cell.base.name: cell for cell in cells}
+    foreign = [cell for cell in asked.values() if source_of(cell.base).kind != "organism"]
+    if not foreign:
         return
-    from bench.models.base import folder_of  # imports torch, which organisms and local folders need not wait for
+    from bench.models.base import folder_of, load_tokenizer  # imports torch, which organisms need not wait for
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        for base in remote:
+        for cell in foreign:
+            base = cell.base
             bar = bars.add_task(f"preparing {base.name}", total=1.0)
 
             def show(message: str, done: float, bar: TaskID = bar) -> None:
@@ -32,5 +39,10 @@ def prepare_bases(cells: Iterable[Cell]) -> None:
                 if not console.is_terminal:
                     console.print(message, highlight=False)
 
-            folder_of(base, show)
+            tokenizer = load_tokenizer(base, folder_of(base, show))
+            task = tasks.registry.create(cell.task, cell.data_dir)
+            if task.chat and tokenizer.chat_template is None:
+                raise ModelError(
+                    f"Task {task.name!r} asks in chat messages, but {base.name!r} has no chat template: set chat = false."
+                )
             bars.update(bar, completed=1.0)

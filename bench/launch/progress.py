@@ -66,7 +66,8 @@ class RunDisplay:
             self._progress.remove_task(self._bars.pop(cell.id))
         self._progress.update(self._all, advance=1, note=self._time_left())
         if outcome.status != "done":
-            self._console.print(f"{name}: {outcome.status}: {outcome.message}", highlight=False, markup=False)
+            line = f"{name}: {outcome.status}: {outcome.message}"
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _line(self) -> None:
         self._last_line = time.monotonic()

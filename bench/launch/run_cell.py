@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 import methods.registry
 import tasks.registry
@@ -87,13 +88,15 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
             backend = create_for(cell.signal.rollout_backend, model)
     with clock.stage("train"), tempfile.TemporaryDirectory(prefix="rlvr-bench-") as folder:
         problems = task.problems("train")
+        encoded = [prompt_ids(loaded.tokenizer, task.prompt(item, cell.evaluate.prompt)) for item in problems]
+        _check_length(cell, loaded.model, encoded)
         run = Run(
             handle=handle,
             tokenizer=loaded.tokenizer,
             reference=reference,
             task=task,
             problems=problems,
-            prompt_ids=[prompt_ids(loaded.tokenizer, task.prompt(item, cell.evaluate.prompt)) for item in problems],
+            prompt_ids=encoded,
             reward=rewards.create(cell.reward),
             backend=backend,
             settings=cell.signal,
@@ -136,6 +139,16 @@ def _check_unchanged(cell: Cell, loaded: LoadedBase, task: Task) -> None:
     """Raise ValueError when files changed after the plan: the result would stand under the wrong id."""
     if (loaded.fingerprint, task.fingerprint()) != (cell.base_fingerprint, cell.task_fingerprint):
         raise ValueError("the base model or the data changed after the run was planned; run the same command again")
+
+
+def _check_length(cell: Cell, model: PreTrainedModel, prompts: list[list[int]]) -> None:
+    """Raise ValueError when a prompt and its completion do not fit the model's context."""
+    asked = max(map(len, prompts)) + max(cell.signal.max_new_tokens, cell.evaluate.max_new_tokens)
+    context = getattr(model.config, "max_position_embeddings", None)
+    if context is not None and asked > context:
+        raise ValueError(
+            f"a prompt and its completion take {asked} tokens, the model's context is {context}; lower max_new_tokens"
+        )
 
 
 def _start(cell: Cell, base: Scores) -> float | None:

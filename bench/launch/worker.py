@@ -87,7 +87,9 @@ def _tail(log: Path) -> list[str]:
 
 
 def _outcome(cell: Cell, record: RunRecord) -> Outcome:
-    message = "" if record.cause is None else f"{record.cause.message} {record.cause.fix}".strip()
+    message = (
+        "" if record.cause is None else "; ".join(filter(None, (record.cause.message.rstrip("."), record.cause.fix)))
+    )
     if record.status == "stale":
         raise ValueError("a cell that has just run cannot be stale")
     return Outcome(cell.id, cell.method_name, cell.seed, record.status, message)

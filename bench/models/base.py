@@ -72,10 +72,10 @@ def load_tokenizer(base: BaseConfig, folder: Path) -> PreTrainedTokenizerBase:
             )
         tokenizer.pad_token = base.pad_token
     if tokenizer.pad_token is None:
-        end = f", for example pad_token = {json.dumps(tokenizer.eos_token)}" if tokenizer.eos_token else ""
+        example = json.dumps(tokenizer.eos_token or "a token of its vocabulary")
         raise ModelError(
-            f"The tokenizer of {base.name!r} has no pad token: set pad_token in [base] to a token of its"
-            f" vocabulary{end}."
+            f"The tokenizer of {base.name!r} has no pad token: name one in the experiment,"
+            f" bases = [{{ name = {json.dumps(base.name)}, pad_token = {example} }}]."
         )
     tokenizer.padding_side = "left"
     return tokenizer

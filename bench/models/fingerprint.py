@@ -32,7 +32,7 @@ def fingerprint(base: BaseConfig) -> str:
     if source.kind == "organism":
         return weights
     read = sorted(path for pattern in ("*.json", "*.jinja", "*.model", "*.txt") for path in folder.glob(pattern))
-    parts = [weights, *(f"{path.name} {_file_digest(path)}" for path in read)]
+    parts = [weights, f"pad {base.pad_token}", *(f"{path.name} {_file_digest(path)}" for path in read)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

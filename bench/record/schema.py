@@ -151,6 +151,13 @@ class CellKeys(BaseModel):
     learning_rate: float | None
     seed: int
 
+    @model_validator(mode="after")
+    def _are_named(self) -> "CellKeys":
+        for part, key in (("base", "name"), ("task", "name"), ("reward", "name"), ("signal", "type")):
+            if not isinstance(getattr(self, part).get(key), str):
+                raise ValueError(f"cell.{part}.{key} is missing or not a text")
+        return self
+
 
 class RunRecord(_Record):
     """Everything that is kept of one cell: `run.json`."""
