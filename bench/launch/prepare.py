@@ -43,6 +43,6 @@ def prepare_bases(cells: Iterable[Cell]) -> None:
             task = tasks.registry.create(cell.task, cell.data_dir)
             if task.chat and tokenizer.chat_template is None:
                 raise ModelError(
-                    f"Task {task.name!r} asks in chat messages, but {base.name!r} has no chat template: set chat = false."
+                    f"Task {task.name!r} asks in chat messages and {base.name!r} has no chat template: set chat = false."
                 )
             bars.update(bar, completed=1.0)
