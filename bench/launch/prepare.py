@@ -39,10 +39,12 @@ def prepare_bases(cells: Iterable[Cell]) -> None:
                 if not console.is_terminal:
                     console.print(message, highlight=False)
 
-            tokenizer = load_tokenizer(base, folder_of(base, show))
-            task = tasks.registry.create(cell.task, cell.data_dir)
-            if task.chat and tokenizer.chat_template is None:
-                raise ModelError(
-                    f"Task {task.name!r} asks in chat messages and {base.name!r} has no chat template: set chat = false."
-                )
+            _check_chat(cell, load_tokenizer(base, folder_of(base, show)).chat_template is not None)
             bars.update(bar, completed=1.0)
+
+
+def _check_chat(cell: Cell, can_chat: bool) -> None:
+    if tasks.registry.create(cell.task, cell.data_dir).chat and not can_chat:
+        raise ModelError(
+            f"The task asks in chat messages, but {cell.base.name!r} has no chat template: set chat = false."
+        )
