@@ -57,7 +57,7 @@ class Entry:
     @cached_property
     def scored(self) -> tuple[RunRecord, ...]:
         """Records with a test score of the tuned model and of the base."""
-        return tuple(r for r in self.trained if test_score(r, "tuned") and test_score(r, "base"))
+        return tuple(r for r in self.records if test_score(r, "tuned") and test_score(r, "base"))
 
     def scores(self, role: ModelRole = "tuned", split: ScoredSplit = "test") -> list[Score]:
         """Return the trained task's scores in order of seeds; on the test split those of the scored records."""
@@ -138,7 +138,7 @@ def measurements(entry: Entry) -> Row:
         | _training(entry.trained)
         | {
             "method": entry.method,
-            "seeds": len(entry.trained),
+            "seeds": len(entry.scored or entry.trained),
             "collapsed": sum(record.status == "collapsed" for record in entry.records),
             "failed": sum(record.status == "failed" for record in entry.records),
             "stable_share": sum(record.status == "done" for record in entry.records) / len(entry.records),

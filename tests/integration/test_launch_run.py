@@ -105,11 +105,16 @@ def test_a_run_killed_at_random_moments_ends_as_an_uninterrupted_one(finished: P
     assert _rows(tmp_path / "results") == _rows(finished / "results")
 
 
+def _take_interrupts() -> None:
+    """Undo what a shell does to its background jobs: they ignore SIGINT, and so would their children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_keeps_what_is_done(finished: Path, tmp_path: Path) -> None:
     arguments = ("run", finished / "tiny.toml", "--results", tmp_path / "results", "--workers", "1")
     process = subprocess.Popen(
         command(*arguments), env=environment(tmp_path / "cache"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        start_new_session=True, text=True,
+        start_new_session=True, text=True, preexec_fn=_take_interrupts,
     )  # fmt: skip
     _wait_for(lambda: _records(tmp_path / "results"), process)
     os.killpg(process.pid, signal.SIGINT)

@@ -79,7 +79,8 @@ def test_a_build_learns_and_leaves_a_folder_that_loads(tmp_path: Path) -> None:
     assert losses[-1] < losses[0] / 1.5
     card = build_recipe(TINY, tmp_path / "tiny", quiet(), problems=8)
     loaded = load(BaseConfig(name=str(tmp_path / "tiny")))
-    assert loaded.fingerprint == card.fingerprint == folder_fingerprint(tmp_path / "tiny")
+    assert loaded.folder == tmp_path / "tiny"
+    assert card.fingerprint == folder_fingerprint(tmp_path / "tiny")
     assert read_card(tmp_path / "tiny") == card
     assert "| chain | 2 | 8 |" in (tmp_path / "tiny" / "README.md").read_text()
 

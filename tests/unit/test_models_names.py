@@ -68,12 +68,21 @@ def test_a_hub_id_that_is_not_cached_says_how_to_fetch_it(monkeypatch: pytest.Mo
         fingerprint(BaseConfig(name="nobody/nothing"))
 
 
-def test_fingerprint_is_the_hash_of_the_weight_file(tmp_path: Path) -> None:
-    weights = tmp_path / "model.safetensors"
-    weights.write_bytes(b"one")
-    (tmp_path / "config.json").write_text("{}")
-    assert folder_fingerprint(tmp_path) == hashlib.sha256(b"one").hexdigest()
-    assert fingerprint(BaseConfig(name=str(tmp_path))) == hashlib.sha256(b"one").hexdigest()
+def test_the_fingerprint_of_an_organism_is_the_hash_of_its_weights() -> None:
+    weights = (WEIGHTS / "organism-steps" / "model.safetensors").read_bytes()
+    assert fingerprint(BaseConfig(name="organism-steps")) == hashlib.sha256(weights).hexdigest()
+
+
+def test_the_fingerprint_of_a_folder_changes_with_all_that_is_read_from_it(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"one")
+    base = BaseConfig(name=str(tmp_path))
+    seen = [fingerprint(base), fingerprint(BaseConfig(name=str(tmp_path), pad_token="<pad>"))]
+    for name in ("config.json", "tokenizer.json", "chat_template.jinja"):
+        (tmp_path / name).write_text("{}")
+        seen.append(fingerprint(base))
+    (tmp_path / "notes.md").write_text("not read")
+    assert fingerprint(base) == seen[-1]
+    assert len(set(seen)) == len(seen)
 
 
 def test_a_remembered_fingerprint_is_of_the_file_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
