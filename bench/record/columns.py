@@ -44,7 +44,7 @@ COLUMNS = (
     Column("gain_hi", "fraction", "upper end of the gain's 95 % interval"),
     Column("gain_over_control", "fraction", "accuracy minus the best accuracy of the same method under a control "
            "reward (random, format) with all else equal; empty without such a row"),
-    Column("seeds", "count", "seeds that `accuracy` is a mean of; of a sweep without a test score, `accuracy_validation`"),
+    Column("seeds", "count", "seeds that `accuracy` is a mean of (without a test score: `accuracy_validation`)"),
     Column("collapsed", "count", "seeds among them that collapsed in training; they count with their final accuracy"),
     Column("accuracy_sd", "fraction", "standard deviation of accuracy over seeds (n - 1); empty below 2 seeds"),
     Column("trainable_params", "count", "trainable parameters (attested)"),
