@@ -19,7 +19,7 @@ import methods.registry
 import tasks.registry
 from bench.evaluate.scores import Scores, base_scores, score_all
 from bench.experiment.cell import Cell
-from bench.generate.backend import create_for
+from bench.generate.backend import Backend, create_for
 from bench.generate.prompt_ids import prompt_ids
 from bench.geometry.precision import Change, change, summary
 from bench.launch.events import Event
@@ -29,7 +29,7 @@ from bench.record.environment import capture
 from bench.record.schema import Cause, Cost, RunRecord, Stability, Status, StepRecord
 from bench.train import rlvr, stability
 from bench.train.seeds import derive
-from bench.train.trainer import Run
+from bench.train.trainer import RolloutTrainer, Run
 from methods import attestation
 from methods.attestation import Attestation
 from methods.handle import Handle
@@ -86,25 +86,8 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         attested = attestation.begin(method, handle, observed)
         with handle.rollout_weights() as model:  # a method that cannot be merged may need another backend than the base
             backend = create_for(cell.signal.rollout_backend, model)
-    with clock.stage("train"), tempfile.TemporaryDirectory(prefix="rlvr-bench-") as folder:
-        problems = task.problems("train")
-        encoded = [prompt_ids(loaded.tokenizer, task.prompt(item, cell.evaluate.prompt)) for item in problems]
-        _check_length(cell, loaded.model, encoded)
-        run = Run(
-            handle=handle,
-            tokenizer=loaded.tokenizer,
-            reference=reference,
-            task=task,
-            problems=problems,
-            prompt_ids=encoded,
-            reward=rewards.create(cell.reward),
-            backend=backend,
-            settings=cell.signal,
-            learning_rate=cell.learning_rate,
-            seed=cell.seed,
-            output_dir=folder,
-        )
-        steps, trainer = rlvr.train(run, lambda step: report(_training_event(step, cell)))
+    with clock.stage("train"):
+        steps, trainer = _train(cell, loaded, task, handle, reference, backend, report)
         attestation.finish(attested, handle, trainer.optimizer)
     report(Event("geometry"))
     with clock.stage("geometry"):
@@ -158,6 +141,36 @@ def _start(cell: Cell, base: Scores) -> float | None:
         return None
     score = base.get(str(cell.task["name"]), {}).get("validation")
     return score.avg_k if score else None
+
+
+def _train(
+    cell: Cell,
+    loaded: LoadedBase,
+    task: Task,
+    handle: Handle,
+    reference: PreTrainedModel,
+    backend: Backend,
+    report: Report,
+) -> tuple[list[StepRecord], RolloutTrainer]:
+    problems = task.problems("train")
+    encoded = [prompt_ids(loaded.tokenizer, task.prompt(problem, cell.evaluate.prompt)) for problem in problems]
+    _check_length(cell, loaded.model, encoded)
+    with tempfile.TemporaryDirectory(prefix="rlvr-bench-") as folder:
+        run = Run(
+            handle=handle,
+            tokenizer=loaded.tokenizer,
+            reference=reference,
+            task=task,
+            problems=problems,
+            prompt_ids=encoded,
+            reward=rewards.create(cell.reward),
+            backend=backend,
+            settings=cell.signal,
+            learning_rate=cell.learning_rate,
+            seed=cell.seed,
+            output_dir=folder,
+        )
+        return rlvr.train(run, lambda step: report(_training_event(step, cell)))
 
 
 def _training_event(step: StepRecord, cell: Cell) -> Event:
