@@ -5,9 +5,11 @@ Several at a time; a cell that dies takes nothing with it. The caller holds the 
 
 import multiprocessing
 import os
+import signal
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
@@ -71,9 +73,20 @@ def _start(
     ours, theirs = context.Pipe()
     log = folder / f"{cell.id}.log"
     process = context.Process(target=work, args=(cell, results, log, threads, theirs), daemon=True)
-    process.start()
+    with _interrupts_held():
+        process.start()
     theirs.close()
     return _Job(cell, process, ours, log)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold back Ctrl-C: what is started meanwhile never gets it (the mask is inherited), this process gets it after."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _listen(running: list[_Job], listen: Listener) -> list[_Job]:
