@@ -135,6 +135,8 @@ def finish(record: Attestation, handle: "Handle", optimizer: "torch.optim.Optimi
     _attest_merge(record, handle)
     if optimizer is not None:
         _attest_optimizer(record, handle, optimizer)
+        if record.optimizer != handle.method.optimizer:
+            record.problems.append(f"trained by {record.optimizer}, the method asks for {handle.method.optimizer}")
     record.finished = True
     return record
 

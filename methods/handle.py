@@ -81,6 +81,16 @@ class Handle(ABC):
         groups = [(decayed, weight_decay), (spared, 0.0)]
         return [{"params": p, "lr": learning_rate, "weight_decay": decay} for p, decay in groups if p]
 
+    def create_optimizer(
+        self, learning_rate: float, weight_decay: float, betas: tuple[float, float]
+    ) -> torch.optim.Optimizer:
+        """Return the optimizer of this method over `parameter_groups`: AdamW, unless the method is about another."""
+        return torch.optim.AdamW(self.parameter_groups(learning_rate, weight_decay), lr=learning_rate, betas=betas)
+
+    def before_training(self, steps: int) -> None:
+        """Called once before the first of `steps` optimizer steps, for schedules of a method's own; nothing here."""
+        return
+
     def after_step(self, step: int) -> None:
         """Called after optimizer step number `step` (from 0), before gradients are cleared; does nothing here."""
         return

@@ -67,6 +67,16 @@ class Method(BaseModel, ABC):
         """Whether another seed gives another start."""
         return True
 
+    @property
+    def needs_calibration(self) -> bool:
+        """Whether `attach` must be given token ids of training prompts."""
+        return False
+
+    @property
+    def optimizer(self) -> str:
+        """Class name of the optimizer that trains this method, which attestation looks for."""
+        return "AdamW"
+
     @abstractmethod
     def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
         """Make `model` trainable under this method, in place, and return its handle.

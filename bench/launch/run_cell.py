@@ -36,6 +36,9 @@ from methods.handle import Handle
 from tasks import rewards
 from tasks.task import Task
 
+CALIBRATION_PROMPTS = 256
+"""Training prompts that a data-driven initialisation sees."""
+
 Report = Callable[[Event], None]
 
 
@@ -82,7 +85,8 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     with clock.stage("attach"):
         method = methods.registry.create(cell.method)
         observed = attestation.observe(loaded.model, method)
-        handle = method.attach(loaded.model, seed=derive(cell.seed, "adapter"))
+        calibration = _prompts(cell, loaded, task)[:CALIBRATION_PROMPTS] if method.needs_calibration else None
+        handle = method.attach(loaded.model, derive(cell.seed, "adapter"), calibration)
         attested = attestation.begin(method, handle, observed)
         with handle.rollout_weights() as model:  # a method that cannot be merged may need another backend than the base
             backend = create_for(cell.signal.rollout_backend, model)
@@ -152,8 +156,7 @@ def _train(
     backend: Backend,
     report: Report,
 ) -> tuple[list[StepRecord], RolloutTrainer]:
-    problems = task.problems("train")
-    encoded = [prompt_ids(loaded.tokenizer, task.prompt(problem, cell.evaluate.prompt)) for problem in problems]
+    problems, encoded = task.problems("train"), _prompts(cell, loaded, task)
     _check_length(cell, loaded.model, encoded)
     with tempfile.TemporaryDirectory(prefix="rlvr-bench-") as folder:
         run = Run(
@@ -171,6 +174,12 @@ def _train(
             output_dir=folder,
         )
         return rlvr.train(run, lambda step: report(_training_event(step, cell)))
+
+
+def _prompts(cell: Cell, loaded: LoadedBase, task: Task) -> list[list[int]]:
+    """Return the token ids of the training prompts."""
+    problems = task.problems("train")
+    return [prompt_ids(loaded.tokenizer, task.prompt(problem, cell.evaluate.prompt)) for problem in problems]
 
 
 def _training_event(step: StepRecord, cell: Cell) -> Event:

@@ -59,11 +59,8 @@ class RolloutTrainer(GRPOTrainer):
         self.generated_tokens = 0
         settings = run.settings
         handle = run.handle
-        optimizer = torch.optim.AdamW(
-            handle.parameter_groups(run.learning_rate, settings.weight_decay),
-            lr=run.learning_rate,
-            betas=settings.betas,
-        )
+        optimizer = handle.create_optimizer(run.learning_rate, settings.weight_decay, settings.betas)
+        handle.before_training(settings.steps)
         self._after_step = _AfterStep(handle)
         super().__init__(
             model=handle.model,
