@@ -9,10 +9,11 @@ import json
 import math
 import re
 from fnmatch import fnmatch
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 import methods.registry
 import tasks.prompts
@@ -25,8 +26,11 @@ from bench.models.config import BaseConfig
 from bench.models.fingerprint import fingerprint
 from tasks.task import Task
 
-RESULT_SCHEMA = 1
-"""Raised when a change of this package changes what a cell's settings lead to."""
+RESULT_SCHEMA = 2
+"""Raised when a change of this package changes what a cell's settings lead to, a changed default included.
+
+Only what differs from a default enters a cell's id, so that a new setting does not make every result stale.
+"""
 
 
 class Cell(Settings):
@@ -47,13 +51,14 @@ class Cell(Settings):
     data_dir: Path | None = Field(None, exclude=True)
     """Where data files lie on this machine; the task's fingerprint says what they hold."""
 
-    @property
+    @cached_property
     def id(self) -> str:
         """First 12 hex digits of the SHA-256 of all that changes the result."""
-        content = self._comparable() | {"method": self.method, "learning_rate": self.learning_rate, "seed": self.seed}
+        method = _chosen(methods.registry.create(self.method))
+        content = self._comparable() | {"method": method, "learning_rate": self.learning_rate, "seed": self.seed}
         return _digest(content)[:12]
 
-    @property
+    @cached_property
     def comparison(self) -> str:
         """Name of the group of cells that may be ranked against each other: readable, and unique through its hash."""
         task = "-".join([str(self.task["name"]), *(str(level) for level in self.task.get("levels") or ())])
@@ -69,9 +74,9 @@ class Cell(Settings):
             "base": self.base_fingerprint,
             "task": self.task_fingerprint,
             "extra_tasks": self.extra_fingerprints,
-            "signal": self.signal.model_dump(mode="json", exclude={"report_to"}),
+            "signal": _chosen(self.signal, exclude={"report_to", "probe_every"}),
             "reward": self.reward,
-            "evaluate": self.evaluate.model_dump(mode="json"),
+            "evaluate": _chosen(self.evaluate),
         }
 
 
@@ -167,6 +172,12 @@ def _method_entries(experiment: Experiment) -> dict[str, tuple[dict[str, Any], f
         config = methods.registry.create({"type": name} | keys).model_dump(mode="json")
         entries |= {f"{name}@{rate:g}" if isinstance(given, list) else name: (config, rate) for rate in rates}
     return entries
+
+
+def _chosen(settings: BaseModel, exclude: set[str] | None = None) -> dict[str, Any]:
+    """Return the type of `settings` and what differs from its defaults."""
+    chosen = settings.model_dump(mode="json", exclude_defaults=True, exclude=exclude)
+    return chosen | {"type": kind} if (kind := getattr(settings, "type", None)) else chosen
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -44,8 +44,12 @@ class RlvrSettings(Settings):
     """What forward and backward compute in; every trainable tensor is stored in float32."""
     rollout_backend: Literal["auto", "fast", "hf"] = "auto"
     """"auto" takes the fast path where it supports the model, else the reference path of transformers."""
-    kl_every: int = Field(1, ge=1)
-    """Record the KL to the base every so many rollout batches."""
+    update_backend: Literal["auto", "packed", "padded"] = "auto"
+    """How the trainer scores completions: "packed" without padding, "padded" as TRL does; "auto" packs where it can."""
+    probe_every: int = Field(25, ge=1)
+    """Compare rollout and trainer log-probabilities on fixed prompts every so many rollout batches."""
+    kl_every: int = Field(5, ge=1)
+    """Record the KL to the base every so many rollout batches, and at the last one."""
     report_to: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ()
     """Trackers that TRL reports to; off by default. Does not change the result."""
 

@@ -51,7 +51,7 @@ class FastBackend:
         weights = read_weights(model, self.compute_dtype)
         length = max((len(prompt) for prompt in prompts), default=0) + max_new_tokens
         decoder = _Decoder(weights, rotations(weights, length), eos_ids)
-        result = Completions([[] for _ in prompts], [[] for _ in prompts], [True for _ in prompts])
+        result = Completions.empty(len(prompts))
         with torch.inference_mode():
             for rows in batches(prompts, batch_size):
                 noise = uniforms(keys[rows], max_new_tokens)
@@ -62,20 +62,22 @@ class FastBackend:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Tokens and their probabilities, shape [rows, steps]; `lengths` counts a row's tokens, 0 if it met no EOS."""
+    """Tokens, probabilities and entropies, [rows, steps]; `lengths` counts a row's tokens, 0 if it met no EOS."""
 
     tokens: Tensor
     probabilities: Tensor
+    entropies: Tensor
     lengths: Tensor
 
     def store(self, rows: list[int], result: Completions) -> None:
         """Write this batch into the result of the whole call; `rows` are its places there."""
-        logprobs = self.probabilities.log().tolist()
-        for row, tokens, logprob, length in zip(
-            rows, self.tokens.tolist(), logprobs, self.lengths.tolist(), strict=True
+        logprobs, entropies = self.probabilities.log().tolist(), self.entropies.tolist()
+        for place, (row, tokens, length) in enumerate(
+            zip(rows, self.tokens.tolist(), self.lengths.tolist(), strict=True)
         ):
             end = length or len(tokens)
-            result.token_ids[row], result.logprobs[row] = tokens[:end], logprob[:end]
+            result.token_ids[row] = tokens[:end]
+            result.logprobs[row], result.entropies[row] = logprobs[place][:end], entropies[place][:end]
             result.truncated[row] = length == 0
 
 
@@ -176,14 +178,16 @@ class _Decoder:
         cache = _Cache(self.weights, prompts, steps)
         logits = self._prefill(prompts, cache)
         tokens = torch.zeros(steps, len(prompts), dtype=torch.long)
-        probabilities = torch.ones(steps, len(prompts))
+        probabilities, entropies = torch.ones(steps, len(prompts)), torch.zeros(steps, len(prompts))
         lengths = torch.zeros(len(prompts), dtype=torch.long)
         first = torch.tensor([len(prompt) for prompt in prompts])
         rows = torch.arange(len(prompts))
         for step in range(steps):
-            chosen, probability = draw(logits, temperature, noise[step].index_select(0, rows))
+            drawn = draw(logits, temperature, noise[step].index_select(0, rows))
+            chosen = drawn.tokens
             tokens[step].index_copy_(0, rows, chosen)
-            probabilities[step].index_copy_(0, rows, probability)
+            probabilities[step].index_copy_(0, rows, drawn.probabilities)
+            entropies[step].index_copy_(0, rows, drawn.entropies)
             ended = self.is_eos.index_select(0, chosen)
             if bool(ended.any()):
                 lengths[rows[ended]] = step + 1
@@ -192,7 +196,7 @@ class _Decoder:
             if step + 1 == steps or not len(rows):
                 break
             logits = self._step(chosen, first.index_select(0, rows) + step, cache, cache.prompt_length + step)
-        return _Batch(tokens.t(), probabilities.t(), lengths)
+        return _Batch(tokens.t(), probabilities.t(), entropies.t(), lengths)
 
     def _step(self, tokens: Tensor, position: Tensor, cache: _Cache, place: int) -> Tensor:
         """Logits after one more token per row, shape [rows, vocabulary]."""

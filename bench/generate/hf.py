@@ -16,17 +16,19 @@ from bench.generate.sampling import Keys, draw, row_keys, uniforms
 
 
 class _Draw(LogitsProcessor):
-    """Replaces the scores by a one-hot choice of our sampler and keeps the probability of each choice."""
+    """Replaces the scores by a one-hot choice of our sampler and keeps what belongs to each choice."""
 
     def __init__(self, noise: Tensor, temperature: float) -> None:
         self.noise = noise
         self.temperature = temperature
         self.probabilities: list[Tensor] = []
+        self.entropies: list[Tensor] = []
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        tokens, probabilities = draw(scores, self.temperature, self.noise[:, len(self.probabilities)])
-        self.probabilities.append(probabilities)
-        return torch.full_like(scores, -torch.inf).scatter_(1, tokens.unsqueeze(1), 0.0)
+        drawn = draw(scores, self.temperature, self.noise[:, len(self.probabilities)])
+        self.probabilities.append(drawn.probabilities)
+        self.entropies.append(drawn.entropies)
+        return torch.full_like(scores, -torch.inf).scatter_(1, drawn.tokens.unsqueeze(1), 0.0)
 
 
 @contextmanager
@@ -69,7 +71,7 @@ class HfBackend:
         """See `Backend.generate`."""
         check_request(prompts, max_new_tokens, temperature, batch_size)
         keys = row_keys(prompts, seed)
-        result = Completions([[] for _ in prompts], [[] for _ in prompts], [True for _ in prompts])
+        result = Completions.empty(len(prompts))
         with _plain_inference(model):
             for rows in batches(prompts, batch_size):
                 config = GenerationConfig(
@@ -78,18 +80,21 @@ class HfBackend:
                     eos_token_id=sorted(eos_ids) or None,
                     pad_token_id=pad_id,
                 )
-                tokens, logprobs = _batch(model, [prompts[row] for row in rows], keys[rows], temperature, config)
+                tokens, logprobs, entropies = _batch(
+                    model, [prompts[row] for row in rows], keys[rows], temperature, config
+                )
                 for position, row in enumerate(rows):
                     length = _length(tokens[position], eos_ids)
                     result.token_ids[row] = tokens[position][:length]
                     result.logprobs[row] = logprobs[position][:length]
+                    result.entropies[row] = entropies[position][:length]
                     result.truncated[row] = tokens[position][length - 1] not in eos_ids
         return result
 
 
 def _batch(
     model: PreTrainedModel, prompts: list[list[int]], keys: Keys, temperature: float, config: GenerationConfig
-) -> tuple[list[list[int]], list[list[float]]]:
+) -> tuple[list[list[int]], list[list[float]], list[list[float]]]:
     width = max(len(prompt) for prompt in prompts)
     padded = [[config.pad_token_id] * (width - len(prompt)) + prompt for prompt in prompts]
     attended = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
@@ -100,7 +105,8 @@ def _batch(
         generation_config=config,
         logits_processor=LogitsProcessorList([sampler]),
     )
-    return sequences[:, width:].tolist(), torch.stack(sampler.probabilities, dim=1).log().tolist()
+    logprobs, entropies = torch.stack(sampler.probabilities, dim=1).log(), torch.stack(sampler.entropies, dim=1)
+    return sequences[:, width:].tolist(), logprobs.tolist(), entropies.tolist()
 
 
 def _length(tokens: list[int], eos_ids: Collection[int]) -> int:

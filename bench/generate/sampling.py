@@ -9,6 +9,7 @@ the distribution that is sampled.
 import hashlib
 from array import array
 from collections import Counter
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,16 +46,21 @@ def uniforms(keys: Keys, length: int) -> Tensor:
     return torch.from_numpy(((z >> np.uint64(40)) + np.uint64(1)).astype(np.float32) * np.float32(2.0**-24))
 
 
-def draw(logits: Tensor, temperature: float, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """The next token of each row and its probability.
+class Draw(NamedTuple):
+    """One token per row, each of shape [rows]: tokens (int64), their probabilities and the entropies in nats."""
+
+    tokens: Tensor
+    probabilities: Tensor
+    entropies: Tensor
+
+
+def draw(logits: Tensor, temperature: float, noise: Tensor) -> Draw:
+    """Draw the next token of each row.
 
     Args:
         logits: float32, shape [rows, vocabulary].
-        temperature: 0 takes the most likely token, and its probability is that at temperature 1.
+        temperature: 0 takes the most likely token; its probability and the entropy are those at temperature 1.
         noise: uniform numbers in (0, 1], shape [rows].
-
-    Returns:
-        Tokens (int64) and probabilities (float32), both of shape [rows].
     """
     if temperature == 0.0:
         tokens = logits.argmax(dim=-1, keepdim=True)
@@ -64,4 +70,5 @@ def draw(logits: Tensor, temperature: float, noise: Tensor) -> tuple[Tensor, Ten
         cumulative = probabilities.cumsum(dim=-1)
         # Scaled to the last value, which rounding leaves just off 1: no draw falls beyond the vocabulary.
         tokens = torch.searchsorted(cumulative, noise.unsqueeze(1) * cumulative[:, -1:])
-    return tokens.squeeze(1), probabilities.gather(1, tokens).squeeze(1)
+    entropies = torch.special.entr(probabilities).sum(dim=-1)
+    return Draw(tokens.squeeze(1), probabilities.gather(1, tokens).squeeze(1), entropies)

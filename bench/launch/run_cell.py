@@ -30,7 +30,7 @@ from bench.record.schema import Cause, Cost, RunRecord, Stability, Status, StepR
 from bench.train import rlvr, stability
 from bench.train.seeds import derive
 from bench.train.trainer import RolloutTrainer, Run
-from methods import attestation
+from methods import attestation, budget
 from methods.attestation import Attestation
 from methods.handle import Handle
 from tasks import rewards
@@ -83,7 +83,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     with clock.stage("base"):
         base_accuracy = base_scores(cell, loaded, task, backend)
     with clock.stage("attach"):
-        method = methods.registry.create(cell.method)
+        method = budget.resolve(methods.registry.create(cell.method), loaded.model)
         observed = attestation.observe(loaded.model, method)
         calibration = _prompts(cell, loaded, task)[:CALIBRATION_PROMPTS] if method.needs_calibration else None
         handle = method.attach(loaded.model, derive(cell.seed, "adapter"), calibration)
@@ -111,7 +111,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         accuracy={"base": base_accuracy, "tuned": tuned},
         stability=stable,
         geometry=geometry,
-        rollout=rlvr.rollout_record(backend.name, steps),
+        rollout=rlvr.rollout_record(backend.name, trainer.update_backend, steps),
         cost=Cost(
             seconds=clock.seconds | _inside_training(steps),
             tokens=trainer.generated_tokens,

@@ -84,10 +84,10 @@ def _entries(records: Iterable[RunRecord]) -> list[Entry]:
 
 def _rank(entries: list[Entry], controls: dict[str, float]) -> list[Standing]:
     """Return the standings of one comparison, unsorted."""
-    problems = _common_problems(entries)
+    problems, backends = _common_problems(entries), _most_common(b for entry in entries for b in entry.backends)
     sizes = {score.problem_set: score.n for entry in entries for score in entry.scores()}
     draws = {name: problem_draws(f"{entries[0].comparison}/{name}", size) for name, size in sizes.items()}
-    standings = [_standing(entry, problems, draws, controls) for entry in entries]
+    standings = [_standing(entry, problems, backends, draws, controls) for entry in entries]
     standings.append(_base_standing(entries, problems, draws))
     ranked = {str(i): s.accuracy for i, s in enumerate(standings) if _is_ranked(s.row) and s.accuracy is not None}
     for index, group in letters(ranked).items():
@@ -95,9 +95,12 @@ def _rank(entries: list[Entry], controls: dict[str, float]) -> list[Standing]:
     return standings
 
 
-def _standing(entry: Entry, problems: str | None, draws: dict[str, Floats], controls: dict[str, float]) -> Standing:
+def _standing(
+    entry: Entry, problems: str | None, backends: str | None, draws: dict[str, Floats], controls: dict[str, float]
+) -> Standing:
     row = measurements(entry)
     reasons = entry.reasons_against_ranking()
+    reasons += [f"run by {b}, most of its comparison by {backends}" for b in set(entry.backends) if b != backends]
     if len(entry.problem_sets) == 1 and problems not in entry.problem_sets:
         reasons.append("scored on other problems than the rest of its comparison")
     if reasons:
@@ -149,13 +152,18 @@ def _control_key(entry: Entry) -> str:
 
 def _common_problems(entries: Iterable[Entry]) -> str | None:
     """Return the hash of the problems that most records of a comparison were scored on."""
-    counts = Counter(
+    return _most_common(
         score.problem_set
         for entry in entries
         for record in entry.scored
         if (score := test_score(record, "tuned")) is not None
     )
-    return min(counts, key=lambda problems: (-counts[problems], problems), default=None)
+
+
+def _most_common(names: Iterable[str]) -> str | None:
+    """Return the most frequent name, of several the first in the alphabet; None without any."""
+    counts = Counter(names)
+    return min(counts, key=lambda name: (-counts[name], name), default=None)
 
 
 def _mean_greedy(entry: Entry) -> float | None:

@@ -74,6 +74,12 @@ class Entry:
         """The problem sets that base and tuned model were scored on: one, if they can be compared."""
         return {score.problem_set for role in ("base", "tuned") for score in self.scores(role)}
 
+    @property
+    def backends(self) -> list[str]:
+        """What sampled and what scored the completions in training, by seed: the same where rows are compared."""
+        runs = (record.rollout or {} for record in self.scored)
+        return [f"{run.get('backend')} rollouts and {run.get('update_backend')} updates" for run in runs]
+
     def reasons_against_ranking(self) -> list[str]:
         """Return why this row cannot be ranked, nothing if it can."""
         reasons = []

@@ -11,7 +11,7 @@ import torch
 from bench.record.schema import StepRecord
 from bench.train.trainer import RolloutTrainer, Run
 
-_MISMATCH = "sampling/sampling_logp_difference/max"
+_MISMATCH = "sampling/sampling_logp_difference"
 Progress = Callable[[StepRecord], None]
 
 # Names of TRL and transformers that a record keeps under a name of its own.
@@ -55,15 +55,21 @@ def train(run: Run, progress: Progress) -> tuple[list[StepRecord], RolloutTraine
     return steps, trainer
 
 
-def rollout_record(backend: str, steps: list[StepRecord]) -> dict[str, float | str | None]:
-    """Return the backend, and how far its log-probabilities were from the trainer's on the same weights (in nats)."""
-    values = [step.model_extra or {} for step in steps]
-    means = [value["sampling/sampling_logp_difference/mean"] for value in values if _MISMATCH in value]
+def rollout_record(backend: str, update_backend: str, steps: list[StepRecord]) -> dict[str, float | str | None]:
+    """Return both backends, and how far apart their log-probabilities were on the same weights (in nats)."""
     return {
         "backend": backend,
-        "mismatch_mean": fmean(means) if means else None,
-        "mismatch_max": max((value[_MISMATCH] for value in values if _MISMATCH in value), default=None),
+        "update_backend": update_backend,
+        "mismatch_mean": fmean(means) if (means := _values(steps, f"{_MISMATCH}/mean")) else None,
+        "mismatch_max": max(_values(steps, f"{_MISMATCH}/max"), default=None),
+        "probe_max": max(_values(steps, "probe/logp_difference_max"), default=None),
     }
+
+
+def _values(steps: list[StepRecord], metric: str) -> list[float]:
+    """Return a metric that is kept under TRL's own name, of the steps that have it."""
+    values = [(step.model_extra or {}).get(metric) for step in steps]
+    return [value for value in values if value is not None]
 
 
 def peak_memory_bytes() -> int:

@@ -1,8 +1,9 @@
 """TRL's GRPO trainer with our rollouts, our reference model and our step records.
 
 What is TRL's stays TRL's: prompts in groups, advantages, the clipped loss, the optimizer step. What is overridden is
-where completions come from (a rollout backend on the method's merged weights) and what the reference is (the frozen
-base itself, never a disabled adapter: huggingface/trl#6688, and PiSSA-like methods change the base).
+where completions come from (a rollout backend on the method's merged weights), what the reference is (the frozen base
+itself, never a disabled adapter: huggingface/trl#6688, and PiSSA-like methods change the base), and how completions are
+scored: without padding, and only those that the gradient depends on.
 """
 
 import math
@@ -14,13 +15,17 @@ from typing import Any
 import torch
 from datasets import Dataset
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 from trl import GRPOConfig, GRPOTrainer
 
 from bench.experiment.settings import RlvrSettings
 from bench.generate.backend import Backend
-from bench.train.log_probs import completion_log_probs, k3
+from bench.train import scorer
+from bench.train.log_probs import k3
+from bench.train.probe import Probe
+from bench.train.scorer import Rows
 from bench.train.seeds import derive
 from methods.handle import Handle
 from tasks.problem import Problem, Verdict
@@ -56,7 +61,10 @@ class RolloutTrainer(GRPOTrainer):
         self._run = run
         self._sink = sink
         self._batches = 0
+        self._entropies: list[list[float]] = []
         self.generated_tokens = 0
+        self.update_backend = scorer.choose(run.settings.update_backend, run.handle.model)
+        self._reference_backend = scorer.choose(scorer.AUTO, run.reference)
         settings = run.settings
         handle = run.handle
         optimizer = handle.create_optimizer(run.learning_rate, settings.weight_decay, settings.betas)
@@ -77,6 +85,7 @@ class RolloutTrainer(GRPOTrainer):
         # Set after construction: TRL would build a reference of its own from the model's name or its adapters.
         self.beta = settings.kl_weight
         self.ref_model = run.reference
+        self._probe = Probe(run, self.eos_token_ids)
 
     def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
         return [self._run.prompt_ids[int(prompt)] for prompt in prompts], None, {}
@@ -90,6 +99,7 @@ class RolloutTrainer(GRPOTrainer):
         has_tool_images: bool = False,
     ) -> tuple[list[list[int]], list[list[float]]]:
         run, started = self._run, time.perf_counter()
+        self._check_drift()
         with run.handle.rollout_weights() as model:
             completions = run.backend.generate(
                 model,
@@ -102,6 +112,7 @@ class RolloutTrainer(GRPOTrainer):
                 batch_size=len(prompt_ids),
             )
         self.generated_tokens += sum(map(len, completions.token_ids))
+        self._entropies = completions.entropies
         self._metrics["train"]["seconds/rollout"].append(time.perf_counter() - started)
         return completions.token_ids, completions.logprobs
 
@@ -129,6 +140,36 @@ class RolloutTrainer(GRPOTrainer):
             share = sum(verdict.reason == reason for verdict in verdicts) / len(verdicts)
             self._metrics["train"][metric].append(share)
 
+    def _check_drift(self) -> None:
+        """Stop the run when rollouts and trainer give the same tokens different probabilities."""
+        if self._batches % self._run.settings.probe_every == 0:
+            with self.accelerator.autocast():
+                off = self._probe.off(self.model, self.update_backend)
+            self._metrics["train"]["probe/logp_difference_max"].append(off)
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        if self._entropies:
+            entropies = [torch.tensor(row) for row in self._entropies]
+            padded = pad_sequence(entropies, batch_first=True).to(batch["completion_ids"].device)
+            batch["sampling_entropies"] = padded
+        if self.beta == 0.0 and self._kl_is_due():
+            reference = self._reference_log_probs(Rows.of(batch))
+            self._metrics["train"]["kl"].append(
+                k3(batch["sampling_per_token_logps"], reference, batch["completion_mask"])
+            )
+        return batch
+
+    def _kl_is_due(self) -> bool:
+        settings = self._run.settings
+        last = self.state.global_step + settings.updates_per_batch >= settings.steps
+        return last or (self._batches - 1) % settings.kl_every == 0
+
+    def _compute_loss(self, model: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
+        self._inputs = inputs
+        loss: Tensor = super()._compute_loss(model, inputs)
+        return loss
+
     def _get_per_token_logps_and_entropies(
         self,
         model: nn.Module,
@@ -138,41 +179,65 @@ class RolloutTrainer(GRPOTrainer):
         *args: Any,
         **kwargs: Any,
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        parts = (t.split([t.shape[1] - logits_to_keep, logits_to_keep], 1) for t in (input_ids, attention_mask))
+        (prompt_ids, completion_ids), (prompt_mask, completion_mask) = parts
+        rows = Rows(prompt_ids, prompt_mask, completion_ids, completion_mask)
         if model is self.ref_model:
-            return self._reference_log_probs(input_ids, attention_mask, logits_to_keep), None, None
-        scored: tuple[Tensor, Tensor | None, Tensor | None] = super()._get_per_token_logps_and_entropies(
-            model, input_ids, attention_mask, logits_to_keep, *args, **kwargs
-        )
-        self._policy_log_probs = scored[0].detach()
-        return scored
-
-    def _compute_loss(self, model: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
-        loss: Tensor = super()._compute_loss(model, inputs)
-        if self._step % self.args.steps_per_generation == 0:  # the weights are still those that sampled
-            off = (self._policy_log_probs - inputs["sampling_per_token_logps"]).abs()[inputs["completion_mask"].bool()]
-            self._metrics["train"]["sampling/sampling_logp_difference/mean"].append(float(off.mean()))
-            self._metrics["train"]["sampling/sampling_logp_difference/max"].append(float(off.max()))
-        return loss
-
-    def _reference_log_probs(self, input_ids: Tensor, attention_mask: Tensor, length: int) -> Tensor:
-        rows = self._run.settings.micro_batch or len(input_ids)
-        return torch.cat(
-            [
-                completion_log_probs(self._run.reference, ids, mask, length, self.temperature)
-                for ids, mask in zip(input_ids.split(rows), attention_mask.split(rows), strict=True)
-            ]
-        )
-
-    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
-        if self.beta == 0.0 and (self._batches - 1) % self._run.settings.kl_every == 0:
-            ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1)
-            mask = torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1)
-            reference = self._reference_log_probs(ids, mask, batch["completion_ids"].size(1))
-            self._metrics["train"]["kl"].append(
-                k3(batch["sampling_per_token_logps"], reference, batch["completion_mask"])
+            return self._reference_log_probs(rows), None, None
+        if not torch.is_grad_enabled():  # the weights before the first of several updates
+            return self._frozen_log_probs(model, rows, self.update_backend), None, None
+        if self.update_backend == scorer.PADDED:
+            scored: tuple[Tensor, Tensor | None, Tensor | None] = super()._get_per_token_logps_and_entropies(
+                model, input_ids, attention_mask, logits_to_keep, *args, **kwargs
             )
-        return batch
+            self._record_mismatch(scored[0], self._inputs["completion_mask"])
+            return scored
+        return *self._policy_log_probs(model, rows), None
+
+    def _policy_log_probs(self, model: nn.Module, rows: Rows) -> tuple[Tensor, Tensor]:
+        """Score the rows that the gradient depends on; the others keep what was recorded when they were sampled."""
+        inputs, chosen = self._inputs, self._rows_with_signal(self._inputs)
+        with self.accelerator.autocast():
+            log_probs, entropies = scorer.policy_log_probs(model, rows.select(chosen), self.temperature)
+        self._record_mismatch(log_probs, rows.completion_mask[chosen], chosen)
+        if len(chosen) == len(rows.prompt_ids):
+            return log_probs, entropies
+        recorded = inputs["sampling_per_token_logps"], inputs["sampling_entropies"]
+        return recorded[0].index_copy(0, chosen, log_probs), recorded[1].index_copy(0, chosen, entropies)
+
+    def _rows_with_signal(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Return the numbers of the rows whose gradient is not zero by construction, at least one.
+
+        Without a KL penalty the loss of a row is its advantage times what depends on the weights, so that a group whose
+        rewards are all equal contributes nothing.
+        """
+        signal = inputs["advantages"] != 0
+        if self.beta != 0.0 or "sampling_entropies" not in inputs:
+            signal = torch.ones_like(signal)
+        if not bool(signal.any()):  # the optimizer still makes its step, on a zero gradient
+            signal[inputs["completion_mask"].sum(dim=1).argmin()] = True
+        return signal.nonzero().squeeze(1)
+
+    def _record_mismatch(self, log_probs: Tensor, mask: Tensor, rows: Tensor | slice = slice(None)) -> None:
+        """Record how far rollout and trainer are apart on the same tokens, while the weights are those that sampled."""
+        if self._step % self.args.steps_per_generation:
+            return
+        off = (log_probs.detach() - self._inputs["sampling_per_token_logps"][rows]).abs()[mask.bool()]
+        self._metrics["train"]["sampling/sampling_logp_difference/mean"].append(float(off.mean()))
+        self._metrics["train"]["sampling/sampling_logp_difference/max"].append(float(off.max()))
+
+    def _reference_log_probs(self, rows: Rows) -> Tensor:
+        return self._frozen_log_probs(self._run.reference, rows, self._reference_backend)
+
+    def _frozen_log_probs(self, model: nn.Module, rows: Rows, backend: str) -> Tensor:
+        micro_batch = self._run.settings.micro_batch or len(rows.prompt_ids)
+        with self.accelerator.autocast():
+            return torch.cat(
+                [
+                    scorer.log_probs_of(model, rows.select(part), self.temperature, backend)
+                    for part in torch.arange(len(rows.prompt_ids)).split(micro_batch)
+                ]
+            )
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Hand the step's metrics to the recorder, then to TRL's own trackers."""

@@ -1,0 +1,230 @@
+"""Scoring completions in one row without padding, with every prompt read once.
+
+Groups share their prompt and most completions end long before the longest, so that in a padded batch most tokens are
+copies or padding. Here each distinct prompt and each completion stands once in a single row; only attention is
+computed on small padded blocks. It is the model's own forward pass, adapters and masks included, with gradients: the
+layout reaches attention through transformers' attention interface.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from peft import PeftModel
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AttentionInterface, PreTrainedModel
+
+ATTENTION = "rlvr_bench_packed"
+_SHORT = 16
+"""Completions up to this length are never split into more blocks: a block costs more than their padding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Rows whose attention is computed together; `queries` and `keys` are places in the packed row.
+
+    `queries` is (rows, query length), `keys` (rows, key length); padded places repeat a place and are not read again.
+    `lengths` (rows,) counts the queries that are not padding. `visible` is (rows, 1, query length, key length); None is
+    causal attention of the keys to themselves.
+    """
+
+    queries: Tensor
+    lengths: Tensor
+    keys: Tensor
+    visible: Tensor | None
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+        """Return the attention of this block, (rows * query length, heads, dim), from tensors (tokens, heads, dim)."""
+        rows = len(self.queries)
+        queries = query.index_select(0, self.queries.flatten()).unflatten(0, (rows, -1)).transpose(1, 2)
+        keys, values = (
+            tensor.index_select(0, self.keys.flatten()).unflatten(0, (rows, -1)).transpose(1, 2)
+            for tensor in (key, value)
+        )
+        attended = functional.scaled_dot_product_attention(
+            queries,
+            keys,
+            values,
+            attn_mask=self.visible,
+            is_causal=self.visible is None,
+            scale=scale,
+            enable_gqa=queries.shape[1] != keys.shape[1],
+        )
+        return attended.transpose(1, 2).flatten(0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """Where the tokens of prompts and completions stand in one row.
+
+    `token_ids` and `position_ids` are (1, tokens): the distinct prompts, then every completion without its last token.
+    `blocks` cover all tokens; `place` (tokens,) says where a token stands in the blocks' output, one after the other.
+    `predictors` (scored,) are the places whose logits predict the completions' tokens, `targets` (scored,) those
+    tokens, completion after completion.
+    """
+
+    token_ids: Tensor
+    position_ids: Tensor
+    blocks: list[Block]
+    place: Tensor
+    predictors: Tensor
+    targets: Tensor
+
+    @classmethod
+    def of(cls, prompts: list[list[int]], completions: list[list[int]], device: torch.device) -> "Packing":
+        """Lay out completions (none of them empty), each behind its prompt."""
+        numbers: dict[tuple[int, ...], int] = {}
+        owner = [numbers.setdefault(tuple(prompt), len(numbers)) for prompt in prompts]
+        distinct = [list(prompt) for prompt in numbers]
+        starts = _starts([len(prompt) for prompt in distinct] + [len(completion) - 1 for completion in completions])
+        prompt_starts, own_starts = starts[: len(distinct)], starts[len(distinct) : -1]
+        prompt_places = [list(range(start, start + len(p))) for start, p in zip(prompt_starts, distinct, strict=True)]
+        own_places = [list(range(start, start + len(c) - 1)) for start, c in zip(own_starts, completions, strict=True)]
+        blocks = [_prompt_block(prompt_places)]
+        for rows in _rows_of_blocks([len(places) for places in own_places]):
+            blocks.append(_block([prompt_places[owner[row]] for row in rows], [own_places[row] for row in rows]))
+        behind = [(prompt_places[owner[row]][-1:] + places) for row, places in enumerate(own_places)]
+        positions = [list(range(len(prompt))) for prompt in distinct]
+        positions += [
+            list(range(len(prompt), len(prompt) + len(places)))
+            for prompt, places in zip(prompts, own_places, strict=True)
+        ]
+        tokens = distinct + [completion[:-1] for completion in completions]
+        return cls(
+            token_ids=_flat(tokens).unsqueeze(0).to(device),
+            position_ids=_flat(positions).unsqueeze(0).to(device),
+            blocks=[_to(block, device) for block in blocks],
+            place=_places(blocks, starts[-1]).to(device),
+            predictors=_flat(behind).to(device),
+            targets=_flat(completions).to(device),
+        )
+
+
+def refusal(model: nn.Module) -> str | None:
+    """Why `model` (with its adapters) cannot be scored in a packed row, in one sentence; None when it can."""
+    if isinstance(model, PeftModel) and model.active_peft_config.is_prompt_learning:
+        return "virtual tokens stand before the prompt"
+    plain: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+    if not isinstance(plain, PreTrainedModel) or not plain._supports_attention_backend:
+        return f"{type(plain).__name__} does not take its attention from transformers' attention interface"
+    if set(getattr(plain.config, "layer_types", None) or ["full_attention"]) != {"full_attention"}:
+        return f"{type(plain).__name__} has layers that do not attend to all tokens before"
+    attentions = [module for name, module in plain.named_modules() if name.endswith("self_attn")]
+    foreign = [each for each in attentions if not type(each).__module__.startswith("transformers.")]
+    return f"its attention is a {type(foreign[0]).__name__}" if foreign else None
+
+
+def log_probs(model: nn.Module, packing: Packing, temperature: float) -> tuple[Tensor, Tensor]:
+    """Return the log-probability and, without gradient, the entropy (nats) of every completion token.
+
+    Both are float32, (scored,), of the distribution softmax(logits / temperature).
+    """
+    with _packed_attention(model):
+        logits = model(
+            input_ids=packing.token_ids,
+            position_ids=packing.position_ids,
+            logits_to_keep=packing.predictors,
+            use_cache=False,
+            packing=packing,
+        ).logits[0]
+    distribution = torch.log_softmax(logits.float() / temperature, dim=-1)
+    chosen = distribution.gather(-1, packing.targets.unsqueeze(-1)).squeeze(-1)
+    with torch.no_grad():
+        entropies = -(distribution.exp() * distribution).sum(dim=-1)
+    return chosen, entropies
+
+
+def _attend(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: None,
+    *,
+    scaling: float,
+    packing: Packing,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """Attention of a packed row; `query` is (1, heads, tokens, dim), the result (1, tokens, heads, dim)."""
+    q, k, v = (tensor[0].transpose(0, 1) for tensor in (query, key, value))
+    attended = torch.cat([block.attend(q, k, v, scaling) for block in packing.blocks])
+    return attended.index_select(0, packing.place).unsqueeze(0), None
+
+
+AttentionInterface.register(ATTENTION, _attend)
+
+
+@contextmanager
+def _packed_attention(model: nn.Module) -> Iterator[None]:
+    config: Any = getattr(model, "module", model).config
+    before = config._attn_implementation
+    config._attn_implementation = ATTENTION
+    try:
+        yield
+    finally:
+        config._attn_implementation = before
+
+
+def _starts(lengths: list[int]) -> list[int]:
+    """Return where each part starts when they stand one after the other, and the end."""
+    starts = [0]
+    for length in lengths:
+        starts.append(starts[-1] + length)
+    return starts
+
+
+def _rows_of_blocks(lengths: list[int]) -> list[list[int]]:
+    """Return row numbers by block: rows of a block are at most twice as long as its shortest, or short."""
+    order = sorted((row for row, length in enumerate(lengths) if length), key=lambda row: lengths[row])
+    blocks: list[list[int]] = []
+    limit = 0
+    for row in order:
+        if lengths[row] > limit:
+            blocks.append([])
+            limit = max(_SHORT, 2 * lengths[row])
+        blocks[-1].append(row)
+    return blocks
+
+
+def _prompt_block(places: list[list[int]]) -> Block:
+    padded, lengths = _padded(places)
+    return Block(padded, lengths, padded, None)
+
+
+def _block(prompts: list[list[int]], own: list[list[int]]) -> Block:
+    queries, own_lengths = _padded(own)
+    keys, lengths = _padded([before + after for before, after in zip(prompts, own, strict=True)])
+    first = torch.tensor([len(prompt) for prompt in prompts]).view(-1, 1, 1)
+    last_seen = first + torch.arange(queries.shape[1]).view(1, -1, 1)
+    last_seen = torch.minimum(last_seen, lengths.view(-1, 1, 1) - 1)
+    return Block(queries, own_lengths, keys, (torch.arange(keys.shape[1]) <= last_seen).unsqueeze(1))
+
+
+def _padded(rows: list[list[int]]) -> tuple[Tensor, Tensor]:
+    """Return (rows, longest) with the first place of a row repeated behind its end, and the rows' lengths."""
+    longest = max(map(len, rows))
+    padded = torch.tensor([row + row[:1] * (longest - len(row)) for row in rows])
+    return padded, torch.tensor([len(row) for row in rows])
+
+
+def _places(blocks: list[Block], tokens: int) -> Tensor:
+    """Return for each token of the row where the blocks' outputs, one after the other, hold it."""
+    written = torch.cat([block.queries.flatten() for block in blocks])
+    real = torch.cat([(torch.arange(b.queries.shape[1]) < b.lengths.unsqueeze(1)).flatten() for b in blocks]).nonzero()[
+        :, 0
+    ]
+    place = torch.empty(tokens, dtype=torch.long)
+    place[written[real]] = real
+    return place
+
+
+def _flat(rows: list[list[int]]) -> Tensor:
+    return torch.tensor([value for row in rows for value in row])
+
+
+def _to(block: Block, device: torch.device) -> Block:
+    visible = None if block.visible is None else block.visible.to(device)
+    return Block(block.queries.to(device), block.lengths.to(device), block.keys.to(device), visible)

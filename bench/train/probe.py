@@ -1,0 +1,69 @@
+"""Whether rollouts and trainer are the same policy: a check on fixed prompts that stops a run on drift.
+
+A rollout backend with stale or wrong weights, or a scorer with a wrong mask, trains on samples of another policy. Both
+sides give the log-probabilities of the same tokens, so that the check needs no tolerance for sampling.
+"""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from bench.train import scorer
+from bench.train.scorer import Rows
+from bench.train.seeds import derive
+
+if TYPE_CHECKING:
+    from bench.train.trainer import Run
+
+PROMPTS = 4
+MAX_NEW_TOKENS = 32
+TOLERANCE = {"fp32": 0.05, "bf16": 1.0}
+"""Largest difference of a token's log-probability, in nats, that rounding explains."""
+
+
+class DriftError(RuntimeError):
+    """Rollout and trainer disagree; the message says by how much and what to try."""
+
+
+class Probe:
+    """Compares a run's backend with its trainer on the first training prompts."""
+
+    def __init__(self, run: "Run", eos_ids: list[int]) -> None:
+        self._run = run
+        self._eos_ids = eos_ids
+        self._prompts = run.prompt_ids[:PROMPTS]
+
+    @torch.no_grad()
+    def off(self, model: nn.Module, update_backend: str) -> float:
+        """Return the largest difference of a log-probability in nats; the caller sets the trainer's precision.
+
+        Raises:
+            DriftError: it is larger than rounding explains.
+        """
+        run = self._run
+        with run.handle.rollout_weights() as plain:
+            sampled = run.backend.generate(
+                plain,
+                self._prompts,
+                max_new_tokens=min(MAX_NEW_TOKENS, run.settings.max_new_tokens),
+                temperature=run.settings.temperature,
+                seed=derive(run.seed, "rollout"),
+                eos_ids=self._eos_ids,
+                pad_id=0,
+                batch_size=len(self._prompts),
+            )
+        device = next(model.parameters()).device
+        rows = Rows.of_lists(self._prompts, sampled.token_ids, device)
+        trained = scorer.log_probs_of(model, rows, run.settings.temperature, update_backend)
+        largest: float = max(
+            abs(ours - theirs)
+            for row, logprobs in zip(trained.tolist(), sampled.logprobs, strict=True)
+            for ours, theirs in zip(row, logprobs, strict=False)
+        )
+        if not largest <= TOLERANCE[run.settings.precision]:  # also when it is NaN
+            raise DriftError(
+                f"rollout backend {run.backend.name!r} and trainer ({update_backend}) differ by {largest:.3g} nats on "
+                'a token; set signal.rollout_backend = "hf" and signal.update_backend = "padded" to find which is off'
+            )
+        return largest
