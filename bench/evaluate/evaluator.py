@@ -37,13 +37,14 @@ def evaluate(
         GenerationError: the backend cannot run the model.
     """
     greedy = grade_greedy(model, tokenizer, task, split, settings, backend)
-    sampled = grade_samples(model, tokenizer, task, split, settings, backend) if settings.samples else []
+    samples = settings.samples if split in settings.sampled_splits else 0
+    sampled = grade_samples(model, tokenizer, task, split, settings, backend) if samples else []
     rows = [graded.row(task.name, split, settings.seed) for graded in [*greedy, *sampled]]
-    return score(greedy, sampled, settings.samples), rows
+    return score(greedy, sampled, samples), rows
 
 
 def score(greedy: Sequence[Graded], sampled: Sequence[Graded], samples: int) -> Score:
-    """The score of graded completions: one greedy per problem, and `samples` sampled ones in the same order.
+    """The score of graded completions: one greedy per problem, `samples` sampled ones of the first problems.
 
     Shares and the mean length are over all of them, greedy and sampled.
     """

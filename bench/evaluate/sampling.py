@@ -19,12 +19,12 @@ def grade_samples(
     settings: EvaluateSettings,
     backend: Backend,
 ) -> list[Graded]:
-    """`settings.samples` completions per problem, problem by problem.
+    """`settings.samples` completions per problem, problem by problem, of the first `settings.sampled_problems`.
 
     The noise of a sample is a function of the seed, the prompt and the sample's number: the models that are compared
     meet the same random numbers.
     """
-    problems = task.problems(split)
+    problems = task.problems(split)[: settings.sampled_problems]
     prompts = [prompt_ids(tokenizer, task.prompt(problem, settings.prompt)) for problem in problems]
     completions = backend.generate(
         model,

@@ -54,9 +54,13 @@ class Cell(Settings):
     @cached_property
     def id(self) -> str:
         """First 12 hex digits of the SHA-256 of all that changes the result."""
-        method = _chosen(methods.registry.create(self.method))
-        content = self._comparable() | {"method": method, "learning_rate": self.learning_rate, "seed": self.seed}
-        return _digest(content)[:12]
+        own = {"method": self.chosen_method, "learning_rate": self.learning_rate, "seed": self.seed}
+        return _digest(self._comparable() | own)[:12]
+
+    @cached_property
+    def chosen_method(self) -> dict[str, Any]:
+        """The method's type and the settings that differ from its defaults."""
+        return _chosen(methods.registry.create(self.method))
 
     @cached_property
     def comparison(self) -> str:
@@ -111,12 +115,13 @@ def cells(
     extra = tuple(
         tasks.registry.create(dict(settings), data_dir).fingerprint() for settings in experiment.evaluate.extra_tasks
     )
+    task_fingerprint, base_fingerprints = task.fingerprint(), [fingerprint(base) for base in experiment.bases]
     grid = [
         Cell(
             base=base,
-            base_fingerprint=fingerprint(base),
+            base_fingerprint=base_fingerprint,
             task=experiment.task,
-            task_fingerprint=task.fingerprint(),
+            task_fingerprint=task_fingerprint,
             signal=experiment.signal,
             reward=reward,
             method_name=name,
@@ -128,7 +133,7 @@ def cells(
             data_dir=data_dir,
         )
         for seed in seeds or experiment.seeds
-        for base in experiment.bases
+        for base, base_fingerprint in zip(experiment.bases, base_fingerprints, strict=True)
         for reward in rewards
         for name, (config, rate) in entries.items()
     ]

@@ -42,8 +42,8 @@ class RlvrSettings(Settings):
     warmup_steps: int = Field(0, ge=0)
     precision: Precision = "fp32"
     """What forward and backward compute in; every trainable tensor is stored in float32."""
-    rollout_backend: Literal["auto", "fast", "hf"] = "auto"
-    """"auto" takes the fast path where it supports the model, else the reference path of transformers."""
+    rollout_backend: Literal["auto", "continuous", "fast", "hf", "vllm"] = "auto"
+    """"auto" takes the fast path where it supports the model, else the reference path of transformers ("hf")."""
     update_backend: Literal["auto", "packed", "padded"] = "auto"
     """How the trainer scores completions: "packed" without padding, "padded" as TRL does; "auto" packs where it can."""
     probe_every: int = Field(25, ge=1)
@@ -80,6 +80,10 @@ class EvaluateSettings(Settings):
     splits: tuple[Literal["validation", "test"], ...] = Field(("validation", "test"), min_length=1)
     samples: int = Field(4, ge=0)
     """Completions per problem for avg@k, pass@k and maj@k; 0 scores greedily only."""
+    sampled_splits: tuple[Literal["validation", "test"], ...] = ("test",)
+    """Splits of which completions are sampled; the others are scored greedily only."""
+    sampled_problems: int | None = Field(None, ge=1)
+    """Problems of a split that are sampled, the first ones; None samples all."""
     temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
     max_new_tokens: int = Field(64, ge=1)
     batch_size: int = Field(128, ge=1)

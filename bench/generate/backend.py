@@ -24,19 +24,14 @@ class Completions:
 
     `token_ids[i]` leaves out prompt and padding and ends with the EOS token if one was sampled. `logprobs[i][t]` is
     the natural logarithm of the probability of that token under softmax(logits / temperature); under softmax(logits)
-    for greedy decoding. `entropies[i][t]` is the entropy in nats of that distribution. `truncated[i]` says that no EOS
-    came within the limit.
+    for greedy decoding. `entropies[i][t]` is the entropy in nats of that distribution; None where a backend cannot
+    tell. `truncated[i]` says that no EOS came within the limit.
     """
 
     token_ids: list[list[int]]
     logprobs: list[list[float]]
-    entropies: list[list[float]]
+    entropies: list[list[float]] | None
     truncated: list[bool]
-
-    @classmethod
-    def empty(cls, rows: int) -> "Completions":
-        """`rows` completions to be filled in."""
-        return cls([[]] * rows, [[]] * rows, [[]] * rows, [True] * rows)
 
 
 class Backend(Protocol):
@@ -74,8 +69,10 @@ AUTO = "auto"
 
 # Loaded when asked for: a backend may need an optional package.
 _BACKENDS = {
+    "continuous": ("bench.generate.continuous", "ContinuousBackend"),
     "fast": ("bench.generate.fast", "FastBackend"),
     "hf": ("bench.generate.hf", "HfBackend"),
+    "vllm": ("bench.generate.vllm", "VllmBackend"),
 }
 
 

@@ -51,12 +51,13 @@ class FastBackend:
         weights = read_weights(model, self.compute_dtype)
         length = max((len(prompt) for prompt in prompts), default=0) + max_new_tokens
         decoder = _Decoder(weights, rotations(weights, length), eos_ids)
-        result = Completions.empty(len(prompts))
+        entropies: list[list[float]] = [[] for _ in prompts]
+        result = Completions([[] for _ in prompts], [[] for _ in prompts], entropies, [True for _ in prompts])
         with torch.inference_mode():
             for rows in batches(prompts, batch_size):
                 noise = uniforms(keys[rows], max_new_tokens)
                 batch = decoder.complete([prompts[row] for row in rows], temperature, noise)
-                batch.store(rows, result)
+                batch.store(rows, result, entropies)
         return result
 
 
@@ -69,15 +70,15 @@ class _Batch:
     entropies: Tensor
     lengths: Tensor
 
-    def store(self, rows: list[int], result: Completions) -> None:
-        """Write this batch into the result of the whole call; `rows` are its places there."""
-        logprobs, entropies = self.probabilities.log().tolist(), self.entropies.tolist()
+    def store(self, rows: list[int], result: Completions, entropies: list[list[float]]) -> None:
+        """Write this batch into the result of the whole call and its `entropies`; `rows` are its places there."""
+        logprobs, uncertain = self.probabilities.log().tolist(), self.entropies.tolist()
         for place, (row, tokens, length) in enumerate(
             zip(rows, self.tokens.tolist(), self.lengths.tolist(), strict=True)
         ):
             end = length or len(tokens)
             result.token_ids[row] = tokens[:end]
-            result.logprobs[row], result.entropies[row] = logprobs[place][:end], entropies[place][:end]
+            result.logprobs[row], entropies[row] = logprobs[place][:end], uncertain[place][:end]
             result.truncated[row] = length == 0
 
 

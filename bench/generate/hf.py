@@ -71,7 +71,8 @@ class HfBackend:
         """See `Backend.generate`."""
         check_request(prompts, max_new_tokens, temperature, batch_size)
         keys = row_keys(prompts, seed)
-        result = Completions.empty(len(prompts))
+        entropies: list[list[float]] = [[] for _ in prompts]
+        result = Completions([[] for _ in prompts], [[] for _ in prompts], entropies, [True for _ in prompts])
         with _plain_inference(model):
             for rows in batches(prompts, batch_size):
                 config = GenerationConfig(
@@ -80,14 +81,14 @@ class HfBackend:
                     eos_token_id=sorted(eos_ids) or None,
                     pad_token_id=pad_id,
                 )
-                tokens, logprobs, entropies = _batch(
+                tokens, logprobs, uncertain = _batch(
                     model, [prompts[row] for row in rows], keys[rows], temperature, config
                 )
                 for position, row in enumerate(rows):
                     length = _length(tokens[position], eos_ids)
                     result.token_ids[row] = tokens[position][:length]
                     result.logprobs[row] = logprobs[position][:length]
-                    result.entropies[row] = entropies[position][:length]
+                    entropies[row] = uncertain[position][:length]
                     result.truncated[row] = tokens[position][length - 1] not in eos_ids
         return result
 

@@ -143,8 +143,8 @@ def _start(cell: Cell, base: Scores) -> float | None:
     asked, trained = cell.evaluate, cell.signal
     if (asked.max_new_tokens, asked.temperature) != (trained.max_new_tokens, trained.temperature):
         return None
-    score = base.get(str(cell.task["name"]), {}).get("validation")
-    return score.avg_k if score else None
+    scores = base.get(str(cell.task["name"]), {}).values()
+    return next((score.avg_k for score in scores if score.avg_k is not None), None)
 
 
 def _train(
@@ -189,7 +189,8 @@ def _training_event(step: StepRecord, cell: Cell) -> Event:
 def _changes(reference: nn.Module, handle: Handle) -> Iterator[Change]:
     before = dict(reference.named_parameters())
     for name, after in handle.effective_weights():
-        yield change(name, before[name].detach(), after)
+        start = before[name].detach() if name in before else torch.zeros_like(after)  # a bias that the method added
+        yield change(name, start, after)
 
 
 def _verdict(attested: Attestation, stable: Stability) -> tuple[Status, Cause | None]:

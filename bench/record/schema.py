@@ -42,7 +42,9 @@ class Score(_Record):
     greedy_outcomes: str = Field(default="", pattern="^[01]*$", description="one digit per problem: 1 is correct")
     k: int = Field(default=0, ge=0, description="sampled completions per problem")
     avg_k: Share = Field(default=None, description="share of correct sampled completions")
-    sample_counts: list[int] = Field(default=[], description="correct sampled completions per problem, each 0..k")
+    sample_counts: list[int] = Field(
+        default=[], description="correct sampled completions per problem, each 0..k, of the problems that were sampled"
+    )
     pass_k: dict[str, Share] = Field(default={}, description="unbiased pass@k by k")
     maj_k: Share = Field(default=None, description="accuracy of the majority answer over the k samples")
     truncated: Share = Field(default=None, description="share of completions without an end-of-sequence token")
@@ -54,14 +56,14 @@ class Score(_Record):
     def _adds_up(self) -> "Score":
         if (self.greedy is not None or self.greedy_outcomes) and len(self.greedy_outcomes) != self.n:
             raise ValueError(f"greedy_outcomes has {len(self.greedy_outcomes)} digits for n = {self.n} problems")
-        if (self.k or self.sample_counts) and len(self.sample_counts) != self.n:
-            raise ValueError(f"sample_counts has {len(self.sample_counts)} entries for n = {self.n} problems")
+        if bool(self.k) != bool(self.sample_counts) or len(self.sample_counts) > self.n:
+            raise ValueError(f"sample_counts has {len(self.sample_counts)} entries for n = {self.n} and k = {self.k}")
         if any(not 0 <= count <= self.k for count in self.sample_counts):
             raise ValueError(
                 f"sample_counts must lie in 0..{self.k}, got {min(self.sample_counts)}..{max(self.sample_counts)}"
             )
         _check_mean("greedy", self.greedy, self.greedy_outcomes.count("1"), len(self.greedy_outcomes))
-        _check_mean("avg_k", self.avg_k, sum(self.sample_counts), self.n * self.k)
+        _check_mean("avg_k", self.avg_k, sum(self.sample_counts), len(self.sample_counts) * self.k)
         return self
 
     @property

@@ -61,7 +61,7 @@ class RolloutTrainer(GRPOTrainer):
         self._run = run
         self._sink = sink
         self._batches = 0
-        self._entropies: list[list[float]] = []
+        self._entropies: list[list[float]] | None = None
         self.generated_tokens = 0
         self.update_backend = scorer.choose(run.settings.update_backend, run.handle.model)
         self._reference_backend = scorer.choose(scorer.AUTO, run.reference)
@@ -149,7 +149,7 @@ class RolloutTrainer(GRPOTrainer):
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
-        if self._entropies:
+        if self._entropies is not None:
             entropies = [torch.tensor(row) for row in self._entropies]
             padded = pad_sequence(entropies, batch_first=True).to(batch["completion_ids"].device)
             batch["sampling_entropies"] = padded

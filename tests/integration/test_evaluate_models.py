@@ -22,7 +22,7 @@ from bench.record.samples import SAMPLES_SCHEMA
 from tasks.lm_eval.adapter import lm_eval_task
 from tasks.problem import Verdict
 
-SETTINGS = EvaluateSettings(samples=3, max_new_tokens=16, batch_size=16, seed=5)
+SETTINGS = EvaluateSettings(samples=3, max_new_tokens=16, batch_size=16, seed=5, sampled_splits=("validation", "test"))
 TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}<assistant>"
 
 

@@ -59,7 +59,7 @@ def test_the_reference_is_what_transformers_decodes_greedily():
     assert HfBackend().generate(model, [prompt], temperature=0.0, **REQUEST).token_ids == [expected]
 
 
-@pytest.mark.parametrize("name", ["hf", "fast"])
+@pytest.mark.parametrize("name", ["hf", "fast", "continuous"])
 def test_logprobs_are_those_of_a_plain_forward_pass(name):
     model, temperature = tiny_model("qwen2"), 0.7
     completions = create(name).generate(model, PROMPTS, temperature=temperature, **REQUEST)
@@ -70,7 +70,7 @@ def test_logprobs_are_those_of_a_plain_forward_pass(name):
         assert torch.allclose(torch.tensor(logprobs), exact, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["hf", "fast"])
+@pytest.mark.parametrize("name", ["hf", "fast", "continuous"])
 def test_samples_follow_the_exact_distribution(name):
     model, prompt, rows, temperature = tiny_model(deviation=0.08), [7, 9], 4000, 0.8
     request = {**REQUEST, "max_new_tokens": 2, "eos_ids": [], "batch_size": rows}

@@ -1,0 +1,76 @@
+"""Transformers' continuous batching: paged cache, new rows take the places of finished ones; for any size of batch.
+
+Tokens are drawn by transformers, whose noise belongs to the batch and not to the row: the same call gives the same
+samples, another set of rows other ones. It does not tell entropies.
+"""
+
+from collections.abc import Collection
+
+from transformers import ContinuousBatchingConfig, GenerationConfig, PreTrainedModel
+
+from bench.generate.backend import Completions, GenerationError, check_request
+
+PAGE = 32
+"""Tokens of a page of the cache."""
+
+
+class ContinuousBackend:
+    """Generation by `generate_batch` of transformers."""
+
+    name = "continuous"
+
+    def refusal(self, model: PreTrainedModel) -> str | None:
+        """Why continuous batching cannot run `model`; None when it can."""
+        if getattr(model, "_supports_attention_backend", False) and hasattr(model, "generate_batch"):
+            return None
+        return f"Continuous batching does not run {type(model).__name__}; use backend 'hf'."
+
+    def generate(
+        self,
+        model: PreTrainedModel,
+        prompts: list[list[int]],
+        *,
+        max_new_tokens: int,
+        temperature: float,
+        seed: int,
+        eos_ids: Collection[int],
+        pad_id: int,
+        batch_size: int,
+    ) -> Completions:
+        """See `Backend.generate`; `batch_size` rows share the cache at a time, and samples depend on all rows."""
+        check_request(prompts, max_new_tokens, temperature, batch_size)
+        if (reason := self.refusal(model)) is not None:
+            raise GenerationError(reason)
+        longest = max((len(prompt) for prompt in prompts), default=0) + max_new_tokens
+        outputs = model.generate_batch(
+            prompts,
+            generation_config=GenerationConfig(
+                max_new_tokens=max_new_tokens,
+                do_sample=temperature > 0,
+                temperature=temperature or 1.0,
+                top_k=0,
+                top_p=1.0,
+                eos_token_id=sorted(eos_ids) or [-1],
+                pad_token_id=pad_id,
+            ),
+            continuous_batching_config=ContinuousBatchingConfig(
+                return_logprobs=True,
+                seed=seed,
+                page_size=PAGE,
+                num_blocks=batch_size * -(-longest // PAGE),
+                max_batch_tokens=batch_size * longest,
+                max_requests_per_batch=batch_size,
+            ),
+            warmup=model.device.type == "cuda",
+        )
+        rows = [outputs[name] for name in sorted(outputs, key=lambda name: int(name.rpartition("_")[2]))]
+        for row in rows:
+            if row.error is not None:
+                raise GenerationError(f"Continuous batching gave up on a prompt: {row.error}; use backend 'hf'.")
+        tokens = [list(row.generated_tokens) for row in rows]
+        return Completions(
+            token_ids=tokens,
+            logprobs=[list(row.logprobs) for row in rows],
+            entropies=None,
+            truncated=[row[-1] not in eos_ids for row in tokens],
+        )
