@@ -1,9 +1,12 @@
+import weakref
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from method_subjects import batch, llama, tied_qwen, train
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from methods import MethodError, create
 from methods.mask import Mask
@@ -11,7 +14,7 @@ from methods.masked_linear import MaskedLinear
 from methods.plain import last_logits
 from methods.selection import select_entries
 
-SELECTS = ("random", "principal", "non-principal", "low-magnitude", "safe")
+SELECTS = ("random", "principal", "non-principal", "low-magnitude", "top-magnitude", "safe")
 
 
 def reference_entries(weight: np.ndarray, select: str, count: int, rank: int) -> set[int]:
@@ -26,6 +29,8 @@ def reference_entries(weight: np.ndarray, select: str, count: int, rank: int) ->
         return set(by_low_rank[:count])
     if select == "low-magnitude":
         return set(by_magnitude[:count])
+    if select == "top-magnitude":
+        return set(by_magnitude[weight.size - count :])
     union: set[int] = set()
     for pair in zip(by_magnitude, by_low_rank, strict=True):
         for entry in sorted(pair):
@@ -72,11 +77,12 @@ def test_random_masks_are_uniform():
     assert abs(counts - 120).max() < 5 * np.sqrt(400 * 0.3 * 0.7)
 
 
-def test_non_principal_is_the_complement_and_safe_contains_low_magnitude():
+def test_non_principal_and_low_magnitude_are_complements():
     weight = torch.randn(20, 30, generator=torch.Generator().manual_seed(0))
-    principal = set(select_entries(Mask(select="principal", density=0.4), weight, "w", 0).tolist())
-    outside = set(select_entries(Mask(select="non-principal", density=0.6), weight, "w", 0).tolist())
-    assert principal | outside == set(range(600)) and not principal & outside
+    for chosen, left in (("principal", "non-principal"), ("top-magnitude", "low-magnitude")):
+        inside = set(select_entries(Mask(select=chosen, density=0.4), weight, "w", 0).tolist())
+        outside = set(select_entries(Mask(select=left, density=0.6), weight, "w", 0).tolist())
+        assert inside | outside == set(range(600)) and not inside & outside
 
 
 def test_the_papers_union_and_its_random_match_come_from_the_two_shares():
@@ -94,6 +100,7 @@ def test_the_papers_union_and_its_random_match_come_from_the_two_shares():
 def test_ties_are_broken_by_position():
     weight = torch.ones(4, 4)
     assert select_entries(Mask(select="low-magnitude", density=0.25), weight, "w", 0).tolist() == [0, 1, 2, 3]
+    assert select_entries(Mask(select="top-magnitude", density=0.25), weight, "w", 0).tolist() == [12, 13, 14, 15]
 
 
 def masks_of(handle) -> dict[str, torch.Tensor]:
@@ -227,3 +234,32 @@ def test_a_stored_mask_of_another_base_is_refused(tmp_path):
     with pytest.raises(MethodError, match=r"q_proj.index"):
         other.load(tmp_path)
     assert all(torch.equal(tensor, before[name]) for name, tensor in other.stored_tensors().items())
+
+
+def most_dense_gradients_at_once(handle) -> int:
+    """Follow every product of a weight's shape that the backward pass makes, and how many of them are alive."""
+    shapes = {tuple(m.weight.shape) for path, m in handle.model.named_modules() if path.endswith("_proj")}
+    made, most = [], 0
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+            nonlocal most
+            result = operation(*args, **(kwargs or {}))
+            if operation is torch.ops.aten.mm.default and {tuple(result.shape), tuple(result.T.shape)} & shapes:
+                made.append(weakref.ref(result.untyped_storage()))
+                most = max(most, sum(each() is not None for each in made))
+            return result
+
+    ids = batch()[:3, :7]  # 21 tokens: no activation has a weight's shape
+    loss = handle.model(input_ids=ids, labels=ids).loss
+    with Watch():
+        loss.backward()
+    assert len(made) >= 14
+    return most
+
+
+def test_the_dense_gradient_of_one_layer_exists_at_a_time():
+    mask = create({"type": "mask", "select": "random", "density": 0.01}).attach(llama(), seed=0)
+    assert most_dense_gradients_at_once(mask) <= 2
+    full = create({"type": "full", "train": "linear"}).attach(llama(), seed=0)
+    assert most_dense_gradients_at_once(full) == 14

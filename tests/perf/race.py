@@ -130,7 +130,8 @@ def _machine() -> str:
         times = [_timed(lambda matrix=matrix: matrix @ matrix) for _ in range(20)]
         seconds[dtype] = median(times)
     ratio = seconds[torch.float32] / seconds[torch.bfloat16]
-    return f"{psutil.cpu_count()} processors, torch {torch.__version__}; bf16 matrix product {ratio:.2f}x as fast as float32"
+    where = f"{psutil.cpu_count()} processors, torch {torch.__version__}"
+    return f"{where}; a bf16 matrix product is {ratio:.2f}x as fast as a float32 one"
 
 
 def _timed(call: Any) -> float:

@@ -56,7 +56,10 @@ def test_settings_become_the_named_config():
         ({"type": "mask", "select": "saef"}, ["'saef'", "'safe'"]),
         ({"type": "mask", "select": "safe", "density": 1.5}, ["density = 1.5", "less than or equal to 1"]),
         ({"type": "mask", "select": "safe", "low_share": 0.5}, ["belong together"]),
-        ({"type": "mask", "select": "principal", "low_share": 0.5, "principal_share": 0.5}, ["'principal'", "density"]),
+        (
+            {"type": "mask", "select": "principal", "low_share": 0.5, "principal_share": 0.5},
+            ["'principal'", "leave it out"],
+        ),
         (
             {"type": "mask", "select": "safe", "low_share": 0.5, "principal_share": 0.5, "density": 0.5},
             ["density is given together"],
