@@ -107,22 +107,52 @@ def leaderboard(results: ResultsOption = Path("results"), as_json: JsonOption = 
         show(rows)
 
 
+@app.command()
+def geometry(
+    base: Annotated[str, typer.Argument(help="A whole checkpoint: organism, packaged model, folder or hub id.")],
+    tuned: Annotated[str, typer.Argument(help="The same architecture after training, or an adapter of BASE.")],
+    json_file: Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - is stdout.")] = None,
+    csv_file: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a line per tensor.")] = None,
+    pictures: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw pictures into this folder.")] = None,
+    k: Annotated[
+        int | None, typer.Option("-k", help="Principal directions; else 512, at most a quarter of the side.")
+    ] = None,
+    mask_rank: Annotated[
+        int | None, typer.Option(help="Rank behind the principal mask; else 64, at most a quarter of the side.")
+    ] = None,
+    mask_density: Annotated[float, typer.Option(help="Share of the entries in a mask.")] = 0.5,
+    draws: Annotated[int, typer.Option(help="Null updates of each kind; 0 leaves the nulls out.")] = 2,
+) -> None:
+    """Say what training did to the weights: sparsity in bf16, spectrum, angles, masks, each beside null updates."""
+    from bench.geometry.settings import GeometrySettings
+    from bench.geometry.verb import report_on
+
+    settings = GeometrySettings(k=k, mask_rank=mask_rank, mask_density=mask_density, draws=draws)
+    report_on(base, tuned, settings, json_file=json_file, csv_file=csv_file, pictures=pictures)
+
+
 @methods_app.command("list")
-def methods_list(as_json: JsonOption = False) -> None:
-    """List the registered methods."""
-    import methods.registry
+def methods_list(
+    base: Annotated[str, typer.Option(help="The base on which trainable parameters are counted.")] = "organism-steps",
+    counts: Annotated[
+        bool, typer.Option("--counts", help="Attach the methods whose count the shapes of the base do not tell.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List the registered methods, and what each trains at its defaults."""
+    from bench.method_table import COLUMNS, as_text, listing
     from bench.show import print_json, print_table
 
-    rows = [methods.registry.describe(name).model_dump(mode="json") for name in methods.registry.names()]
+    rows = listing(base, counts)
     if as_json:
         print_json(rows)
     else:
-        print_table(rows, ["type", "family", "summary", "dials", "source"])
+        print_table([as_text(row) for row in rows], COLUMNS)
 
 
 @methods_app.command("show")
 def methods_show(name: str, as_json: JsonOption = False) -> None:
-    """Show a method's formula, source and settings with their defaults."""
+    """Show a method's formula, source, dial, learning rates and settings with their defaults and why they are that."""
     import methods.registry
     from bench.show import print_entry, print_json
 
@@ -131,6 +161,45 @@ def methods_show(name: str, as_json: JsonOption = False) -> None:
         print_json(entry)
     else:
         print_entry(entry, lists=["fields"])
+
+
+@methods_app.command("check")
+def methods_check(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", show_default=False)] = None,
+    every: Annotated[bool, typer.Option("--all", help="Check all registered methods.")] = False,
+    keys: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of the method as in TOML, such as --set rank=4.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove on tiny models that a method does what every method must: one line per check."""
+    from bench.experiment.strict import ExperimentError
+    from bench.method_check import check, configs, every_config
+
+    if every == bool(names) or (every and keys):
+        raise ExperimentError("methods check: name the methods, with --set if you like, or give --all")
+    chosen, without = every_config() if every else (configs(names or [], _settings(keys)), [])
+    for name in without:
+        print(f"not checked: {name} needs settings, see methods show {name}", file=sys.stderr)
+    raise typer.Exit(0 if check(chosen, brief=every, as_json=as_json) else 1)
+
+
+@methods_app.command("cost")
+def methods_cost(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", show_default=False)] = None,
+    every: Annotated[bool, typer.Option("--all", help="Measure all registered methods.")] = False,
+    base: Annotated[str, typer.Option(help="The base model to measure on.")] = "organism-steps",
+    pairs: Annotated[int, typer.Option(min=1, help="Steps of the method and of full fine-tuning to compare.")] = 15,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure one optimizer step of a method beside full fine-tuning's: time, optimizer state, memory; as CSV."""
+    import methods.registry
+    from bench.experiment.strict import ExperimentError
+    from bench.method_cost import report
+
+    if every == bool(names):
+        raise ExperimentError("methods cost: name the methods, or give --all")
+    raise typer.Exit(0 if report(names or methods.registry.names(), base, pairs, as_json) else 1)
 
 
 @tasks_app.command("list")
@@ -260,12 +329,13 @@ def _fail(sentence: str, code: int) -> None:
 def _sentence(error: Exception) -> tuple[str, int]:
     """Return what to say of an error, and the exit code."""
     from bench.experiment.strict import ExperimentError
+    from bench.geometry.errors import GeometryError
     from bench.models.errors import ModelError
     from bench.record.errors import RecordError, ResultsInUseError
     from methods.errors import MethodError
     from tasks.errors import TaskError
 
-    if isinstance(error, (ExperimentError, ModelError, MethodError, TaskError, ResultsInUseError)):
+    if isinstance(error, (ExperimentError, GeometryError, ModelError, MethodError, TaskError, ResultsInUseError)):
         return str(error), 2
     if isinstance(error, RecordError):
         return str(error), 1

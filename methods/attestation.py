@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from methods.method import Method
+from methods.params import target_count
 
 if TYPE_CHECKING:
     import torch
@@ -35,6 +36,18 @@ class TrainableTensor(BaseModel):
     dtype: str
 
 
+class Budget(BaseModel):
+    """What `params` asked for and what it got: `dial` at `value` trains `trainable` values, `target` were wanted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    params: str | int
+    target: int
+    dial: str
+    value: float
+    trainable: int
+
+
 class Attestation(BaseModel):
     """The record. Fields of the end are None until `finish`; errors are absolute differences of logits.
 
@@ -52,6 +65,7 @@ class Attestation(BaseModel):
     trainable_parameters: int
     total_parameters: int
     trainable_share: float
+    budget: Budget | None = None
     base_dtype: str
     base_hash: str
     changes_base: bool
@@ -69,6 +83,7 @@ class Attestation(BaseModel):
 
     _frozen: dict[str, str] = PrivateAttr(default_factory=dict)
     _base: Any = PrivateAttr(default=None)
+    _method: Any = PrivateAttr(default=None)
 
     @property
     def valid(self) -> bool:
@@ -101,6 +116,7 @@ def begin(method: Method, handle: "Handle", base: "BaseObservation") -> Attestat
         trainable_parameters=handle.trainable_parameters,
         total_parameters=handle.total_parameters,
         trainable_share=handle.trainable_parameters / handle.total_parameters,
+        budget=_budget(method, handle),
         base_dtype=str(base.dtype).removeprefix("torch."),
         base_hash=combined_digest(base.digests),
         changes_base=handle.changes_base,
@@ -109,7 +125,7 @@ def begin(method: Method, handle: "Handle", base: "BaseObservation") -> Attestat
         identity_error=error,
         frozen_hash_before=combined_digest(frozen),
     )
-    record._frozen, record._base = frozen, base
+    record._frozen, record._base, record._method = frozen, base, method
     if method.identity_at_start and not relative <= base.tolerance:  # also when it is NaN
         record.problems.append(
             f"logits at the start differ from the base's by {error:.3g}, more than rounding explains"
@@ -135,10 +151,23 @@ def finish(record: Attestation, handle: "Handle", optimizer: "torch.optim.Optimi
     _attest_merge(record, handle)
     if optimizer is not None:
         _attest_optimizer(record, handle, optimizer)
-        if record.optimizer != handle.method.optimizer:
-            record.problems.append(f"trained by {record.optimizer}, the method asks for {handle.method.optimizer}")
+        if record.optimizer != record._method.optimizer:
+            record.problems.append(f"trained by {record.optimizer}, the method asks for {record._method.optimizer}")
+    record.problems += record._method.problems_at_end(handle, optimizer)
     record.finished = True
     return record
+
+
+def _budget(method: Method, handle: "Handle") -> Budget | None:
+    if method.params is None or method.dial is None:
+        return None
+    return Budget(
+        params=method.params,
+        target=target_count(method.params, handle.total_parameters),
+        dial=method.dial.name,
+        value=getattr(method, method.dial.name),
+        trainable=handle.trainable_parameters,
+    )
 
 
 def _attest_merge(record: Attestation, handle: "Handle") -> None:

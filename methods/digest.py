@@ -11,8 +11,10 @@ def tensor_digest(tensor: Tensor) -> str:
     """Return the SHA-256 (hex) of shape and values of `tensor`.
 
     Floating tensors narrower than float32 are widened first (exact and one to one), so that storing the same values in
-    float32 does not count as a change.
+    float32 does not count as a change. Of a tensor on the meta device there is only the shape.
     """
+    if tensor.is_meta:
+        return hashlib.sha256(repr(tuple(tensor.shape)).encode()).hexdigest()
     value = tensor.detach().cpu()
     if value.dtype in (torch.bfloat16, torch.float16):
         value = value.float()

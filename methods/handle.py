@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,10 @@ class Handle(ABC):
     mergeable: bool = True
 
     def __init__(self, model: nn.Module, view: PlainView, method: Method, seed: int) -> None:
+        if not method.resolved:
+            raise MethodError(
+                f"params = {method.params!r} of {method.type!r} is not resolved; attach what budget.resolve returns"
+            )
         self.model = model
         self.view = view
         self.method = method
@@ -85,7 +90,9 @@ class Handle(ABC):
         self, learning_rate: float, weight_decay: float, betas: tuple[float, float]
     ) -> torch.optim.Optimizer:
         """Return the optimizer of this method over `parameter_groups`: AdamW, unless the method is about another."""
-        return torch.optim.AdamW(self.parameter_groups(learning_rate, weight_decay), lr=learning_rate, betas=betas)
+        # Not the fused one, which does not raise the version counter by which masks know that values have moved.
+        groups = self.parameter_groups(learning_rate, weight_decay)
+        return torch.optim.AdamW(groups, lr=learning_rate, betas=betas, fused=False)
 
     def before_training(self, steps: int) -> None:
         """Called once before the first of `steps` optimizer steps, for schedules of a method's own; nothing here."""
@@ -100,6 +107,17 @@ class Handle(ABC):
         for name, parameter in self.view.tensors(self.live, self.unwrapped):
             if not parameter.requires_grad:
                 yield name, parameter
+
+    def frozen_additions(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield (name, tensor) of what the method added to the base and must not move: projections, indices, scales.
+
+        A method whose training rewrites some of them leaves those out.
+        """
+        base = {id(parameter) for _, parameter in self.view.tensors(self.live, self.unwrapped)}
+        base |= {id(buffer) for buffer in self.view.buffers(self.live, self.unwrapped)}
+        for name, tensor in chain(self.model.named_parameters(), self.model.named_buffers()):
+            if not tensor.requires_grad and id(tensor) not in base:
+                yield name, tensor
 
     def effective_weights(self) -> Iterator[tuple[str, Tensor]]:
         """Yield (base parameter name, dense float32 tensor) of the weights that the forward pass really uses.

@@ -1,43 +1,85 @@
-"""Attaching a mask, the handle over masked layers, and the check that a mask is the one that was asked for."""
+"""Attaching a mask, and the handle over masked layers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from methods.handle import DenseHandle, Handle
+from methods import fisher
+from methods.errors import MethodError
+from methods.fisher import Completion
+from methods.handle import DenseHandle
 from methods.mask import Mask
-from methods.masked_linear import MaskedLinear
+from methods.masked_linear import MaskedLinear, masked_layers
+from methods.method import Calibration, Method
 from methods.plain import PlainView
-from methods.selection import random_entries, select_entries
+from methods.selection import select_entries
 from methods.targets import linear_targets
+from methods.tuned_weights import TunedWeights
 
 
-def attach_mask(method: Mask, model: PreTrainedModel, seed: int) -> "MaskHandle":
+def attach_mask(method: Mask, model: PreTrainedModel, seed: int, calibration: Calibration | None) -> "MaskHandle":
     """Replace every targeted linear module of `model` by a `MaskedLinear` over the same tensors."""
+    weights = targeted_weights(method, model)
     view = PlainView(model)
-    paths = linear_targets(model, method.targets)
+    completions: list[Completion] = []
+    evidence: Mapping[str, Tensor] = {}
+    if method.select == "fisher":
+        if not calibration or not all(calibration):
+            raise MethodError("select = 'fisher' continues training prompts; give attach their token ids, none empty")
+        completions = fisher.sample(model, calibration, method.fisher_tokens, seed)
+        evidence = fisher.diagonal(model, list(weights), completions)
+    tuned = TunedWeights(method.tuned) if method.tuned is not None else None
+    indices = {}
+    for path, weight in weights.items():
+        known = tuned.weight(f"{path}.weight", weight) if tuned else evidence.get(path)
+        indices[path] = select_entries(method, weight, path, seed, known)
+    if not any(len(index) for index in indices.values()):
+        raise MethodError(
+            f"the run at tuned = {method.tuned!r} changed no entry of targets that bfloat16 shows; give a longer run"
+        )
+    put_masks(model, indices)
+    return MaskHandle(model, view, method, seed, completions)
+
+
+def targeted_weights(method: Method, model: PreTrainedModel) -> dict[str, Tensor]:
+    """Return path -> weight of every targeted linear module of `model`."""
+    return {path: model.get_submodule(path).get_parameter("weight") for path in linear_targets(model, method.targets)}
+
+
+def put_masks(model: PreTrainedModel, indices: Mapping[str, Tensor]) -> None:
+    """Freeze `model` and let the flat entries `indices` of the linear modules at their paths be trained."""
     model.requires_grad_(False)
-    for path in paths:
+    for path, index in indices.items():
         linear = model.get_submodule(path)
         assert isinstance(linear, nn.Linear)
-        parent, _, leaf = path.rpartition(".")
-        masked = MaskedLinear(linear, select_entries(method, linear.weight, path, seed))
-        setattr(model.get_submodule(parent), leaf, masked.train(linear.training))
-    return MaskHandle(model, view, method, seed)
+        model.set_submodule(path, MaskedLinear(linear, index).train(linear.training))
 
 
 class MaskHandle(DenseHandle):
-    """A handle over a model with masked layers. `trainable_parameters` counts the masked entries."""
+    """A handle over a model with masked layers. `trainable_parameters` counts the masked entries.
+
+    `completions` are what the Fisher information was measured on, if it was.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        view: PlainView,
+        method: Method,
+        seed: int,
+        completions: Sequence[Completion] = (),
+    ) -> None:
+        super().__init__(model, view, method, seed)
+        self.completions = tuple(completions)
 
     def masked_layers(self) -> list[tuple[str, MaskedLinear]]:
         """Path and module of every masked layer."""
-        return [(path, module) for path, module in self.model.named_modules() if isinstance(module, MaskedLinear)]
+        return masked_layers(self.model)
 
     def _write_values(self) -> None:
         for _, layer in self.masked_layers():
@@ -53,12 +95,16 @@ class MaskHandle(DenseHandle):
 
     def frozen_tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Yield the base weights; of a masked matrix the part outside the mask, under a name of its own."""
-        masked = {f"{path}.weight": layer for path, layer in self.masked_layers()}
+        masked = {f"{path}.weight": (path, layer) for path, layer in self.masked_layers()}
         for name, tensor in super().frozen_tensors():
             if name in masked:
-                yield f"{name} outside the mask", masked[name].frozen_part()
+                yield f"{name} outside the mask", self.frozen_part(*masked[name])
             else:
                 yield name, tensor
+
+    def frozen_part(self, path: str, layer: MaskedLinear) -> Tensor:
+        """Return what must not move of the masked weight at `path`, the rest as it is at the start or 0."""
+        return layer.outside()
 
     def stored_tensors(self) -> dict[str, Tensor]:
         return dict(self.trainable()) | {f"{path}.index": layer.index for path, layer in self.masked_layers()}
@@ -75,68 +121,11 @@ class MaskHandle(DenseHandle):
     def realised(self) -> dict[str, Any]:
         densities = [len(layer.index) / layer.weight.numel() for _, layer in self.masked_layers()]
         entries = sum(layer.weight.numel() for _, layer in self.masked_layers())
+        sampled = sum(len(done.token_ids) - done.prompt_tokens for done in self.completions)
         return super().realised() | {
             "masked_layers": len(densities),
             "density": self.trainable_parameters / entries if entries else 0.0,
             "density_min": min(densities, default=0.0),
             "density_max": max(densities, default=0.0),
+            **({"fisher_prompts": len(self.completions), "fisher_tokens": sampled} if self.completions else {}),
         }
-
-
-def mask_problems(method: Mask, handle: Handle) -> list[str]:
-    """Return what shows that the mask of the first target is not the one that `method` asks for.
-
-    Recomputed with numpy's SVD, apart from `selection`; one matrix, since an SVD of all of them would double the cost.
-    Up to 1 % of the entries may differ: near ties fall either way in another algorithm.
-    """
-    layers = [(p, m) for p, m in handle.model.named_modules() if isinstance(m, MaskedLinear)]
-    if not layers:
-        return ["no masked layer is on the model"]
-    path, layer = layers[0]
-    got = np.zeros(layer.weight.numel(), dtype=bool)
-    got[layer.index.cpu().numpy()] = True
-    weight = layer.weight.detach().double().cpu().numpy()
-    wanted = _wanted_by_definition(method, weight, path, handle.seed, int(got.sum()))
-    differing = int((got & ~wanted).sum())
-    if differing > 0.01 * got.sum():
-        return [f"{differing} of {int(got.sum())} entries of the mask of {path} are not in the {method.select} set"]
-    return []
-
-
-def _wanted_by_definition(
-    method: Mask, weight: np.ndarray[Any, Any], path: str, seed: int, count: int
-) -> np.ndarray[Any, Any]:
-    total = weight.size
-    if method.select == "random":
-        wanted = np.zeros(total, dtype=bool)
-        wanted[random_entries(total, count, path, seed).numpy()] = True
-        return wanted
-    u, s, vt = np.linalg.svd(weight, full_matrices=False)
-    rank = method.rank_for(weight.shape)
-    by_principal = np.argsort(np.abs((u[:, :rank] * s[:rank]) @ vt[:rank]).ravel(), kind="stable")
-    by_magnitude = np.argsort(np.abs(weight).ravel(), kind="stable")
-    wanted = np.zeros(total, dtype=bool)
-    if method.select == "principal":
-        wanted[by_principal[total - count :]] = True
-    elif method.select == "non-principal":
-        wanted[by_principal[:count]] = True
-    elif method.select == "low-magnitude":
-        wanted[by_magnitude[:count]] = True
-    else:
-        wanted[_union(by_magnitude, by_principal, method, count)] = True
-    return wanted
-
-
-def _union(
-    low: np.ndarray[Any, Any], principal: np.ndarray[Any, Any], method: Mask, count: int
-) -> np.ndarray[Any, Any]:
-    total = len(low)
-    if method.low_share is not None and method.principal_share is not None:
-        sizes = round(method.low_share * total), total - round(method.principal_share * total)
-        return np.union1d(low[: sizes[0]], principal[: sizes[1]])
-    smaller, larger = 0, count
-    while smaller < larger:  # the smallest common size whose union reaches the count
-        middle = (smaller + larger) // 2
-        reached = len(np.union1d(low[:middle], principal[:middle])) >= count
-        smaller, larger = (smaller, middle) if reached else (middle + 1, larger)
-    return np.union1d(low[:smaller], principal[:smaller])

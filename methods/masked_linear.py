@@ -54,11 +54,28 @@ class MaskedLinear(nn.Linear):
             self.weight.view(-1)[self.index.long()] = self.values.to(self.weight.dtype)
         self._written = self.values._version
 
-    def frozen_part(self) -> Tensor:
-        """Return a copy of the weight with the trained entries set to zero: what must not move."""
-        frozen = self.weight.detach().clone()
-        frozen.view(-1)[self.index.long()] = 0
-        return frozen
+    def outside(self) -> Tensor:
+        """Return a copy of the weight with the trained entries set to zero."""
+        outside = self.weight.detach().clone()
+        outside.view(-1)[self.index.long()] = 0
+        return outside
+
+    def move_mask(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Train the flat entries `index` (sorted, as many as before) from now on; the weight stays as it is.
+
+        Returns the places of the entries that stay trained, (stayed,) each: in the old mask, and in the new one.
+        """
+        self.write_values()
+        old, new = self.index.long(), index.to(self.index.device)
+        after = torch.isin(new, old, assume_unique=True).nonzero().reshape(-1)
+        before = torch.searchsorted(old, new[after])
+        values = self.weight.detach().reshape(-1)[new].float()
+        values[after] = self.values.detach()[before]  # float32, where the weight holds them rounded
+        with torch.no_grad():
+            self.values.copy_(values)
+            self.index.copy_(new)
+        self._written = self.values._version
+        return before, after
 
     def forward(self, input: Tensor) -> Tensor:
         if self.values._version != self._written:  # the optimizer, or a loaded state, has moved them
@@ -66,3 +83,8 @@ class MaskedLinear(nn.Linear):
         if not torch.is_grad_enabled():
             return F.linear(input, self.weight, self.bias)
         return F.linear(input, _GatherGradient.apply(self.weight, self.values, self.index), self.bias)
+
+
+def masked_layers(model: nn.Module) -> list[tuple[str, MaskedLinear]]:
+    """Return path and module of every masked layer of `model`."""
+    return [(path, module) for path, module in model.named_modules() if isinstance(module, MaskedLinear)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -83,8 +84,8 @@ def merge_error(handle: Handle, token_ids: Tensor) -> tuple[float, float]:
 
 
 def frozen_digests(handle: Handle) -> dict[str, str]:
-    """Return name -> digest of everything that must not move."""
-    return digests(handle.frozen_tensors())
+    """Return name -> digest of everything that must not move: base weights, and what the method added and froze."""
+    return digests(chain(handle.frozen_tensors(), handle.frozen_additions()))
 
 
 def optimizer_parameters(optimizer: torch.optim.Optimizer) -> Iterator[Tensor]:

@@ -5,13 +5,26 @@ that the harness can plan, count and attest without running it. Importing and va
 `attach` and the start checks do so inside.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import to_jsonable_python
+
+from methods.params import checked_params
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
 
     from methods.handle import Handle
@@ -19,16 +32,30 @@ if TYPE_CHECKING:
 
 LINEAR_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
+SMALLEST = 1e-9
+"""Where a dial that is a share starts."""
+
 Shape = tuple[int, ...]
 Calibration = Sequence[Sequence[int]]
 """Token ids of training prompts, for initialisations that look at data."""
+
+
+class Dial(NamedTuple):
+    """A number of a config that sets how many values are trained: from `low` to `high`, whole or not."""
+
+    name: str
+    low: float
+    high: float
+    whole: bool
 
 
 class Method(BaseModel, ABC):
     """Base of all method configs; a subclass narrows `type` to a literal and adds its dials as fields.
 
     Class metadata: `family` groups methods on the leaderboard, `source` is the paper, `learning_rates` the range (low,
-    high) of a log-uniform search, `dials` the fields that set the number of trainable parameters.
+    high) of a log-uniform search, `dials` the fields that set the number of trainable parameters, the one that `params`
+    turns first. `examples` are settings under which the conformance kit attaches the method, where its defaults are not
+    enough or do not fit a model of width 64. `why_slow` explains a step that costs more than 1.6 of full fine-tuning's.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,6 +65,8 @@ class Method(BaseModel, ABC):
     formula: ClassVar[str]
     learning_rates: ClassVar[tuple[float, float]]
     dials: ClassVar[tuple[str, ...]] = ()
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ()
+    why_slow: ClassVar[str] = ""
 
     type: str
     targets: tuple[str, ...] = Field(
@@ -45,12 +74,71 @@ class Method(BaseModel, ABC):
         min_length=1,
         description="Name endings of the modules that the method may touch; the same for all methods of a comparison.",
     )
+    params: str | int | None = Field(
+        default=None,
+        description='Instead of a dial: trainable values as a share of the base\'s parameters ("0.5%") or as a count.',
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_are_not_given(cls, given: Any) -> Any:
+        """Read a config that was written whole as it was asked for: without the keys that are at their defaults."""
+        if not isinstance(given, dict):
+            return given
+        apart = {"type", "params", *(cls.dials if given.get("params") is not None else ())}
+        optional = {key: field.default for key, field in cls.model_fields.items() if not field.is_required()}
+        defaults = {key: (value, to_jsonable_python(value)) for key, value in optional.items() if key not in apart}
+        if not defaults.keys() <= given.keys():
+            return given
+        return {key: value for key, value in given.items() if key not in defaults or value not in defaults[key]}
 
     @model_validator(mode="after")
     def _targets_are_distinct(self) -> "Method":
         if len(set(self.targets)) < len(self.targets):
             raise ValueError(f"targets = {list(self.targets)} names a module twice; list every name ending once")
         return self
+
+    @field_validator("params", mode="before")
+    @classmethod
+    def _params_are_a_share_or_a_count(cls, given: Any) -> str | int | None:
+        return None if given is None else checked_params(given)
+
+    @model_validator(mode="after")
+    def _params_turn_a_free_dial(self) -> "Method":
+        if self.params is None:
+            return self
+        if self.dial is None:
+            raise ValueError(f"params = {self.params!r}, but no dial of {self.type!r} sets the count; leave params out")
+        if self.dial.name in self.model_fields_set:
+            raise ValueError(
+                f"params = {self.params!r} is given together with {self.dial.name}, which it decides; give one of them"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_the_dial_that_params_turns(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out `params` where it is not used, and the default of the dial where it is."""
+        settings: dict[str, Any] = dump(self)
+        if self.params is None:
+            settings.pop("params", None)
+        elif not self.resolved and self.dial is not None:
+            settings.pop(self.dial.name, None)
+        return settings
+
+    @property
+    def dial(self) -> Dial | None:
+        """What `params` turns: the first number among `dials`; None where nothing sets the count by degrees."""
+        for name in self.dials:
+            field = type(self).model_fields[name]
+            kinds = {field.annotation, *get_args(field.annotation)} & {int, float}
+            if kinds:
+                return _dial(name, field.metadata, whole=float not in kinds)
+        return None
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the dial is set: always without `params`, with it once `budget.resolve` has."""
+        return self.params is None or (self.dial is not None and self.dial.name in self.model_fields_set)
 
     @property
     def changes_base(self) -> bool:
@@ -71,6 +159,11 @@ class Method(BaseModel, ABC):
     def needs_calibration(self) -> bool:
         """Whether `attach` must be given token ids of training prompts."""
         return False
+
+    @property
+    def mergeable(self) -> bool | None:
+        """Whether the trained model can be written as plain weights, on which rollouts run; None if attaching tells."""
+        return True
 
     @property
     def optimizer(self) -> str:
@@ -95,6 +188,20 @@ class Method(BaseModel, ABC):
     def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
         """What shows that the attached model is not this method (one sentence each); empty when all is well."""
         return []
+
+    def problems_at_end(self, handle: "Handle", optimizer: "torch.optim.Optimizer | None") -> list[str]:
+        """What shows that this method was not trained (one sentence each); `optimizer` is what trained, if known."""
+        return []
+
+
+def _dial(name: str, bounds: Sequence[Any], whole: bool) -> Dial:
+    """Return the dial `name` within pydantic's `bounds`, and from 1 if it is whole, from just above 0 if it is not."""
+    step = 1.0 if whole else SMALLEST
+    low, high = step, math.inf
+    for bound in bounds:
+        low = max(low, getattr(bound, "ge", low), getattr(bound, "gt", low - step) + step)
+        high = min(high, getattr(bound, "le", high), getattr(bound, "lt", high + step) - step)
+    return Dial(name, low, high, whole)
 
 
 def target_weights(shapes: Mapping[str, Shape], targets: Sequence[str]) -> dict[str, Shape]:

@@ -14,6 +14,8 @@ from pathlib import Path
 from methods.errors import MethodError
 
 _ASSIGNED_TYPE = re.compile(r"self\.peft_type = PeftType\.(\w+)")
+_COMPARED_START = re.compile(r"""init_lora_weights(?:\.lower\(\))?(?: == |\.startswith\()"(\w+)\"""")
+_SEED_FIELD = re.compile(r"seed|prng")
 
 
 @cache
@@ -50,6 +52,18 @@ def config_fields(peft_type: str) -> frozenset[str]:
     classes = _classes(config_files()[peft_type])
     own = next(node for node in classes.values() if peft_type in _ASSIGNED_TYPE.findall(ast.unparse(node)))
     return frozenset(_fields(own, classes))
+
+
+def seed_fields(peft_type: str) -> list[str]:
+    """Return the sorted fields of the config of `peft_type` that seed PEFT's own random draws."""
+    return sorted(name for name in config_fields(peft_type) if _SEED_FIELD.search(name))
+
+
+@cache
+def lora_starts() -> list[str]:
+    """Return the sorted named values of `init_lora_weights` that LoRA layers of the installed release act upon."""
+    layer = _root() / "tuners" / "lora" / "layer.py"
+    return sorted(set(_COMPARED_START.findall(layer.read_text(encoding="utf-8"))))
 
 
 def _fields(node: ast.ClassDef, siblings: dict[str, ast.ClassDef]) -> set[str]:

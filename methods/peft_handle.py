@@ -6,12 +6,14 @@ each merged matrix on a float32 copy of its layer.
 
 import copy
 import dataclasses
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from peft import PeftConfig, PeftModel, get_peft_model
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
+from peft.tuners._buffer_dict import BufferDict
 from peft.tuners.adaption_prompt.layer import AdaptedAttention
 from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
 from peft.utils.other import AuxiliaryTrainingWrapper
@@ -21,46 +23,87 @@ from transformers import PreTrainedModel
 
 from methods.digest import digests
 from methods.errors import MethodError
-from methods.handle import Handle
-from methods.method import Method
-from methods.peft_method import AnyPeft, PeftMethod
+from methods.handle import NO_WEIGHT_DECAY, Handle
+from methods.method import Calibration, Method
+from methods.peft_butterfly import stand_in_for_cuda
+from methods.peft_calibration import after_adapters, before_adapters
+from methods.peft_method import PeftMethod
 from methods.plain import PlainView, as_it_is
 from methods.seeding import forked_random_state
 from methods.targets import linear_targets
 
+GAINS = re.compile(r"lora_magnitude_vector|ia3_l|road_alpha|boft_s|psoft_R\..*vector_[ab]")
+"""Adapters that multiply weights or outputs: decay would pull them to zero, and the model away from the base."""
 
-def attach_adapters(method: PeftMethod, model: PreTrainedModel, seed: int) -> "PeftHandle":
+
+def attach_adapters(
+    method: PeftMethod, model: PreTrainedModel, seed: int, calibration: Calibration | None = None
+) -> "PeftHandle":
     """Wrap `model` in place with the adapters of `method`.
 
-    Raises `MethodError` with PEFT's own reason when it refuses.
+    Raises `MethodError` with PEFT's own reason when it refuses, and for a start that lacks its calibration prompts.
     """
-    if not isinstance(method, AnyPeft):
+    if method.needs_linear_targets():
         linear_targets(model, method.targets)
+    shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+    config = adapter_config(method, method.config_fields(shapes, seed))
     view = PlainView(model)
     before = digests(view.tensors(model, as_it_is))
-    config = adapter_config(method)
     with forked_random_state(seed):
-        try:
-            wrapped = get_peft_model(model, config, autocast_adapter_dtype=True)
-        except (ValueError, TypeError, NotImplementedError) as refusal:
-            raise MethodError(
-                f"PEFT cannot put {method.adapter_type()} on {type(model).__name__}: {_one_line(refusal)}"
-            ) from refusal
-    handle = PeftHandle(wrapped, view, method, seed, before)
+        wrapped = _wrapped(method, model, config, calibration)
+    if any(parameter.dtype != torch.float32 for parameter in wrapped.parameters() if parameter.requires_grad):
+        wrapped.float()  # copies of base tensors are trained: as in full fine-tuning, layers refuse mixed dtypes
+    handle = method.handle_class()(wrapped, view, method, seed, before)
     _refuse_untying(handle)
     return handle
 
 
-def adapter_config(method: PeftMethod) -> PeftConfig:
-    """Build the PEFT config that `method` asks for."""
+def adapter_config(method: PeftMethod, fields: dict[str, Any] | None = None) -> PeftConfig:
+    """Build the PEFT config that `method` asks for, of its own fields or of complete ones."""
     kind = method.adapter_type()
     config_class = PEFT_TYPE_TO_CONFIG_MAPPING[PeftType[kind]]
+    chosen = method.adapter_fields() if fields is None else fields
     try:
-        return config_class(task_type="CAUSAL_LM", **method.adapter_fields())
+        return config_class(task_type="CAUSAL_LM", **chosen)
     except (ValueError, TypeError) as refusal:
+        raise MethodError(f"PEFT refuses the {kind} settings {chosen}: {_one_line(refusal)}") from refusal
+
+
+def _wrapped(
+    method: PeftMethod, model: PreTrainedModel, config: PeftConfig, calibration: Calibration | None
+) -> PeftModel:
+    prompts = calibration if method.needs_calibration else None
+    if method.needs_calibration and not prompts:
         raise MethodError(
-            f"PEFT refuses the {kind} settings {method.adapter_fields()}: {_one_line(refusal)}"
+            f"{method.type!r} starts from what training prompts do in the model; give attach their token ids"
+        )
+    if method.adapter_type() == "BOFT":
+        stand_in_for_cuda()
+    try:
+        if prompts:
+            before_adapters(method.lora_start, model, config, prompts)
+        wrapped = get_peft_model(model, config, autocast_adapter_dtype=True)
+        if prompts:
+            after_adapters(method.lora_start, wrapped, config, prompts)
+    except (ValueError, TypeError, NotImplementedError) as refusal:
+        raise MethodError(
+            f"PEFT cannot put {method.adapter_type()} on {type(model).__name__}: {_one_line(refusal)}"
         ) from refusal
+    for name, parameter in wrapped.named_parameters():
+        if ".ranknum." in name:  # AdaLoRA's constant divisor, which PEFT's cast to float32 makes trainable
+            parameter.requires_grad_(False)
+    _register_indices(wrapped)
+    return wrapped
+
+
+def _register_indices(model: PeftModel) -> None:
+    """Make buffers of the indices that PEFT draws and keeps in plain dicts, which no state dict and no `to` sees."""
+    for layer in model.modules():
+        if isinstance(layer, BaseTunerLayer):
+            plain = {name: held for name, held in vars(layer).items() if type(held) is dict and name[0] != "_"}
+            for name, held in plain.items():
+                if torch.is_tensor(held.get("default")):
+                    setattr(layer, name, BufferDict(held, persistent=True))
 
 
 def _refuse_untying(handle: "PeftHandle") -> None:
@@ -122,8 +165,8 @@ class PeftHandle(Handle):
                 f"a {type(module).__name__} was merged in place, which loses bits; "
                 "use rollout_weights() instead of merge_adapter()"
             )
-        duplicate = copy.deepcopy(module)
-        self.unwrapped(duplicate).float()
+        duplicate: Any = _twin(module)
+        _copy_weights(self.unwrapped(duplicate))
         if hasattr(duplicate, "unload_and_optionally_merge_module"):
             plain = duplicate.unload_and_optionally_merge_module(merge=True, safe_merge=False, adapter_names=None)
         else:
@@ -144,6 +187,18 @@ class PeftHandle(Handle):
             return _one_line(refusal)
         return None
 
+    def rate_factor(self, name: str) -> float:
+        """Return what the learning rate of the trainable tensor `name` is multiplied with."""
+        return 1.0
+
+    def parameter_groups(self, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]:
+        """Return optimizer groups over the trainable tensors; norms, biases and gains (around one) are not decayed."""
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        for name, parameter in self.trainable():
+            decay = 0.0 if NO_WEIGHT_DECAY.search(name) or GAINS.search(name) else weight_decay
+            groups.setdefault((learning_rate * self.rate_factor(name), decay), []).append(parameter)
+        return [{"params": members, "lr": rate, "weight_decay": decay} for (rate, decay), members in groups.items()]
+
     def after_step(self, step: int) -> None:
         """Let AdaLoRA reallocate its ranks; PEFT only does so when asked after every step."""
         allocate = getattr(self.model.base_model, "update_and_allocate", None)
@@ -151,7 +206,7 @@ class PeftHandle(Handle):
             allocate(step)
 
     def adapter_tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield (name, tensor) of everything in the state dict that PEFT added to the base for this method.
+        """Yield (name, tensor) of everything that PEFT added to the base for this method.
 
         Other adapters (a trainer's reference copy) are not the method's.
         """
@@ -172,7 +227,7 @@ class PeftHandle(Handle):
 
     def realised(self) -> dict[str, Any]:
         config = {
-            field.name: _plain_value(getattr(self.config, field.name)) for field in dataclasses.fields(self.config)
+            field.name: plain_value(getattr(self.config, field.name)) for field in dataclasses.fields(self.config)
         }
         layers = sum(isinstance(module, BaseTunerLayer) for module in self.live.modules())
         return {
@@ -185,14 +240,39 @@ class PeftHandle(Handle):
         }
 
 
-def _plain_value(value: Any) -> Any:
+def _twin(module: nn.Module) -> nn.Module:
+    """Return a module tree over the same tensors whose containers are its own.
+
+    Merging fills and empties containers, and writes to the base layer, which `_copy_weights` makes safe; a deep copy
+    would cost as much as a rollout on small models.
+    """
+    twin = module.__new__(type(module))
+    own = {
+        name: copy.copy(value) if isinstance(value, dict | list | set) else value
+        for name, value in vars(module).items()
+    }
+    twin.__dict__.update(own)
+    for name, child in module._modules.items():
+        twin._modules[name] = None if child is None else _twin(child)
+    return twin
+
+
+def _copy_weights(module: nn.Module) -> None:
+    """Give `module` float32 copies of its own parameters."""
+    for name, parameter in module._parameters.items():
+        if parameter is not None:
+            weight = parameter.detach().to(torch.float32, copy=True)
+            module._parameters[name] = nn.Parameter(weight, requires_grad=parameter.requires_grad)
+
+
+def plain_value(value: Any) -> Any:
     """Return `value` as JSON can hold it: sets sorted, enums and nested configs as text or dicts."""
     if isinstance(value, set | frozenset):
         return sorted(value, key=str)
     if isinstance(value, dict):
-        return {str(key): _plain_value(item) for key, item in value.items()}
+        return {str(key): plain_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain_value(item) for item in value]
+        return [plain_value(item) for item in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain_value(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: plain_value(getattr(value, field.name)) for field in dataclasses.fields(value)}
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)

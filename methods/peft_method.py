@@ -1,31 +1,77 @@
-"""Methods that PEFT implements: named ones (LoRA, PiSSA) and any PEFT config by name.
+"""Methods that PEFT implements: what they share, LoRA and PiSSA, and any PEFT config by name.
 
-An entry is a small class: which PEFT type it is, how its fields become PEFT's, and which tensors it must train. The
-attaching itself is in `peft_handle`.
+The other named ones are rows of a table (`peft_table`). The attaching itself is in `peft_handle`.
 """
 
+import math
+import re
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from methods import peft_catalog
 from methods.errors import did_you_mean
-from methods.method import Calibration, Method, Shape, target_weights
+from methods.method import LINEAR_TARGETS, Calibration, Dial, Method, Shape, target_weights
+from methods.ranks import refuse_above_sides
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from methods.handle import Handle
     from methods.measurement import BaseObservation
+    from methods.peft_handle import PeftHandle
+
+    HandleClass = type[PeftHandle]  # inside a config, `type` is a key
 
 PEFT_PREFIX = "base_model.model."
 """What PEFT puts before the base's module paths."""
 
+TARGET_GROUPS: dict[str, tuple[str, ...]] = {
+    "all-linear": LINEAR_TARGETS,
+    "attention": LINEAR_TARGETS[:4],
+    "mlp": LINEAR_TARGETS[4:],
+}
+"""Names that `targets` takes for groups of modules."""
+
+BASE_MOVING_STARTS = ("pissa", "pissa_niter", "olora", "loftq", "corda", "lora_ga")
+"""Values of init_lora_weights that take the start out of the base."""
+
+DATA_DRIVEN_STARTS = ("eva", "corda", "lora_ga")
+"""Values of init_lora_weights that look at training prompts."""
+
 
 class PeftMethod(Method):
     """A method whose adapters PEFT builds."""
+
+    @field_validator("targets", mode="before")
+    @classmethod
+    def _group_of_targets(cls, given: Any) -> Any:
+        if not isinstance(given, str):
+            return given
+        if given not in TARGET_GROUPS:
+            raise ValueError(
+                f"targets = {given!r} is no group of modules{did_you_mean(given, TARGET_GROUPS)}; give one of "
+                f"{', '.join(TARGET_GROUPS)}, or a list of name endings"
+            )
+        return TARGET_GROUPS[given]
+
+    @model_validator(mode="after")
+    def _known_to_this_release(self) -> "PeftMethod":
+        kind, types = self.adapter_type(), peft_catalog.peft_types()
+        if kind not in types:
+            raise ValueError(
+                f"PEFT {peft_catalog.release()} has no type {kind!r}{did_you_mean(kind, types)}, which "
+                f"{self.type!r} asks for; it has {', '.join(types)}"
+            )
+        start, starts = self.lora_start.removesuffix("_niter"), peft_catalog.lora_starts()
+        if kind == "LORA" and start and start not in starts:
+            raise ValueError(
+                f"PEFT {peft_catalog.release()} has no LoRA start {start!r}{did_you_mean(start, starts)}, which "
+                f"{self.type!r} asks for; it has {', '.join(starts)}"
+            )
+        return self
 
     def adapter_type(self) -> str:
         """Return the PEFT type, e.g. "LORA"."""
@@ -33,17 +79,56 @@ class PeftMethod(Method):
 
     @abstractmethod
     def adapter_fields(self) -> dict[str, Any]:
-        """Return the fields of the PEFT config, without task type."""
+        """Return the fields of the PEFT config, without task type and seed.
+
+        What follows from the sizes of the base is None where the user left it out.
+        """
+
+    def fields_on(self, shapes: Mapping[str, Shape]) -> dict[str, Any]:
+        """Return `adapter_fields` fitted to a base with parameter `shapes`; raises `MethodError` for a misfit."""
+        return self.adapter_fields()
+
+    def config_fields(self, shapes: Mapping[str, Shape], seed: int) -> dict[str, Any]:
+        """Return all fields of the PEFT config on a base with parameter `shapes`.
+
+        Whatever PEFT draws from a seed of its own ("random_seed", "projection_prng_key", ...) is drawn from `seed`.
+        """
+        return dict.fromkeys(peft_catalog.seed_fields(self.adapter_type()), seed) | self.fields_on(shapes)
+
+    @property
+    def lora_start(self) -> str:
+        """The named LoRA start, without a number at its end ("pissa_niter"); "" for none."""
+        chosen = self.adapter_fields().get("init_lora_weights")
+        return re.sub(r"_\d+$", "", chosen.lower()) if isinstance(chosen, str) else ""
+
+    @property
+    def changes_base(self) -> bool:
+        return self.lora_start in BASE_MOVING_STARTS
+
+    @property
+    def needs_calibration(self) -> bool:
+        return self.lora_start in DATA_DRIVEN_STARTS
+
+    def needs_linear_targets(self) -> bool:
+        """Whether every target must name linear modules of the base."""
+        return True
+
+    def handle_class(self) -> "HandleClass":
+        """Return the class of the handle that `attach` gives."""
+        from methods.peft_handle import PeftHandle
+
+        return PeftHandle
 
     def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
         from methods.peft_handle import attach_adapters
 
-        return attach_adapters(self, model, seed)
+        return attach_adapters(self, model, seed, calibration)
 
     def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
         from methods.peft_checks import adapter_problems
+        from methods.peft_starts import start_problems
 
-        return adapter_problems(self, handle, base)
+        return adapter_problems(self, handle, base) + start_problems(self.lora_start, handle, base)
 
 
 class LowRank(PeftMethod):
@@ -62,10 +147,11 @@ class LowRank(PeftMethod):
         return {"r": self.rank, "lora_dropout": 0.0, "bias": "none", "target_modules": list(self.targets)}
 
     def expected_trainable(self, shapes: Mapping[str, Shape]) -> dict[str, Shape | None]:
+        rank = self.fields_on(shapes)["r"]
         expected: dict[str, Shape | None] = {}
         for path, (out_features, in_features) in target_weights(shapes, self.targets).items():
-            expected[f"{PEFT_PREFIX}{path}.lora_A.default.weight"] = (self.rank, in_features)
-            expected[f"{PEFT_PREFIX}{path}.lora_B.default.weight"] = (out_features, self.rank)
+            expected[f"{PEFT_PREFIX}{path}.lora_A.default.weight"] = (rank, in_features)
+            expected[f"{PEFT_PREFIX}{path}.lora_B.default.weight"] = (out_features, rank)
         return expected
 
 
@@ -114,10 +200,6 @@ class Pissa(LowRank):
     )
 
     @property
-    def changes_base(self) -> bool:
-        return True
-
-    @property
     def depends_on_seed(self) -> bool:
         return self.svd_iterations is not None
 
@@ -125,27 +207,36 @@ class Pissa(LowRank):
         start = "pissa" if self.svd_iterations is None else f"pissa_niter_{self.svd_iterations}"
         return super().adapter_fields() | {"lora_alpha": self.alpha or self.rank, "init_lora_weights": start}
 
-    def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from methods.peft_checks import principal_start_problems
-
-        exact = self.svd_iterations is None
-        return super().problems_at_start(handle, base) + principal_start_problems(
-            handle, base, self.rank, self.targets, exact
-        )
+    def fields_on(self, shapes: Mapping[str, Shape]) -> dict[str, Any]:
+        refuse_above_sides(target_weights(shapes, self.targets), "rank", self.rank)
+        return self.adapter_fields()
 
 
 IDENTITY_SETTINGS: dict[str, dict[str, Any]] = {"C3A": {"init_weights": True}, "FOURIERFT": {"init_weights": True}}
 """Types whose PEFT default start differs from the base although a start at the base exists: that one is our default."""
 
-NOT_IDENTITY = frozenset(
-    {"VBLORA", "UNILORA", "PROMPT_TUNING", "PREFIX_TUNING", "P_TUNING", "CPT", "CARTRIDGE", "MULTITASK_PROMPT_TUNING"}
-)
+PROMPTS = frozenset({"PROMPT_TUNING", "PREFIX_TUNING", "P_TUNING", "CPT", "CARTRIDGE", "MULTITASK_PROMPT_TUNING"})
+"""Types that add virtual tokens, which no weight can hold."""
+
+NOT_IDENTITY = PROMPTS | {"VBLORA", "UNILORA"}
 """Types that by construction do not start at the base."""
 
 OWN_TARGETS = frozenset({"LN_TUNING", "TRAINABLE_TOKENS", "ADAPTION_PROMPT", "SHADOW", "BEFT"})
 """Types whose modules are not the linear ones: without explicit targets PEFT's own choice stands."""
 
-BASE_MOVING_STARTS = ("pissa", "olora", "loftq", "corda", "lora_ga")
+DIALS = ("r", "n_frequency", "block_size", "num_virtual_tokens", "theta_d_length")
+"""Fields that set how much a type trains; the first that its config has is the one that `params` turns."""
+
+OWN_DIALS = {
+    "ADALORA": ("init_r",),
+    "BOFT": ("boft_block_size",),
+    "OFT": ("oft_block_size",),
+    "OSF": ("effective_rank",),
+    "TINYLORA": ("u",),
+    "UNILORA": ("theta_d_length",),
+}
+"""Types that another field sizes, whatever of `DIALS` their config has."""
+
 RESERVED = {
     "target_modules": "targets",
     "peft_type": "peft_type",
@@ -174,15 +265,8 @@ class AnyPeft(PeftMethod):
     )
 
     @model_validator(mode="after")
-    def _known_to_this_release(self) -> "AnyPeft":
-        kind = self.adapter_type()
-        types = peft_catalog.peft_types()
-        if kind not in types:
-            raise ValueError(
-                f"peft_type {self.peft_type!r} is not in PEFT {peft_catalog.release()}{did_you_mean(kind, types)}; "
-                f"it has {', '.join(types)}"
-            )
-        fields = peft_catalog.config_fields(kind) - RESERVED.keys()
+    def _keys_are_fields(self) -> "AnyPeft":
+        fields = peft_catalog.config_fields(self.adapter_type()) - RESERVED.keys()
         for key, value in self.settings().items():
             self._check_key(key, value, fields)
         return self
@@ -221,9 +305,19 @@ class AnyPeft(PeftMethod):
         has_targets = "target_modules" in peft_catalog.config_fields(kind)
         return has_targets and (kind not in OWN_TARGETS or "targets" in self.model_fields_set)
 
+    def needs_linear_targets(self) -> bool:
+        return False
+
     @property
-    def changes_base(self) -> bool:
-        return str(self.settings().get("init_lora_weights", "")).lower().startswith(BASE_MOVING_STARTS)
+    def mergeable(self) -> bool | None:
+        return False if self.adapter_type() in PROMPTS else None
+
+    @property
+    def dial(self) -> Dial | None:
+        kind = self.adapter_type()
+        known = peft_catalog.config_fields(kind) if kind in peft_catalog.peft_types() else ()
+        name = next((name for name in OWN_DIALS.get(kind, DIALS) if name in known), None)
+        return Dial(name, 1, math.inf, whole=True) if name else None
 
     @property
     def identity_at_start(self) -> bool:

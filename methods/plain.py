@@ -6,7 +6,7 @@ model is a second module tree over the *same* tensors, and merged matrices are b
 """
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 
 import torch
@@ -25,13 +25,16 @@ def as_it_is(module: nn.Module) -> nn.Module:
 class PlainView:
     """The module tree of a model as it was before a method was attached.
 
-    Build it *before* attaching. `names` are the base's parameter names, tied ones once.
+    Build it *before* attaching. `names` are the base's parameter names, tied ones once; `second_names` those under
+    which a tied one is found again.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
         shared = {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}
         self.model: PreTrainedModel = copy.deepcopy(model, shared).eval()
         self.names: tuple[str, ...] = tuple(name for name, _ in model.named_parameters())
+        every = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+        self.second_names: frozenset[str] = frozenset(every.difference(self.names))
 
     def link(self, live: nn.Module, unwrap: Unwrap) -> None:
         """Hang the tensors of `live`, each module seen through `unwrap`, into the plain model."""
@@ -42,13 +45,41 @@ class PlainView:
                 setattr(plain, name, source._buffers.get(name))
 
     def tensors(self, live: nn.Module, unwrap: Unwrap) -> Iterator[tuple[str, nn.Parameter]]:
-        """Yield (base parameter name, parameter of `live` seen through `unwrap`), one module at a time."""
+        """Yield (base parameter name, parameter of `live` seen through `unwrap`), one module at a time.
+
+        A bias that `unwrap` gives to a module of the base that has none is yielded too, under the name it would have.
+        """
         known = set(self.names)
         for path, plain, source in _pairs(self.model, live, unwrap):
             for name in plain._parameters:
                 full = f"{path}.{name}" if path else name
-                if full in known:
+                added = full not in self.second_names and source._parameters.get(name) is not None
+                if full in known or added:
                     yield full, source.get_parameter(name)
+
+    def buffers(self, live: nn.Module, unwrap: Unwrap) -> Iterator[Tensor]:
+        """Yield the buffers of `live`, seen through `unwrap`, that the base has too."""
+        for _, plain, source in _pairs(self.model, live, unwrap):
+            for name in plain._buffers:
+                buffer = source._buffers.get(name)
+                if buffer is not None:
+                    yield buffer
+
+
+def fill(model: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
+    """Copy `weights` into `model`, with a bias where a linear module has none; return the names that have no place."""
+    modules, odd = dict(model.named_modules()), []
+    for name, tensor in weights.items():
+        path, _, leaf = name.rpartition(".")
+        module = modules.get(path)
+        if module is None or leaf not in module._parameters:
+            odd.append(name)
+        elif module._parameters[leaf] is None:
+            module.register_parameter(leaf, nn.Parameter(tensor.clone()))
+        else:
+            with torch.no_grad():
+                module.get_parameter(leaf).copy_(tensor)
+    return odd
 
 
 def _pairs(

@@ -5,21 +5,49 @@ loaded only when asked for. Nothing here imports torch.
 """
 
 import inspect
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from itertools import product
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticUndefined
 
-from methods.errors import MethodError, did_you_mean
-from methods.full import Full
+from methods.bitfit import Bitfit
+from methods.errors import MethodError, did_you_mean, first_problem
+from methods.full import Full, FullSgd
+from methods.lift import Lift
+from methods.low_rank import Geora, LoraNull, LoraXs, Milora, Oplora, Rlmo, Rlpo
 from methods.mask import Mask
 from methods.method import Method
 from methods.peft_method import AnyPeft, Lora, Pissa
+from methods.peft_table import PEFT_ENTRIES
+from methods.spectral import Iso, Svf
+from methods.steering import Steering
 
 GROUP = "rlvr_bench.methods"
-BUILT_IN: dict[str, type[Method]] = {"full": Full, "lora": Lora, "pissa": Pissa, "mask": Mask, "peft": AnyPeft}
+BUILT_IN: dict[str, type[Method]] = {
+    "full": Full,
+    "lora": Lora,
+    "pissa": Pissa,
+    "mask": Mask,
+    "peft": AnyPeft,
+    "milora": Milora,
+    "rlpo": Rlpo,
+    "rlmo": Rlmo,
+    "geora": Geora,
+    "lora-null": LoraNull,
+    "oplora": Oplora,
+    "lora-xs": LoraXs,
+    "full-sgd": FullSgd,
+    "lift": Lift,
+    "svf": Svf,
+    "iso": Iso,
+    "steering": Steering,
+    "bitfit": Bitfit,
+    **PEFT_ENTRIES,
+}
 
 
 class FieldDescription(BaseModel):
@@ -32,7 +60,7 @@ class FieldDescription(BaseModel):
 
 
 class MethodDescription(BaseModel):
-    """What `methods show` prints."""
+    """What `methods show` prints; properties of a config are those at its defaults, None when it has none."""
 
     type: str
     summary: str
@@ -41,12 +69,20 @@ class MethodDescription(BaseModel):
     formula: str
     learning_rates: tuple[float, float]
     dials: tuple[str, ...]
+    params_turns: str | None
+    optimizer: str | None
+    mergeable: bool | None
+    identity_at_start: bool | None
+    changes_base: bool | None
+    needs_calibration: bool | None
     fields: list[FieldDescription]
 
 
 @cache
-def _plugins() -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=GROUP)}
+def _plugins() -> dict[str, tuple[EntryPoint, ...]]:
+    """Return name -> the entry points of that name; more than one is a clash."""
+    entries = entry_points(group=GROUP)
+    return {name: tuple(entries.select(name=name)) for name in entries.names}
 
 
 def names() -> list[str]:
@@ -55,14 +91,31 @@ def names() -> list[str]:
 
 
 def method_class(name: str) -> type[Method]:
-    """Return the config class of type `name`; raises `MethodError` when it is unknown or a plug-in is no method."""
+    """Return the config class of type `name`.
+
+    Raises `MethodError` when it is unknown, when two packages claim it, or when a plug-in is no method.
+    """
+    entries = _plugins().get(name, ())
+    _refuse_clash(name, entries)
     if name in BUILT_IN:
         return BUILT_IN[name]
-    if name not in _plugins():
+    if not entries:
         raise MethodError(f"unknown method {name!r}{did_you_mean(name, names())}; known are {', '.join(names())}")
-    source = _plugins()[name].value
+    return _loaded(name, entries[0])
+
+
+def _refuse_clash(name: str, entries: Sequence[EntryPoint]) -> None:
+    claims = ["this package"] * (name in BUILT_IN) + sorted({entry.value for entry in entries})
+    if len(claims) > 1:
+        raise MethodError(
+            f"method {name!r} is registered by {' and by '.join(claims)}; rename an entry point, or uninstall it"
+        )
+
+
+def _loaded(name: str, entry: EntryPoint) -> type[Method]:
+    source = entry.value
     try:
-        loaded = _plugins()[name].load()
+        loaded = entry.load()
     except (ImportError, AttributeError) as failure:
         raise MethodError(f"plug-in method {name!r} ({source}) cannot be imported: {failure}") from failure
     if not (isinstance(loaded, type) and issubclass(loaded, Method)) or inspect.isabstract(loaded):
@@ -87,25 +140,35 @@ def create(settings: dict[str, Any]) -> Method:
     try:
         return chosen(**settings)
     except ValidationError as invalid:
-        raise MethodError(_sentence(str(settings["type"]), chosen, invalid)) from invalid
+        raise MethodError(first_problem(f"method {settings['type']!r}", chosen, invalid)) from invalid
 
 
-def _sentence(name: str, chosen: type[Method], invalid: ValidationError) -> str:
-    first = invalid.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    keys = sorted(chosen.model_fields)
-    if first["type"] == "extra_forbidden":
-        return f"method {name!r} has no key {key!r}{did_you_mean(key, keys)}; its keys are {', '.join(keys)}"
-    if first["type"] == "missing":
-        return f"method {name!r} needs the key {key!r}: {chosen.model_fields[key].description}"
-    if first["type"] == "value_error":
-        return f"method {name!r}: {first['msg'].removeprefix('Value error, ')}"
-    return f"method {name!r}: {key} = {first['input']!r}, but {first['msg'][0].lower()}{first['msg'][1:]}"
+def default(name: str) -> Method | None:
+    """Return type `name` at its defaults, a required choice at its first value; None when a required key is free."""
+    return next(_at_defaults(name), None)
+
+
+def examples(name: str) -> list[Method]:
+    """Return the configs of type `name` that stand for it in the conformance kit: its examples, else its defaults."""
+    chosen = method_class(name)
+    return [create({"type": name} | settings) for settings in chosen.examples] or list(_at_defaults(name))
+
+
+def _at_defaults(name: str) -> Iterator[Method]:
+    """Yield one config for each combination of the choices that type `name` requires."""
+    required = {key: info for key, info in method_class(name).model_fields.items() if info.is_required()}
+    choices = [
+        get_args(info.annotation) if get_origin(info.annotation) is Literal else () for info in required.values()
+    ]
+    for chosen in product(*choices):
+        yield create({"type": name} | dict(zip(required, chosen, strict=True)))
 
 
 def describe(name: str) -> MethodDescription:
     """Return what there is to know of type `name` without a model."""
-    chosen = method_class(name)
+    chosen, usual = method_class(name), default(name)
+    turned = usual.dial if usual else None
+    hidden = {"type", "params"} if usual and not turned else {"type"}
     return MethodDescription(
         type=name,
         summary=(chosen.__doc__ or "").strip().splitlines()[0],
@@ -114,7 +177,13 @@ def describe(name: str) -> MethodDescription:
         formula=chosen.formula,
         learning_rates=chosen.learning_rates,
         dials=chosen.dials,
-        fields=[_field(chosen, key) for key in chosen.model_fields if key != "type"],
+        params_turns=turned.name if turned else None,
+        optimizer=usual and usual.optimizer,
+        mergeable=usual and usual.mergeable,
+        identity_at_start=usual and usual.identity_at_start,
+        changes_base=usual and usual.changes_base,
+        needs_calibration=usual and usual.needs_calibration,
+        fields=[_field(chosen, key) for key in chosen.model_fields if key not in hidden],
     )
 
 

@@ -12,25 +12,35 @@ from torch import Tensor
 from methods.mask import Mask
 
 
-def select_entries(method: Mask, weight: Tensor, name: str, seed: int) -> Tensor:
+def select_entries(method: Mask, weight: Tensor, name: str, seed: int, evidence: Tensor | None = None) -> Tensor:
     """Return the sorted flat indices (int64, CPU) of the entries of `weight` (out, in) that `method` takes.
 
-    `name` and `seed` decide the random set, so that it does not depend on the order of matrices.
+    `name` and `seed` decide the random set, so that it does not depend on the order of matrices. `evidence` (out, in)
+    is the matrix's diagonal Fisher information, or the weight of the finished run at `tuned`, where the method asks.
     """
-    entries = weight.detach().double().cpu()
+    rank, total = method.rank_for(tuple(weight.shape)), weight.numel()
     count = method.count_for(tuple(weight.shape))
-    if method.principal_share is not None and method.low_share is not None:
-        union = _safe_of_shares(entries, method.rank_for(tuple(weight.shape)), method.principal_share, method.low_share)
-        return union if method.select == "safe" else random_entries(entries.numel(), len(union), name, seed)
     if method.select == "random":
-        return random_entries(entries.numel(), count, name, seed)
+        if not method.size_is_density:  # as many as the set that it is the control of
+            other = method.model_copy(update={"select": "safe" if method.tuned is None else "rl-subnetwork"})
+            count = len(select_entries(other, weight, name, seed, evidence))
+        return random_entries(total, count, name, seed)
+    if method.select == "rl-subnetwork":
+        return visibly_changed(weight, _needed(evidence))
+    if method.select == "fisher":
+        return largest(_needed(evidence).double().cpu(), count)
+    entries = weight.detach().double().cpu()
     if method.select == "low-magnitude":
         return smallest(entries.abs(), count)
-    reconstruction = low_rank_magnitude(entries, method.rank_for(tuple(weight.shape)))
+    if method.select == "top-magnitude":
+        return largest(entries.abs(), count)
+    reconstruction = low_rank_magnitude(entries, rank)
     if method.select == "principal":
-        return _complement(smallest(reconstruction, entries.numel() - count), entries.numel())
+        return largest(reconstruction, count)
     if method.select == "non-principal":
         return smallest(reconstruction, count)
+    if method.principal_share is not None and method.low_share is not None:
+        return _safe_of_shares(entries, reconstruction, method.principal_share, method.low_share)
     return _first_of_either(entries.abs(), reconstruction, count)
 
 
@@ -46,6 +56,12 @@ def low_rank_magnitude(weight: Tensor, rank: int) -> Tensor:
     return (leading @ (leading.T @ weight)).abs()
 
 
+def visibly_changed(weight: Tensor, tuned: Tensor) -> Tensor:
+    """Return the sorted flat indices of the entries that differ between `weight` and `tuned` in bfloat16."""
+    before, after = (tensor.detach().cpu().to(torch.bfloat16).reshape(-1) for tensor in (weight, tuned))
+    return (before != after).nonzero().reshape(-1)
+
+
 def smallest(magnitude: Tensor, count: int) -> Tensor:
     """Return the sorted flat indices of the `count` smallest entries, by selection instead of a full sort."""
     flat = magnitude.reshape(-1)
@@ -58,6 +74,13 @@ def smallest(magnitude: Tensor, count: int) -> Tensor:
     return taken.nonzero().reshape(-1)
 
 
+def largest(magnitude: Tensor, count: int) -> Tensor:
+    """Return the sorted flat indices of the `count` largest entries: all but the smallest."""
+    taken = torch.ones(magnitude.numel(), dtype=torch.bool)
+    taken[smallest(magnitude, magnitude.numel() - count)] = False
+    return taken.nonzero().reshape(-1)
+
+
 def random_entries(total: int, count: int, name: str, seed: int) -> Tensor:
     """Return `count` distinct sorted indices below `total`, uniform, a function of (`name`, `seed`)."""
     key = int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:7], "big")
@@ -65,10 +88,9 @@ def random_entries(total: int, count: int, name: str, seed: int) -> Tensor:
     return order[:count].sort().values
 
 
-def _complement(indices: Tensor, total: int) -> Tensor:
-    keep = torch.ones(total, dtype=torch.bool)
-    keep[indices] = False
-    return keep.nonzero().reshape(-1)
+def _needed(evidence: Tensor | None) -> Tensor:
+    assert evidence is not None, "attach_mask brings evidence for every select that asks for it"
+    return evidence
 
 
 def _first_of_either(first: Tensor, second: Tensor, count: int) -> Tensor:
@@ -84,9 +106,9 @@ def _ranks(magnitude: Tensor) -> Tensor:
     return ranks
 
 
-def _safe_of_shares(weight: Tensor, rank: int, principal_share: float, low_share: float) -> Tensor:
+def _safe_of_shares(weight: Tensor, reconstruction: Tensor, principal_share: float, low_share: float) -> Tensor:
     total = weight.numel()
     taken = torch.zeros(total, dtype=torch.bool)
     taken[smallest(weight.abs(), round(low_share * total))] = True
-    taken[smallest(low_rank_magnitude(weight, rank), total - round(principal_share * total))] = True
+    taken[smallest(reconstruction, total - round(principal_share * total))] = True
     return taken.nonzero().reshape(-1)

@@ -1,8 +1,9 @@
-"""From name endings to the modules of one model."""
+"""From name endings and layer numbers to the modules of one model."""
 
 from collections.abc import Sequence
 
 from torch import nn
+from transformers import PreTrainedModel
 
 from methods.errors import MethodError, did_you_mean
 from methods.method import ends_with
@@ -38,3 +39,12 @@ def _refuse_tied(model: nn.Module, chosen: Sequence[str]) -> None:
             raise MethodError(
                 f"target {path!r} shares its weight with {others[0]!r} (tied embeddings); leave it out of targets"
             )
+
+
+def decoder_layers(model: PreTrainedModel) -> dict[str, nn.Module]:
+    """Return path -> decoder layer of `model`, in order; raises `MethodError` for a model that has no list of them."""
+    count = model.config.num_hidden_layers
+    for path, module in model.named_modules():
+        if isinstance(module, nn.ModuleList) and len(module) == count:
+            return {f"{path}.{number}": layer for number, layer in enumerate(module)}
+    raise MethodError(f"{type(model).__name__} keeps no list of its {count} layers; choose a method without layers")

@@ -18,6 +18,9 @@ from bench.generate.backend import Completions, GenerationError, batches, check_
 from bench.generate.decoder_weights import DecoderWeights, LayerWeights, read_weights, refusal, rotations
 from bench.generate.sampling import draw, row_keys, uniforms
 
+_SHORTEST = 400
+"""Below so many multiplications a matrix of a batched product takes torch's slow loop: short prompts are padded."""
+
 
 class FastBackend:
     """Static-cache decoding of Llama, Qwen2 and Qwen3 models; `compute_dtype` is that of weights and activations."""
@@ -117,7 +120,7 @@ class _Cache:
 
     def __init__(self, weights: DecoderWeights, prompts: list[list[int]], max_new_tokens: int) -> None:
         self.rows, self.kv_heads = len(prompts), weights.kv_heads
-        self.prompt_length = max(len(prompt) for prompt in prompts)
+        self.prompt_length = max(_SHORTEST // weights.head_dim, *(len(prompt) for prompt in prompts))
         self.length = self.prompt_length + max_new_tokens
         shape = (len(weights.layers), self.rows * self.kv_heads)
         self.keys = torch.empty(*shape, weights.head_dim, self.length, dtype=weights.dtype)

@@ -1,4 +1,5 @@
-"""What training did to the weights.
+"""What training did to the weights: the KL anchor, the geometry of the update, and what bf16 lets through.
 
-In: the base model's weights and a handle's effective weights. Out: per-matrix figures and a summary for the run record.
+In: a base and a tuned checkpoint (folders, hub ids, adapters), or a cell's tensor pairs. Out: figures per matrix and a
+summary, each beside the same figure of null updates. Training, rollouts and verdicts are not its business.
 """

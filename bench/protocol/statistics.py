@@ -22,25 +22,17 @@ their own spread. Multiple comparisons are not controlled for.
 Outcomes are integers and stay exact in float64, so that results are the same bytes on every machine.
 """
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from bench.protocol import letters as letter_display
+from bench.protocol.bootstrap import resample_counts
+from bench.protocol.estimate import CONFIDENCE
+from bench.protocol.estimate import Estimate as Estimate
+from bench.protocol.random_effects import Floats as Floats
 
 RESAMPLES = 4000
-CONFIDENCE = 0.95
-
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean with its interval, all as fractions (a difference lies in [-1, 1])."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -71,7 +63,7 @@ def problem_draws(key: str, problems: int, resamples: int = RESAMPLES) -> Floats
     Args:
         key: what is compared; the same key gives the same draws.
     """
-    return _counts(f"problems/{key}", problems, resamples)
+    return resample_counts(f"problems/{key}", problems, resamples)
 
 
 def resampled_mean(outcomes: Floats, draws: Floats, key: str) -> Resampled:
@@ -84,45 +76,14 @@ def resampled_mean(outcomes: Floats, draws: Floats, key: str) -> Resampled:
         key: names the model; its seeds are drawn from it.
     """
     seeds, problems = outcomes.shape
-    seed_counts = _counts(f"seeds/{key}", seeds, len(draws))
+    seed_counts = resample_counts(f"seeds/{key}", seeds, len(draws))
     totals = ((seed_counts @ outcomes) * draws).sum(axis=1)
     return Resampled(float(outcomes.sum()) / outcomes.size, totals / (seeds * problems))
 
 
 def letters(distributions: dict[str, Resampled]) -> dict[str, str]:
-    """Return tie groups: two models share a letter when the interval of their difference holds zero.
-
-    Compact letter display by insertion and absorption (Piepho 2004, J. Comput. Graph. Stat. 13:456). "a" is the group
-    of the best mean. A model in between may carry several letters ("ab"): it is told apart from neither side.
-    """
+    """Return tie groups: two models share a letter when the interval of their difference holds zero."""
     order = sorted(distributions, key=lambda name: (-distributions[name].mean, name))
-    groups = [frozenset(order)] if order else []
-    for place, better in enumerate(order):
-        for worse in order[place + 1 :]:
-            if (distributions[better] - distributions[worse]).differs_from_zero():
-                groups = _absorb([part for group in groups for part in _split(group, better, worse)])
-    groups.sort(key=lambda group: sorted(order.index(name) for name in group))
-    return {name: "".join(_letter(i) for i, group in enumerate(groups) if name in group) for name in order}
-
-
-def _split(group: frozenset[str], one: str, other: str) -> list[frozenset[str]]:
-    return [group - {one}, group - {other}] if {one, other} <= group else [group]
-
-
-def _absorb(groups: list[frozenset[str]]) -> list[frozenset[str]]:
-    distinct = list(dict.fromkeys(groups))
-    return [group for group in distinct if not any(group < other for other in distinct)]
-
-
-def _letter(index: int) -> str:
-    alphabet = "abcdefghijklmnopqrstuvwxyz"
-    return alphabet[index % 26] + ("" if index < 26 else str(index // 26))
-
-
-def _counts(key: str, size: int, resamples: int) -> Floats:
-    seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:16], "little")
-    drawn = np.random.default_rng(seed).integers(0, size, size=(resamples, size))
-    offsets = np.arange(resamples)[:, None] * size
-    return (
-        np.bincount((drawn + offsets).ravel(), minlength=resamples * size).reshape(resamples, size).astype(np.float64)
+    return letter_display.letters(
+        order, lambda better, worse: (distributions[better] - distributions[worse]).differs_from_zero()
     )

@@ -259,7 +259,7 @@ class _AfterStep(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         gradients = [parameter.grad for parameter in self._trainable if parameter.grad is not None]
-        finite = all(bool(torch.isfinite(gradient).all()) for gradient in gradients)
+        finite = math.isfinite(_norm(gradients))
         if not finite:
             for parameter in self._trainable:
                 parameter.grad = None
@@ -277,8 +277,7 @@ class _AfterStep(TrainerCallback):
 
 
 def _norm(tensors: list[Tensor]) -> float:
-    norms = [torch.linalg.vector_norm(tensor, dtype=torch.float64) for tensor in tensors]
-    return float(torch.linalg.vector_norm(torch.stack(norms)))
+    return float(torch.nn.utils.get_total_norm(tensors))
 
 
 def _arguments(run: Run) -> GRPOConfig:

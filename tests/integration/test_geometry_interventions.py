@@ -84,7 +84,7 @@ def test_masks_are_compared_after_restoring() -> None:
 
 def test_models_whose_heads_are_not_alone_are_refused() -> None:
     model = tiny_model("llama, tied")
-    with pytest.raises(GeometryError, match="no model.layers.7"):
+    with pytest.raises(GeometryError, match=r"no model\.layers\.7"):
         rotation(model, 7, 0)
     model.model.layers[0].self_attn.register_parameter("sinks", torch.nn.Parameter(torch.zeros(4)))
     with pytest.raises(GeometryError, match="sinks"):

@@ -118,11 +118,12 @@ def test_the_terminal_csv_and_pictures(invoke: Invoke, pair: tuple[Path, Path], 
     with (tmp_path / "out.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 21  # 16 matrices, 5 norms
-    first = next(row for row in rows if row["name"] == document["matrices"][1]["name"])
-    assert float(first["spectral_shift"]) == document["matrices"][1]["spectral_shift"]
-    lift = document["matrices"][1]["null"]["isotropic"]["spectral_shift"]["lift"]
-    assert float(first["spectral_shift_over_isotropic"]) == lift
-    assert first["layer"] == "0" and first["type"] and first["rows"]
+    matrix = next(row for row in document["matrices"] if row["name"] == "model.layers.1.mlp.up_proj.weight")
+    line = next(row for row in rows if row["name"] == matrix["name"])
+    assert float(line["spectral_shift"]) == matrix["spectral_shift"]
+    lift = matrix["null"]["isotropic"]["spectral_shift"]["lift"]
+    assert float(line["spectral_shift_over_isotropic"]) == lift
+    assert (line["layer"], line["type"], line["rows"], line["columns"]) == ("1", "up_proj", "64", "32")
     for name in ("layers.png", "energy.png", "stripes.png"):
         assert (tmp_path / "drawn" / name).read_bytes().startswith(b"\x89PNG")
         assert str(tmp_path / "drawn" / name) in err

@@ -19,7 +19,9 @@ SUBSETS = [
 
 
 @pytest.mark.parametrize("make", [llama, tied_qwen])
-@pytest.mark.parametrize(("settings", "inside"), SUBSETS, ids=str)
+@pytest.mark.parametrize(
+    ("settings", "inside"), SUBSETS, ids=lambda value: str(value) if isinstance(value, dict) else "inside"
+)
 def test_a_subset_trains_its_tensors_and_leaves_every_other_bit(make, settings, inside):
     before = weights(make())
     handle, record = attested(create({"type": "full", **settings}), make=make)

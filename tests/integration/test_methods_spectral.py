@@ -95,6 +95,20 @@ def test_an_iso_step_is_adamw_on_free_frames_and_then_scipys_polar_factor():
             np.testing.assert_allclose(array(got), polar(moved)[0], atol=2e-4)
 
 
+@MODELS
+def test_a_step_without_gradient_moves_no_bit_of_a_frame(make):
+    handle = ISO.attach(make(), seed=0)
+    run(handle, steps=2)
+    before = weights(handle.model)
+    optimizer = handle.create_optimizer(1e-2, 0.1, (0.9, 0.95))
+    for step in range(3):
+        for _, frame in handle.trainable():
+            frame.grad = torch.zeros_like(frame)
+        optimizer.step()
+        handle.after_step(step)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in handle.model.named_parameters())
+
+
 def test_weight_decay_does_not_touch_frames():
     handle = ISO.attach(llama(), seed=0)
     assert {group["weight_decay"] for group in handle.parameter_groups(1e-3, 0.1)} == {0.0}

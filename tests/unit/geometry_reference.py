@@ -31,6 +31,7 @@ def smallest(values: Matrix, count: int) -> Matrix:
     return ~largest(values, values.size - count)
 
 
+@np.errstate(invalid="ignore", divide="ignore")  # what is undefined comes out as NaN or infinite
 def reference(before: Matrix, after: Matrix, k: int, rank: int, density: float) -> dict[str, float]:
     """Return the figures of one matrix; W0 and W+ are float32 arrays with an update that is not zero."""
     base, tuned = before.astype(np.float64), after.astype(np.float64)
@@ -84,7 +85,7 @@ def reference(before: Matrix, after: Matrix, k: int, rank: int, density: float) 
         "row_stripe_index": changed.mean(axis=1).var(ddof=1) / (p * (1 - p) / columns),
         "column_stripe_index": changed.mean(axis=0).var(ddof=1) / (p * (1 - p) / rows),
         "sparsity_fp32": np.mean(before == after),
-        "sparsity_1e-5": np.mean(np.abs(bf16(after) - bf16(before)) <= 1e-5),
+        "sparsity_1e_5": np.mean(np.abs(bf16(after) - bf16(before)) <= 1e-5),
     }
 
 

@@ -52,6 +52,7 @@ def record(
     status: Status = "done",
     reward: str = "exact",
     problems: str = "problems-1",
+    backend: str = "fast",
     settings: dict[str, Any] | None = None,
     extra: dict[str, str] | None = None,
 ) -> RunRecord:
@@ -86,7 +87,7 @@ def record(
         attestation={"trainable_parameters": 1000, "total_parameters": 40000} if scored else None,
         accuracy={"base": base_scores, "tuned": tuned_scores} if scored else {},
         stability=Stability(steps=40, kl_last=0.05, entropy_left=0.5, gradient_spikes=seed) if scored else None,
-        rollout={"backend": "fast"} if scored else None,
+        rollout={"backend": backend, "update_backend": "packed"} if scored else None,
         geometry={"sparsity_bf16": 0.75} if scored else None,
         cost=Cost(seconds={"train": 10.0 + seed, "train/rollout": 4.0}, tokens=5000, peak_memory_bytes=300_000_000),
         environment=ENVIRONMENT,

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from bench.geometry.compare import (
     Run,
-    agreement,
     against_seeds,
+    agreement,
     consensus,
     cosine,
     expected_jaccard,

@@ -78,7 +78,7 @@ def test_an_isotropic_update_has_its_lift_in_the_interval() -> None:
 
 @pytest.mark.parametrize("shape", [(40, 60), (60, 40)])
 def test_the_energy_of_isotropic_updates_is_the_share_of_dimensions(shape: tuple[int, int]) -> None:
-    """Left k/m, right k/n, joint k^2/(mn): the null that publications left out. Large updates, so that bf16 is exact."""
+    """Left k/m, right k/n, joint k^2/(mn), on updates so large that bf16 does not matter."""
     base = matrix(*shape, np.geomspace(1, 0.1, 40), seed=1)
     (record,) = measure([("w", base, base + noise(*shape, 3))], GeometrySettings(k=8, draws=40))
     rows, columns = shape
@@ -99,7 +99,7 @@ def test_a_permuted_update_keeps_its_sparsity_and_loses_its_place() -> None:
 
 
 def test_low_magnitude_lift_of_small_updates_is_made_by_bf16_alone() -> None:
-    """The reason for the nulls: an update that knows nothing of the weights changes the small ones, as bf16 shows it."""
+    """The reason for the nulls: in bf16 an update that knows nothing of the weights changes the small ones."""
     base = noise(64, 64, 5).float()
     (record,) = measure([("w", base, base + 1e-3 * noise(64, 64, 6).float())], GeometrySettings(draws=4))
     assert record.figures["low_magnitude_lift"] > 1.3

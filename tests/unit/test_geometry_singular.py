@@ -1,7 +1,6 @@
 """Singular values and subspaces: the cheap ways against LAPACK's SVD, and the cache."""
 
 import math
-import os
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +91,7 @@ def test_a_decomposition_is_made_once(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("RLVR_BENCH_CACHE", str(tmp_path))
     made = torch.randn(256, 300, generator=torch.Generator().manual_seed(0)).to(torch.bfloat16)
     first = cached_decomposition(made)
-    assert len(os.listdir(tmp_path / "svd")) == 1
+    assert len(list((tmp_path / "svd").iterdir())) == 1
     monkeypatch.setattr(svd_cache, "decompose", lambda _: pytest.fail("decomposed again"))
     for stored in (made, made.float()):  # the same values, however they are stored
         again = cached_decomposition(stored)

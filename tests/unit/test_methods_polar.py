@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import polar
 
-from methods.polar import polar_factor
+from methods.polar import ROUNDED, polar_factor
 
 
 @settings(max_examples=60, deadline=None)
@@ -41,6 +41,15 @@ def test_the_result_is_float64_and_the_input_stays():
 
 def test_a_frame_that_is_not_finite_ends_at_once():
     assert not torch.isfinite(polar_factor(torch.full((4, 2), torch.nan))).any()
+
+
+def test_an_orthonormal_frame_rounded_to_float32_is_returned_bit_for_bit():
+    generator = np.random.default_rng(2)
+    for rows, columns in [(1, 1), (8, 8), (40, 7), (300, 120), (1000, 3)]:
+        frame = torch.from_numpy(np.linalg.qr(generator.normal(size=(rows, columns)))[0]).float()
+        assert torch.equal(polar_factor(frame, ROUNDED).float(), frame)
+    moved = frame + 1e-5 * torch.randn(frame.shape, generator=torch.Generator().manual_seed(0))
+    assert not torch.equal(polar_factor(moved, ROUNDED).float(), moved)
 
 
 @pytest.mark.parametrize("step", [1e-4, 1e-2])

@@ -90,6 +90,17 @@ def test_settings_survive_a_dump():
         assert again.model_dump() == method.model_dump()
 
 
+def test_a_config_written_whole_is_read_as_it_was_asked_for():
+    for settings in (
+        {"type": "mask", "select": "safe", "principal_share": 0.5, "low_share": 0.6},
+        {"type": "peft", "peft_type": "LN_TUNING"},
+        {"type": "lora", "params": "1%"},
+        {"type": "lora"},
+    ):
+        method = create(settings)
+        assert create(method.model_dump(mode="json")).model_fields_set - {"type"} == settings.keys() - {"type"}
+
+
 def test_every_type_describes_itself():
     for name in registry.BUILT_IN:
         description = describe(name)
@@ -162,6 +173,18 @@ def outside_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     yield
     registry._plugins.cache_clear()
     sys.modules.pop("outside_method", None)
+
+
+@pytest.mark.parametrize(("taken", "claims"), [("lora", "this package"), ("outside", "outside_method:Outside")])
+def test_two_packages_cannot_claim_one_name(tmp_path, monkeypatch, outside_package, taken, claims):
+    info = tmp_path / "second_method-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: second-method\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[rlvr_bench.methods]\n{taken} = second_method:Second\n")
+    registry._plugins.cache_clear()
+    with pytest.raises(MethodError, match=f"{taken!r} is registered by {claims} and by second_method:Second; rename"):
+        create({"type": taken})
+    assert create({"type": "full"}) == Full()
 
 
 def test_a_method_comes_from_another_package_by_entry_point_only(outside_package):

@@ -117,6 +117,13 @@ def test_rows_on_other_problems_than_the_rest_are_unranked() -> None:
     assert by_method(records)["lora"]["status"] == "ranked"
 
 
+def test_rows_of_another_backend_than_the_rest_are_unranked() -> None:
+    records = [record("lora", s) for s in range(3)] + [record("full", s, backend="vllm") for s in range(2)]
+    status = str(by_method(records)["full"]["status"])
+    assert status.startswith("unranked: run by vllm rollouts and packed updates, most of its comparison by fast")
+    assert by_method(records)["lora"]["status"] == "ranked"
+
+
 def test_seeds_of_different_settings_are_never_averaged() -> None:
     records = [record("lora", s) for s in range(2)] + [record("lora", s, settings={"r": 8}) for s in range(2)]
     rows = [row for row in rows_of(records) if row["method"] == "lora"]

@@ -1,0 +1,116 @@
+"""Gate I: how far the policy is from the base, KL(policy || base), and how fast it moves away.
+
+Pure functions of log-probabilities and step records; a forward pass is made by whoever has the models. All in nats per
+token, float64.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.record.schema import StepRecord
+
+WINDOW = 10
+"""Records at either end whose means are the start and the end of a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampledKl:
+    """Estimates from tokens that the policy sampled (Schulman 2020, "Approximating KL divergence").
+
+    k1 = log p - log q is unbiased and may be negative; k3 = q/p - 1 - log(q/p) is unbiased, never negative and less
+    noisy. `k1_error`, `k3_error` are standard errors over sequences, None for fewer than two.
+    """
+
+    k1: float
+    k3: float
+    k1_error: float | None
+    k3_error: float | None
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class KlGrowth:
+    """How the KL to the base grew over a run; None where it is undefined.
+
+    `per_step` is the least-squares slope over optimizer steps. `per_reward` is the KL added per unit of reward added,
+    between the means of the first and last records; undefined when the reward did not rise.
+    """
+
+    per_step: float | None
+    per_reward: float | None
+
+
+def exact_kl(policy: Tensor, base: Tensor, mask: Tensor) -> float | None:
+    """Return the mean over masked tokens of sum_v p(v) (log p(v) - log q(v)); None without a token.
+
+    The whole next-token distribution at every position of given texts: on-policy completions or held-out ones.
+
+    Args:
+        policy, base: log-probabilities or logits, (rows, length, vocabulary).
+        mask: (rows, length), true on the tokens that count.
+    """
+    chosen = mask.bool()
+    if not bool(chosen.any()):
+        return None
+    log_p = torch.log_softmax(policy[chosen].double(), dim=-1)
+    log_q = torch.log_softmax(base[chosen].double(), dim=-1)
+    return float((log_p.exp() * (log_p - log_q)).sum(dim=-1).mean())
+
+
+def sampled_kl(policy: Tensor, base: Tensor, mask: Tensor) -> SampledKl | None:
+    """Estimate the KL from the log-probabilities of sampled tokens; None without a token.
+
+    Args:
+        policy, base: log-probability of each token, (rows, length), sampled from the policy at temperature 1.
+        mask: (rows, length), true on completion tokens.
+    """
+    chosen = mask.bool()
+    tokens = int(chosen.sum())
+    if not tokens:
+        return None
+    log_ratio = torch.where(chosen, base.double() - policy.double(), 0.0)
+    k1, k3 = -log_ratio, log_ratio.expm1() - log_ratio
+    lengths = chosen.sum(dim=1).double()
+    return SampledKl(
+        k1=float(k1.sum()) / tokens,
+        k3=float(k3.sum()) / tokens,
+        k1_error=_ratio_error(k1.sum(dim=1), lengths),
+        k3_error=_ratio_error(k3.sum(dim=1), lengths),
+        tokens=tokens,
+    )
+
+
+def kl_growth(steps: Sequence[StepRecord]) -> KlGrowth:
+    """Return the growth of the KL over the records that have one."""
+    measured = [(record.step, record.kl, record.reward) for record in steps if record.kl is not None]
+    numbers = np.array([step for step, _, _ in measured], dtype=np.float64)
+    values = np.array([kl for _, kl, _ in measured], dtype=np.float64)
+    spread = numbers - numbers.mean() if len(numbers) else numbers
+    slope = float(spread @ values / (spread @ spread)) if len(set(numbers)) > 1 else None
+    rewarded = [(kl, reward) for _, kl, reward in measured if reward is not None]
+    return KlGrowth(slope, _per_reward(rewarded))
+
+
+def _per_reward(pairs: Sequence[tuple[float, float]]) -> float | None:
+    window = min(WINDOW, len(pairs) // 2)
+    if not window:
+        return None
+    kl, reward = (
+        fmean(pair[i] for pair in pairs[-window:]) - fmean(pair[i] for pair in pairs[:window]) for i in (0, 1)
+    )
+    return kl / reward if reward > 0 else None
+
+
+def _ratio_error(totals: Tensor, lengths: Tensor) -> float | None:
+    """Return the standard error of sum(totals) / sum(lengths) over rows (delta method)."""
+    rows = len(totals)
+    if rows < 2:
+        return None
+    deviations = totals - totals.sum() / lengths.sum() * lengths
+    return math.sqrt(rows / (rows - 1) * float(deviations.square().sum())) / float(lengths.sum())

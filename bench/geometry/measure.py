@@ -1,0 +1,197 @@
+"""From tensor pairs to records: the figures of every tensor, and of its null updates.
+
+Within a matrix the real update and its nulls are measured on several threads, each with single-threaded arithmetic: the
+figures do not depend on the number of cores.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bench.geometry.base_matrix import BaseMatrix
+from bench.geometry.energy import energy_by_direction
+from bench.geometry.errors import GeometryError
+from bench.geometry.figures import Figures, figures
+from bench.geometry.masks import size, unchanged_share
+from bench.geometry.nulls import NULL_KINDS, NullKind, null_update, shown_in_bf16
+from bench.geometry.precision import (
+    changed_bf16,
+    sparsity_absolute,
+    sparsity_fp32,
+    visibility_margin,
+)
+from bench.geometry.settings import GeometrySettings
+
+PICTURE_SIDE = 256
+"""Largest side of the stored image of a changed mask."""
+
+_LAYER = re.compile(r"\.(\d+)\.")
+
+
+@dataclass(frozen=True, slots=True)
+class NullFigures:
+    """Figures of what bf16 shows of the update, and of each null update by kind."""
+
+    shown: Figures
+    draws: dict[NullKind, list[Figures]]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What the pictures need beside the figures.
+
+    `energy` is the update's share along each singular direction of the base, (min(m, n),), None without an update;
+    `changed` the density of the changed mask, shrunk to at most 256 x 256.
+    """
+
+    energy: Tensor | None
+    changed: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class TensorRecord:
+    """One tensor's figures.
+
+    Of a tensor that is no matrix (norms, biases, experts fused into one block) only sizes and sparsities; the fields
+    from `k` on are None.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    entries: int
+    base_norm: float
+    figures: Figures
+    k: int | None = None
+    mask_rank: int | None = None
+    null: NullFigures | None = None
+    picture: Picture | None = None
+
+    @property
+    def layer(self) -> int | None:
+        """The number in the tensor's name, None outside the layers."""
+        found = _LAYER.search(self.name)
+        return int(found[1]) if found else None
+
+    @property
+    def kind(self) -> str:
+        """The matrix's own name, such as q_proj or embed_tokens."""
+        return self.name.removesuffix(".weight").rpartition(".")[2]
+
+    @property
+    def is_matrix(self) -> bool:
+        """Whether it has singular values."""
+        return self.k is not None
+
+
+def measure(
+    pairs: Iterable[tuple[str, Tensor, Tensor]],
+    settings: GeometrySettings,
+    workers: int = 1,
+    pictures: bool = False,
+) -> Iterator[TensorRecord]:
+    """Yield a record per (name, before, after), reading the pairs one by one.
+
+    Raises:
+        GeometryError: an entry is NaN or infinite.
+    """
+    with single_threaded(), ThreadPoolExecutor(workers) as pool:
+        for name, before, after in pairs:
+            _check_finite(name, before=before, after=after)
+            if before.numel():
+                yield _record(name, before.detach().cpu(), after.detach().cpu(), settings, pool, pictures)
+
+
+def _check_finite(name: str, **sides: Tensor) -> None:
+    for when, tensor in sides.items():
+        odd = tensor.numel() - int(torch.isfinite(tensor).count_nonzero())
+        if odd:
+            raise GeometryError(
+                f"{name} has {odd} NaN or infinite entries {when} training, for which no figure is defined: compare a"
+                " checkpoint from before it diverged"
+            )
+
+
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """Keep torch's operations on one thread each."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _record(
+    name: str, before: Tensor, after: Tensor, settings: GeometrySettings, pool: ThreadPoolExecutor, pictures: bool
+) -> TensorRecord:
+    shape = tuple(before.shape)
+    if before.ndim != 2:
+        return _vector(name, before, after)
+    base = BaseMatrix.of(before, settings)
+    update, changed = after.double() - base.weight, changed_bf16(before, after)
+    observed = pool.submit(figures, base, update, changed)
+    null = _nulls(name, base, update, settings, pool) if settings.draws else None
+    return TensorRecord(
+        name,
+        shape,
+        before.numel(),
+        base.norm,
+        observed.result() | _precision(before, after),
+        base.k,
+        base.mask_rank,
+        null,
+        Picture(energy_by_direction(update, base.singular.basis), _shrunk(changed)) if pictures else None,
+    )
+
+
+def _nulls(
+    name: str, base: BaseMatrix, update: Tensor, settings: GeometrySettings, pool: ThreadPoolExecutor
+) -> NullFigures:
+    def shown(updated: Tensor) -> Figures:
+        return figures(base, *shown_in_bf16(base.weight, updated))
+
+    def drawn(kind: NullKind, draw: int) -> Figures:
+        return shown(null_update(kind, update, name, settings.seed, draw))
+
+    real = pool.submit(shown, update)
+    draws = {kind: [pool.submit(drawn, kind, draw) for draw in range(settings.draws)] for kind in NULL_KINDS}
+    return NullFigures(real.result(), {kind: [draw.result() for draw in found] for kind, found in draws.items()})
+
+
+def _vector(name: str, before: Tensor, after: Tensor) -> TensorRecord:
+    base_norm = float(torch.linalg.vector_norm(before.double()))
+    norm = float(torch.linalg.vector_norm(after.double() - before.double()))
+    found: Figures = {
+        "sparsity_bf16": unchanged_share(changed_bf16(before, after)),
+        "relative_norm": norm / base_norm if base_norm else None,
+        "update_norm": norm,
+    }
+    return TensorRecord(name, tuple(before.shape), before.numel(), base_norm, found | _precision(before, after))
+
+
+def _precision(before: Tensor, after: Tensor) -> Figures:
+    """Gate III: the other sparsities, and by how much the update reaches bf16's threshold."""
+    margin = visibility_margin(before, after)
+    return {
+        "sparsity_fp32": sparsity_fp32(before, after),
+        "sparsity_1e_5": sparsity_absolute(before, after),
+        "visibility_margin_median": None if margin is None else float(margin.median()),
+        "visible_share": None if margin is None else size(margin >= 1) / len(margin),
+    }
+
+
+def _shrunk(changed: Tensor) -> Tensor:
+    rows, columns = (min(side, PICTURE_SIDE) for side in changed.shape)
+    return torch.nn.functional.adaptive_avg_pool2d(changed.float()[None, None], (rows, columns))[0, 0]

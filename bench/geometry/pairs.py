@@ -1,0 +1,73 @@
+"""From two names to pairs of tensors, one at a time in memory."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import Tensor
+
+from bench.geometry.adapters import adapted, is_adapter
+from bench.geometry.checkpoints import Checkpoint, aligned_names, open_checkpoint
+from bench.models.base import folder_of
+from bench.models.config import BaseConfig
+from bench.models.errors import ModelError
+from bench.models.source import organism_names
+
+Progress = Callable[[str, float], None]
+
+
+class TensorPair(NamedTuple):
+    """One tensor before and after training, each in its stored dtype."""
+
+    name: str
+    before: Tensor
+    after: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """The tensor pairs of two checkpoints, to be iterated once, and how many there are."""
+
+    count: int
+    tensors: Iterator[TensorPair]
+
+
+def open_pairs(base: str, tuned: str, progress: Progress) -> Pairs:
+    """Open two checkpoints of one architecture.
+
+    Args:
+        base: organism, packaged model, folder or hub id of a whole checkpoint.
+        tuned: the same, or a folder or hub id of an adapter trained on `base`.
+        progress: is called while a packaged model is converted.
+
+    Raises:
+        ModelError: a name, file or tensor that cannot be compared, in one sentence.
+    """
+    folders = [folder_of(BaseConfig(name=_with_slash(name)), progress) for name in (base, tuned)]
+    if is_adapter(folders[0]):
+        raise ModelError(f"BASE {base} is an adapter: give the whole checkpoint that it was trained on.")
+    before = open_checkpoint(folders[0])
+    if is_adapter(folders[1]):
+        return _merged(before, folders[1])
+    after = open_checkpoint(folders[1])
+    names = aligned_names(before, after)
+    return Pairs(len(names), (TensorPair(name, before.read(name), after.read(name)) for name in names))
+
+
+def _with_slash(name: str) -> str:
+    """Return a folder's whole path, so that one beside us is found without a slash in its name."""
+    return str(Path(name).resolve()) if Path(name).is_dir() and name not in organism_names() else name
+
+
+def _merged(before: Checkpoint, adapter: Path) -> Pairs:
+    handle = adapted(before.folder, adapter)
+    unknown = [name for name in handle.view.names if name not in before.shapes]
+    if unknown:
+        raise ModelError(
+            f"{before.folder} stores no tensor {unknown[0]}, which its model has: save the base with save_pretrained."
+        )
+    return Pairs(
+        len(handle.view.names),
+        (TensorPair(name, before.read(name), after) for name, after in handle.effective_weights()),
+    )

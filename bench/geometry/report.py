@@ -1,0 +1,93 @@
+"""The report of `rlvr-bench geometry`: JSON, CSV, and the progress of making it."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from bench.geometry.errors import GeometryError
+from bench.geometry.measure import TensorRecord, cores, measure
+from bench.geometry.nulls import NULL_KINDS
+from bench.geometry.pairs import open_pairs
+from bench.geometry.settings import GeometrySettings
+from bench.geometry.summary import by_kind, null_of, summarise
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done and the share done, from 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that two checkpoints say about an update."""
+
+    base: str
+    tuned: str
+    settings: GeometrySettings
+    records: list[TensorRecord]
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """The document of `--json`: matrices, summary, settings."""
+        named = {"base": self.base, "tuned": self.tuned}
+        return {
+            "matrices": [matrix_row(record) for record in self.records if record.is_matrix],
+            "summary": summarise(self.records) | {"by_type": by_kind(self.records)},
+            "settings": named | self.settings.as_json(),
+        }
+
+    def as_csv(self) -> str:
+        """Return a line per tensor: where it is, its figures, and their lifts above each kind of null."""
+        compared = {row["name"]: row.get("null", {}) for row in self.document["matrices"]}
+        rows = [_flat(record, compared.get(record.name, {})) for record in self.records]
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        return text.getvalue()
+
+
+def make_report(
+    base: str, tuned: str, settings: GeometrySettings, progress: Progress, pictures: bool = False
+) -> Report:
+    """Compare two checkpoints.
+
+    Args:
+        base, tuned: names as `open_pairs` takes them.
+        settings: of the figures.
+        progress: is called before each tensor.
+        pictures: keep what pictures are drawn from.
+
+    Raises:
+        ModelError: they cannot be compared.
+        GeometryError: they hold no matrix.
+    """
+    pairs = open_pairs(base, tuned, progress)
+    records = []
+    for record in measure(pairs.tensors, settings, cores(), pictures):
+        records.append(record)
+        progress(record.name, len(records) / pairs.count)
+    if not any(record.is_matrix for record in records):
+        raise GeometryError(f"{base} holds no matrix: give a model with linear layers.")
+    return Report(base, tuned, settings, records)
+
+
+def matrix_row(record: TensorRecord) -> dict[str, Any]:
+    """Return one entry of the document's `matrices`."""
+    row = _place(record) | {"shape": list(record.shape), "k": record.k, "mask_rank": record.mask_rank}
+    return row | record.figures | ({"null": null_of(record)} if record.null else {})
+
+
+def _place(record: TensorRecord) -> dict[str, Any]:
+    return {"name": record.name, "layer": record.layer, "type": record.kind}
+
+
+def _flat(record: TensorRecord, null: dict[str, Any]) -> dict[str, Any]:
+    sizes: Sequence[int | None] = (*record.shape, None, None)
+    row = _place(record) | {"rows": sizes[0], "columns": sizes[1], "k": record.k, "mask_rank": record.mask_rank}
+    row |= record.figures
+    for kind in NULL_KINDS:
+        row |= {f"{name}_over_{kind}": found["lift"] for name, found in null.get(kind, {}).items()}
+    return {name: "" if value is None else value for name, value in row.items()}

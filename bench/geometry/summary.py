@@ -1,0 +1,145 @@
+"""From records to a model's figures, with their lift above the null updates."""
+
+from collections.abc import Callable, Iterable, Sequence
+from math import sqrt
+from statistics import fmean
+from typing import Any
+
+from bench.geometry.figures import Figures
+from bench.geometry.measure import TensorRecord, measure
+from bench.geometry.nulls import NULL_KINDS, UNDEFINED, Lift, NullKind, lift
+from bench.geometry.settings import GeometrySettings
+
+Pick = Callable[[TensorRecord], Figures]
+
+
+def summarise(records: Sequence[TensorRecord]) -> dict[str, Any]:
+    """Condense a model's records.
+
+    Sparsities are shares of all entries, norms are taken over all entries together, the angles called `max` are the
+    largest over matrices (the mean of the largest one beside them), everything else is a mean over the matrices that
+    have it. `null` compares what bf16 shows of the matrices with the null updates.
+    """
+    matrices = [record for record in records if record.is_matrix]
+    found: dict[str, Any] = {"tensors": len(records), "matrices": len(matrices)}
+    found["entries"] = sum(record.entries for record in records)
+    found |= {name: pooled(name, records, lambda record: record.figures) for name in _names(records)}
+    largest = "principal_angle_max_deg"
+    if largest in found:
+        found[f"{largest}_mean"] = _mean([record.figures.get(largest) for record in matrices])
+    return found | ({"null": null_summary(matrices)} if any(record.null for record in matrices) else {})
+
+
+def by_kind(records: Iterable[TensorRecord]) -> dict[str, dict[str, Any]]:
+    """Return `summarise` of the matrices of each kind (q_proj, k_proj, ...), in order of appearance."""
+    groups: dict[str, list[TensorRecord]] = {}
+    for record in records:
+        if record.is_matrix:
+            groups.setdefault(record.kind, []).append(record)
+    return {kind: summarise(group) for kind, group in groups.items()}
+
+
+def cell_summary(pairs: Iterable[tuple[str, Any, Any]], settings: GeometrySettings) -> dict[str, Any]:
+    """Return the summary that stands in a run record, on one thread.
+
+    Args:
+        pairs: (name, tensor before, tensor after) of every parameter, tied ones once.
+        settings: two draws of each null are enough for an interval.
+    """
+    return summarise(list(measure(pairs, settings)))
+
+
+def null_of(record: TensorRecord) -> dict[str, Any]:
+    """Return one matrix's comparison with its nulls, as `null_summary` does for a model."""
+    return null_summary([record])
+
+
+def null_summary(records: Sequence[TensorRecord]) -> dict[str, Any]:
+    """Return, per figure, what bf16 shows of the update and its ratio to the mean of each kind of null.
+
+    A figure is compared over the matrices that have it, for the update and for all draws.
+    """
+    kept = [record for record in records if record.null is not None]
+    names = [name for name in _names(kept, _shown) if not name.endswith("_lift")]  # lifts over density, not over a null
+    found: dict[str, Any] = {"shown_in_bf16": {name: pooled(name, kept, _shown) for name in names}}
+    for kind in NULL_KINDS:
+        found[kind] = {name: _as_json(model_lift(name, kept, kind)) for name in names}
+    return found
+
+
+def model_lift(name: str, records: Sequence[TensorRecord], kind: NullKind) -> Lift:
+    """Return the lift of one figure, pooled over matrices, above the same pooling of its null draws."""
+    kept = [record for record in records if _complete(record, name, kind)]
+    observed = pooled(name, kept, _shown)
+    if observed is None:
+        return UNDEFINED
+    if _is_mean(name):
+        weights = _weights(name, kept)
+        shares = [weight / sum(weights) for weight in weights]
+        return lift(observed, [_draws(record, name, kind) for record in kept], shares)
+    count = len(_draws(kept[0], name, kind))
+    draws = [_number(pooled(name, kept, _draw(kind, i))) for i in range(count)]
+    return lift(observed, [draws], [1.0])
+
+
+def pooled(name: str, records: Sequence[TensorRecord], pick: Pick) -> float | None:
+    """Pool one figure over the tensors that have it; None if none has."""
+    having = [record for record in records if pick(record).get(name) is not None]
+    values = [_number(pick(record)[name]) for record in having]
+    if not values:
+        return None
+    if _is_mean(name):
+        return fmean(values, _weights(name, having))
+    if name == "update_norm":
+        return sqrt(sum(value**2 for value in values))
+    if name == "relative_norm":
+        base = sqrt(sum(record.base_norm**2 for record in records))
+        return sqrt(sum(_number(pick(record)["update_norm"]) ** 2 for record in records)) / base
+    return max(values)
+
+
+def _is_mean(name: str) -> bool:
+    """Whether a model's figure is a mean over tensors, not the largest and not a norm of all entries together."""
+    return not name.endswith("max_deg") and name not in ("update_norm", "relative_norm")
+
+
+def _weights(name: str, records: Sequence[TensorRecord]) -> list[int]:
+    """Return the weights of a mean: of a sparsity the tensors' entries, else the same for all."""
+    return [record.entries if name.startswith("sparsity") else 1 for record in records]
+
+
+def _shown(record: TensorRecord) -> Figures:
+    return record.null.shown if record.null else {}
+
+
+def _draw(kind: NullKind, draw: int) -> Pick:
+    return lambda record: record.null.draws[kind][draw] if record.null else {}
+
+
+def _draws(record: TensorRecord, name: str, kind: NullKind) -> list[float]:
+    return [_number(found[name]) for found in record.null.draws[kind]] if record.null else []
+
+
+def _complete(record: TensorRecord, name: str, kind: NullKind) -> bool:
+    """Whether a record has the figure for the update and for every null draw of this kind."""
+    if record.null is None:
+        return False
+    return all(found.get(name) is not None for found in (record.null.shown, *record.null.draws[kind]))
+
+
+def _names(records: Iterable[TensorRecord], pick: Pick = lambda record: record.figures) -> list[str]:
+    return list(dict.fromkeys(name for record in records for name in pick(record)))
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    defined = [value for value in values if value is not None]
+    return fmean(defined) if defined else None
+
+
+def _number(value: float | None) -> float:
+    assert value is not None, "pooled over the records that have the figure"
+    return value
+
+
+def _as_json(found: Lift) -> dict[str, float | None]:
+    return {"mean": found.null, "lift": found.ratio, "lift_lo": found.low, "lift_hi": found.high}

@@ -1,0 +1,22 @@
+"""The shapes of a checkpoint's tensors, read from the headers of its safetensors files. Imports no torch."""
+
+import json
+from pathlib import Path
+
+from bench.models.errors import ModelError
+
+LENGTH_BYTES = 8
+"""A safetensors file starts with the length of its JSON header, little-endian."""
+
+
+def parameter_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Return name -> shape of every stored tensor of the checkpoint in `folder`. Raises ModelError if there is none."""
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise ModelError(f"Folder {folder} has no safetensors file: save the model with save_pretrained.")
+    shapes: dict[str, tuple[int, ...]] = {}
+    for path in files:
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(LENGTH_BYTES), "little")))
+        shapes |= {name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
+    return shapes

@@ -1,0 +1,37 @@
+"""Tie groups as letters: a compact letter display of which pairs can be told apart."""
+
+from collections.abc import Callable, Sequence
+
+
+def letters(order: Sequence[str], apart: Callable[[str, str], bool]) -> dict[str, str]:
+    """Return each name's letters: two names share a letter exactly when they cannot be told apart.
+
+    Insertion and absorption (Piepho 2004, J. Comput. Graph. Stat. 13:456). A name in between may carry several letters
+    ("ab"): it is told apart from neither side.
+
+    Args:
+        order: distinct names, the best first; "a" is the group of the first.
+        apart: whether a name can be told from a later one.
+    """
+    groups = [frozenset(order)] if order else []
+    for place, better in enumerate(order):
+        for worse in order[place + 1 :]:
+            if apart(better, worse):
+                groups = _absorb([part for group in groups for part in _split(group, better, worse)])
+    place_of = {name: place for place, name in enumerate(order)}
+    groups.sort(key=lambda group: sorted(place_of[name] for name in group))
+    return {name: "".join(_letter(i) for i, group in enumerate(groups) if name in group) for name in order}
+
+
+def _split(group: frozenset[str], one: str, other: str) -> list[frozenset[str]]:
+    return [group - {one}, group - {other}] if {one, other} <= group else [group]
+
+
+def _absorb(groups: list[frozenset[str]]) -> list[frozenset[str]]:
+    distinct = list(dict.fromkeys(groups))
+    return [group for group in distinct if not any(group < other for other in distinct)]
+
+
+def _letter(index: int) -> str:
+    alphabet = "abcdefghijklmnopqrstuvwxyz"
+    return alphabet[index % 26] + ("" if index < 26 else str(index // 26))

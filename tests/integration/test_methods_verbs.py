@@ -1,0 +1,122 @@
+"""`rlvr-bench methods list | show | check | cost` as a user types them."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+
+from bench import cli
+from methods import create, names
+from methods.conformance import Suite
+
+
+@pytest.fixture
+def typed(monkeypatch, capsys):
+    """Return a function that runs a command line and gives (exit code, stdout, stderr)."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["rlvr-bench", "methods", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return run
+
+
+def test_list_tells_size_and_kind_of_every_method_without_torch():
+    code = (
+        "import sys; from bench.method_table import listing; rows = listing('organism-steps', attach=False);"
+        "print(len(rows), 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(len(names())), "False"]
+
+
+def test_the_sizes_in_the_list_are_those_of_the_attached_methods(typed):
+    from bench.models.base import load
+    from bench.models.config import BaseConfig
+
+    code, out, _ = typed("list", "--json")
+    rows = {row["type"]: row for row in json.loads(out)}
+    assert code == 0 and list(rows) == names()
+    base = load(BaseConfig(name="organism-steps")).model
+    total = base.num_parameters()
+    assert rows["full"]["trainable"] == total and rows["full"]["trainable_share"] == 1
+    handle = create({"type": "lora"}).attach(base, seed=0)
+    assert rows["lora"]["trainable"] == handle.trainable_parameters
+    assert rows["lora"]["trainable_share"] == handle.trainable_parameters / total
+    assert rows["peft"]["trainable"] is None and rows["peft"]["mergeable"] is None
+    assert rows["pissa"]["changes_base"] and not rows["lora"]["changes_base"]
+
+
+def test_the_list_is_one_line_of_facts_per_method(typed):
+    code, out, _ = typed("list")
+    header = ["type", "family", "dials", "trainable", "share", "merged", "start", "source"]
+    assert code == 0 and out.splitlines()[0].split() == header
+    lora = next(line for line in out.splitlines() if line.startswith("lora "))
+    assert lora.split()[:5] == ["lora", "low-rank", "rank", "87,552", "25.6"] and "identity" in lora
+
+
+def test_show_gives_the_formula_the_dial_and_every_key_with_its_reason(typed):
+    code, out, _ = typed("show", "lora")
+    assert code == 0
+    for words in (
+        "formula: W = W0 + (alpha / rank) B A",
+        "params turns: rank",
+        "learning rates: 1e-06, 0.01",
+        "rslora",
+    ):
+        assert words in out
+    code, out, err = typed("show", "lroa")
+    assert (code, out) == (2, "") and "did you mean 'lora'" in err
+
+
+def test_check_prints_a_line_per_check_and_exits_by_what_it_found(typed, monkeypatch):
+    code, out, _ = typed("check", "full", "--set", "train=linear")
+    lines = out.splitlines()
+    assert code == 0 and lines[0].startswith("full (train = 'linear') (")
+    assert [line[8:].partition(":")[0] for line in lines[1:]] == list(Suite.names)
+    assert all(line.startswith(("ok ", "skipped ")) for line in lines[1:])
+
+    from methods.full import Full
+
+    monkeypatch.setattr(Full, "depends_on_seed", True)
+    code, out, _ = typed("check", "full", "--set", "train=linear", "--json")
+    (document,) = json.loads(out)
+    failed = [check for check in document["checks"] if check["status"] == "failed"]
+    assert code == 1 and not document["passed"] and document["settings"] == {"train": "linear", "type": "full"}
+    assert [check["check"] for check in failed] == ["the seed decides the start"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "name the methods, with --set if you like, or give --all"),
+        (("full", "--all"), "name the methods"),
+        (("fulll",), "did you mean 'full'"),
+        (("peft",), "needs the key 'peft_type'"),
+        (("lora", "--set", "rank=0"), "rank = 0"),
+    ],
+)
+def test_check_refuses_wrong_input_in_one_line(typed, words, message):
+    code, out, err = typed("check", *words)
+    assert (code, out) == (2, "") and message in err and err.count("\n") == 1
+
+
+def test_cost_is_csv_with_a_line_per_method(typed):
+    code, out, err = typed("cost", "svf", "--pairs", "1")
+    (row,) = csv.DictReader(io.StringIO(out))
+    assert code == 0
+    assert (row["base"], row["method"], row["trainable"], row["optimizer_values"]) == (
+        "organism-steps",
+        "svf",
+        "2016",
+        "4032",
+    )
+    assert float(row["step_ratio"]) > 0 and row["optimizer_share"] == "0.0059"
+    code, out, err = typed("cost", "peft", "--pairs", "1")
+    assert (code, out) == (1, "") and "not measured: peft: it has no defaults" in err
