@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
@@ -135,8 +136,6 @@ def _machine() -> str:
 
 
 def _timed(call: Any) -> float:
-    import time
-
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
