@@ -108,6 +108,20 @@ def leaderboard(results: ResultsOption = Path("results"), as_json: JsonOption = 
 
 
 @app.command()
+def report(results: ResultsOption = Path("results")) -> None:
+    """Write report.html: what the records say, as one page that opens from a file without a network."""
+    from bench.experiment.strict import ExperimentError
+    from bench.report.page import write_report
+
+    if not (results / "runs").is_dir():
+        raise ExperimentError(f"{results} holds no run records; run an experiment, or name another folder")
+    path, problems = write_report(results)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    print(path)
+
+
+@app.command()
 def geometry(
     base: Annotated[str, typer.Argument(help="A whole checkpoint: organism, packaged model, folder or hub id.")],
     tuned: Annotated[str, typer.Argument(help="The same architecture after training, or an adapter of BASE.")],
