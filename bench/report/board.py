@@ -52,8 +52,8 @@ def headings(rows: Sequence[Row]) -> list[Heading]:
 def lines(rows: Sequence[Row], places: Sequence[int], shown: Sequence[Heading]) -> list[Line]:
     """Return the lines of one comparison; `places` are those of its rows in the leaderboard."""
     alphabet = sorted({letter for row in rows for letter in str(row["rank_group"] or "")})
-    scale = _scale(rows)
     base = next((row["accuracy"] for row in rows if row["status"] == "reference"), None)
+    scale = _scale(rows, base)
     return [
         Line(
             place,
@@ -72,17 +72,27 @@ def _slots(row: Row, alphabet: Sequence[str]) -> str:
     return "".join(letter if letter in held else "\N{NO-BREAK SPACE}" for letter in alphabet) if held else ""
 
 
-def _scale(rows: Sequence[Row]) -> tuple[float, float]:
-    ends = [float(row[name]) for row in rows for name in ("accuracy_lo", "accuracy_hi") if row[name] is not None]  # type: ignore[arg-type]
-    return (min(ends), max(ends)) if ends and min(ends) < max(ends) else (0.0, 1.0)
+def _scale(rows: Sequence[Row], base: Value) -> tuple[float, float]:
+    """Return the range of the methods' intervals, stretched to the base if it is no further away than it is wide."""
+    names = ("accuracy_lo", "accuracy", "accuracy_hi")
+    held = [row[name] for row in rows if row["status"] != "reference" for name in names]
+    ends = [_float(value) for value in held if value is not None]
+    if not ends or min(ends) == max(ends):
+        return 0.0, 1.0
+    low, high = min(ends), max(ends)
+    if base is not None and 2 * low - high <= _float(base) <= 2 * high - low:
+        return min(low, _float(base)), max(high, _float(base))
+    return low, high
 
 
 def _interval(row: Row, scale: tuple[float, float], base: Value) -> Interval | None:
+    """Return what is drawn of a row, nothing if some of it lies off the scale; the base's mark where it is on it."""
     ends = [row["accuracy_lo"], row["accuracy"], row["accuracy_hi"]]
-    if any(end is None for end in ends):
+    if any(end is None or not scale[0] - 1e-9 <= _float(end) <= scale[1] + 1e-9 for end in ends):
         return None
     low, mean, high = (_pixel(end, scale) for end in ends)
-    return Interval(low, mean, high, None if base is None else _pixel(base, scale))
+    near = base is not None and scale[0] <= _float(base) <= scale[1]
+    return Interval(low, mean, high, _pixel(base, scale) if near else None)
 
 
 def _pixel(value: Value, scale: tuple[float, float]) -> float:

@@ -11,15 +11,31 @@ function picture(label, options) {
 }
 
 /* Panels side by side: gives each of `names` a column and a line of a grid that fits the width. */
-function panels(names, width, least = 190) {
-  const columns = Math.max(1, Math.min(names.length, Math.floor(width / least)));
+function panels(names, width, least = 165) {
+  const columns = Math.max(1, Math.min(names.length, 4, Math.floor(width / least)));
   const place = new Map(names.map((name, i) => [name, { fx: i % columns, fy: Math.floor(i / columns) }]));
-  const lines = Math.ceil(names.length / columns);
-  const titles = Plot.text(names.map((name) => ({ name, ...place.get(name) })), {
-    fx: "fx", fy: "fy", text: "name", frameAnchor: "top-left", dy: -14, fontWeight: 600, fill: "currentColor",
-  });
-  const scales = { fx: { axis: null, padding: 0.12 }, fy: { axis: null, padding: 0.3 } };
-  return { at: (name) => place.get(name), titles, scales, columns, lines };
+  const titles = (text) =>
+    Plot.text(names.map((name) => ({ text: text(name), ...place.get(name) })), {
+      fx: "fx", fy: "fy", text: "text", frameAnchor: "top-left", dy: -14, fontWeight: 600, fill: "currentColor",
+    });
+  const scales = { fx: { axis: null, padding: 0.1 }, fy: { axis: null, padding: 0.3 } };
+  return { at: (name) => place.get(name), titles, scales, lines: Math.ceil(names.length / columns) };
+}
+
+/* At most four round ticks of a logarithmic scale. */
+function logTicks(values) {
+  const [low, high] = d3.extent(values);
+  const decades = d3.range(Math.floor(Math.log10(low)), Math.ceil(Math.log10(high)) + 1);
+  const round = [[1, 2, 5], [1, 3], [1]]
+    .map((steps) => decades.flatMap((decade) => steps.map((step) => step * 10 ** decade)).filter((tick) => tick >= low && tick <= high));
+  return round.find((ticks) => ticks.length <= 4) ?? d3.ticks(0, decades.length - 1, 4).map((i) => 10 ** decades[Math.floor(i)]);
+}
+
+/* The points whose names do not run into the name of an earlier one. */
+function legible(points, x, y) {
+  const kept = [];
+  for (const point of points) if (kept.every((other) => Math.abs(y(point) - y(other)) > 0.08 || Math.abs(x(point) - x(other)) > 0.5)) kept.push(point);
+  return kept;
 }
 
 function logScale(values) {
@@ -39,16 +55,17 @@ function pricePicture(comparison, price, label, width) {
     }));
   const log = logScale(points.map((point) => point.price));
   const onFront = d3.sort(points.filter((point) => point.front), (point) => point.price);
-  const middle = log
-    ? Math.sqrt(d3.min(points, (p) => p.price) * d3.max(points, (p) => p.price))
-    : d3.mean(d3.extent(points, (p) => p.price));
-  const named = (left) => Plot.text(onFront.filter((p) => (p.price <= middle) === left), {
+  const prices = points.map((point) => point.price);
+  const across = (log ? d3.scaleLog : d3.scaleLinear)(d3.extent(prices), [0, 1]);
+  const up = d3.scaleLinear(d3.extent(points.flatMap((p) => [p.low ?? p.accuracy, p.high ?? p.accuracy])), [0, 1]);
+  const labelled = legible(d3.sort(onFront, (p) => -p.accuracy), (p) => across(p.price), (p) => up(p.accuracy));
+  const named = (left) => Plot.text(labelled.filter((p) => across(p.price) <= 0.5 === left), {
     x: "price", y: "accuracy", text: "method", textAnchor: left ? "start" : "end", dx: left ? 9 : -9, dy: -9,
     fontWeight: 600, stroke: "var(--surface)", strokeWidth: 4, fill: "currentColor",
   });
   return picture(`Accuracy against ${label}`, {
-    width, height: Math.min(320, Math.max(240, width * 0.75)), marginLeft: 44, marginTop: 26, marginRight: 18, inset: 10,
-    x: { type: log ? "log" : "linear", label: `${label} →`, labelAnchor: "right", tickFormat: "~s", ticks: 4, nice: !log },
+    width, height: Math.min(320, Math.max(240, width * 0.75)), marginLeft: 44, marginTop: 30, marginBottom: 44, marginRight: 18, inset: 10,
+    x: { type: log ? "log" : "linear", label: `${label} →`, labelAnchor: "right", tickFormat: "~s", ticks: log ? logTicks(prices) : 4, nice: !log },
     y: { label: "↑ accuracy, %", grid: true, nice: true, ticks: 5 },
     marks: [
       Plot.ruleX(points, { x: "price", y1: "low", y2: "high", stroke: GREY, strokeOpacity: 0.45, strokeWidth: 1.5 }),
@@ -71,7 +88,6 @@ function curvePicture(places, metric, width) {
   });
   const grid = panels(places, width);
   for (const point of points) Object.assign(point, grid.at(point.place));
-  const titles = places.map((place) => ({ text: nameOf(place), ...grid.at(place) }));
   const mean = d3.rollups(points, (group) => d3.mean(group, (p) => p.mean), (p) => p.step).map(([step, value]) => ({ step, value }));
   const facet = { fx: "fx", fy: "fy" };
   return picture(DATA.metrics[metric], {
@@ -81,7 +97,7 @@ function curvePicture(places, metric, width) {
       places.length > 1 ? Plot.line(d3.sort(mean, (p) => p.step), { x: "step", y: "value", stroke: GREY, strokeWidth: 1.2 }) : null,
       Plot.areaY(points.filter((p) => defined(p.low)), { ...facet, x: "step", y1: "low", y2: "high", fill: ACCENT, fillOpacity: 0.22 }),
       Plot.line(points, { ...facet, x: "step", y: "mean", stroke: ACCENT, strokeWidth: 2 }),
-      Plot.text(titles, { ...facet, text: "text", frameAnchor: "top-left", dy: -14, fontWeight: 600, fill: "currentColor" }),
+      grid.titles(nameOf),
       Plot.tip(points, Plot.pointer({ ...facet, x: "step", y: "mean", title: (p) => `${nameOf(p.place)}\nstep ${p.step}\n${short(p.mean)}` })),
     ],
   });
@@ -97,7 +113,6 @@ function ratePicture(curves, width) {
     best: point.accuracy === d3.max(curve.points, (p) => p.accuracy),
   })));
   const facet = { fx: "fx", fy: "fy" };
-  const titles = keyed.map((curve) => ({ text: curve.method, ...grid.at(curve.key) }));
   return picture("Accuracy by learning rate", {
     width, height: grid.lines * 150 + 40, marginTop: 24, marginLeft: 44, ...grid.scales,
     x: { type: "log", label: "learning rate →", tickFormat: "~e", ticks: 3, inset: 8 },
@@ -106,7 +121,7 @@ function ratePicture(curves, width) {
       Plot.ruleX(points, { ...facet, x: "lr", y1: "low", y2: "high", stroke: GREY, strokeOpacity: 0.6 }),
       Plot.line(points, { ...facet, x: "lr", y: "accuracy", z: "method", stroke: ACCENT, strokeWidth: 1.6 }),
       Plot.dot(points, { ...facet, x: "lr", y: "accuracy", r: (p) => (p.best ? 5 : 3.5), fill: (p) => (p.best ? ACCENT : "var(--surface)"), stroke: ACCENT }),
-      Plot.text(titles, { ...facet, text: "text", frameAnchor: "top-left", dy: -14, fontWeight: 600, fill: "currentColor" }),
+      grid.titles((key) => keyed[key].method),
       Plot.tip(points, Plot.pointer({ ...facet, x: "lr", y: "accuracy", title: (p) => `${p.method}\nrate ${p.lr}\n${p.accuracy.toFixed(1)} %` })),
     ],
   });
@@ -122,14 +137,13 @@ function soundPicture(places, width) {
     }));
   });
   const facet = { fx: "fx", fy: "fy" };
-  const titles = places.map((place) => ({ text: nameOf(place), ...grid.at(place) }));
   return picture("Share of runs without a collapse", {
     width, height: grid.lines * 150 + 40, marginTop: 24, marginLeft: 44, ...grid.scales,
     x: { label: "optimizer step →", ticks: 4 }, y: { domain: [0, 100], label: null, grid: true, ticks: 3 },
     marks: [
       Plot.areaY(points, { ...facet, x: "step", y1: "low", y2: "high", curve: "step-after", fill: ACCENT, fillOpacity: 0.18 }),
       Plot.line(points, { ...facet, x: "step", y: "share", curve: "step-after", stroke: ACCENT, strokeWidth: 2 }),
-      Plot.text(titles, { ...facet, text: "text", frameAnchor: "top-left", dy: -14, fontWeight: 600, fill: "currentColor" }),
+      grid.titles(nameOf),
     ],
   });
 }
@@ -178,14 +192,13 @@ function contrastPicture(points, factor, width) {
       Plot.dot(own, { ...facet, y: "level", x: "gain", stroke: "where", fill: "where", symbol: "where", r: 4, dy }),
     ];
   });
-  const titles = methods.map((method) => ({ text: method, ...grid.at(method) }));
   return picture(`Gain over the base by ${factor}`, {
     width, height: grid.lines * (levels.length * (18 + 7 * bases.length) + 50) + 40, marginLeft: margin, marginTop: 26, ...grid.scales,
     x: { label: "gain over the base, points →", grid: true, ticks: 4, nice: true },
     y: { domain: levels, label: null }, color: { domain: bases, range: COLOURS, legend: bases.length > 1 }, symbol: { domain: bases, legend: bases.length > 1 },
     marks: [
       Plot.ruleX([0], { stroke: GREY }), ...marks,
-      Plot.text(titles, { ...facet, text: "text", frameAnchor: "top-left", dy: -14, fontWeight: 600, fill: "currentColor" }),
+      grid.titles((method) => method),
       Plot.tip(shown, Plot.pointer({ ...facet, y: "level", x: "gain", title: (p) => `${p.method}, ${p.level}\n${p.where}\n${p.gain.toFixed(1)} points` })),
     ],
   });

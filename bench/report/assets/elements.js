@@ -13,6 +13,10 @@ function el(tag, properties, ...children) {
 
 const defined = (value) => value !== null && value !== undefined;
 const short = (value) => (defined(value) ? String(Number(Number(value).toPrecision(3))).replace("-", "−") : "");
+const measured = (value) => {
+  if (!defined(value) || value === 0 || Math.abs(value) >= 1000 || Math.abs(value) < 0.001) return short(value);
+  return Number(value).toPrecision(3).replace("-", "−");
+};
 const percent = (value) => (defined(value) ? (100 * value).toFixed(1).replace("-", "−") : "");
 const signed = (value) => (value > 0 ? "+" : "") + percent(value);
 const grouped = (value) => (defined(value) ? Math.round(value).toLocaleString("en").replaceAll(",", "\u202f") : "");

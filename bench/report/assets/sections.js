@@ -90,7 +90,7 @@ function drawCurves(width, comparison, redraw) {
   const places = all.filter((place) => DATA.rows[place].curves[choices.metric]);
   const rows = places.map((place) => {
     const { step, mean } = DATA.rows[place].curves[choices.metric];
-    return [nameOf(place), short(mean[0]), short(mean[Math.floor(mean.length / 2)]), short(mean.at(-1)), String(step.at(-1))];
+    return [nameOf(place), measured(mean[0]), measured(mean[Math.floor(mean.length / 2)]), measured(mean.at(-1)), String(step.at(-1))];
   });
   const columns = ["method", "first", "middle", "last", "last step"].map((label, i) => ({ label, numeric: i > 0 }));
   return [
@@ -104,7 +104,7 @@ function drawRates(width, comparison) {
     const best = d3.greatest(curve.points, (point) => point.accuracy);
     const ends = curve.lr_open ? ` (open: ${curve.lr_open})` : "";
     return [curve.method, curve.points.map((point) => `${short(point.lr)}: ${percent(point.accuracy)}`).join(", "), short(best.lr), percent(best.accuracy),
-      defined(curve.lr_tolerance) ? interval(curve.lr_tolerance, curve.lr_tolerance_lo, curve.lr_tolerance_hi, short) + ends : "", curve.split];
+      defined(curve.lr_tolerance) ? interval(curve.lr_tolerance, curve.lr_tolerance_lo, curve.lr_tolerance_hi, measured) + ends : "", curve.split];
   });
   const labels = ["method", "rate: accuracy, %", "best rate", "accuracy there, %", "tolerance, decades [95 %]", "split"];
   const table = dataTable("Learning rates", labels.map((label, i) => ({ label, numeric: i > 1 && i < 5 })), rows);
@@ -117,8 +117,8 @@ function drawStability(width, comparison) {
   const share = (place, name) => (defined(valueOf(place, name)) ? percent(valueOf(place, name)) : "");
   const rows = places.map((place) => [nameOf(place), String(DATA.rows[place].runs.length), String(valueOf(place, "collapsed") ?? ""), String(valueOf(place, "failed") ?? ""),
     share(place, "stable_share"), COLUMN.sound_share === undefined ? null : interval(valueOf(place, "sound_share"), valueOf(place, "sound_share_lo"), valueOf(place, "sound_share_hi")),
-    share(place, "accuracy_worst_seed"), share(place, "accuracy_sd"), short(valueOf(place, "reward_peak")), short(valueOf(place, "reward_last")),
-    short(valueOf(place, "entropy_left")), short(valueOf(place, "gradient_spikes"))]);
+    share(place, "accuracy_worst_seed"), share(place, "accuracy_sd"), measured(valueOf(place, "reward_peak")), measured(valueOf(place, "reward_last")),
+    measured(valueOf(place, "entropy_left")), measured(valueOf(place, "gradient_spikes"))]);
   const labels = ["method", "runs", "collapsed", "failed", "stable, %", "without collapse, % [95 %]", "worst seed, %", "sd over seeds, points", "reward: peak", "last", "entropy left", "gradient spikes"];
   const kept = labels.map((_, i) => i === 0 || rows.some((row) => row[i] !== null && row[i] !== ""));
   const only = (row) => row.filter((_, i) => kept[i]);
@@ -130,7 +130,7 @@ function drawStability(width, comparison) {
 function drawGates(width, comparison, redraw) {
   const places = withData(comparison, "figures");
   const names = [...new Set(places.flatMap((place) => Object.keys(DATA.rows[place].figures)))].sort();
-  const rows = places.map((place) => [nameOf(place), ...names.map((name) => short(DATA.rows[place].figures[name]))]);
+  const rows = places.map((place) => [nameOf(place), ...names.map((name) => measured(DATA.rows[place].figures[name]))]);
   const columns = ["method", ...names].map((name, i) => ({ label: name.replaceAll("_", " "), numeric: i > 0 }));
   const parts = [dataTable("Geometry of the update", columns, rows)];
   const groupings = [...new Set(places.flatMap((place) => Object.keys(DATA.rows[place].grouped || {})))];
@@ -142,7 +142,7 @@ function drawGates(width, comparison, redraw) {
     const label = grouping.replaceAll("_", " ");
     const groups = [...new Set(own.flatMap((place) => Object.keys(DATA.rows[place].grouped[grouping][chosen] || {})))];
     const table = dataTable(`${chosen} ${label}`, [{ label: "method" }, ...groups.map((group) => ({ label: group, numeric: true }))],
-      own.map((place) => [nameOf(place), ...groups.map((group) => short(DATA.rows[place].grouped[grouping][chosen]?.[group]))]));
+      own.map((place) => [nameOf(place), ...groups.map((group) => measured(DATA.rows[place].grouped[grouping][chosen]?.[group]))]));
     parts.push(el("h3", {}, label[0].toUpperCase() + label.slice(1)),
       chooser("Figure", figures.map((name) => [name, name.replaceAll("_", " ")]), chosen, (name) => { choices.figure[grouping] = name; redraw(); }),
       figure(null, null, gatePicture(own, grouping, chosen, width), table));
