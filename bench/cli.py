@@ -377,7 +377,7 @@ def _seed_list(seeds: str | None) -> tuple[int, ...] | None:
 
 def _show_plan(cells: "list[Cell]", results: Path, workers: int | None, as_json: bool = False) -> None:
     from bench.launch.local import cores
-    from bench.launch.plan import as_document, plan
+    from bench.launch.plan import as_document, by_method, plan
     from bench.show import print_json, print_table
 
     planned, problems = plan(cells, results)
@@ -387,5 +387,5 @@ def _show_plan(cells: "list[Cell]", results: Path, workers: int | None, as_json:
     if as_json:
         print_json(document)
         return
-    print_table(document["cells"], ["method", "seed", "comparison", "learning_rate", "cell_id", "state", "why"])
+    print_table(by_method(planned), ["method", "comparison", "learning_rate", "seeds", "state", "why"])
     print(document["summary"])

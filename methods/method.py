@@ -58,7 +58,7 @@ class Method(BaseModel, ABC):
     enough or do not fit a model of width 64. `why_slow` explains a step that costs more than 1.6 of full fine-tuning's.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # most are never used by a verb
 
     family: ClassVar[str]
     source: ClassVar[str]
