@@ -1,8 +1,8 @@
 """The table of methods that PEFT implements, one row each; a module holds the rows of one kind.
 
-In: nothing. Out: the rows, by the value of `type`; `peft_entry.entry_class` makes a config class of one. Learning-rate ranges hold the rate of the source,
-or of PEFT's own comparison on MetaMathQA, and reach about two decades to either side: reinforcement learning asks for
-less than supervised fine-tuning does, small models for more.
+In: nothing. Out: the rows, by the value of `type`; `peft_entry.entry_class` makes a config class of one.
+Learning-rate ranges hold the rate of the source, or of PEFT's own comparison on MetaMathQA, and reach about two decades
+to either side: reinforcement learning asks for less than supervised fine-tuning does, small models for more.
 """
 
 from collections.abc import Mapping
