@@ -247,13 +247,17 @@ class RolloutTrainer(GRPOTrainer):
 
 
 class _AfterStep(TrainerCallback):
-    """Stops before a non-finite gradient reaches the weights, measures the update, and runs the method's own hook."""
+    """Stops before a non-finite gradient reaches the weights, measures the step, and runs the method's own hook."""
 
     def __init__(self, handle: Handle) -> None:
         self._handle = handle
         self._before: list[Tensor] = []
         self._trainable = [parameter for parameter in handle.model.parameters() if parameter.requires_grad]
+        self._begun = 0.0
         self.last: dict[str, float] = {}
+
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._begun = time.perf_counter()
 
     def on_pre_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -274,6 +278,9 @@ class _AfterStep(TrainerCallback):
         self.last |= {"update_norm": _norm(moved), "weight_norm": _norm(self._before)}
         self._before = []
         self._handle.after_step(state.global_step)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.last["seconds/step"] = time.perf_counter() - self._begun
 
 
 def _norm(tensors: list[Tensor]) -> float:
