@@ -3,8 +3,8 @@
 Rule. Rows are matched by comparison, method and settings. Equal accuracy (as written, four digits) is "same". Otherwise
 the 95 % interval of the difference decides: "within noise" if it holds zero.
 
-- With the run records of both at hand the interval is the paired bootstrap over seeds and problems, as in the
-  leaderboard itself: the test problems are the same, so their difficulty cancels.
+- With the run records of both at hand the interval is that of a difference on the same problems, as in the leaderboard
+  itself: problems are paired, so their difficulty cancels; seeds are independent.
 - With only the two tables it is built from the two intervals (MOVER: Zou & Donner 2008, Stat. Med. 27:1693), as
   if they were independent. That is too wide where problems are shared: it misses small differences, it invents none.
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
 
-from bench.protocol.statistics import Estimate
+from bench.protocol.estimate import Estimate, difference
 from bench.record.columns import Row
 from bench.record.leaderboard import Standing
 
@@ -36,7 +36,7 @@ class Difference:
 
 
 def standings_of(rows: Iterable[Row]) -> list[Standing]:
-    """Return the standings of a table that was read from a file: without the bootstrap behind it."""
+    """Return the standings of a table that was read from a file: without the outcomes behind it."""
     return [Standing(row) for row in rows]
 
 
@@ -68,8 +68,8 @@ def _difference(here: Standing, reference: Standing | None) -> Difference:
 
 def difference_interval(here: Standing, reference: Standing) -> Estimate | None:
     """Return accuracy here minus in the reference with its 95 % interval; None if one has no interval."""
-    if here.accuracy is not None and reference.accuracy is not None and here.problems == reference.problems:
-        return (here.accuracy - reference.accuracy).estimate()
+    if here.outcomes is not None and reference.outcomes is not None and here.problems == reference.problems:
+        return difference(here.outcomes, reference.outcomes)
     one, other = _interval(here.row), _interval(reference.row)
     if one is None or other is None:
         return None
