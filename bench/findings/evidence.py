@@ -101,7 +101,7 @@ def gather(results: Path) -> list[Evidence]:
 
 
 def base_label(base: Mapping[str, Any]) -> str:
-    """Return the name under which runs are judged: of a base with a changed geometry, that of the one it was made of."""
+    """Return the name under which runs are judged: a base with a changed geometry keeps that of its own base."""
     return str(base.get("label") or base["name"])
 
 
