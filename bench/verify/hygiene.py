@@ -1,7 +1,7 @@
-"""Which traces a verifier may learn from: none of a test problem, none of a hopeless or trivial one, both classes alike."""
+"""Which traces a verifier may learn from: none of a test problem, none of a hopeless one, both classes alike."""
 
 import math
-import random
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
 from bench.verify.errors import VerifyError
@@ -38,12 +38,18 @@ def of_fair_difficulty(traces: Sequence[Trace], min_share: float, max_share: flo
     return kept
 
 
-def balanced(traces: Sequence[Trace], seed: int) -> list[Trace]:
-    """As many correct as wrong traces: the larger class is thinned out at random."""
-    classes = [[trace for trace in traces if trace.correct is side] for side in (True, False)]
-    source, size = random.Random(f"balance {seed}"), min(map(len, classes))
-    chosen = {id(trace) for members in classes for trace in source.sample(members, size)}
-    return [trace for trace in traces if id(trace) in chosen]
+def weighted(traces: Sequence[Trace], balance: bool) -> dict[Trace, float]:
+    """Distinct traces with how much each counts, on average 1: samples repeat, and a repetition is only a weight.
+
+    With `balance` correct and wrong traces weigh the same in all.
+    """
+    counts = Counter((trace.problem, trace.tokens) for trace in traces)
+    distinct = {(trace.problem, trace.tokens): trace for trace in traces}
+    right = sum(trace.correct for trace in traces)
+    share = {True: len(traces) / (2 * right), False: len(traces) / (2 * (len(traces) - right))}
+    weights = {trace: counts[name] * (share[trace.correct] if balance else 1.0) for name, trace in distinct.items()}
+    mean = sum(weights.values()) / len(weights)
+    return {trace: weight / mean for trace, weight in weights.items()}
 
 
 def log_odds_of_correct(traces: Sequence[Trace]) -> float:

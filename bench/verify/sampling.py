@@ -35,9 +35,7 @@ class Asker:
 
     def prompts(self, problems: Sequence[Problem]) -> list[list[int]]:
         """Token ids of the prompts."""
-        return [
-            prompt_ids(self.tokenizer, self.task.prompt(problem, self.settings.prompt)) for problem in problems
-        ]
+        return [prompt_ids(self.tokenizer, self.task.prompt(problem, self.settings.prompt)) for problem in problems]
 
     def sample(self, problems: Sequence[Problem], count: int) -> list[Trace]:
         """`count` traces per problem, problem by problem."""

@@ -70,6 +70,8 @@ def read_traces(path: Path) -> list[Trace]:
     try:
         rows = pq.read_table(path, schema=TRACES_SCHEMA).to_pylist()
     except (pa.ArrowInvalid, OSError) as error:
-        raise RecordError(f"{path}: not a readable parquet file of traces ({error}); delete it and run again") from error
+        raise RecordError(
+            f"{path}: not a readable parquet file of traces ({error}); delete it and run again"
+        ) from error
     lists = ("prompt", "tokens")
     return [Trace(**{name: tuple(cell) if name in lists else cell for name, cell in row.items()}) for row in rows]
