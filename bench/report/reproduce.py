@@ -4,7 +4,9 @@ from typing import Any
 
 import tomli_w
 
+import methods.registry
 from bench.record.schema import RunRecord
+from methods.errors import MethodError
 
 NAME = "again"
 
@@ -25,13 +27,26 @@ def method_table(record: RunRecord) -> str:
     keys = record.keys
     name, _, tried = keys.method_name.partition("@")
     rate = [keys.learning_rate] if tried else keys.learning_rate
-    return tomli_w.dumps({"methods": {name: _written(keys.method | {"learning_rate": rate})}})
+    return tomli_w.dumps({"methods": {name: _written(_chosen(keys.method)) | {"learning_rate": rate}}})
 
 
 def command(records: tuple[RunRecord, ...]) -> str:
     """Return the command that runs the file for the seeds of these records."""
     seeds = ",".join(str(seed) for seed in sorted({record.keys.seed for record in records}))
     return f"rlvr-bench run {NAME}.toml --seeds {seeds}"
+
+
+def _chosen(method: dict[str, Any]) -> dict[str, Any]:
+    """Return the method's type and what differs from its defaults; all of it if the type is not known here.
+
+    A default is not written out: some keys may only be given together with others.
+    """
+    try:
+        fields = methods.registry.method_class(str(method["type"])).model_fields
+    except MethodError:
+        return method
+    usual = {name: _written(field.get_default(call_default_factory=True)) for name, field in fields.items()}
+    return {name: value for name, value in method.items() if name == "type" or usual.get(name, method) != value}
 
 
 def _written(value: Any) -> Any:

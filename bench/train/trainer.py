@@ -22,11 +22,13 @@ from trl import GRPOConfig, GRPOTrainer
 
 from bench.experiment.settings import RlvrSettings
 from bench.generate.backend import Backend
+from bench.geometry.precision import swallowed
 from bench.train import scorer
 from bench.train.log_probs import k3
 from bench.train.probe import Probe
 from bench.train.scorer import Rows
 from bench.train.seeds import derive
+from bench.train.trajectory import Trajectory
 from methods.handle import Handle
 from tasks.problem import Problem, Verdict
 from tasks.rewards import Reward, RewardContext
@@ -69,7 +71,7 @@ class RolloutTrainer(GRPOTrainer):
         handle = run.handle
         optimizer = handle.create_optimizer(run.learning_rate, settings.weight_decay, settings.betas)
         handle.before_training(settings.steps)
-        self._after_step = _AfterStep(handle)
+        self._after_step = _AfterStep(handle, settings.kl_every)
         super().__init__(
             model=handle.model,
             reward_funcs=self._score,
@@ -239,6 +241,10 @@ class RolloutTrainer(GRPOTrainer):
                 ]
             )
 
+    def linearity(self) -> float | None:
+        """Return how straight the way of the trainable weights was, see `Trajectory.linearity`."""
+        return self._after_step.trajectory.linearity()
+
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Hand the step's metrics to the recorder, then to TRL's own trackers."""
         super().log(logs, start_time)
@@ -247,13 +253,19 @@ class RolloutTrainer(GRPOTrainer):
 
 
 class _AfterStep(TrainerCallback):
-    """Stops before a non-finite gradient reaches the weights, measures the update, and runs the method's own hook."""
+    """Stops before a non-finite gradient reaches the weights, measures the step, and runs the method's own hook."""
 
-    def __init__(self, handle: Handle) -> None:
+    def __init__(self, handle: Handle, swallowed_every: int) -> None:
         self._handle = handle
+        self._swallowed_every = swallowed_every
         self._before: list[Tensor] = []
         self._trainable = [parameter for parameter in handle.model.parameters() if parameter.requires_grad]
-        self.last: dict[str, float] = {}
+        self._begun = 0.0
+        self.trajectory = Trajectory(self._trainable)
+        self.last: dict[str, float | None] = {}
+
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._begun = time.perf_counter()
 
     def on_pre_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -272,8 +284,14 @@ class _AfterStep(TrainerCallback):
     ) -> None:
         moved = [after.detach() - before for after, before in zip(self._trainable, self._before, strict=True)]
         self.last |= {"update_norm": _norm(moved), "weight_norm": _norm(self._before)}
+        if state.global_step % self._swallowed_every == 0:
+            self.last["swallowed"] = swallowed(self._before, moved)
+        self.trajectory.record()
         self._before = []
         self._handle.after_step(state.global_step)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.last["seconds/step"] = time.perf_counter() - self._begun
 
 
 def _norm(tensors: list[Tensor]) -> float:
