@@ -7,6 +7,7 @@ import tasks.registry
 from bench.record.errors import RecordError
 from bench.record.samples import read_samples, samples_path
 from bench.record.schema import RunRecord
+from tasks.errors import TaskError
 from tasks.families import FAMILIES
 from tasks.problem import Problem
 
@@ -58,7 +59,14 @@ class Completions:
             return {}
         key = repr(sorted(settings.items()))
         if key not in self._problems:
-            task = tasks.registry.create(settings)
-            problems = [*task.problems("test"), *task.problems("validation")]
-            self._problems[key] = {problem.id: problem for problem in problems}
+            self._problems[key] = {problem.id: problem for problem in _generated(settings)}
         return self._problems[key]
+
+
+def _generated(settings: dict[str, Any]) -> list[Problem]:
+    """Return the problems that are scored; none if this version no longer takes these settings of an old record."""
+    try:
+        task = tasks.registry.create(settings)
+        return [*task.problems("test"), *task.problems("validation")]
+    except TaskError:
+        return []

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from report_folder import write_everything
 
 from bench.report.page import write_report
@@ -66,7 +66,7 @@ def visit(browser: Browser, path: Path, **context: object) -> Visit:
     page.on("console", lambda message: found.complaints.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: found.complaints.append(str(error)))
     page.goto(path.as_uri())
-    page.wait_for_function("document.body.dataset.drawn !== undefined", timeout=30_000)
+    expect(page.locator("body[data-drawn]")).to_be_attached(timeout=30_000)
     return found
 
 

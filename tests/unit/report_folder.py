@@ -153,7 +153,5 @@ def five_hundred_rows() -> Material:
                 share = 0.3 + 0.03 * method
                 one = record(f"method-{method:02d}", seed, outcomes(share, 64, seed=seed), extra={"svamp": "0110"})
                 one = with_geometry(one, 0.05 * method)
-                records.append(variant(one, f"organism-steps.chain-4.rlvr.exact.{comparison:06x}", task={
-                    "name": "chain", "levels": [comparison]
-                }))  # fmt: skip
+                records.append(variant(one, f"organism-steps.chain-4.rlvr.exact.{comparison:06x}"))
     return material_of(records, steps(80))

@@ -7,7 +7,11 @@ const valueOf = (place, name) => DATA.rows[place].values[COLUMN[name]];
 
 function picture(label, options) {
   const style = { background: "none", color: "inherit", fontSize: "12px", fontFamily: "inherit" };
-  return Plot.plot({ style, ariaLabel: label, ...options });
+  const drawn = Plot.plot({ style, ariaLabel: label, ...options });
+  const svg = drawn.matches("svg") ? drawn : drawn.querySelector(":scope > svg");
+  svg.setAttribute("role", "img");
+  for (const mark of svg.querySelectorAll("g[aria-label]")) mark.removeAttribute("aria-label"); // a g has no role to label
+  return drawn;
 }
 
 /* Panels side by side: gives each of `names` a column and a line of a grid that fits the width. */

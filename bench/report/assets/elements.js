@@ -37,7 +37,7 @@ function dataTable(caption, columns, rows) {
   const head = columns.map((column) => el("th", { scope: "col", class: className(column) }, column.label));
   return el(
     "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": `${caption}, table` },
     el(
       "table",
       {},
