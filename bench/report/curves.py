@@ -54,7 +54,8 @@ def _curve(runs: Sequence[dict[int, float]], width: int) -> dict[str, list[Any]]
     if not places:
         return {}
     seeds = [[run[place] for run in runs if place in run] for place in places]
-    curve = {"step": [(place + 1) * width for place in places], "mean": [short(fmean(values)) for values in seeds]}
+    ends: list[Any] = [(place + 1) * width for place in places]
+    curve = {"step": ends, "mean": [short(fmean(values)) for values in seeds]}
     if len(runs) > 1:
         curve |= {"low": [short(min(values)) for values in seeds], "high": [short(max(values)) for values in seeds]}
     return curve

@@ -25,7 +25,7 @@ _ATTESTED = (
 def run_document(record: RunRecord, environment: int) -> dict[str, Any]:
     """Return one run without what is undefined; `environment` is the place of its environment in the page's list."""
     task, stability = record.keys.task["name"], record.stability
-    scores = {split: record.score("tuned", task, split) for split in ("test", "validation")}  # type: ignore[arg-type]
+    scores = {split: record.score("tuned", task, split) for split in ("test", "validation")}
     document = {
         "seed": record.keys.seed,
         "cell": record.cell_id,

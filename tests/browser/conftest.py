@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, expect, sync_playwright
 from report_folder import write_everything
 
 from bench.report.page import write_report
@@ -26,12 +26,18 @@ class Visit:
     """A page with what it asked for and what it complained of."""
 
     page: Page
+    devtools: CDPSession
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
     def rows(self) -> list[str]:
         """Return the methods that the table shows, from top to bottom."""
         return self.page.locator("#rows tbody tr:visible button.open").all_inner_texts()
+
+    def seconds(self) -> float:
+        """Return the processor seconds of the page's main thread so far: what a wait is made of on a free machine."""
+        metrics = self.devtools.send("Performance.getMetrics")["metrics"]
+        return next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +67,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def visit(browser: Browser, path: Path, **context: object) -> Visit:
     """Open a page and wait until every picture is drawn."""
     page = browser.new_context(**context).new_page()  # type: ignore[arg-type]
-    found = Visit(page)
+    found = Visit(page, page.context.new_cdp_session(page))
+    found.devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
     page.on("request", lambda request: found.requests.append(request.url))
     page.on("console", lambda message: found.complaints.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: found.complaints.append(str(error)))
