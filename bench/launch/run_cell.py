@@ -31,8 +31,10 @@ from bench.models.base import LoadedBase
 from bench.record.environment import capture
 from bench.record.schema import Cause, Cost, ModelRole, RunRecord, Stability, Status, StepRecord
 from bench.train import rlvr, stability
+from bench.train.run import Run, Trained
 from bench.train.seeds import derive
-from bench.train.trainer import RolloutTrainer, Run
+from bench.train.signals import SIGNALS
+from bench.train.step_record import peak_memory_bytes
 from methods import attestation, budget
 from methods.attestation import Attestation
 from methods.handle import Handle
@@ -96,13 +98,11 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         with handle.rollout_weights() as model:  # a method that cannot be merged may need another backend than the base
             backend = create_for(cell.signal.rollout_backend, model)
     with clock.stage("train"):
-        steps, trainer = _train(cell, loaded, task, handle, reference, backend, report)
+        run, steps, trainer = _train(cell, loaded, task, handle, reference, backend, report)
         attestation.finish(attested, handle, trainer.optimizer)
     report(Event("geometry"))
     with clock.stage("geometry"):
-        geometry = _geometry(cell, reference, handle, interventions, steps) if handle.mergeable else None
-        if geometry is not None:
-            geometry["linearity_r2"] = trainer.linearity()
+        geometry = _geometry(cell, reference, run, interventions, steps) if handle.mergeable else None
     report(Event("evaluate"))
     with clock.stage("evaluate"), handle.rollout_weights() as model:
         tuned, samples = score_all(cell, model, loaded.tokenizer, task, backend)
@@ -110,7 +110,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     if cell.evaluate.rank_one and handle.mergeable:
         with clock.stage("rank_one"):
             accuracy["rank_one"] = _rank_one_scores(cell, loaded, task, handle, reference, backend)
-    stable = stability.summarise(steps, cell.signal.batch_size, _start(cell, base_accuracy))
+    stable = stability.summarise(steps, cell.signal.sampled_at_once, _start(cell, base_accuracy))
     status, cause = _verdict(attested, stable)
     record = RunRecord(
         cell=cell.model_dump(mode="json"),
@@ -125,9 +125,10 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         rollout=rlvr.rollout_record(backend.name, trainer.update_backend, steps),
         cost=Cost(
             seconds=clock.seconds | _inside_training(steps),
-            tokens=trainer.generated_tokens,
-            peak_memory_bytes=rlvr.peak_memory_bytes(),
+            tokens=run.meter.generated_tokens,
+            peak_memory_bytes=peak_memory_bytes(),
         ),
+        ledger=run.meter.ledger(cell.signal),
         environment=capture(),
     )
     return CellResult(record, steps, [row | {"cell_id": cell.id, "model": "tuned"} for row in samples])
@@ -166,7 +167,7 @@ def _train(
     reference: PreTrainedModel,
     backend: Backend,
     report: Report,
-) -> tuple[list[StepRecord], RolloutTrainer]:
+) -> tuple[Run[Any], list[StepRecord], Trained]:
     problems, encoded = task.problems("train"), _prompts(cell, loaded, task)
     _check_length(cell, loaded.model, encoded)
     with tempfile.TemporaryDirectory(prefix="rlvr-bench-") as folder:
@@ -177,14 +178,15 @@ def _train(
             task=task,
             problems=problems,
             prompt_ids=encoded,
-            reward=rewards.create(cell.reward),
+            reward=rewards.create("exact" if cell.signal.fixed_reward else cell.reward),
             backend=backend,
             settings=cell.signal,
             learning_rate=cell.learning_rate,
             seed=cell.seed,
             output_dir=folder,
         )
-        return rlvr.train(run, lambda step: report(_training_event(step, cell)))
+        steps, trainer = SIGNALS[cell.signal.type](run, lambda step: report(_training_event(step, cell)))
+        return run, steps, trainer
 
 
 def _prompts(cell: Cell, loaded: LoadedBase, task: Task) -> list[list[int]]:
@@ -198,11 +200,15 @@ def _training_event(step: StepRecord, cell: Cell) -> Event:
 
 
 def _geometry(
-    cell: Cell, reference: nn.Module, handle: Handle, interventions: list[Intervention], steps: list[StepRecord]
+    cell: Cell, reference: nn.Module, run: Run[Any], interventions: list[Intervention], steps: list[StepRecord]
 ) -> dict[str, Any]:
-    growth = kl_growth(steps)
-    measured = cell_geometry(_pairs(reference, handle), in_a_cell(reference), cell.id, interventions)
-    return measured | {"kl_per_step": growth.per_step, "kl_per_reward": growth.per_reward}
+    growth, trajectory = kl_growth(steps), run.meter.trajectory
+    over_steps = {
+        "kl_per_step": growth.per_step,
+        "kl_per_reward": growth.per_reward,
+        "linearity_r2": trajectory.linearity() if trajectory else None,
+    }
+    return cell_geometry(_pairs(reference, run.handle), in_a_cell(reference), cell.id, interventions) | over_steps
 
 
 def _rank_one_scores(
