@@ -66,7 +66,7 @@ class Cell(Settings):
     def comparison(self) -> str:
         """Name of the group of cells that may be ranked against each other: readable, and unique through its hash."""
         task = "-".join([str(self.task["name"]), *(str(level) for level in self.task.get("levels") or ())])
-        reward = "-".join(str(value) for value in self.reward.values())
+        reward = tasks.rewards.title(self.reward)
         base = Path(self.base.name).resolve().name if Path(self.base.name).is_dir() else self.base.name
         parts = [base, task, self.signal.type, reward, _digest(self._comparable())[:6]]
         return ".".join(re.sub(r"[^A-Za-z0-9.]+", "-", part).strip(".-")[:40] or "x" for part in parts)
@@ -145,6 +145,8 @@ def cells(
 def _check(experiment: Experiment, task: Task) -> None:
     """Raise what would otherwise end every cell: a reward, a prompt style or a train split that is not there."""
     tasks.prompts.render("", "", experiment.evaluate.prompt, chat=False)
+    for reward in experiment.rewards:
+        tasks.rewards.label_request(reward)
     needed, there = experiment.signal.prompts_per_batch, len(task.problems("train"))
     if there < needed:
         raise ExperimentError(

@@ -3,9 +3,9 @@
 A default here is the vetted setting, so that every key in an experiment file is visibly its author's.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from bench.experiment.strict import Settings
 
@@ -29,8 +29,10 @@ class RlvrSettings(Settings):
     """Completions per forward and backward pass; None takes an update's whole share at once."""
     max_new_tokens: int = Field(64, ge=1)
     temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
+    train_problems: int | None = Field(None, ge=1)
+    """Train on the first so many problems only, again and again (one-shot: Wang et al. 2025, arXiv 2504.20571)."""
     clip_low: float | None = Field(0.2, gt=0, le=1)
-    """Lower distance of the clip range from 1; None takes clipping away on that side."""
+    """Lower distance of the clip range from 1; "off" (in Python None) takes clipping away on that side."""
     clip_high: float | None = Field(0.2, gt=0)
     kl_weight: float = Field(0.0, ge=0)
     """Weight of the k3 KL penalty to the frozen base model (Schulman 2020)."""
@@ -52,6 +54,11 @@ class RlvrSettings(Settings):
     """Record the KL to the base every so many rollout batches, and at the last one."""
     report_to: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ()
     """Trackers that TRL reports to; off by default. Does not change the result."""
+
+    @field_validator("clip_low", "clip_high", mode="before")
+    @classmethod
+    def _clip_may_be_off(cls, value: Any) -> Any:
+        return None if value == "off" else value  # TOML has no null
 
     @model_validator(mode="after")
     def _batch_divides(self) -> "RlvrSettings":
@@ -89,6 +96,8 @@ class EvaluateSettings(Settings):
     batch_size: int = Field(128, ge=1)
     prompt: str = "task"
     """Prompt style (see tasks.prompts)."""
+    prompt_range: bool = False
+    """Also score the untrained base greedily under every prompt style: the best of them is what a gain has to beat."""
     seed: int = 0
     """Seed of the sampled completions: the same for all cells, so that methods meet the same random numbers."""
     extra_tasks: tuple[dict[str, object], ...] = ()

@@ -8,8 +8,9 @@ scored: without padding, and only those that the gradient depends on.
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -29,7 +30,8 @@ from bench.train.scorer import Rows
 from bench.train.seeds import derive
 from methods.handle import Handle
 from tasks.problem import Problem, Verdict
-from tasks.rewards import Reward, RewardContext
+from tasks.rewards import Label, Reward, RewardContext
+from tasks.strategies import STRATEGIES
 from tasks.task import Task
 
 StepSink = Callable[[dict[str, float | None]], None]
@@ -52,6 +54,7 @@ class Run:
     learning_rate: float
     seed: int
     output_dir: str
+    labels: Mapping[str, Label] = field(default_factory=dict)
 
 
 class RolloutTrainer(GRPOTrainer):
@@ -124,13 +127,15 @@ class RolloutTrainer(GRPOTrainer):
             task=run.task,
             seed=derive(run.seed, "rollout"),
             step=self._batches,
-            indices=[index % run.settings.group_size for index in range(len(problems))],
+            indices=_occurrences(problems),
             verdicts=verdicts,
+            labels=run.labels,
         )
         rewards = run.reward(completions, problems, context)
         if len(rewards) != len(completions) or not all(map(math.isfinite, rewards)):
             raise ValueError("the reward did not give one finite number per completion; mend the reward")
         self._record_verdicts(verdicts)
+        self._record_strategies(completions)
         self._metrics["train"]["seconds/verify"].append(time.perf_counter() - started)
         self._batches += 1
         return rewards
@@ -139,6 +144,11 @@ class RolloutTrainer(GRPOTrainer):
         for metric, reason in (("accuracy", "correct"), ("unparsed", "unparsed"), ("verifier_errors", "error")):
             share = sum(verdict.reason == reason for verdict in verdicts) / len(verdicts)
             self._metrics["train"][metric].append(share)
+
+    def _record_strategies(self, completions: list[str]) -> None:
+        for name, strategy in STRATEGIES.items():
+            share = sum(map(strategy.used, completions)) / len(completions)
+            self._metrics["train"][f"strategy/{name}"].append(share)
 
     def _check_drift(self) -> None:
         """Stop the run when rollouts and trainer give the same tokens different probabilities."""
@@ -274,6 +284,16 @@ class _AfterStep(TrainerCallback):
         self.last |= {"update_norm": _norm(moved), "weight_norm": _norm(self._before)}
         self._before = []
         self._handle.after_step(state.global_step)
+
+
+def _occurrences(problems: list[Problem]) -> list[int]:
+    """Return for each place how often its problem stands before it."""
+    seen: Counter[str] = Counter()
+    numbers = []
+    for problem in problems:
+        numbers.append(seen[problem.id])
+        seen[problem.id] += 1
+    return numbers
 
 
 def _norm(tensors: list[Tensor]) -> float:

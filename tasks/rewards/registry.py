@@ -1,111 +1,57 @@
-"""Rewards: what training sees. Evaluation never uses them; it always asks the task's own verifier.
+"""Rewards by name, or by settings with a name (`{"name": "random", "p": 0.5}`), and what training needs for them.
 
-A reward is looked up by name, or by settings with a name (`{"name": "random", "p": 0.5}`). Plug-in packages offer a
-`RewardKind` under the entry-point group `rlvr_bench.rewards`.
-
-A verifier error pays 0.0: GRPO compares completions within a group and has no place for "not known", and paying for
-answers that break the verifier would teach to break it. The error does not vanish: verdicts reach the reward through
-`RewardContext.verdicts` from the caller, who counts errors apart from wrong answers.
+Plug-in packages offer a `RewardKind` under the entry-point group `rlvr_bench.rewards`.
 """
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Protocol
-
-from pydantic import Field
+from typing import Any
 
 from tasks.errors import TaskError
-from tasks.problem import Problem, Verdict
+from tasks.rewards import combined, labelled, noisy, plain
+from tasks.rewards.reward import Label, LabelRequest, Reward, RewardKind
 from tasks.settings import Settings, validated
 from tasks.suggestion import did_you_mean
-from tasks.task import Task
 
 PLUGIN_GROUP = "rlvr_bench.rewards"
 
 
-@dataclass(frozen=True, slots=True)
-class RewardContext:
-    """What a reward may know beside completions and problems.
-
-    `indices` are the numbers of the completions within their groups, `verdicts` those of the task's verifier; both have
-    one entry per completion. `step` is the optimizer step that the completions were generated for.
-    """
-
-    task: Task
-    seed: int
-    step: int
-    indices: Sequence[int]
-    verdicts: Sequence[Verdict]
-
-
-class Reward(Protocol):
-    """Pays for completions."""
-
-    def __call__(self, completions: Sequence[str], problems: Sequence[Problem], context: RewardContext) -> list[float]:
-        """One reward per completion; `problems[i]` is what `completions[i]` answers."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class RewardKind:
-    """How a reward is made from its settings."""
-
-    description: str
-    settings: type[Settings]
-    build: Callable[[Any], Reward]
-
-
-class RandomSettings(Settings):
-    """A reward that knows nothing of the completion."""
-
-    p: float = Field(default=0.5, ge=0, le=1, description="probability of 1")
-
-
-def exact(completions: Sequence[str], problems: Sequence[Problem], context: RewardContext) -> list[float]:
-    """1 if the task's verifier says correct, else 0."""
-    return [float(verdict.correct) for verdict in context.verdicts]
-
-
-def answer_format(completions: Sequence[str], problems: Sequence[Problem], context: RewardContext) -> list[float]:
-    """1 if the completion states an answer, right or wrong, in the form that the task asks for."""
-    return [float(context.task.follows_format(completion)) for completion in completions]
-
-
-def random_reward(settings: RandomSettings) -> Reward:
-    """1 with probability p. Hashes (seed, step, problem, sample), so any number of workers pays the same."""
-
-    def pay(completions: Sequence[str], problems: Sequence[Problem], context: RewardContext) -> list[float]:
-        keys = (
-            f"random {context.seed} {context.step} {problem.id} {index}"
-            for problem, index in zip(problems, context.indices, strict=True)
-        )
-        return [float(_unit_interval(key) < settings.p) for key in keys]
-
-    return pay
-
-
 def create(settings: str | Mapping[str, Any]) -> Reward:
     """The reward of a name, or of settings with a name; raises TaskError if one of them does not do."""
-    given = _with_name(settings)
-    kind = find(given["name"])
-    return kind.build(validated(kind.settings, given, f"Reward {given['name']!r}"))
-
-
-def _with_name(settings: str | Mapping[str, Any]) -> Mapping[str, Any]:
-    given = {"name": settings} if isinstance(settings, str) else settings
-    name = given.get("name")
-    if not isinstance(name, str):
-        raise TaskError(f"A reward needs a name, but {name!r} was given: choose from {', '.join(names())}.")
-    return given
+    kind, checked = _checked(settings)
+    return kind.build(checked)
 
 
 def resolve(settings: str | Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a reward with its defaults; raises TaskError as `create` does."""
-    given = _with_name(settings)
-    return validated(find(given["name"]).settings, given, f"Reward {given['name']!r}").model_dump(mode="json")
+    """The settings of a reward, and of those inside it, with their defaults; raises TaskError as `create` does."""
+    checked = _checked(settings)[1].model_dump(mode="json")
+    if "rewards" in checked:
+        checked["rewards"] = [resolve(inner) for inner in checked["rewards"]]
+    if "reward" in checked:
+        checked["reward"] = resolve(checked["reward"])
+    return checked
+
+
+def title(settings: Mapping[str, Any]) -> str:
+    """The resolved settings in short, for names: "random-0.5", "and-exact-not-strategy-python"."""
+    return "-".join(_words(list(settings.values())))
+
+
+def label_request(settings: str | Mapping[str, Any]) -> LabelRequest | None:
+    """How the labels are made that a reward, or one inside it, asks for; None if none does.
+
+    Raises TaskError if two of them ask for different labels, which one run cannot have.
+    """
+    asked = {kind.labels(checked) for kind, checked in _parts(settings) if kind.labels is not None}
+    if len(asked) > 1:
+        raise TaskError("Two rewards ask for labels of different samples or seeds: give them the same.")
+    return next(iter(asked), None)
+
+
+def keeps(settings: str | Mapping[str, Any], label: Label | None) -> bool:
+    """Whether a problem with this label is trained on: all rewards that choose by labels have to agree."""
+    return all(kind.keeps(label) for kind, _ in _parts(settings) if kind.keeps is not None)
 
 
 def names() -> list[str]:
@@ -123,10 +69,77 @@ def find(name: str) -> RewardKind:
 
 
 REWARDS: dict[str, RewardKind] = {
-    "exact": RewardKind("1 if the task's verifier says correct", Settings, lambda _: exact),
-    "format": RewardKind("1 if an answer is stated in the task's form", Settings, lambda _: answer_format),
-    "random": RewardKind("1 with probability p, whatever the completion", RandomSettings, random_reward),
+    "exact": RewardKind("1 if the task's verifier says correct", Settings, lambda _: plain.exact),
+    "format": RewardKind("1 if an answer is stated in the task's form", Settings, lambda _: plain.answer_format),
+    "random": RewardKind("1 with probability p, whatever the completion", plain.RandomSettings, plain.random_reward),
+    "inverted": RewardKind("1 if the task's verifier does not say correct", Settings, lambda _: plain.inverted),
+    "majority": RewardKind(
+        "1 if the answer is what most samples of the base model give",
+        labelled.LabelSettings,
+        lambda _: labelled.agreement,
+        labelled.request,
+        labelled.has_label,
+    ),
+    "incorrect": RewardKind(
+        "the same, on no problem but those where that answer is wrong",
+        labelled.LabelSettings,
+        lambda _: labelled.agreement,
+        labelled.request,
+        labelled.is_mislabelled,
+    ),
+    "strategy": RewardKind(
+        "1 if the completion uses a surface strategy", plain.StrategySettings, plain.strategy_reward
+    ),
+    "no-repetition": RewardKind("0 if the completion repeats itself", Settings, lambda _: plain.no_repetition),
+    "length": RewardKind("rises with the completion's length", plain.LengthSettings, plain.length_reward),
+    "and": RewardKind(
+        "the least of several rewards",
+        combined.ManySettings,
+        lambda settings: combined.all_of([create(inner) for inner in settings.rewards]),
+    ),
+    "not": RewardKind(
+        "1 minus a reward", combined.OneSettings, lambda settings: combined.opposite_of(create(settings.reward))
+    ),
+    "weighted": RewardKind(
+        "a weighted sum of rewards",
+        combined.WeightedSettings,
+        lambda settings: combined.weighted([create(inner) for inner in settings.rewards], settings.weights),
+    ),
+    "noisy": RewardKind(
+        "a reward with false positives and false negatives, random or systematic",
+        noisy.NoisySettings,
+        lambda settings: noisy.noisy(create(settings.reward), settings),
+    ),
 }
+
+
+def _checked(settings: str | Mapping[str, Any]) -> tuple[RewardKind, Settings]:
+    given = {"name": settings} if isinstance(settings, str) else settings
+    name = given.get("name")
+    if not isinstance(name, str):
+        raise TaskError(f"A reward needs a name, but {name!r} was given: choose from {', '.join(names())}.")
+    kind = find(name)
+    return kind, validated(kind.settings, given, f"Reward {name!r}")
+
+
+def _parts(settings: str | Mapping[str, Any]) -> Iterator[tuple[RewardKind, Settings]]:
+    """The reward and all inside it."""
+    kind, checked = _checked(settings)
+    yield kind, checked
+    inner = getattr(checked, "rewards", None) or [getattr(checked, "reward", None)]
+    for each in inner:
+        if each is not None:
+            yield from _parts(each)
+
+
+def _words(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _words(each)
+    else:
+        yield str(value)
 
 
 @cache
@@ -142,7 +155,3 @@ def _load(point: EntryPoint) -> RewardKind:
     if not isinstance(kind, RewardKind):
         raise TaskError(f"Plug-in reward {point.name!r} ({point.value}) is a {type(kind).__name__}, not a RewardKind.")
     return kind
-
-
-def _unit_interval(text: str) -> float:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) / 2**64

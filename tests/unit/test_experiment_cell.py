@@ -22,7 +22,7 @@ FILE: dict[str, Any] = {
     "methods": {"lora": {"rank": 8, "learning_rate": 1e-3}},
 }
 
-DEFAULTS = {2: "451b3023790a"}
+DEFAULTS = {2: "88a516ce79eb"}
 """Hash of all defaults of signal and evaluation, by result schema."""
 
 
