@@ -68,7 +68,7 @@ def cell_labels(
     cell: Cell, base: LoadedBase, task: Task, backend: Backend, progress: Progress = lambda done, total: None
 ) -> Labels:
     """The labels that the reward of a cell asks for, none if it asks for none; see `majority_labels`."""
-    request = label_request(cell.reward)
+    request = label_request(cell.paid_reward)
     if request is None:
         return {}
     source = LabelSource(base, task, cell.evaluate.prompt, cell.signal.max_new_tokens, backend, request)

@@ -22,7 +22,9 @@ def prepare_labels(cells: Iterable[Cell], threads: int) -> None:
         ExperimentError: a reward can train on too few problems.
         RecordError: the cache cannot be written.
     """
-    asked = {_what_labels_follow_from(cell): cell for cell in cells if rewards.label_request(cell.reward) is not None}
+    asked = {
+        _what_labels_follow_from(cell): cell for cell in cells if rewards.label_request(cell.paid_reward) is not None
+    }
     if not asked:
         return
     console = Console(stderr=True)
@@ -53,7 +55,7 @@ def _label(cell: Cell, threads: int, progress: Callable[[int, int], None]) -> No
     task, base = tasks.registry.create(cell.task, cell.data_dir), base_models.load(cell.base)
     base.model.to("cuda" if torch.cuda.is_available() else "cpu")
     labels = cell_labels(cell, base, task, create_for(cell.signal.rollout_backend, base.model), progress)
-    training_problems(task, cell.reward, labels, cell.signal)
+    training_problems(task, cell.paid_reward, labels, cell.signal)
 
 
 def _what_labels_follow_from(cell: Cell) -> tuple[object, ...]:
@@ -63,5 +65,5 @@ def _what_labels_follow_from(cell: Cell) -> tuple[object, ...]:
         cell.evaluate.prompt,
         cell.signal.max_new_tokens,
         cell.signal.rollout_backend,
-        rewards.title(cell.reward),
+        rewards.title(cell.paid_reward),
     )

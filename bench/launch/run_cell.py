@@ -31,8 +31,10 @@ from bench.record.environment import capture
 from bench.record.schema import Cause, Cost, RunRecord, Stability, Status, StepRecord
 from bench.train import rlvr, stability
 from bench.train.problems import training_problems
+from bench.train.run import Run, Trained
 from bench.train.seeds import derive
-from bench.train.trainer import RolloutTrainer, Run
+from bench.train.signals import SIGNALS
+from bench.train.step_record import peak_memory_bytes
 from methods import attestation, budget
 from methods.attestation import Attestation
 from methods.handle import Handle
@@ -98,7 +100,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         with handle.rollout_weights() as model:  # a method that cannot be merged may need another backend than the base
             backend = create_for(cell.signal.rollout_backend, model)
     with clock.stage("train"):
-        steps, trainer = _train(cell, loaded, task, handle, reference, backend, labels, report)
+        run, steps, trainer = _train(cell, loaded, task, handle, reference, backend, labels, report)
         attestation.finish(attested, handle, trainer.optimizer)
     report(Event("geometry"))
     with clock.stage("geometry"):
@@ -106,7 +108,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     report(Event("evaluate"))
     with clock.stage("evaluate"), handle.rollout_weights() as model:
         tuned, samples = score_all(cell, model, loaded.tokenizer, task, backend)
-    stable = stability.summarise(steps, cell.signal.batch_size, _start(cell, base_accuracy))
+    stable = stability.summarise(steps, cell.signal.sampled_at_once, _start(cell, base_accuracy))
     status, cause = _verdict(attested, stable)
     split = behaviour_split(cell, task)
     record = RunRecord(
@@ -124,9 +126,10 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         rollout=rlvr.rollout_record(backend.name, trainer.update_backend, steps),
         cost=Cost(
             seconds=clock.seconds | _inside_training(steps),
-            tokens=trainer.generated_tokens,
-            peak_memory_bytes=rlvr.peak_memory_bytes(),
+            tokens=run.meter.generated_tokens,
+            peak_memory_bytes=peak_memory_bytes(),
         ),
+        ledger=run.meter.ledger(cell.signal),
         environment=capture(),
     )
     return CellResult(record, steps, [row | {"cell_id": cell.id, "model": "tuned"} for row in samples])
@@ -166,8 +169,8 @@ def _train(
     backend: Backend,
     labels: Labels,
     report: Report,
-) -> tuple[list[StepRecord], RolloutTrainer]:
-    problems = training_problems(task, cell.reward, labels, cell.signal)
+) -> tuple[Run[Any], list[StepRecord], Trained]:
+    problems = training_problems(task, cell.paid_reward, labels, cell.signal)
     encoded = _encoded(cell, loaded, task, problems)
     _check_length(cell, loaded.model, encoded)
     with tempfile.TemporaryDirectory(prefix="rlvr-bench-") as folder:
@@ -178,7 +181,7 @@ def _train(
             task=task,
             problems=problems,
             prompt_ids=encoded,
-            reward=rewards.create(cell.reward),
+            reward=rewards.create(cell.paid_reward),
             backend=backend,
             settings=cell.signal,
             learning_rate=cell.learning_rate,
@@ -186,7 +189,8 @@ def _train(
             output_dir=folder,
             labels=labels,
         )
-        return rlvr.train(run, lambda step: report(_training_event(step, cell)))
+        steps, trainer = SIGNALS[cell.signal.type](run, lambda step: report(_training_event(step, cell)))
+        return run, steps, trainer
 
 
 def _prompts(cell: Cell, loaded: LoadedBase, task: Task) -> list[list[int]]:

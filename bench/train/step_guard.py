@@ -1,0 +1,66 @@
+"""What happens around every optimizer step of every signal: guards, the size of the update, the method's own hook."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from bench.geometry.precision import change, summary
+from bench.train.run import Run
+
+
+class StepGuard(TrainerCallback):
+    """Stops before a non-finite gradient reaches the weights and when the budget is used, and measures the update."""
+
+    def __init__(self, run: Run[Any]) -> None:
+        self._run = run
+        self._before: list[Tensor] = []
+        self._trainable = [parameter for parameter in run.handle.model.parameters() if parameter.requires_grad]
+        self._steps_before = run.meter.steps
+        self.last: dict[str, float] = {}
+
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        gradients = [parameter.grad for parameter in self._trainable if parameter.grad is not None]
+        finite = math.isfinite(_norm(gradients))
+        if not finite:
+            for parameter in self._trainable:
+                parameter.grad = None
+            control.should_training_stop = True
+        self._before = [parameter.detach().clone() for parameter in self._trainable]
+        self.last = {"non_finite": float(not finite)}
+
+    def on_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        moved = [after.detach() - before for after, before in zip(self._trainable, self._before, strict=True)]
+        self.last |= {"update_norm": _norm(moved), "weight_norm": _norm(self._before)}
+        self._before = []
+        self._run.handle.after_step(self._steps_before + state.global_step)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        run = self._run
+        run.meter.steps = self._steps_before + state.global_step
+        if run.settings.match == "update_norm":
+            run.meter.update_norm = relative_norm(run)
+            self.last["relative_norm"] = run.meter.update_norm or 0.0
+        self.last |= {"flops": float(run.meter.flops), "labels": run.meter.labels}
+        if run.meter.exhausted(run.settings):
+            control.should_training_stop = True
+
+
+def relative_norm(run: Run[Any]) -> float | None:
+    """Return |W+ - W0| / |W0| over all weights of the model, as the record's geometry has it."""
+    before = dict(run.reference.named_parameters())
+    changes = (
+        change(name, before[name].detach() if name in before else torch.zeros_like(after), after)
+        for name, after in run.handle.effective_weights()
+    )
+    return summary(changes)["relative_norm"]
+
+
+def _norm(tensors: list[Tensor]) -> float:
+    return float(torch.nn.utils.get_total_norm(tensors))
