@@ -29,5 +29,6 @@ def _cut(before: Tensor, after: Tensor) -> Tensor:
         return after.detach().clone()
     update = after.detach().double() - before.detach().double()
     left, values, right = torch.linalg.svd(update, full_matrices=False)
-    leading = values[0] * torch.outer(left[:, 0], right[0])
-    return (before.detach().double() + leading).to(before.dtype)
+    leading: Tensor = values[0] * torch.outer(left[:, 0], right[0])
+    cut: Tensor = (before.detach().double() + leading).to(before.dtype)
+    return cut

@@ -17,7 +17,9 @@ from transformers import PreTrainedModel
 
 import methods.registry
 import tasks.registry
-from bench.evaluate.scores import Scores, base_scores, score_all
+from bench.evaluate.behaviour import behaviour, greedy_rows
+from bench.evaluate.labels import Labels, cell_labels
+from bench.evaluate.scores import Scores, base_answers, base_scores, behaviour_split, prompt_scores, score_all
 from bench.experiment.cell import Cell
 from bench.generate.backend import Backend, create_for
 from bench.generate.prompt_ids import prompt_ids
@@ -31,12 +33,16 @@ from bench.models.base import LoadedBase
 from bench.record.environment import capture
 from bench.record.schema import Cause, Cost, ModelRole, RunRecord, Stability, Status, StepRecord
 from bench.train import rlvr, stability
+from bench.train.problems import training_problems
+from bench.train.run import Run, Trained
 from bench.train.seeds import derive
-from bench.train.trainer import RolloutTrainer, Run
+from bench.train.signals import SIGNALS
+from bench.train.step_record import peak_memory_bytes
 from methods import attestation, budget
 from methods.attestation import Attestation
 from methods.handle import Handle
 from tasks import rewards
+from tasks.problem import Problem
 from tasks.task import Task
 
 CALIBRATION_PROMPTS = 256
@@ -87,6 +93,9 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     report(Event("base"))
     with clock.stage("base"):
         base_accuracy = base_scores(cell, loaded, task, backend)
+        prompts = prompt_scores(cell, loaded, task, backend)
+        answers = base_answers(cell, loaded, task, backend)
+        labels = cell_labels(cell, loaded, task, backend)
     with clock.stage("attach"):
         method = budget.resolve(methods.registry.create(cell.method), loaded.model)
         observed = attestation.observe(loaded.model, method)
@@ -96,13 +105,11 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         with handle.rollout_weights() as model:  # a method that cannot be merged may need another backend than the base
             backend = create_for(cell.signal.rollout_backend, model)
     with clock.stage("train"):
-        steps, trainer = _train(cell, loaded, task, handle, reference, backend, report)
+        run, steps, trainer = _train(cell, loaded, task, handle, reference, backend, labels, report)
         attestation.finish(attested, handle, trainer.optimizer)
     report(Event("geometry"))
     with clock.stage("geometry"):
-        geometry = _geometry(cell, reference, handle, interventions, steps) if handle.mergeable else None
-        if geometry is not None:
-            geometry["linearity_r2"] = trainer.linearity()
+        geometry = _geometry(cell, reference, run, interventions, steps) if handle.mergeable else None
     report(Event("evaluate"))
     with clock.stage("evaluate"), handle.rollout_weights() as model:
         tuned, samples = score_all(cell, model, loaded.tokenizer, task, backend)
@@ -110,8 +117,9 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     if cell.evaluate.rank_one and handle.mergeable:
         with clock.stage("rank_one"):
             accuracy["rank_one"] = _rank_one_scores(cell, loaded, task, handle, reference, backend)
-    stable = stability.summarise(steps, cell.signal.batch_size, _start(cell, base_accuracy))
+    stable = stability.summarise(steps, cell.signal.sampled_at_once, _start(cell, base_accuracy))
     status, cause = _verdict(attested, stable)
+    split = behaviour_split(cell, task)
     record = RunRecord(
         cell=cell.model_dump(mode="json"),
         cell_id=cell.id,
@@ -120,14 +128,17 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         cause=cause,
         attestation=attested.model_dump(mode="json"),
         accuracy=accuracy,
+        prompts=prompts,
+        behaviour=behaviour(answers, greedy_rows(samples, task.name, split), split),
         stability=stable,
         geometry=geometry,
         rollout=rlvr.rollout_record(backend.name, trainer.update_backend, steps),
         cost=Cost(
             seconds=clock.seconds | _inside_training(steps),
-            tokens=trainer.generated_tokens,
-            peak_memory_bytes=rlvr.peak_memory_bytes(),
+            tokens=run.meter.generated_tokens,
+            peak_memory_bytes=peak_memory_bytes(),
         ),
+        ledger=run.meter.ledger(cell.signal),
         environment=capture(),
     )
     return CellResult(record, steps, [row | {"cell_id": cell.id, "model": "tuned"} for row in samples])
@@ -165,9 +176,11 @@ def _train(
     handle: Handle,
     reference: PreTrainedModel,
     backend: Backend,
+    labels: Labels,
     report: Report,
-) -> tuple[list[StepRecord], RolloutTrainer]:
-    problems, encoded = task.problems("train"), _prompts(cell, loaded, task)
+) -> tuple[Run[Any], list[StepRecord], Trained]:
+    problems = training_problems(task, cell.paid_reward, labels, cell.signal)
+    encoded = _encoded(cell, loaded, task, problems)
     _check_length(cell, loaded.model, encoded)
     with tempfile.TemporaryDirectory(prefix="rlvr-bench-") as folder:
         run = Run(
@@ -177,19 +190,24 @@ def _train(
             task=task,
             problems=problems,
             prompt_ids=encoded,
-            reward=rewards.create(cell.reward),
+            reward=rewards.create(cell.paid_reward),
             backend=backend,
             settings=cell.signal,
             learning_rate=cell.learning_rate,
             seed=cell.seed,
             output_dir=folder,
+            labels=labels,
         )
-        return rlvr.train(run, lambda step: report(_training_event(step, cell)))
+        steps, trainer = SIGNALS[cell.signal.type](run, lambda step: report(_training_event(step, cell)))
+        return run, steps, trainer
 
 
 def _prompts(cell: Cell, loaded: LoadedBase, task: Task) -> list[list[int]]:
-    """Return the token ids of the training prompts."""
-    problems = task.problems("train")
+    """Return the token ids of the prompts of the train split."""
+    return _encoded(cell, loaded, task, task.problems("train"))
+
+
+def _encoded(cell: Cell, loaded: LoadedBase, task: Task, problems: list[Problem]) -> list[list[int]]:
     return [prompt_ids(loaded.tokenizer, task.prompt(problem, cell.evaluate.prompt)) for problem in problems]
 
 
@@ -198,11 +216,15 @@ def _training_event(step: StepRecord, cell: Cell) -> Event:
 
 
 def _geometry(
-    cell: Cell, reference: nn.Module, handle: Handle, interventions: list[Intervention], steps: list[StepRecord]
+    cell: Cell, reference: nn.Module, run: Run[Any], interventions: list[Intervention], steps: list[StepRecord]
 ) -> dict[str, Any]:
-    growth = kl_growth(steps)
-    measured = cell_geometry(_pairs(reference, handle), in_a_cell(reference), cell.id, interventions)
-    return measured | {"kl_per_step": growth.per_step, "kl_per_reward": growth.per_reward}
+    growth, trajectory = kl_growth(steps), run.meter.trajectory
+    over_steps = {
+        "kl_per_step": growth.per_step,
+        "kl_per_reward": growth.per_reward,
+        "linearity_r2": trajectory.linearity() if trajectory else None,
+    }
+    return cell_geometry(_pairs(reference, run.handle), in_a_cell(reference), cell.id, interventions) | over_steps
 
 
 def _rank_one_scores(
