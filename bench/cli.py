@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from bench.experiment.cell import Cell
+    from bench.experiment.experiment import Experiment
+    from bench.experiment.stages import Selection
 
 DEBUG = "--debug"
 
@@ -61,14 +62,15 @@ def run(
     data_dir: DataOption = None,
 ) -> None:
     """Train and score the cells of an experiment that are not done yet, then show its leaderboard."""
-    cells = _cells(experiment, only, seeds, data_dir)
     if dry_run:
-        _show_plan(cells, results, workers)
+        _show_plan(*_asked(experiment, only, seeds, data_dir), results, workers)
         return
     from bench.launch.experiment_run import run_experiment
     from bench.launch.local import cores
+    from bench.launch.stages import stages
 
-    code = run_experiment(cells, results, workers or cores(), threads=threads, stale=stale, reference=reference)
+    todo = stages(*_asked(experiment, only, seeds, data_dir))
+    code = run_experiment(todo, results, workers or cores(), threads=threads, stale=stale, reference=reference)
     raise typer.Exit(code)
 
 
@@ -83,7 +85,7 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Say which cells are done, missing or stale and why, and what the rest will take."""
-    _show_plan(_cells(experiment, only, seeds, data_dir), results, workers, as_json)
+    _show_plan(*_asked(experiment, only, seeds, data_dir), results, workers, as_json)
 
 
 @app.command()
@@ -342,11 +344,13 @@ def _sentence(error: Exception) -> tuple[str, int]:
     return f"internal error: {type(error).__name__}: {error}; run it again with --debug and report what it says", 1
 
 
-def _cells(experiment: str, only: str | None, seeds: str | None, data_dir: Path | None) -> "list[Cell]":
-    from bench.experiment.cell import cells
+def _asked(
+    experiment: str, only: str | None, seeds: str | None, data_dir: Path | None
+) -> "tuple[Experiment, Selection]":
     from bench.experiment.experiment import load
+    from bench.experiment.stages import Selection
 
-    return cells(load(experiment), only=only, seeds=_seed_list(seeds), data_dir=data_dir)
+    return load(experiment), Selection(only, _seed_list(seeds), data_dir)
 
 
 def _settings(keys: list[str] | None) -> dict[str, Any]:
@@ -375,12 +379,15 @@ def _seed_list(seeds: str | None) -> tuple[int, ...] | None:
         raise ExperimentError(f"--seeds {seeds}: {error}; write whole numbers with commas, such as 0,1,2") from error
 
 
-def _show_plan(cells: "list[Cell]", results: Path, workers: int | None, as_json: bool = False) -> None:
+def _show_plan(
+    experiment: "Experiment", selection: "Selection", results: Path, workers: int | None, as_json: bool = False
+) -> None:
     from bench.launch.local import cores
-    from bench.launch.plan import as_document, plan
+    from bench.launch.plan import as_document
+    from bench.launch.stages import planned_cells
     from bench.show import print_json, print_table
 
-    planned, problems = plan(cells, results)
+    planned, problems = planned_cells(experiment, selection, results)
     for problem in problems:
         print(problem, file=sys.stderr)
     document = as_document(planned, workers or cores())

@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Mapping
 from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ import tasks.prompts
 import tasks.registry
 import tasks.rewards
 from bench.experiment.experiment import Experiment
+from bench.experiment.protocol import Tuning
 from bench.experiment.settings import EvaluateSettings, RlvrSettings
 from bench.experiment.strict import ExperimentError, Settings
 from bench.models.config import BaseConfig
@@ -48,6 +50,8 @@ class Cell(Settings):
     evaluate: EvaluateSettings
     extra_fingerprints: tuple[str, ...] = ()
     seed: int
+    tuning: Tuning | None = None
+    """How the protocol of an experiment found these settings; None outside of one."""
     data_dir: Path | None = Field(None, exclude=True)
     """Where data files lie on this machine; the task's fingerprint says what they hold."""
 
@@ -55,6 +59,7 @@ class Cell(Settings):
     def id(self) -> str:
         """First 12 hex digits of the SHA-256 of all that changes the result."""
         own = {"method": self.chosen_method, "learning_rate": self.learning_rate, "seed": self.seed}
+        own |= {} if self.tuning is None else {"tuning": self.tuning.identity}
         return _digest(self._comparable() | own)[:12]
 
     @cached_property
@@ -90,6 +95,7 @@ def cells(
     only: str | None = None,
     seeds: tuple[int, ...] | None = None,
     data_dir: Path | None = None,
+    tuning: Mapping[str, Tuning] | None = None,
 ) -> list[Cell]:
     """Resolve the grid of an experiment, seeds outermost so that every method gets its first seed early.
 
@@ -97,6 +103,7 @@ def cells(
         only: a glob on method names.
         seeds: instead of the experiment's own.
         data_dir: folder of data-set files.
+        tuning: how the settings of a method were found, by its name.
 
     Raises:
         ExperimentError, ModelError, TaskError, MethodError: the grid names something that does not exist, or twice.
@@ -130,6 +137,7 @@ def cells(
             evaluate=experiment.evaluate,
             extra_fingerprints=extra,
             seed=seed,
+            tuning=(tuning or {}).get(name),
             data_dir=data_dir,
         )
         for seed in seeds or experiment.seeds
@@ -169,9 +177,11 @@ def _method_entries(experiment: Experiment) -> dict[str, tuple[dict[str, Any], f
     """Return each method's resolved config and learning rate; a list of rates gives `name@rate` entries."""
     entries: dict[str, tuple[dict[str, Any], float]] = {}
     for name, entry in experiment.methods.items():
-        keys = dict(entry)
+        keys = {key: value for key, value in entry.items() if key != "search"}
         if "learning_rate" not in keys:
-            raise ExperimentError(f"methods.{name} has no learning_rate; add one, or a list to try several")
+            raise ExperimentError(
+                f"methods.{name} has no learning_rate; add one, a list to try several, or a [protocol] that finds one"
+            )
         given = keys.pop("learning_rate")
         rates = _rates(name, given)
         config = methods.registry.create({"type": name} | keys).model_dump(mode="json")

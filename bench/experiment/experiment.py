@@ -1,7 +1,7 @@
 """The experiment file: which cells a comparison is made of.
 
 The grid is bases x rewards x methods x seeds. A method entry is the method's own keys plus `learning_rate`; a list of
-rates makes one method of each.
+rates makes one method of each. With a `[protocol]` table, what has no learning rate is tuned first.
 """
 
 import tomllib
@@ -10,8 +10,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator, model_validator
 
+from bench.experiment.protocol import MIN_FINAL_SEEDS, Protocol
+from bench.experiment.search import read_search
 from bench.experiment.settings import EvaluateSettings, RlvrSettings
 from bench.experiment.strict import ExperimentError, Settings, explain
 from bench.models.config import BaseConfig
@@ -19,6 +21,14 @@ from bench.models.suggestion import did_you_mean
 
 MethodName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 """A method's name in an experiment is also the name of a folder."""
+
+
+def _search_is_readable(entry: dict[str, Any]) -> dict[str, Any]:
+    read_search("search", entry.get("search", {}))
+    return entry
+
+
+MethodEntry = Annotated[dict[str, Any], AfterValidator(_search_is_readable)]
 
 
 class Experiment(Settings):
@@ -32,7 +42,8 @@ class Experiment(Settings):
     task: dict[str, Any]
     signal: RlvrSettings = RlvrSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
-    methods: dict[MethodName, dict[str, Any]] = Field(min_length=1)
+    protocol: Protocol | None = None
+    methods: dict[MethodName, MethodEntry] = Field(min_length=1)
 
     @field_validator("bases", mode="before")
     @classmethod
@@ -59,6 +70,21 @@ class Experiment(Settings):
     @classmethod
     def _seeds_are_distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
         return distinct_seeds(seeds)
+
+    @model_validator(mode="after")
+    def _final_seeds_are_fresh(self) -> "Experiment":
+        if self.protocol is None:
+            return self
+        if len(self.seeds) < MIN_FINAL_SEEDS:
+            raise ValueError(f"{len(self.seeds)} seeds; a protocol compares over {MIN_FINAL_SEEDS} or more, add some")
+        refuse_seen_seeds(self.seeds, self.protocol)
+        return self
+
+
+def refuse_seen_seeds(seeds: tuple[int, ...], protocol: Protocol) -> None:
+    """Raise ValueError when a seed of stage 2 was one of stage 1."""
+    if seen := set(seeds) & set(protocol.trial_seeds):
+        raise ValueError(f"seed {min(seen)} is among the protocol's trial_seeds; compare with seeds no trial has seen")
 
 
 def distinct_seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:

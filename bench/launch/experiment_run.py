@@ -1,7 +1,12 @@
-"""One `rlvr-bench run`: lock, plan, cells, leaderboard, the difference to a reference."""
+"""One `rlvr-bench run`: lock, plan, cells, leaderboard, the difference to a reference.
+
+An experiment is one stage or several; the cells of a stage follow from the records of those before.
+"""
 
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.experiment.cell import Cell
 from bench.launch import local
@@ -13,14 +18,27 @@ from bench.record.compare import compare
 from bench.record.leaderboard import Standing, leaderboard
 from bench.record.leaderboard_file import write_csv
 from bench.record.lock import results_lock
+from bench.record.schema import RunRecord
 from bench.record.table import show, show_differences
 
 FAILED_EXIT = 1
 INTERRUPTED_EXIT = 130
 
 
+class StageCells(NamedTuple):
+    """What a stage runs, what to say of it, and what it could not settle (one sentence each)."""
+
+    cells: list[Cell]
+    remarks: Sequence[str] = ()
+    faults: Sequence[str] = ()
+
+
+Stage = Callable[[list[RunRecord]], StageCells]
+"""From the records so far to the cells of a stage."""
+
+
 def run_experiment(
-    cells: list[Cell],
+    stages: Sequence[Stage],
     results: Path,
     workers: int,
     *,
@@ -31,7 +49,7 @@ def run_experiment(
     """Run what is not done yet, renew the leaderboard, show its rows of these cells, and return the exit code.
 
     Args:
-        cells: the experiment's cells; those whose record is there already are not run again.
+        stages: the experiment's cells, stage by stage; those whose record is there already are not run again.
         results: the results folder; locked meanwhile.
         workers: cells at a time, each in a process of its own.
         threads: processor threads of each cell.
@@ -42,13 +60,16 @@ def run_experiment(
         ResultsInUseError: another process holds the results folder.
         RecordError: the leaderboard cannot be written.
     """
+    cells, faults, interrupted = list[Cell](), list[str](), False
     with results_lock(results):
-        planned, problems = plan(cells, results)
-        _say(*problems)
-        todo = [entry.cell for entry in planned if entry.runs or (stale and entry.state == "stale")]
-        _announce(planned, todo, results)
-        prepare_bases(todo)
-        interrupted = _run_cells(todo, results, workers, threads)
+        for stage in stages:
+            asked = stage(store.load_all(results)[0])
+            _say(*asked.remarks, *asked.faults)
+            cells += asked.cells
+            faults += asked.faults
+            interrupted = _run_stage(asked.cells, results, workers, threads, stale)
+            if interrupted:
+                break
         standings = renew_leaderboard(results)
         finished, _ = plan(cells, results)
     comparisons = {cell.comparison for cell in cells}
@@ -60,7 +81,17 @@ def run_experiment(
         done = sum(not entry.runs for entry in finished)
         _say(f"stopped: {done} of {len(cells)} cells are done; the same command goes on from there")
         return INTERRUPTED_EXIT
-    return FAILED_EXIT if any(_is_bad(entry) for entry in finished) else 0
+    return FAILED_EXIT if faults or any(_is_bad(entry) for entry in finished) else 0
+
+
+def _run_stage(cells: list[Cell], results: Path, workers: int, threads: int, stale: bool) -> bool:
+    """Run what of a stage is not done and return whether the user interrupted."""
+    planned, problems = plan(cells, results)
+    _say(*problems)
+    todo = [entry.cell for entry in planned if entry.runs or (stale and entry.state == "stale")]
+    _announce(planned, todo, results)
+    prepare_bases(todo)
+    return _run_cells(todo, results, workers, threads)
 
 
 def _reference(folder: Path, comparisons: set[str]) -> list[Standing]:

@@ -11,7 +11,8 @@ from bench.record import store
 from bench.record.environment import capture, changes
 from bench.record.schema import Environment, RunRecord
 
-State = Literal["done", "missing", "stale", "failed"]
+State = Literal["done", "missing", "stale", "failed", "waiting"]
+"""A waiting cell is one of a later stage: its settings are not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class PlannedCell:
     @property
     def runs(self) -> bool:
         """Whether `run` would run it: a result that only differs in its environment is kept until asked otherwise."""
-        return self.state in ("missing", "failed") or (self.state == "stale" and self.record is None)
+        return self.state in ("missing", "failed", "waiting") or (self.state == "stale" and self.record is None)
 
 
 def plan(cells: Iterable[Cell], results: Path) -> tuple[list[PlannedCell], list[str]]:
@@ -58,8 +59,8 @@ def as_document(planned: list[PlannedCell], workers: int) -> dict[str, Any]:
             "method": entry.cell.method_name,
             "seed": entry.cell.seed,
             "comparison": entry.cell.comparison,
-            "learning_rate": entry.cell.learning_rate,
-            "cell_id": entry.cell.id,
+            "learning_rate": None if entry.state == "waiting" else entry.cell.learning_rate,
+            "cell_id": None if entry.state == "waiting" else entry.cell.id,
             "state": entry.state,
             "why": entry.why,
         }

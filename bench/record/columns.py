@@ -87,6 +87,8 @@ COLUMNS = (
     Column("method_config", "json", "the method's resolved settings"),
     Column("seed_list", "text", "all seeds of the row, failed ones too"),
     Column("rollout_backend", "text", "what generated the completions"),
+    Column("tuning", "text", "the protocol that found the settings: trials, points, hash; empty outside a protocol, "
+           "which leaves a row unranked where its comparison has one"),
     Column("cells", "text", "hash of the ids of the row's cells"),
 )  # fmt: skip
 
