@@ -384,13 +384,13 @@ def _show_plan(
 ) -> None:
     from bench.launch.local import cores
     from bench.launch.plan import as_document
-    from bench.launch.stages import planned_cells
+    from bench.launch.stages import plan_stages
     from bench.show import print_json, print_table
 
-    planned, problems = planned_cells(experiment, selection, results)
-    for problem in problems:
+    found = plan_stages(experiment, selection, results)
+    for problem in found.problems:
         print(problem, file=sys.stderr)
-    document = as_document(planned, workers or cores())
+    document = as_document(found.cells, workers or cores(), found.records)
     if as_json:
         print_json(document)
         return

@@ -8,9 +8,9 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatch
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,13 @@ from bench.experiment.protocol import Tuning
 from bench.experiment.settings import EvaluateSettings, RlvrSettings
 from bench.experiment.strict import ExperimentError, Settings
 from bench.models.config import BaseConfig
+from bench.models.errors import NotDownloadedError
 from bench.models.fingerprint import fingerprint
+from tasks.errors import NotDownloadedError as DataNotDownloadedError
 from tasks.task import Task
+
+NOT_DOWNLOADED = "not downloaded: "
+"""Begins, in a plan, what stands for a fingerprint: the hub model or data set is not here, so there is no id either."""
 
 RESULT_SCHEMA = 2
 """Raised when a change of this package changes what a cell's settings lead to, a changed default included.
@@ -62,6 +67,12 @@ class Cell(Settings):
         own |= {} if self.tuning is None else {"tuning": self.tuning.identity}
         return _digest(self._comparable() | own)[:12]
 
+    @property
+    def absent(self) -> list[str]:
+        """What of the hub is not on this machine: only a plan has such cells."""
+        parts = (self.base_fingerprint, self.task_fingerprint, *self.extra_fingerprints)
+        return [part.removeprefix(NOT_DOWNLOADED) for part in parts if part.startswith(NOT_DOWNLOADED)]
+
     @cached_property
     def chosen_method(self) -> dict[str, Any]:
         """The method's type and the settings that differ from its defaults."""
@@ -96,6 +107,7 @@ def cells(
     seeds: tuple[int, ...] | None = None,
     data_dir: Path | None = None,
     tuning: Mapping[str, Tuning] | None = None,
+    fetch: bool = True,
 ) -> list[Cell]:
     """Resolve the grid of an experiment, seeds outermost so that every method gets its first seed early.
 
@@ -104,6 +116,8 @@ def cells(
         seeds: instead of the experiment's own.
         data_dir: folder of data-set files.
         tuning: how the settings of a method were found, by its name.
+        fetch: whether what is not here is fetched, or an error; else it is `NOT_DOWNLOADED`, and the cells are for a
+            plan only.
 
     Raises:
         ExperimentError, ModelError, TaskError, MethodError: the grid names something that does not exist, or twice.
@@ -117,12 +131,14 @@ def cells(
                 f"{', '.join(_method_entries(experiment))}"
             )
     task = tasks.registry.create(experiment.task, data_dir)
-    _check(experiment, task)
+    task_fingerprint = _fingerprint(task.name, task.fingerprint, fetch)
+    _check(experiment, task, here=not task_fingerprint.startswith(NOT_DOWNLOADED))
     rewards = [tasks.rewards.resolve(reward) for reward in experiment.rewards]
     extra = tuple(
-        tasks.registry.create(dict(settings), data_dir).fingerprint() for settings in experiment.evaluate.extra_tasks
+        _fingerprint(str(settings["name"]), tasks.registry.create(dict(settings), data_dir).fingerprint, fetch)
+        for settings in experiment.evaluate.extra_tasks
     )
-    task_fingerprint, base_fingerprints = task.fingerprint(), [fingerprint(base) for base in experiment.bases]
+    base_fingerprints = [_fingerprint(base.name, partial(fingerprint, base, fetch), fetch) for base in experiment.bases]
     grid = [
         Cell(
             base=base,
@@ -150,9 +166,21 @@ def cells(
     return grid
 
 
-def _check(experiment: Experiment, task: Task) -> None:
-    """Raise what would otherwise end every cell: a reward, a prompt style or a train split that is not there."""
+def _fingerprint(name: str, of: Callable[[], str], fetch: bool) -> str:
+    """Return a fingerprint, or that there is none because of what is not downloaded and not to be fetched."""
+    try:
+        return of()
+    except (NotDownloadedError, DataNotDownloadedError):
+        if fetch:
+            raise
+        return NOT_DOWNLOADED + name
+
+
+def _check(experiment: Experiment, task: Task, here: bool) -> None:
+    """Raise what would otherwise end every cell: a prompt style or (of data that are here) a train split too small."""
     tasks.prompts.render("", "", experiment.evaluate.prompt, chat=False)
+    if not here:
+        return
     needed, there = experiment.signal.prompts_per_batch, len(task.problems("train"))
     if there < needed:
         raise ExperimentError(

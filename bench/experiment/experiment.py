@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator, model_validator
 
+from bench.experiment.changes import Changes
 from bench.experiment.protocol import MIN_FINAL_SEEDS, Protocol
 from bench.experiment.search import read_search
 from bench.experiment.settings import EvaluateSettings, RlvrSettings
@@ -105,8 +106,8 @@ def presets() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
-def load(name_or_path: str) -> Experiment:
-    """Read an experiment.
+def load(name_or_path: str, changes: Changes | None = None) -> Experiment:
+    """Read an experiment, with changes of the command line.
 
     Raises:
         ExperimentError: no such preset or file, broken TOML, an unknown key, a value out of range.
@@ -116,6 +117,8 @@ def load(name_or_path: str) -> Experiment:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ExperimentError(f"{path}: not valid TOML: {error}; mend the file") from error
+    if changes is not None:
+        document = changes.applied(document)
     try:
         return Experiment.model_validate(document)
     except ValidationError as error:

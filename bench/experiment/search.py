@@ -38,13 +38,17 @@ class Range(Settings):
     def at(self, unit: float) -> float | int:
         """Return the value at `unit` of the way, 0..1."""
         value = self.low * (self.high / self.low) ** unit if self.log else self.low + unit * (self.high - self.low)
-        return round(value) if self.whole else float(f"{value:.{DIGITS}g}")
+        return self.rounded(value)
+
+    def rounded(self, value: float) -> float | int:
+        """Return the value that is tried for `value`: whole, or of a few digits."""
+        return round(value) if self.whole else min(max(float(f"{value:.{DIGITS}g}"), self.low), self.high)
 
 
 class Choices(Settings):
     """One of a few values."""
 
-    choices: tuple[Any, ...]
+    choices: tuple[str | bool | int | float, ...]
 
     @model_validator(mode="after")
     def _are_several(self) -> "Choices":

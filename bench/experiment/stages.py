@@ -50,6 +50,8 @@ class Selection:
     only: str | None = None
     seeds: tuple[int, ...] | None = None
     data_dir: Path | None = None
+    fetch: bool = True
+    """Whether what is not on this machine is fetched (see `cells`)."""
 
 
 def contests(experiment: Experiment, protocol: Protocol, selection: Selection) -> list[Contest]:
@@ -62,13 +64,13 @@ def contests(experiment: Experiment, protocol: Protocol, selection: Selection) -
     entries = _trial_entries(experiment, protocol)
     owners = {trial: name for name, trials in entries.items() for trial in trials}
     named = {trial: entry for trials in entries.values() for trial, entry in trials.items()}
-    wanted = _only(experiment, selection.only)
+    wanted = chosen_methods(experiment, selection.only)
     found = []
-    for narrow in _narrowed(_shortened(experiment, protocol)):
+    for narrow in narrowed(trial_experiment(experiment, protocol)):
         kept = {trial: entry for trial, entry in named.items() if owners[trial] in wanted}
         if not kept:
             continue
-        grid = cells(narrow.model_copy(update={"methods": kept}), data_dir=selection.data_dir)
+        grid = cells(narrow.model_copy(update={"methods": kept}), data_dir=selection.data_dir, fetch=selection.fetch)
         for method in [name for name in entries if name in wanted]:
             trials = tuple(
                 Trial(number, entry, tuple(cell for cell in grid if cell.method_name == trial))
@@ -91,9 +93,9 @@ def final_cells(
 ) -> list[Cell]:
     """Return stage 2: each winner's settings with the experiment's own seeds; with `fixed`, what is not tuned too."""
     untuned = {name: entry for name, entry in experiment.methods.items() if fixed and space_of(name, entry) is None}
-    wanted = _only(experiment, selection.only)
+    wanted = chosen_methods(experiment, selection.only)
     grid: list[Cell] = []
-    for narrow in _narrowed(experiment):
+    for narrow in narrowed(experiment):
         own = [winner for winner in winners if _same_setting(winner[0].experiment, narrow)]
         entries = {name: entry for name, entry in untuned.items() if name in wanted}
         entries |= {contest.method: dict(entry) for contest, entry, _ in own}
@@ -102,6 +104,7 @@ def final_cells(
                 narrow.model_copy(update={"methods": entries}),
                 seeds=_final_seeds(experiment, selection),
                 data_dir=selection.data_dir,
+                fetch=selection.fetch,
                 tuning={contest.method: tuning for contest, _, tuning in own if tuning is not None},
             )
     order = _final_seeds(experiment, selection)
@@ -139,7 +142,7 @@ def _space(experiment: Experiment, method: str) -> Space:
     return space_of(method, experiment.methods[method]) or {}
 
 
-def _shortened(experiment: Experiment, protocol: Protocol) -> Experiment:
+def trial_experiment(experiment: Experiment, protocol: Protocol) -> Experiment:
     """Return the experiment as its trials see it: their seeds and steps, scored on the validation split alone."""
     sampled = protocol.judged_by == "avg_k"
     scoring = {
@@ -159,7 +162,7 @@ def _shortened(experiment: Experiment, protocol: Protocol) -> Experiment:
     )
 
 
-def _narrowed(experiment: Experiment) -> list[Experiment]:
+def narrowed(experiment: Experiment) -> list[Experiment]:
     """Return one experiment for each base and reward."""
     return [
         experiment.model_copy(update={"bases": (base,), "rewards": (reward,)})
@@ -172,7 +175,8 @@ def _same_setting(one: Experiment, other: Experiment) -> bool:
     return (one.bases, one.rewards) == (other.bases, other.rewards)
 
 
-def _only(experiment: Experiment, only: str | None) -> set[str]:
+def chosen_methods(experiment: Experiment, only: str | None) -> set[str]:
+    """Return the methods that a glob matches; raises ExperimentError if it matches none."""
     wanted = {name for name in experiment.methods if only is None or fnmatch(name, only)}
     if not wanted:
         raise ExperimentError(

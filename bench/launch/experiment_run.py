@@ -63,15 +63,20 @@ def run_experiment(
     cells, faults, interrupted = list[Cell](), list[str](), False
     with results_lock(results):
         for stage in stages:
-            asked = stage(store.load_all(results)[0])
-            _say(*asked.remarks, *asked.faults)
+            records, problems = store.load_all(results)
+            asked = stage(records)
+            _say(*map(str, problems), *asked.remarks, *asked.faults)
             cells += asked.cells
             faults += asked.faults
-            interrupted = _run_stage(asked.cells, results, workers, threads, stale)
+            planned = plan(asked.cells, results, records)
+            todo = [entry.cell for entry in planned if entry.runs or (stale and entry.state == "stale")]
+            _announce(planned, todo, results)
+            prepare_bases(todo)
+            interrupted = _run_cells(todo, results, workers, threads)
             if interrupted:
                 break
         standings = renew_leaderboard(results)
-        finished, _ = plan(cells, results)
+        finished = plan(cells, results, store.load_all(results)[0])
     comparisons = {cell.comparison for cell in cells}
     shown = [standing for standing in standings if standing.row["comparison"] in comparisons]
     show([standing.row for standing in shown])
@@ -82,16 +87,6 @@ def run_experiment(
         _say(f"stopped: {done} of {len(cells)} cells are done; the same command goes on from there")
         return INTERRUPTED_EXIT
     return FAILED_EXIT if faults or any(_is_bad(entry) for entry in finished) else 0
-
-
-def _run_stage(cells: list[Cell], results: Path, workers: int, threads: int, stale: bool) -> bool:
-    """Run what of a stage is not done and return whether the user interrupted."""
-    planned, problems = plan(cells, results)
-    _say(*problems)
-    todo = [entry.cell for entry in planned if entry.runs or (stale and entry.state == "stale")]
-    _announce(planned, todo, results)
-    prepare_bases(todo)
-    return _run_cells(todo, results, workers, threads)
 
 
 def _reference(folder: Path, comparisons: set[str]) -> list[Standing]:

@@ -5,6 +5,7 @@ Without a `[protocol]` there is one stage, the grid. With one, the winners of th
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.experiment.cell import Cell, cells
 from bench.experiment.experiment import Experiment
@@ -37,27 +38,39 @@ def stages(experiment: Experiment, selection: Selection) -> list[Stage]:
     ]
 
 
-def planned_cells(experiment: Experiment, selection: Selection, results: Path) -> tuple[list[PlannedCell], list[str]]:
-    """Return the state of all cells of all stages, and one sentence per record that could not be read.
+class Plan(NamedTuple):
+    """The state of all cells of all stages, the records of the folder, and what of it could not be read."""
 
-    The final cells of a contest that is not decided are there too, as waiting, with the reason.
-    """
-    protocol = experiment.protocol
+    cells: list[PlannedCell]
+    records: list[RunRecord]
+    problems: list[str]
+
+
+def plan_stages(experiment: Experiment, selection: Selection, results: Path) -> Plan:
+    """Compare all stages with a results folder; the final cells of an undecided contest wait, with the reason."""
+    protocol, (records, broken) = experiment.protocol, store.load_all(results)
+    problems = [str(problem) for problem in broken]
     if protocol is None:
-        return plan(_grid(experiment, selection), results)
+        return Plan(plan(_grid(experiment, selection), results, records), records, problems)
     held = contests(experiment, protocol, selection)
-    trials, problems = plan((cell for contest in held for trial in contest.trials for cell in trial.cells), results)
-    verdicts = [decide(contest, protocol, _by_id(store.load_all(results)[0])) for contest in held]
-    final, _ = plan(final_cells(experiment, _winners(verdicts), selection), results)
+    planned = plan((cell for contest in held for trial in contest.trials for cell in trial.cells), results, records)
+    verdicts = [decide(contest, protocol, _by_id(records)) for contest in held]
+    planned += plan(final_cells(experiment, _winners(verdicts), selection), results, records)
     for verdict in verdicts:
         if verdict.tuning is None:
             waiting = final_cells(experiment, [_placeholder(verdict.contest)], selection, fixed=False)
-            final += [PlannedCell(cell, "waiting", verdict.why) for cell in waiting]
-    return [*trials, *final], problems
+            planned += [PlannedCell(cell, "waiting", verdict.why) for cell in waiting]
+    return Plan(planned, records, problems)
 
 
 def _grid(experiment: Experiment, selection: Selection) -> list[Cell]:
-    return cells(experiment, only=selection.only, seeds=selection.seeds, data_dir=selection.data_dir)
+    return cells(
+        experiment,
+        only=selection.only,
+        seeds=selection.seeds,
+        data_dir=selection.data_dir,
+        fetch=selection.fetch,
+    )
 
 
 def _final_stage(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from tasks.datasets.rows import Row, read_rows
-from tasks.errors import TaskError
+from tasks.errors import NotDownloadedError, TaskError
 from tasks.hash_split import CARVED_FROM_TRAIN, WHOLE_SET, Shares, split_by_shares
 from tasks.problem import Problem, Split
 from tasks.verifiers.verifier import Verifier
@@ -96,7 +96,7 @@ def _hub_rows(data: DataSet, part: Part) -> Iterable[Row]:
         table = datasets.load_dataset(data.hub_id, data.hub_config, split=part.hub_split)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as fault:
         reason = (str(fault).splitlines() or [type(fault).__name__])[0]
-        raise TaskError(
+        raise NotDownloadedError(
             f"Task {data.name!r} could not be loaded from the hub as {data.hub_id} ({reason}): give a folder that holds"
             f" {data.name}/{part.file} by --data-dir or RLVR_BENCH_DATA."
         ) from None
