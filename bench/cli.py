@@ -40,6 +40,14 @@ WorkersOption = Annotated[
 KeysOption = Annotated[
     list[str] | None, typer.Option("--set", help="A setting of the task as in TOML, such as --set levels=[3,4].")
 ]
+BaseOption = Annotated[str | None, typer.Option(help="Train this base instead of the experiment's.")]
+TaskOption = Annotated[
+    str | None, typer.Option(help="Train on this task, at its defaults, instead of the experiment's.")
+]
+ChangesOption = Annotated[
+    list[str] | None, typer.Option("--set", help="A key of the experiment as in TOML, such as --set signal.steps=4.")
+]
+ThreadsOption = Annotated[int, typer.Option(min=1, help="Processor threads of each cell.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
@@ -54,23 +62,28 @@ def run(
     only: OnlyOption = None,
     seeds: SeedsOption = None,
     workers: WorkersOption = None,
-    threads: Annotated[int, typer.Option(min=1, help="Processor threads of each cell.")] = 1,
+    threads: ThreadsOption = 1,
     results: ResultsOption = Path("results"),
     reference: Annotated[Path | None, typer.Option(help="Compare with the records of this folder.")] = None,
     stale: Annotated[bool, typer.Option("--stale", help="Also run again what is from another environment.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
     data_dir: DataOption = None,
+    base: BaseOption = None,
+    task: TaskOption = None,
+    keys: ChangesOption = None,
 ) -> None:
     """Train and score the cells of an experiment that are not done yet, then show its leaderboard."""
+    asked = _asked(experiment, only, seeds, data_dir, base, task, keys)
     if dry_run:
-        _show_plan(*_asked(experiment, only, seeds, data_dir), results, workers)
+        _show_plan(*asked, results, workers)
         return
     from bench.launch.experiment_run import run_experiment
     from bench.launch.local import cores
     from bench.launch.stages import stages
 
-    todo = stages(*_asked(experiment, only, seeds, data_dir))
-    code = run_experiment(todo, results, workers or cores(), threads=threads, stale=stale, reference=reference)
+    code = run_experiment(
+        stages(*asked), results, workers or cores(), threads=threads, stale=stale, reference=reference
+    )
     raise typer.Exit(code)
 
 
@@ -82,10 +95,59 @@ def plan(
     workers: WorkersOption = None,
     results: ResultsOption = Path("results"),
     data_dir: DataOption = None,
+    base: BaseOption = None,
+    task: TaskOption = None,
+    keys: ChangesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say which cells are done, missing or stale and why, and what the rest will take."""
-    _show_plan(*_asked(experiment, only, seeds, data_dir), results, workers, as_json)
+    _show_plan(*_asked(experiment, only, seeds, data_dir, base, task, keys), results, workers, as_json)
+
+
+@app.command()
+def sweep(
+    experiment: ExperimentArgument,
+    method: Annotated[str, typer.Option(help="The method of the experiment whose settings are searched.")],
+    trials: Annotated[int, typer.Option(min=1, help="Trials of the study, those of earlier commands included.")],
+    sampler: Annotated[str, typer.Option(help="Who chooses the settings: tpe, qmc, random or grid.")] = "tpe",
+    pruner: Annotated[str, typer.Option(help="Who stops a trial early: none, median or wilcoxon.")] = "none",
+    objective: Annotated[str, typer.Option(help="One or more of accuracy, stability, tokens.")] = "accuracy",
+    storage: Annotated[
+        str | None, typer.Option(help="A journal file or a database URL; else studies.journal in the results.")
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(help="Seeds of a trial, such as 100,101; else the protocol's.")] = None,
+    workers: WorkersOption = None,
+    threads: ThreadsOption = 1,
+    results: ResultsOption = Path("results"),
+    data_dir: DataOption = None,
+    base: BaseOption = None,
+    task: TaskOption = None,
+    keys: ChangesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Search the settings of one method, judged on validation; the same command goes on where it was."""
+    from bench.launch.local import cores
+    from bench.launch.search import search_of
+    from bench.launch.sweep_run import run_sweep
+    from bench.show import print_json
+    from bench.sweep_table import show_sweep
+
+    chosen, selection = _asked(experiment, None, seeds, data_dir, base, task, keys)
+    search = search_of(
+        chosen,
+        method=method,
+        trials=trials,
+        sampler=sampler,
+        pruner=pruner,
+        objectives=tuple(name.strip() for name in objective.split(",")),
+        selection=selection,
+    )
+    document, code = run_sweep(search, storage, results, workers or cores(), threads)
+    if as_json:
+        print_json(document)
+    else:
+        show_sweep(document)
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -345,26 +407,27 @@ def _sentence(error: Exception) -> tuple[str, int]:
 
 
 def _asked(
-    experiment: str, only: str | None, seeds: str | None, data_dir: Path | None
+    experiment: str,
+    only: str | None,
+    seeds: str | None,
+    data_dir: Path | None,
+    base: str | None,
+    task: str | None,
+    keys: list[str] | None,
 ) -> "tuple[Experiment, Selection]":
+    from bench.experiment.changes import Changes, parsed_keys
     from bench.experiment.experiment import load
     from bench.experiment.stages import Selection
 
-    return load(experiment), Selection(only, _seed_list(seeds), data_dir)
+    changed = Changes(base, task, parsed_keys(keys or ()))
+    return load(experiment, changed), Selection(only, _seed_list(seeds), data_dir)
 
 
 def _settings(keys: list[str] | None) -> dict[str, Any]:
-    """Return the settings that are written as TOML, `key=value`; a value that is not TOML is a text."""
-    import tomllib
+    """Return the settings that are written as TOML, `key=value`."""
+    from bench.experiment.changes import parsed_keys
 
-    settings: dict[str, Any] = {}
-    for key in keys or ():
-        name, _, value = key.partition("=")
-        try:
-            settings[name.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            settings[name.strip()] = value
-    return settings
+    return dict(parsed_keys(keys or ()))
 
 
 def _seed_list(seeds: str | None) -> tuple[int, ...] | None:
@@ -382,12 +445,14 @@ def _seed_list(seeds: str | None) -> tuple[int, ...] | None:
 def _show_plan(
     experiment: "Experiment", selection: "Selection", results: Path, workers: int | None, as_json: bool = False
 ) -> None:
+    from dataclasses import replace
+
     from bench.launch.local import cores
     from bench.launch.plan import as_document
     from bench.launch.stages import plan_stages
     from bench.show import print_json, print_table
 
-    found = plan_stages(experiment, selection, results)
+    found = plan_stages(experiment, replace(selection, fetch=False), results)
     for problem in found.problems:
         print(problem, file=sys.stderr)
     document = as_document(found.cells, workers or cores(), found.records)

@@ -9,7 +9,7 @@ machine's own: there a trial may be taken up twice in the instant in which two m
 import os
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from typing import Any, Literal
 from optuna import Study, Trial
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
+from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from bench.launch.study_storage import turn
@@ -41,10 +42,16 @@ class TrialQueue:
         distributions: Mapping[str, BaseDistribution],
         trials: int,
         points: Sequence[Mapping[str, Any]] | None = None,
+        sampler: Callable[[int], BaseSampler] | None = None,
     ) -> None:
-        """`points` are the settings of all trials where they are drawn ahead; else the study's sampler chooses."""
+        """Open the queue of a study of `trials` trials.
+
+        Args:
+            points: the settings of all trials, where they are drawn ahead.
+            sampler: from the number of trials so far to what chooses the next, so that workers draw differently.
+        """
         self._study, self._turn_file, self._distributions = study, turn_file, dict(distributions)
-        self._trials, self._drawn = trials, points is not None
+        self._trials, self._sampler = trials, sampler
         self._mine: dict[int, Trial] = {}
         self._renewed = 0.0
         if points is not None:
@@ -57,8 +64,10 @@ class TrialQueue:
             self._take_back()
             found = self._study.get_trials(deepcopy=False)
             states = [trial.state for trial in found]
-            adaptive = not self._drawn and len(found) < self._trials
-            if TrialState.WAITING in states or adaptive:
+            waiting = TrialState.WAITING in states
+            if waiting or (self._sampler is not None and len(found) < self._trials):
+                if not waiting and self._sampler is not None:
+                    self._study.sampler = self._sampler(len(found))
                 trial = self._study.ask(self._distributions)
                 self._sign(trial)
                 self._mine[trial.number] = trial

@@ -30,12 +30,15 @@ from bench.launch.study_storage import open_storage
 from bench.launch.trial_queue import TrialQueue
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
-journal, trials, seed, drawn = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "drawn"
+journal, trials, drawn = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "drawn"
 storage, turn = open_storage(str(journal), journal.parent)
-sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
-study = optuna.create_study(storage=storage, study_name="s", load_if_exists=True, sampler=sampler)
-points = [{"learning_rate": 1e-4 * (number + 1)} for number in range(trials)] if drawn else None
-queue = TrialQueue(study, turn, {"learning_rate": FloatDistribution(1e-4, 1e-2, log=True)}, trials, points)
+study = optuna.create_study(storage=storage, study_name="s", load_if_exists=True)
+rates = {"learning_rate": FloatDistribution(1e-4, 1e-2, log=True)}
+if drawn:
+    queue = TrialQueue(study, turn, rates, trials, [{"learning_rate": 1e-4 * (n + 1)} for n in range(trials)])
+else:
+    sampler = lambda number: optuna.samplers.TPESampler(seed=number, n_startup_trials=4, constant_liar=True)
+    queue = TrialQueue(study, turn, rates, trials, sampler=sampler)
 while (trial := queue.ask()) != "never":
     if trial == "later":
         time.sleep(0.05)
@@ -52,15 +55,15 @@ def _study(folder: Path) -> optuna.Study:
     return optuna.load_study(study_name="s", storage=storage)
 
 
-def _start(folder: Path, trials: int, seed: int, kind: str) -> "subprocess.Popen[bytes]":
-    arguments = [str(folder / "studies.journal"), str(trials), str(seed), kind]
+def _start(folder: Path, trials: int, kind: str) -> "subprocess.Popen[bytes]":
+    arguments = [str(folder / "studies.journal"), str(trials), kind]
     return subprocess.Popen([sys.executable, "-c", WORKER, *arguments], env=os.environ)
 
 
 @pytest.mark.parametrize("kind", ["drawn", "adaptive"])
 def test_four_workers_of_which_two_are_killed_lose_and_repeat_nothing(tmp_path: Path, kind: str) -> None:
     trials, moments = 24, random.Random(1)
-    workers = [_start(tmp_path, trials, seed, kind) for seed in range(4)]
+    workers = [_start(tmp_path, trials, kind) for _ in range(4)]
     end = time.monotonic() + 60
     while not (tmp_path / "told.txt").exists() and time.monotonic() < end:
         time.sleep(0.05)
@@ -71,9 +74,10 @@ def test_four_workers_of_which_two_are_killed_lose_and_repeat_nothing(tmp_path: 
     found = _study(tmp_path).get_trials()
     assert [trial.state for trial in found] == [TrialState.COMPLETE] * trials
     assert sorted(trial.number for trial in found) == list(range(trials))
+    rates = [trial.params["learning_rate"] for trial in found]
+    assert len(set(rates)) == trials
     if kind == "drawn":
-        expected = [1e-4 * (number + 1) for number in range(trials)]
-        assert sorted(trial.params["learning_rate"] for trial in found) == pytest.approx(expected)
+        assert rates == pytest.approx([1e-4 * (number + 1) for number in range(trials)])
     told = Counter(line.split()[0] for line in (tmp_path / "told.txt").read_text().splitlines())
     killed_between_result_and_tell = sum(count - 1 for count in told.values())
     assert len(told) == trials and killed_between_result_and_tell <= 2
@@ -82,7 +86,7 @@ def test_four_workers_of_which_two_are_killed_lose_and_repeat_nothing(tmp_path: 
 def _queue(folder: Path, trials: int = 3) -> tuple[optuna.Study, TrialQueue]:
     storage, turn = open_storage(None, folder)
     study = optuna.create_study(storage=storage, study_name="s", load_if_exists=True)
-    return study, TrialQueue(study, turn, RATES, trials)
+    return study, TrialQueue(study, turn, RATES, trials, sampler=lambda number: optuna.samplers.RandomSampler(number))
 
 
 def test_a_resumed_study_does_only_what_is_missing(tmp_path: Path) -> None:
