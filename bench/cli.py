@@ -151,24 +151,57 @@ def sweep(
 
 
 @app.command()
-def leaderboard(results: ResultsOption = Path("results"), as_json: JsonOption = False) -> None:
-    """Derive leaderboard.csv from the run records and show the same table."""
+def leaderboard(
+    results: ResultsOption = Path("results"),
+    diff: Annotated[
+        str | None,
+        typer.Option("--diff", metavar="OLD", help="Say what changed: a CSV file, results folder, date, commit."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Derive leaderboard.csv from the run records and show the same table, or what differs from another one."""
     from bench.experiment.strict import ExperimentError
     from bench.launch.experiment_run import renew_leaderboard
     from bench.record.columns import json_row
+    from bench.record.compare import as_document, compare
+    from bench.record.history import earlier
     from bench.record.lock import results_lock
-    from bench.record.table import show
+    from bench.record.table import show, show_differences
     from bench.show import print_json
 
     if not (results / "runs").is_dir():
         raise ExperimentError(f"{results} holds no run records; run an experiment, or name another folder")
+    old = None if diff is None else earlier(results, diff)
     with results_lock(results):
         standings = renew_leaderboard(results)
     rows = [standing.row for standing in standings]
-    if as_json:
+    if old is not None:
+        differences = compare(standings, old)
+        print_json(as_document(differences)) if as_json else show_differences(differences)
+    elif as_json:
         print_json([json_row(row) for row in rows])
     else:
         show(rows)
+
+
+@app.command()
+def findings(
+    results: ResultsOption = Path("results"),
+    hypotheses: Annotated[
+        Path | None, typer.Option(help="Folder of claims (TOML); else hypotheses/ in the results folder.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge the published claims on the run records: derive findings.json and findings.md, and show the verdicts."""
+    from bench.findings import verb
+    from bench.show import print_json, print_table
+
+    entries = verb.findings(results, hypotheses)
+    if as_json:
+        print_json(entries)
+        return
+    print_table(verb.as_rows(entries), verb.COLUMNS)
+    print(verb.written(results), file=sys.stderr)
 
 
 @app.command()
@@ -393,13 +426,15 @@ def _fail(sentence: str, code: int) -> None:
 def _sentence(error: Exception) -> tuple[str, int]:
     """Return what to say of an error, and the exit code."""
     from bench.experiment.strict import ExperimentError
+    from bench.findings.errors import FindingsError
     from bench.geometry.errors import GeometryError
     from bench.models.errors import ModelError
     from bench.record.errors import RecordError, ResultsInUseError
     from methods.errors import MethodError
     from tasks.errors import TaskError
 
-    if isinstance(error, (ExperimentError, GeometryError, ModelError, MethodError, TaskError, ResultsInUseError)):
+    wrong = (ExperimentError, FindingsError, GeometryError, ModelError, MethodError, TaskError, ResultsInUseError)
+    if isinstance(error, wrong):
         return str(error), 2
     if isinstance(error, RecordError):
         return str(error), 1
@@ -448,7 +483,7 @@ def _show_plan(
     from dataclasses import replace
 
     from bench.launch.local import cores
-    from bench.launch.plan import as_document
+    from bench.launch.plan import as_document, by_method
     from bench.launch.stages import plan_stages
     from bench.show import print_json, print_table
 
@@ -459,5 +494,5 @@ def _show_plan(
     if as_json:
         print_json(document)
         return
-    print_table(document["cells"], ["method", "seed", "comparison", "learning_rate", "cell_id", "state", "why"])
+    print_table(by_method(found.cells), ["method", "comparison", "learning_rate", "seeds", "state", "why"])
     print(document["summary"])

@@ -20,9 +20,11 @@ import methods.registry
 import tasks.prompts
 import tasks.registry
 import tasks.rewards
+import tasks.solutions
 from bench.experiment.experiment import Experiment
 from bench.experiment.protocol import Tuning
-from bench.experiment.settings import EvaluateSettings, RlvrSettings
+from bench.experiment.settings import EvaluateSettings
+from bench.experiment.signals import SftRlvrSettings, SftSettings, Signal
 from bench.experiment.strict import ExperimentError, Settings
 from bench.models.config import BaseConfig
 from bench.models.errors import NotDownloadedError
@@ -47,7 +49,7 @@ class Cell(Settings):
     base_fingerprint: str
     task: dict[str, Any]
     task_fingerprint: str
-    signal: RlvrSettings
+    signal: Signal
     reward: dict[str, Any]
     method_name: str
     method: dict[str, Any]
@@ -72,6 +74,12 @@ class Cell(Settings):
         """What of the hub is not on this machine: only a plan has such cells."""
         parts = (self.base_fingerprint, self.task_fingerprint, *self.extra_fingerprints)
         return [part.removeprefix(NOT_DOWNLOADED) for part in parts if part.startswith(NOT_DOWNLOADED)]
+
+    @cached_property
+    def apart_from_reward(self) -> str:
+        """Digest of all that changes the result but reward and seed: a run under a control reward has the same."""
+        shared = {name: value for name, value in self._comparable().items() if name != "reward"}
+        return _digest(shared | {"method": self.chosen_method, "learning_rate": self.learning_rate})
 
     @cached_property
     def chosen_method(self) -> dict[str, Any]:
@@ -130,22 +138,19 @@ def cells(
                 f'--only "{only}" matches no method of "{experiment.name}"; it has: '
                 f"{', '.join(_method_entries(experiment))}"
             )
-    task = tasks.registry.create(experiment.task, data_dir)
-    task_fingerprint = _fingerprint(task.name, task.fingerprint, fetch)
-    _check(experiment, task, here=not task_fingerprint.startswith(NOT_DOWNLOADED))
-    rewards = [tasks.rewards.resolve(reward) for reward in experiment.rewards]
     extra = tuple(
         _fingerprint(str(settings["name"]), tasks.registry.create(dict(settings), data_dir).fingerprint, fetch)
         for settings in experiment.evaluate.extra_tasks
     )
-    base_fingerprints = [_fingerprint(base.name, partial(fingerprint, base, fetch), fetch) for base in experiment.bases]
+    trained = _tasks(experiment, data_dir, fetch)
+    bases = [(base, _fingerprint(base.name, partial(fingerprint, base, fetch), fetch)) for base in experiment.bases]
     grid = [
         Cell(
             base=base,
             base_fingerprint=base_fingerprint,
-            task=experiment.task,
+            task=settings,
             task_fingerprint=task_fingerprint,
-            signal=experiment.signal,
+            signal=signal,
             reward=reward,
             method_name=name,
             method=config,
@@ -157,12 +162,14 @@ def cells(
             data_dir=data_dir,
         )
         for seed in seeds or experiment.seeds
-        for base, base_fingerprint in zip(experiment.bases, base_fingerprints, strict=True)
-        for reward in rewards
+        for base, base_fingerprint in bases
+        for settings, task_fingerprint in trained
+        for signal in experiment.all_signals
+        for reward in _rewards(experiment, signal)
         for name, (config, rate) in entries.items()
     ]
     if len({(cell.id, cell.method_name) for cell in grid}) < len(grid):
-        raise ExperimentError(f'"{experiment.name}" names a base or a reward twice; name each once')
+        raise ExperimentError(f'"{experiment.name}" names a base, a task, a signal or a reward twice; name each once')
     return grid
 
 
@@ -176,17 +183,37 @@ def _fingerprint(name: str, of: Callable[[], str], fetch: bool) -> str:
         return NOT_DOWNLOADED + name
 
 
-def _check(experiment: Experiment, task: Task, here: bool) -> None:
-    """Raise what would otherwise end every cell: a prompt style or (of data that are here) a train split too small."""
+def _tasks(experiment: Experiment, data_dir: Path | None, fetch: bool) -> list[tuple[dict[str, Any], str]]:
+    """Return the settings and the fingerprint of every task that is trained on; only data that are here are checked."""
     tasks.prompts.render("", "", experiment.evaluate.prompt, chat=False)
-    if not here:
-        return
-    needed, there = experiment.signal.prompts_per_batch, len(task.problems("train"))
-    if there < needed:
-        raise ExperimentError(
-            f"task {task.name!r} has {there} train problems, a rollout batch asks {needed}; lower "
-            "signal.prompts_per_batch, or choose a task with more"
-        )
+    found = []
+    for settings in experiment.all_tasks:
+        task = tasks.registry.create(settings, data_dir)
+        fingerprint_ = _fingerprint(task.name, task.fingerprint, fetch)
+        if not fingerprint_.startswith(NOT_DOWNLOADED):
+            _check(experiment, task)
+        found.append((settings, fingerprint_))
+    return found
+
+
+def _rewards(experiment: Experiment, signal: Signal) -> list[dict[str, Any]]:
+    """Return the rewards that a signal is trained under: the experiment's, or the only one that it knows."""
+    if signal.fixed_reward is not None:
+        return [{"name": signal.fixed_reward}]
+    return [tasks.rewards.resolve(reward) for reward in experiment.rewards]
+
+
+def _check(experiment: Experiment, task: Task) -> None:
+    """Raise what would otherwise end every cell: a solution or a train split that is not there."""
+    for signal in experiment.all_signals:
+        needed, there = signal.problems_needed, len(task.problems("train"))
+        if there < needed:
+            raise ExperimentError(
+                f"task {task.name!r} has {there} train problems, a batch of {signal.type} asks {needed}; lower "
+                f"signal.{signal.problems_key}, or choose a task with more"
+            )
+        if isinstance(signal, SftSettings | SftRlvrSettings):
+            tasks.solutions.gold(task, task.problems("train")[0])
 
 
 def _rates(method: str, given: object) -> list[float]:

@@ -36,6 +36,7 @@ class Changes:
             for part, keys in FOR_LARGE_MODELS.items() if self.base in organism_names() else ():
                 changed[part] = {key: value for key, value in changed.get(part, {}).items() if key not in keys}
         if self.task is not None:
+            changed.pop("tasks", None)
             changed["task"] = {"name": self.task}
             changed["evaluate"] = {k: v for k, v in changed.get("evaluate", {}).items() if k != "extra_tasks"}
         for key, value in self.keys:

@@ -40,7 +40,10 @@ class Contest:
     def label(self) -> str:
         """What a person calls it."""
         reward = " ".join(str(value) for value in self.experiment.rewards[0].values())
-        return f"{self.method} on {self.experiment.bases[0].name} with reward {reward}"
+        what = (
+            f"{self.experiment.bases[0].name}, {self.experiment.task['name']}, {self.experiment.signal.type}, {reward}"
+        )
+        return f"{self.method} on {what}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,7 @@ def _space(experiment: Experiment, method: str) -> Space:
 
 def trial_experiment(experiment: Experiment, protocol: Protocol) -> Experiment:
     """Return the experiment as its trials see it: their seeds and steps, scored on the validation split alone."""
+    shorter = {} if protocol.trial_steps is None else {"steps": protocol.trial_steps}
     sampled = protocol.judged_by == "avg_k"
     scoring = {
         "splits": ("validation",),
@@ -154,25 +158,35 @@ def trial_experiment(experiment: Experiment, protocol: Protocol) -> Experiment:
     return experiment.model_copy(
         update={
             "seeds": protocol.trial_seeds,
-            "signal": experiment.signal.model_copy(
-                update={} if protocol.trial_steps is None else {"steps": protocol.trial_steps}
-            ),
+            "signal": experiment.signal.model_copy(update=shorter),
+            "signals": tuple(signal.model_copy(update=shorter) for signal in experiment.signals),
             "evaluate": experiment.evaluate.model_copy(update=scoring),
         }
     )
 
 
 def narrowed(experiment: Experiment) -> list[Experiment]:
-    """Return one experiment for each base and reward."""
+    """Return one experiment for each base, task, signal and reward."""
     return [
-        experiment.model_copy(update={"bases": (base,), "rewards": (reward,)})
+        experiment.model_copy(
+            update={"bases": (base,), "task": task, "tasks": (), "signal": signal, "signals": (), "rewards": (reward,)}
+        )
         for base in experiment.bases
-        for reward in experiment.rewards
+        for task in experiment.all_tasks
+        for signal in experiment.all_signals
+        for reward in (experiment.rewards if signal.fixed_reward is None else experiment.rewards[:1])
     ]
 
 
-def _same_setting(one: Experiment, other: Experiment) -> bool:
-    return (one.bases, one.rewards) == (other.bases, other.rewards)
+def _same_setting(trial: Experiment, final: Experiment) -> bool:
+    """Whether a contest is about what a final experiment trains; steps may differ."""
+    steps = {"steps": final.signal.steps}
+    return (trial.bases, trial.task, trial.signal.model_copy(update=steps), trial.rewards) == (
+        final.bases,
+        final.task,
+        final.signal,
+        final.rewards,
+    )
 
 
 def chosen_methods(experiment: Experiment, only: str | None) -> set[str]:

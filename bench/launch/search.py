@@ -18,7 +18,7 @@ from bench.experiment.cell import Cell, cells
 from bench.experiment.experiment import Experiment
 from bench.experiment.protocol import Protocol
 from bench.experiment.search import Range, Space, settings_at, space_of, trial_entry
-from bench.experiment.stages import Selection, trial_experiment
+from bench.experiment.stages import Selection, narrowed, trial_experiment
 from bench.experiment.strict import ExperimentError
 from bench.launch.objectives import OBJECTIVES
 from bench.launch.pruners import Pruner
@@ -124,18 +124,18 @@ def search_of(
     chosen_sampler: Sampler = _one_of("sampler", sampler, get_args(Sampler))
     chosen_pruner: Pruner = _one_of("pruner", pruner, get_args(Pruner))
     _check_objectives(objectives, chosen_pruner)
-    for plural, there in (("bases", experiment.bases), ("rewards", experiment.rewards)):
-        if len(there) > 1:
+    for axis in ("bases", "tasks", "signals", "rewards"):
+        if (several := len(getattr(experiment, axis))) > 1:
             raise ExperimentError(
-                f'"{experiment.name}" has {len(there)} {plural}, a sweep tunes on one; narrow it with --base NAME, or '
-                f"--set '{plural}=[\"NAME\"]'"
+                f'"{experiment.name}" has {several} {axis}, a sweep tunes on one; narrow it with --base, --task, or '
+                f"--set {axis}=[...]"
             )
     entry = experiment.methods[method]
     searched = entry if "search" in entry else {key: value for key, value in entry.items() if key != "learning_rate"}
     protocol = experiment.protocol or Protocol()
     if selection.seeds is not None:
         protocol = protocol.model_copy(update={"trial_seeds": selection.seeds})
-    narrow = trial_experiment(experiment, protocol).model_copy(update={"methods": {method: searched}})
+    (narrow,) = narrowed(trial_experiment(experiment, protocol).model_copy(update={"methods": {method: searched}}))
     space = space_of(method, searched) or {}
     return Search(narrow, method, space, chosen_sampler, chosen_pruner, objectives, trials, protocol.seed, selection)
 

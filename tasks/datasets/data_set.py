@@ -39,6 +39,8 @@ class DataSet:
     verifier: Verifier
     instruction: str
     hub_config: str | None = None
+    shares: Shares = WHOLE_SET
+    """How a set in one part is cut."""
 
 
 def load_splits(data: DataSet, folder: Path | None) -> Splits:
@@ -48,7 +50,7 @@ def load_splits(data: DataSet, folder: Path | None) -> Splits:
     """
     parts = {name: _unique(data.problem(row) for row in _rows(data, part, folder)) for name, part in data.parts.items()}
     if "all" in parts:
-        return cut(parts["all"], WHOLE_SET)
+        return cut(parts["all"], data.shares)
     splits: Splits = {"train": [], "validation": [], "test": []}
     for name, problems in parts.items():
         splits[name] = problems  # type: ignore[index]  # "all" was dealt with

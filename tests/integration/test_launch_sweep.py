@@ -48,7 +48,10 @@ def test_a_sweep_runs_cells_resumes_and_opens_in_optuna(folder: Path) -> None:
         (("--method", "lorra", "--trials", "2"), "did you mean 'lora'"),
         (("--method", "lora", "--trials", "2", "--sampler", "tpr"), "unknown sampler"),
         (("--method", "lora", "--trials", "2", "--objective", "accurcy"), "did you mean 'accuracy'"),
-        (("--method", "lora", "--trials", "2", "--objective", "accuracy,tokens", "--pruner", "median"), "one objective"),
+        (
+            ("--method", "lora", "--trials", "2", "--objective", "accuracy,tokens", "--pruner", "median"),
+            "one objective",
+        ),
         (("--method", "lora", "--trials", "1", "--sampler", "grid"), "needs 2 trials"),
         (("--method", "lora", "--trials", "2", "--storage", "nodb://x/y"), "--storage nodb://x/y"),
         (("--method", "lora", "--trials", "2", "--set", "rewards=['exact','format']"), "has 2 rewards"),

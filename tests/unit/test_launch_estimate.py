@@ -55,7 +55,12 @@ def test_without_past_cells_an_organism_has_no_estimate_and_a_hub_model_a_rough_
 
 @pytest.mark.parametrize(
     ("name", "size"),
-    [("Qwen/Qwen2.5-Math-7B", 7), ("a/DeepSeek-R1-Distill-Qwen-1.5B", 1.5), ("meta-llama/Llama-3.2-3B-Instruct", 3), ("a/b", 7)],
+    [
+        ("Qwen/Qwen2.5-Math-7B", 7),
+        ("a/DeepSeek-R1-Distill-Qwen-1.5B", 1.5),
+        ("meta-llama/Llama-3.2-3B-Instruct", 3),
+        ("a/b", 7),
+    ],
 )
 def test_a_size_is_read_from_the_name(name: str, size: float) -> None:
     assert billions(name) == size
@@ -75,7 +80,9 @@ def test_a_published_experiment_is_planned_without_its_model(name: str, tmp_path
 
 
 def test_keys_of_the_command_line_replace_those_of_the_file() -> None:
-    changed = Changes(keys=parsed_keys(["signal.steps=4", 'rewards=["format"]', "task.levels=[3]", "name=other"])).applied(FILE)
+    changed = Changes(
+        keys=parsed_keys(["signal.steps=4", 'rewards=["format"]', "task.levels=[3]", "name=other"])
+    ).applied(FILE)
     assert changed["signal"]["steps"] == 4 and changed["signal"]["group_size"] == 8
     assert changed["rewards"] == ["format"] and changed["task"]["levels"] == [3] and changed["name"] == "other"
     assert FILE["signal"]["steps"] == 80

@@ -39,7 +39,12 @@ class FakeLauncher:
         points = search.points()
         sampler = None if points is not None else search.adaptive_sampler
         queue = TrialQueue(self.study, turn, search.distributions(), search.trials, points, sampler)
-        self.sweep, self.results, self.accuracy, self.failing = Sweep(search, queue, results), results, accuracy, failing
+        self.sweep, self.results, self.accuracy, self.failing = (
+            Sweep(search, queue, results),
+            results,
+            accuracy,
+            failing,
+        )
         self.ran: list[tuple[float, int]] = []
         self.stopped: list[tuple[float, int]] = []
 
