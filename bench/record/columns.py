@@ -87,6 +87,8 @@ COLUMNS = (
     Column("method_config", "json", "the method's resolved settings"),
     Column("seed_list", "text", "all seeds of the row, failed ones too"),
     Column("rollout_backend", "text", "what generated the completions"),
+    Column("tuning", "text", "the protocol that found the settings: trials, points, hash; empty outside a protocol, "
+           "which leaves a row unranked where its comparison has one"),
     Column("cells", "text", "hash of the ids of the row's cells"),
     Column("gain_over_control_lo", "fraction", "lower end of its 95 % interval (paired by problem)"),
     Column("gain_over_control_hi", "fraction", "upper end of its 95 % interval"),
