@@ -120,6 +120,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
             peak_memory_bytes=peak_memory_bytes(),
         ),
         ledger=run.meter.ledger(cell.signal),
+        reward_model=run.meter.reward_model,
         environment=capture(),
     )
     return CellResult(record, steps, [row | {"cell_id": cell.id, "model": "tuned"} for row in samples])

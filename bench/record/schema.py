@@ -206,6 +206,9 @@ class RunRecord(_Record):
     geometry: Annotated[dict[str, Any] | None, BeforeValidator(finite_or_none)] = None
     cost: Cost = Cost()
     ledger: Ledger | None = None
+    reward_model: dict[str, Number] | None = Field(
+        None, description="pairs and label noise of a learned reward, and its agreement with labels"
+    )
     environment: Environment
 
     @model_validator(mode="after")

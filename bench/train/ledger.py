@@ -60,6 +60,7 @@ class Meter:
     preference_pairs: int = 0
     solutions: int = 0
     update_norm: float | None = None
+    reward_model: dict[str, float] | None = None
 
     def generate(self, shape: Shape, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]]) -> None:
         """Count completions that were sampled to learn from."""

@@ -1,7 +1,7 @@
 """The pieces of one training run, as the harness hands them to a signal, and what a signal hands back."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from torch import nn
@@ -41,6 +41,15 @@ class Run(Generic[SettingsT]):
     seed: int
     output_dir: str
     meter: Meter = field(default_factory=Meter)
+
+
+PartT = TypeVar("PartT", bound=TrainingSettings)
+
+
+def part_of(run: Run[Any], settings: PartT) -> Run[PartT]:
+    """Return the same run under the settings of one of its parts."""
+    part: Run[PartT] = replace(run, settings=settings)
+    return part
 
 
 class Trained(Protocol):
