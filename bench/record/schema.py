@@ -18,7 +18,8 @@ FOLDER_NAME = r"^[^/\\.][^/\\]*$"
 """Names that become folders: no separator, no leading dot."""
 
 Status = Literal["done", "failed", "collapsed", "invalid", "stale"]
-ModelRole = Literal["base", "tuned"]
+ModelRole = Literal["base", "tuned", "rank_one"]
+"""`rank_one`: the tuned model with each matrix's update cut to rank one."""
 ScoredSplit = Literal["train", "validation", "test"]
 
 
@@ -276,6 +277,9 @@ class StepRecord(BaseModel):
     update_norm: Number = Field(default=None, description="norm of this step's change of all trainable tensors")
     weight_norm: Number = Field(default=None, description="norm of all trainable tensors before the step")
     relative_update_norm: Number = Field(default=None, description="update_norm / weight_norm")
+    swallowed: Share = Field(
+        default=None, description="share of this step's non-zero changes that weights kept in bf16 would lose"
+    )
     completions_mean_length: Number = Field(
         default=None, validation_alias="completions/mean_length", serialization_alias="completions/mean_length"
     )
