@@ -1,6 +1,7 @@
 """What happens around every optimizer step of every signal: guards, the size of the update, the method's own hook."""
 
 import math
+import time
 from typing import Any
 
 import torch
@@ -24,7 +25,11 @@ class StepGuard(TrainerCallback):
         self._trainable = [parameter for parameter in run.handle.model.parameters() if parameter.requires_grad]
         self._steps_before = run.meter.steps
         self._trajectory = run.meter.trajectory = run.meter.trajectory or Trajectory(self._trainable)
+        self._begun = 0.0
         self.last: dict[str, float | None] = {}
+
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._begun = time.perf_counter()
 
     def on_pre_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -58,6 +63,7 @@ class StepGuard(TrainerCallback):
         self.last |= {"flops": float(run.meter.flops), "labels": run.meter.labels}
         if run.meter.exhausted(run.settings):
             control.should_training_stop = True
+        self.last["seconds/step"] = time.perf_counter() - self._begun
 
 
 def relative_norm(run: Run[Any]) -> float | None:
