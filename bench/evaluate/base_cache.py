@@ -22,7 +22,7 @@ from bench.record.atomic import disk_errors, write_whole
 from bench.record.samples import write_samples
 from bench.record.schema import Score
 
-_CODE_VERSION = 1
+_CODE_VERSION = 2
 """Raised when a change of this package changes the score of an unchanged model."""
 
 
@@ -34,7 +34,7 @@ def key(base_fingerprint: str, task_fingerprint: str, split: str, settings: Eval
         "base": base_fingerprint,
         "task": task_fingerprint,
         "split": split,
-        "settings": settings.model_dump(mode="json", exclude={"splits", "extra_tasks", "rank_one"}),
+        "settings": settings.model_dump(mode="json", exclude={"splits", "extra_tasks", "rank_one", "kl_problems"}),
         "backend": backend,
     }
     return "base-" + hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -12,6 +12,7 @@ from bench.experiment.cell import Cell
 from bench.generate.backend import Backend
 from bench.models.base import LoadedBase
 from bench.record.schema import Score, ScoredSplit
+from bench.record.scored import score_names
 from tasks.task import Task
 
 Scores = dict[str, dict[ScoredSplit, Score]]
@@ -24,7 +25,7 @@ def score_all(
     """Score a trained model on everything that its cell names, with all completions."""
     scores: Scores = {}
     rows: list[SampleRow] = []
-    for name, asked, split in _questions(cell, task):
+    for name, asked, split in questions(cell, task):
         score, completions = evaluate(model, tokenizer, asked, split, cell.evaluate, backend)
         scores.setdefault(name, {})[split] = score
         rows += [row | {"task": name} for row in completions]
@@ -34,7 +35,7 @@ def score_all(
 def base_scores(cell: Cell, base: LoadedBase, task: Task, backend: Backend) -> Scores:
     """The same scores of the untrained base, from the cache where it has them."""
     scores: Scores = {}
-    for name, asked, split in _questions(cell, task):
+    for name, asked, split in questions(cell, task):
         identity = base_cache.key(base.fingerprint, asked.fingerprint(), split, cell.evaluate, backend.name)
         scores.setdefault(name, {})[split] = base_cache.cached_score(
             identity, partial(evaluate, base.model, base.tokenizer, asked, split, cell.evaluate, backend)
@@ -42,14 +43,11 @@ def base_scores(cell: Cell, base: LoadedBase, task: Task, backend: Backend) -> S
     return scores
 
 
-def _questions(cell: Cell, task: Task) -> Iterator[tuple[str, Task, ScoredSplit]]:
+def questions(cell: Cell, task: Task) -> Iterator[tuple[str, Task, ScoredSplit]]:
     """Name, task and split of each score; further tasks of the same name are numbered from 2."""
-    names = [task.name]
     for split in cell.evaluate.splits:
         if task.problems(split):
             yield task.name, task, split
-    for settings in cell.evaluate.extra_tasks:
-        extra = tasks.registry.create(dict(settings), cell.data_dir)
-        names.append(extra.name)
-        count = names.count(extra.name)
-        yield extra.name if count == 1 else f"{extra.name}-{count}", extra, "test"
+    extras = [tasks.registry.create(dict(settings), cell.data_dir) for settings in cell.evaluate.extra_tasks]
+    for name, extra in zip(score_names(task.name, [extra.name for extra in extras]), extras, strict=True):
+        yield name, extra, "test"
