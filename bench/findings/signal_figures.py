@@ -1,6 +1,6 @@
 """Numbers of one run that claims on learning signals are about: transfer, boundary, forgetting, over-optimisation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import sqrt
 from statistics import fmean
 
@@ -11,7 +11,7 @@ from bench.findings.contrasts import Figure
 from bench.findings.evidence import Run
 from bench.protocol.sampling import pass_at_k
 from bench.record.schema import RunRecord, StepRecord
-from bench.record.scored import Relation, related
+from bench.record.scored import Relation, related, score_tasks
 
 SMOOTHED = 5
 """Steps in the moving mean of a curve whose peak or end is read."""
@@ -30,6 +30,21 @@ def gain_on(relation: Relation) -> Figure:
     def figure(run: Run) -> float | None:
         names = [name for name, kind in related(run.record.cell).items() if kind == relation]
         gains = [value for name in names if (value := _gain(run.record, name)) is not None]
+        return fmean(gains) if gains else None
+
+    return figure
+
+
+def gain_on_families(families: Sequence[str]) -> Figure:
+    """Return the figure "mean gain over the further tasks of these families": the same ones whatever was trained on."""
+
+    def figure(run: Run) -> float | None:
+        scored = score_tasks(run.record.cell)
+        gains = [
+            value
+            for name, task in scored.items()
+            if task["name"] in families and (value := _gain(run.record, name)) is not None
+        ]
         return fmean(gains) if gains else None
 
     return figure

@@ -7,17 +7,16 @@ from collections import defaultdict
 from collections.abc import Sequence
 from math import log2
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 
-from bench.findings.contrasts import SAME, contrast, having
+from bench.findings.contrasts import SAME, Figure, contrast, having
 from bench.findings.errors import FindingsError, NoEvidence
 from bench.findings.evidence import Evidence, Run, Where
 from bench.findings.finding import Finding, mean_interval
-from bench.findings.signal_figures import FIGURES
+from bench.findings.signal_figures import FIGURES, gain_on_families
 from bench.models.suggestion import did_you_mean
-from bench.record.scored import label, score_names
+from bench.record.scored import label, score_tasks
 
 
 def signal_mean(evidence: Evidence, figure: str, runs: Where) -> Finding:
@@ -43,17 +42,24 @@ def figure_difference(evidence: Evidence, one: str, other: str, runs: Where) -> 
     return Finding.of(mean_interval([value for _, value in kept]), [run for run, _ in kept])
 
 
-def family_slope(evidence: Evidence, runs: Where, figure: str = "gain on other families") -> Finding:
-    """Slope of a figure per doubling of the number of training families: one least-squares slope per seed.
+def family_slope(evidence: Evidence, runs: Where, held_out: Sequence[str]) -> Finding:
+    """Slope of the mean gain on the `held_out` families per doubling of the number of training families, per seed.
 
     Runs on one family count with m = 1; a seed needs two different m.
+
+    Raises:
+        NoEvidence: a run trained on one of the held-out families.
     """
-    return _slope(evidence, runs, figure, lambda run: log2(len(run.setting("task.families") or [""])))
+    for run in evidence.select(runs):
+        if taught := set(run.setting("task.families") or [run.setting("task.name")]) & set(held_out):
+            raise NoEvidence(f"{', '.join(sorted(taught))} is held out, but cell {run.record.cell_id} trained on it")
+    families = gain_on_families(held_out)
+    return _slope(evidence, runs, families, lambda run: log2(len(run.setting("task.families") or [""])))
 
 
 def base_slope(evidence: Evidence, runs: Where, figure: str = "gain") -> Finding:
     """Slope of a figure on the base's sampled accuracy on the trained task: one per seed, over tasks of all levels."""
-    return _slope(evidence, runs, figure, _base_sampled)
+    return _slope(evidence, runs, _figure(figure), _base_sampled)
 
 
 def cold_gain(evidence: Evidence, runs: Where, below: float) -> Finding:
@@ -69,28 +75,21 @@ def transfer_matrix(runs: Sequence[Run]) -> dict[str, dict[str, float]]:
     """Return mean accuracy gains over seeds: {trained task: {scored task: T_ij = acc_j(train i) - acc_j(base)}}."""
     gains: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
-        for name, task in _scored_tasks(run).items():
+        for name, task in score_tasks(run.record.cell).items():
             tuned, base = run.record.score("tuned", name, "test"), run.record.score("base", name, "test")
             if tuned and base and tuned.greedy is not None and base.greedy is not None:
                 gains[label(run.record.keys.task)][label(task)].append(tuned.greedy - base.greedy)
     return {row: {column: fmean(values) for column, values in columns.items()} for row, columns in gains.items()}
 
 
-def _scored_tasks(run: Run) -> dict[str, dict[str, Any]]:
-    """Return the settings of each scored task by the name of its score, the trained one first."""
-    own, extra = run.record.keys.task, run.setting("evaluate.extra_tasks") or []
-    names = score_names(str(own["name"]), [str(each["name"]) for each in extra])
-    return dict(zip([str(own["name"]), *names], [own, *extra], strict=True))
-
-
-def _slope(evidence: Evidence, runs: Where, figure: str, place: Any) -> Finding:
+def _slope(evidence: Evidence, runs: Where, figure: Figure, place: Figure) -> Finding:
     by_seed: dict[int, list[tuple[float, float, Run]]] = defaultdict(list)
-    for run, value in having(evidence.select(runs), _figure(figure), figure):
+    for run, value in having(evidence.select(runs), figure, "gains on those tasks"):
         if (at := place(run)) is not None:
             by_seed[run.seed].append((at, value, run))
     usable = {seed: points for seed, points in by_seed.items() if len({at for at, _, _ in points}) > 1}
     if not usable:
-        raise NoEvidence(f"no seed has runs at two places for a slope of {figure}")
+        raise NoEvidence("no seed has runs at two places, which a slope needs")
     slopes = [
         float(np.polyfit([at for at, _, _ in points], [value for _, value, _ in points], 1)[0])
         for points in usable.values()
@@ -103,7 +102,7 @@ def _base_sampled(run: Run) -> float | None:
     return score.avg_k if score else None
 
 
-def _figure(name: str) -> Any:
+def _figure(name: str) -> Figure:
     if name not in FIGURES:
         raise FindingsError(f"unknown signal figure {name!r}{did_you_mean(name, FIGURES)}: {', '.join(FIGURES)}")
     return FIGURES[name]

@@ -17,16 +17,17 @@ def score_names(own: str, extra: Sequence[str]) -> list[str]:
     return names
 
 
+def score_tasks(cell: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the settings of each scored task of a cell by the name of its score, the trained one first."""
+    own, extra = cell["task"], cell.get("evaluate", {}).get("extra_tasks", ())
+    names = score_names(str(own["name"]), [str(each["name"]) for each in extra])
+    return dict(zip([str(own["name"]), *names], [own, *extra], strict=True))
+
+
 def related(cell: Mapping[str, Any]) -> dict[str, Relation]:
     """Return how each scored task of a cell is related to its training task, by the name of its score."""
-    task = cell["task"]
-    trained = _levels(task)
-    own = str(task["name"])
-    extra = cell.get("evaluate", {}).get("extra_tasks", ())
-    found: dict[str, Relation] = {own: "trained"}
-    for name, settings in zip(score_names(own, [str(each["name"]) for each in extra]), extra, strict=True):
-        found[name] = _relation(trained, _levels(settings))
-    return found
+    trained = _levels(cell["task"])
+    return {name: _relation(trained, _levels(task)) for name, task in score_tasks(cell).items()}
 
 
 def label(task: Mapping[str, Any]) -> str:
