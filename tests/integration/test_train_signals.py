@@ -15,6 +15,7 @@ from torch.nn import functional
 import methods.registry
 import tasks.registry
 from bench.experiment.experiment import Experiment
+from bench.experiment.settings import EvaluateSettings
 from bench.experiment.signals import SftSettings, Signal
 from bench.generate.backend import create
 from bench.generate.prompt_ids import prompt_ids
@@ -22,6 +23,7 @@ from bench.models.base import LoadedBase, load
 from bench.models.config import BaseConfig
 from bench.record.schema import StepRecord
 from bench.train import preferences
+from bench.train.divergence import divergence
 from bench.train.drawing import draw
 from bench.train.preferences import Preference, collect, mislabelled
 from bench.train.reward_model import LearnedReward, with_scalar_output
@@ -294,3 +296,37 @@ def test_a_base_that_is_never_right_gives_no_preferences(start: Start, monkeypat
     monkeypatch.setattr(preferences, "PATIENCE", 2)
     with pytest.raises(ValueError, match="gave 0 of 8 preference pairs"):
         _train(start("rlhf"))
+
+
+def test_the_divergence_of_a_model_from_itself_is_none_and_grows(base: LoadedBase) -> None:
+    settings = EvaluateSettings(kl_problems=4, max_new_tokens=8)
+    moved = copy.deepcopy(base.model)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in moved.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+    backends = (create("fast"), create("fast"))
+    same = divergence(base.model, base.model, backends, base.tokenizer, TASK, settings)
+    other = divergence(moved, base.model, backends, base.tokenizer, TASK, settings)
+    assert (same.reverse, same.forward) == (pytest.approx(0, abs=1e-9), pytest.approx(0, abs=1e-9))
+    assert other.reverse > 1e-4 and other.forward > 1e-4
+
+
+@pytest.mark.parametrize("kind", ["rlvr", "sft", "rft", "sft+rlvr"])
+def test_equal_flops_are_equal_up_to_one_step(kind: str, start: Start) -> None:
+    run = start(kind, steps=60, match="flops", budget=2e8)
+    steps = _train(run)
+    assert run.meter.ledger(run.settings).used_up and len(steps) < 60
+    flops = [step.flops or 0.0 for step in steps]
+    assert flops[-1] >= 2e8 > flops[-2]
+
+
+def test_rlvr_buys_a_verdict_per_completion_and_a_control_reward_none(start: Start) -> None:
+    run = start("rlvr", match="labels", budget=16, steps=9)
+    steps = _train(run)
+    assert (run.meter.verdicts, len(steps), steps[-1].labels) == (16, 2, 16)
+    counted = [round(8 * (step.completions_mean_length or 0)) for step in steps]
+    assert [step.tokens for step in steps] == [counted[0], sum(counted)]
+    control = replace(start("rlvr"), reward=rewards.create("random"))
+    _train(control)
+    assert control.meter.labels == 0
