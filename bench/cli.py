@@ -121,6 +121,20 @@ def leaderboard(
 
 
 @app.command()
+def report(results: ResultsOption = Path("results")) -> None:
+    """Write report.html: what the records say, as one page that opens from a file without a network."""
+    from bench.experiment.strict import ExperimentError
+    from bench.report.page import write_report
+
+    if not (results / "runs").is_dir():
+        raise ExperimentError(f"{results} holds no run records; run an experiment, or name another folder")
+    path, problems = write_report(results)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    print(path)
+
+
+@app.command()
 def findings(
     results: ResultsOption = Path("results"),
     hypotheses: Annotated[
