@@ -22,8 +22,11 @@ from bench.record.atomic import disk_errors, write_whole
 from bench.record.samples import samples_path, write_samples
 from bench.record.schema import Score
 
-_CODE_VERSION = 1
+_CODE_VERSION = 2
 """Raised when a change of this package changes the score of an unchanged model."""
+
+NOT_OF_A_SCORE = {"splits", "extra_tasks", "rank_one", "prompt_range", "kl_problems"}
+"""Settings that say what else is scored or measured."""
 
 
 def key(base_fingerprint: str, task_fingerprint: str, split: str, settings: EvaluateSettings, backend: str) -> str:
@@ -34,7 +37,7 @@ def key(base_fingerprint: str, task_fingerprint: str, split: str, settings: Eval
         "base": base_fingerprint,
         "task": task_fingerprint,
         "split": split,
-        "settings": settings.model_dump(mode="json", exclude={"splits", "extra_tasks", "rank_one", "prompt_range"}),
+        "settings": settings.model_dump(mode="json", exclude=NOT_OF_A_SCORE),
         "backend": backend,
     }
     return "base-" + hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

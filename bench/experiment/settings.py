@@ -147,5 +147,7 @@ class EvaluateSettings(Settings):
     """Seed of the sampled completions: the same for all cells, so that methods meet the same random numbers."""
     rank_one: bool = False
     """Also score the tuned model with each matrix's update cut to rank one, greedily on the test split."""
+    kl_problems: int = Field(0, ge=0)
+    """Test problems of every task on which the KL to the base is measured, in both directions; 0: it is not."""
     extra_tasks: tuple[dict[str, object], ...] = ()
     """Settings of further tasks that are scored (never trained on), on their test split."""

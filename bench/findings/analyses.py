@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench.findings import contrasts, rewards
+from bench.findings import contrasts, rewards, signals
 from bench.findings.errors import FindingsError
 from bench.findings.finding import Finding
 from bench.findings.hypothesis import Hypothesis
@@ -22,6 +22,12 @@ ANALYSES: Mapping[str, Analysis] = {
     "difference": contrasts.difference,
     "ratio": contrasts.ratio,
     "accuracy-difference": contrasts.accuracy_difference,
+    "signal-mean": signals.signal_mean,
+    "signal-difference": signals.signal_difference,
+    "figure-difference": signals.figure_difference,
+    "family-slope": signals.family_slope,
+    "base-slope": signals.base_slope,
+    "cold-gain": signals.cold_gain,
     "gain": rewards.gain,
     "gain-difference": rewards.gain_difference,
     "planted-gain": rewards.planted_gain,

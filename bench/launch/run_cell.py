@@ -19,7 +19,7 @@ import methods.registry
 import tasks.registry
 from bench.evaluate.behaviour import behaviour, greedy_rows
 from bench.evaluate.labels import Labels, cell_labels
-from bench.evaluate.scores import Scores, base_answers, base_scores, behaviour_split, prompt_scores, score_all
+from bench.evaluate.scores import Scores, base_answers, base_scores, behaviour_split, prompt_scores, questions, score_all
 from bench.experiment.cell import Cell
 from bench.generate.backend import Backend, create_for
 from bench.generate.prompt_ids import prompt_ids
@@ -33,6 +33,7 @@ from bench.models.base import LoadedBase
 from bench.record.environment import capture
 from bench.record.schema import Cause, Cost, ModelRole, RunRecord, Stability, Status, StepRecord
 from bench.train import rlvr, stability
+from bench.train.divergence import divergence
 from bench.train.problems import training_problems
 from bench.train.run import Run, Trained
 from bench.train.seeds import derive
@@ -113,6 +114,8 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     report(Event("evaluate"))
     with clock.stage("evaluate"), handle.rollout_weights() as model:
         tuned, samples = score_all(cell, model, loaded.tokenizer, task, backend)
+        if cell.evaluate.kl_problems:
+            tuned = _with_divergence(cell, tuned, model, reference, loaded, task, backend)
     accuracy: dict[ModelRole, Scores] = {"base": base_accuracy, "tuned": tuned}
     if cell.evaluate.rank_one and handle.mergeable:
         with clock.stage("rank_one"):
@@ -139,9 +142,29 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
             peak_memory_bytes=peak_memory_bytes(),
         ),
         ledger=run.meter.ledger(cell.signal),
+        reward_model=run.meter.reward_model,
         environment=capture(),
     )
     return CellResult(record, steps, [row | {"cell_id": cell.id, "model": "tuned"} for row in samples])
+
+
+def _with_divergence(
+    cell: Cell,
+    scores: Scores,
+    tuned: PreTrainedModel,
+    reference: PreTrainedModel,
+    loaded: LoadedBase,
+    task: Task,
+    backend: Backend,
+) -> Scores:
+    """Return the scores with the KL to the base beside every one on a test split."""
+    backends = (backend, create_for(cell.signal.rollout_backend, reference))
+    for name, asked, split in questions(cell, task):
+        if split == "test":
+            found = divergence(tuned, reference, backends, loaded.tokenizer, asked, cell.evaluate)
+            measured = {"kl": found.reverse, "kl_forward": found.forward}
+            scores[name] = scores[name] | {split: scores[name][split].model_copy(update=measured)}
+    return scores
 
 
 def _check_unchanged(cell: Cell, loaded: LoadedBase, task: Task) -> None:

@@ -49,6 +49,9 @@ class Score(_Record):
     )
     pass_k: dict[str, Share] = Field(default={}, description="unbiased pass@k by k")
     maj_k: Share = Field(default=None, description="accuracy of the majority answer over the k samples")
+    answer_entropy: Number = Field(default=None, description="entropy of the k samples' answers in nats, mean")
+    kl: Number = Field(default=None, description="k3 KL(tuned || base) per token on the tuned model's samples")
+    kl_forward: Number = Field(default=None, description="k3 KL(base || tuned) per token on the base's samples")
     truncated: Share = Field(default=None, description="share of completions without an end-of-sequence token")
     unparsed: Share = Field(default=None, description="share of completions without a readable answer")
     verifier_errors: Share = Field(default=None, description="share of completions on which the verifier itself failed")
@@ -214,6 +217,9 @@ class RunRecord(_Record):
     geometry: Annotated[dict[str, Any] | None, BeforeValidator(finite_or_none)] = None
     cost: Cost = Cost()
     ledger: Ledger | None = None
+    reward_model: dict[str, Number] | None = Field(
+        None, description="pairs and label noise of a learned reward, and its agreement with labels"
+    )
     environment: Environment
 
     @model_validator(mode="after")
