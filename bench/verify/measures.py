@@ -83,3 +83,9 @@ def risk_coverage(confidences: Sequence[float], correct: Sequence[bool]) -> list
         {"coverage": float((end + 1) / len(values)), "risk": float(count / (end + 1)), "threshold": float(values[end])}
         for end, count in zip(ends, wrong, strict=True)
     ]
+
+
+def sure_from(points: Sequence[dict[str, float]], risk: float) -> float | None:
+    """The lowest threshold of a risk-coverage curve whose risk is at most `risk`; None where all are above."""
+    held = [point["threshold"] for point in points if point["risk"] <= risk]
+    return min(held) if held else None
