@@ -34,7 +34,7 @@ def key(base_fingerprint: str, task_fingerprint: str, split: str, settings: Eval
         "base": base_fingerprint,
         "task": task_fingerprint,
         "split": split,
-        "settings": settings.model_dump(mode="json", exclude={"splits", "extra_tasks"}),
+        "settings": settings.model_dump(mode="json", exclude={"splits", "extra_tasks", "rank_one"}),
         "backend": backend,
     }
     return "base-" + hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -106,11 +106,11 @@ class Subject:
         if settings.labels == "mc":
             places = [spread_positions(trace.fed, settings.mc_positions) for trace in weights]
             values = self.values_at(list(weights), places, settings.mc_rollouts)
-        verifier.offset.zero_()
-        done = fit(verifier, weights, self.traces("validation"), settings, self.model.device, values, report)
-        if self.settings.traces.balance:
-            verifier.offset.fill_(hygiene.log_odds_of_correct(traces))
-        return Trained(verifier, done)
+        offset = hygiene.log_odds_of_correct(traces) if self.settings.traces.balance else 0.0
+        validation = self.traces("validation")
+        return Trained(
+            verifier, fit(verifier, weights, validation, settings, self.model.device, values, offset, report)
+        )
 
     def otv(self, report: Report = lambda message, done: None) -> Trained:
         """The probe of the settings, from the cache where it is there."""

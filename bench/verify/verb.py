@@ -129,6 +129,7 @@ def train(
     document = {
         "schema_version": 1,
         "name": name,
+        "base": asked.model,
         "model": asked.model,
         "task": dict(asked.task),
         "settings": subject.settings.model_dump(mode="json"),

@@ -1,0 +1,52 @@
+"""The registry of analyses: what a hypothesis can name. One topic per module, one row per analysis.
+
+An analysis is a pure function of the evidence on one base model and of the hypothesis's arguments. It raises NoEvidence
+where records are missing.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bench.findings import contrasts, verify
+from bench.findings.errors import FindingsError
+from bench.findings.finding import Finding
+from bench.findings.hypothesis import Hypothesis
+from bench.models.suggestion import did_you_mean
+
+Analysis = Callable[..., Finding]
+"""Called with an Evidence and keyword arguments."""
+
+ANALYSES: Mapping[str, Analysis] = {
+    "mean": contrasts.mean,
+    "difference": contrasts.difference,
+    "ratio": contrasts.ratio,
+    "accuracy-difference": contrasts.accuracy_difference,
+    "verifier-difference": verify.verifier_difference,
+    "vote-difference": verify.vote_difference,
+    "tenth-of-tokens": verify.tenth_of_tokens,
+}
+
+
+def analysis_of(hypothesis: Hypothesis) -> Analysis:
+    """Return the analysis that a hypothesis names.
+
+    Raises:
+        FindingsError: there is none of that name, or it does not take those arguments.
+    """
+    found = ANALYSES.get(hypothesis.analysis)
+    if found is None:
+        raise FindingsError(
+            f"hypothesis {hypothesis.id}: unknown analysis {hypothesis.analysis!r}"
+            f"{did_you_mean(hypothesis.analysis, ANALYSES)}"
+        )
+    signature = inspect.signature(found)
+    arguments: dict[str, Any] = hypothesis.arguments
+    try:
+        signature.bind(None, **arguments)
+    except TypeError as error:
+        named = list(signature.parameters)[1:]
+        raise FindingsError(
+            f"hypothesis {hypothesis.id}: analysis {hypothesis.analysis!r}: {error}; it takes {', '.join(named)}"
+        ) from error
+    return found
