@@ -24,6 +24,7 @@ from bench.experiment.experiment import Experiment
 from bench.experiment.settings import EvaluateSettings
 from bench.experiment.signals import SftRlvrSettings, SftSettings, Signal
 from bench.experiment.strict import ExperimentError, Settings
+from bench.experiment.think import ThinkSettings
 from bench.models.config import BaseConfig
 from bench.models.fingerprint import fingerprint
 from tasks.task import Task
@@ -48,6 +49,7 @@ class Cell(Settings):
     method: dict[str, Any]
     learning_rate: float = Field(gt=0)
     evaluate: EvaluateSettings
+    verify: ThinkSettings | None = None
     extra_fingerprints: tuple[str, ...] = ()
     seed: int
     data_dir: Path | None = Field(None, exclude=True)
@@ -89,6 +91,7 @@ class Cell(Settings):
             "signal": _chosen(self.signal, exclude={"report_to", "probe_every"}),
             "reward": self.reward,
             "evaluate": _chosen(self.evaluate),
+            **({"verify": _chosen(self.verify)} if self.verify else {}),
         }
 
 
@@ -133,6 +136,7 @@ def cells(
             method=config,
             learning_rate=rate,
             evaluate=experiment.evaluate,
+            verify=experiment.verify,
             extra_fingerprints=extra,
             seed=seed,
             data_dir=data_dir,

@@ -15,6 +15,7 @@ from pydantic import Field, StringConstraints, ValidationError, field_validator,
 from bench.experiment.settings import EvaluateSettings, RlvrSettings
 from bench.experiment.signals import Signal
 from bench.experiment.strict import ExperimentError, Settings, explain
+from bench.experiment.think import ThinkSettings
 from bench.models.config import BaseConfig
 from bench.models.suggestion import did_you_mean
 
@@ -36,6 +37,8 @@ class Experiment(Settings):
     signal: Signal = RlvrSettings()
     signals: tuple[Signal, ...] = ()
     evaluate: EvaluateSettings = EvaluateSettings()
+    verify: ThinkSettings | None = None
+    """Train a verifier on every trained model and measure what it saves; left out unless the file has the table."""
     methods: dict[MethodName, dict[str, Any]] = Field(min_length=1)
 
     @model_validator(mode="before")

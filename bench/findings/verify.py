@@ -37,7 +37,7 @@ def verifier_difference(evidence: Evidence, a: str, b: str) -> Finding:
 
 
 def vote_difference(evidence: Evidence, a: Mapping[str, str], b: Mapping[str, str]) -> Finding:
-    """Accuracy of vote `a` of all whole traces minus that of `b`; each names a verifier ("" for none), an aggregator."""
+    """Accuracy of vote `a` of all whole traces minus `b`; each names a verifier ("" for none) and an aggregator."""
 
     def of(document: Document) -> estimate.Estimate | None:
         points = [point for point in document["frontier"] if not point["live"]]

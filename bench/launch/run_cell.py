@@ -35,6 +35,7 @@ from bench.train.run import Run, Trained
 from bench.train.seeds import derive
 from bench.train.signals import SIGNALS
 from bench.train.step_record import peak_memory_bytes
+from bench.verify.cell_column import full_and_tenth
 from methods import attestation, budget
 from methods.attestation import Attestation
 from methods.handle import Handle
@@ -106,6 +107,10 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     report(Event("evaluate"))
     with clock.stage("evaluate"), handle.rollout_weights() as model:
         tuned, samples = score_all(cell, model, loaded.tokenizer, task, backend)
+    thought = None
+    if cell.verify is not None and handle.mergeable:
+        with clock.stage("verify"), handle.rollout_weights() as model:
+            thought = full_and_tenth(model, loaded.tokenizer, task, cell.verify)
     accuracy: dict[ModelRole, Scores] = {"base": base_accuracy, "tuned": tuned}
     if cell.evaluate.rank_one and handle.mergeable:
         with clock.stage("rank_one"):
@@ -128,6 +133,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
             tokens=run.meter.generated_tokens,
             peak_memory_bytes=peak_memory_bytes(),
         ),
+        think=thought,
         ledger=run.meter.ledger(cell.signal),
         environment=capture(),
     )
