@@ -18,6 +18,7 @@ from bench.experiment.search import read_search
 from bench.experiment.settings import EvaluateSettings, RlvrSettings
 from bench.experiment.signals import Signal
 from bench.experiment.strict import ExperimentError, Settings, explain
+from bench.experiment.think import ThinkSettings
 from bench.models.config import BaseConfig
 from bench.models.suggestion import did_you_mean
 
@@ -48,6 +49,8 @@ class Experiment(Settings):
     signals: tuple[Signal, ...] = ()
     evaluate: EvaluateSettings = EvaluateSettings()
     protocol: Protocol | None = None
+    verify: ThinkSettings | None = None
+    """Train a verifier on every trained model and measure what it saves; left out unless the file has the table."""
     methods: dict[MethodName, MethodEntry] = Field(min_length=1)
 
     @model_validator(mode="before")

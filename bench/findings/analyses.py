@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench.findings import contrasts, rewards, signals
+from bench.findings import contrasts, rewards, signals, verify
 from bench.findings.errors import FindingsError
 from bench.findings.finding import Finding
 from bench.findings.hypothesis import Hypothesis
@@ -42,6 +42,9 @@ ANALYSES: Mapping[str, Analysis] = {
     "shrinkage": rewards.shrinkage,
     "peak-to-last": rewards.peak_to_last,
     "seed-sd-ratio": rewards.seed_sd_ratio,
+    "verifier-difference": verify.verifier_difference,
+    "vote-difference": verify.vote_difference,
+    "tenth-of-tokens": verify.tenth_of_tokens,
 }
 
 

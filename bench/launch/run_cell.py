@@ -39,6 +39,7 @@ from bench.train.run import Run, Trained
 from bench.train.seeds import derive
 from bench.train.signals import SIGNALS
 from bench.train.step_record import peak_memory_bytes
+from bench.verify.cell_column import full_and_tenth
 from methods import attestation, budget
 from methods.attestation import Attestation
 from methods.handle import Handle
@@ -116,6 +117,10 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         tuned, samples = score_all(cell, model, loaded.tokenizer, task, backend)
         if cell.evaluate.kl_problems:
             tuned = _with_divergence(cell, tuned, model, reference, loaded, task, backend)
+    thought = None
+    if cell.verify is not None and handle.mergeable:
+        with clock.stage("verify"), handle.rollout_weights() as model:
+            thought = full_and_tenth(model, loaded.tokenizer, task, cell.verify)
     accuracy: dict[ModelRole, Scores] = {"base": base_accuracy, "tuned": tuned}
     if cell.evaluate.rank_one and handle.mergeable:
         with clock.stage("rank_one"):
@@ -141,6 +146,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
             tokens=run.meter.generated_tokens,
             peak_memory_bytes=peak_memory_bytes(),
         ),
+        think=thought,
         ledger=run.meter.ledger(cell.signal),
         reward_model=run.meter.reward_model,
         environment=capture(),

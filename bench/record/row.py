@@ -165,6 +165,8 @@ def measurements(entry: Entry) -> Row:
             "accuracy_validation": mean(score.greedy for score in entry.scores(split="validation")),
             "base_accuracy": mean(score.greedy for score in base),
             "transfer": _transfer(entry),
+            "think_full_vote": mean(_number(record.think, "full_vote") for record in entry.scored),
+            "think_tenth_tokens": mean(_number(record.think, "tenth_tokens") for record in entry.scored),
             "seed_list": " ".join(str(record.keys.seed) for record in entry.records),
             "cells": _cells_hash(entry.records),
         }

@@ -90,7 +90,7 @@ def whole(traces: Sequence[Trace], scores: Scores | None, size: int, of: int, pr
 def within_share(
     traces: Sequence[Trace], scores: Scores, of: int, probe_tokens: int, share: float = 0.1
 ) -> tuple[int, Policy]:
-    """The number of traces and the policy that are most accurate on these (validation) traces for `share` of all tokens.
+    """Size and policy that are most accurate on these (validation) traces for `share` of all tokens.
 
     Candidates keep one trace at one of the first positions, or halve; the cheaper one wins a tie. One trace alone is
     what is left where even two are too dear.

@@ -53,6 +53,7 @@ def fit(
     settings: VerifierSettings,
     device: torch.device,
     values: Values | None = None,
+    offset: float = 0.0,
     report: Report = lambda message, done: None,
 ) -> Fit:
     """Train `verifier` in place.
@@ -60,6 +61,7 @@ def fit(
     Args:
         train: traces to learn from and how much each counts.
         values: Monte-Carlo values of the training traces at `spread_positions`, for labels "mc".
+        offset: log odds that the training weights took away; part of every score but not of the loss.
 
     Raises:
         VerifyError: there is nothing to learn from, or labels "mc" without values.
@@ -78,7 +80,9 @@ def fit(
         for epoch in range(settings.epochs):
             for group in optimizer.param_groups:
                 group["lr"] = settings.learning_rate * (1 - epoch / settings.epochs)
+            verifier.offset.zero_()
             losses.append(_epoch(verifier, train, settings, optimizer, source, device, values))
+            verifier.offset.fill_(offset)
             briers.append(brier(score(verifier, validation, settings.stride, settings.batch_size, device), validation))
             if briers[-1] == min(briers):
                 best = {name: tensor.detach().clone() for name, tensor in verifier.trained().items()}
