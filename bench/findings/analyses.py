@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench.findings import contrasts
+from bench.findings import contrasts, equal_norm, mask_agreement, placement, steps_and_rates
 from bench.findings.errors import FindingsError
 from bench.findings.finding import Finding
 from bench.findings.hypothesis import Hypothesis
@@ -22,6 +22,18 @@ ANALYSES: Mapping[str, Analysis] = {
     "difference": contrasts.difference,
     "ratio": contrasts.ratio,
     "accuracy-difference": contrasts.accuracy_difference,
+    "equal-norm-ratio": equal_norm.equal_norm_ratio,
+    "equal-norm-difference": equal_norm.equal_norm_difference,
+    "lift": placement.lift,
+    "stripes": placement.stripes,
+    "stripes-above-null": placement.stripes_above_null,
+    "mask-agreement": mask_agreement.mask_agreement,
+    "intervened-agreement": mask_agreement.intervened_agreement,
+    "kl-difference": steps_and_rates.kl_difference,
+    "kl-accuracy-correlation": steps_and_rates.kl_accuracy_correlation,
+    "rank-one-recovery": steps_and_rates.rank_one_recovery,
+    "best-rate-difference": steps_and_rates.best_rate_difference,
+    "survived-rate-ratio": steps_and_rates.survived_rate_ratio,
 }
 
 
