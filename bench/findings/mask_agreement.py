@@ -5,7 +5,6 @@ A run is taken with every other one of another seed; the interval is a jackknife
 
 from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
-from functools import partial
 from itertools import combinations
 from math import sqrt
 from statistics import fmean
@@ -13,7 +12,7 @@ from statistics import fmean
 import numpy as np
 from scipy.special import stdtrit
 
-from bench.findings.contrasts import SAME, paired_strata, pooled
+from bench.findings.contrasts import SAME, paired_strata
 from bench.findings.errors import NoEvidence
 from bench.findings.evidence import INTERVENTION, Evidence, Run, Where
 from bench.findings.finding import CONFIDENCE, Finding, Interval
@@ -47,15 +46,15 @@ def mask_agreement(
     if not groups:
         raise NoEvidence(f"fewer than {MIN_SEEDS} runs that differ in nothing but the seed have a sampled mask")
 
-    def excess(group: Sequence[Run], seeds: Sequence[int]) -> float:
-        pairs = list(combinations(_of(group, seeds), 2))
+    def excess(seeds: Sequence[int]) -> float:
+        pairs = [pair for group in groups for pair in combinations(_of(group, seeds), 2)]
         found = fmean(_excess(one, OWN, other, OWN, "update", matrices) for one, other in pairs)
         if above == "permuted":
             found -= fmean(_excess(one, OWN, other, OWN, "permuted", matrices) for one, other in pairs)
         return found
 
-    found = [_jackknife(group, partial(excess, group)) for group in groups]
-    return Finding.of(pooled(found), [run for group in groups for run in group])
+    used = [run for group in groups for run in group]
+    return Finding.of(_jackknife(used, excess), used)
 
 
 def intervened_agreement(
@@ -86,16 +85,18 @@ def intervened_agreement(
     if not pairs:
         raise NoEvidence(f"fewer than {MIN_SEEDS} runs on either geometry have a sampled mask")
 
-    def kept(plain_runs: Sequence[Run], changed_runs: Sequence[Run], seeds: Sequence[int]) -> float:
-        ones, others = _of(plain_runs, seeds), _of(changed_runs, seeds)
-        among = fmean(_excess(x, OWN, y, OWN, "update", matrices) for x, y in combinations(ones, 2))
-        if among <= 0:
+    def kept(seeds: Sequence[int]) -> float:
+        among, across = [], []
+        for ones, others in pairs:
+            among += [(x, OWN, y, OWN) for x, y in combinations(_of(ones, seeds), 2)]
+            across += [(x, OWN, y, sample) for x in _of(ones, seeds) for y in _of(others, seeds) if x.seed != y.seed]
+        ceiling, left = (fmean(_excess(*pair, "update", matrices) for pair in found) for found in (among, across))
+        if ceiling <= 0:
             raise NoEvidence("plain runs agree no more than independent ones: there is nothing to lose")
-        across = [(x, y) for x in ones for y in others if x.seed != y.seed]
-        return fmean(_excess(x, OWN, y, sample, "update", matrices) for x, y in across) / among
+        return left / ceiling
 
-    found = [_jackknife([*ones, *others], partial(kept, ones, others)) for ones, others in pairs]
-    return Finding.of(pooled(found), [run for pair in pairs for side in pair for run in side])
+    used = [run for pair in pairs for side in pair for run in side]
+    return Finding.of(_jackknife(used, kept), used)
 
 
 def _jackknife(runs: Sequence[Run], figure: Callable[[Sequence[int]], float]) -> Interval:

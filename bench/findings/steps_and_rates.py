@@ -1,7 +1,7 @@
 """What the course of training says: KL growth, the way of the weights, and which learning rates a method survives."""
 
 from collections.abc import Sequence
-from math import exp, log
+from math import exp, inf, log
 from statistics import fmean
 
 from bench.findings.contrasts import (
@@ -11,6 +11,7 @@ from bench.findings.contrasts import (
     having,
     outcomes,
     paired_strata,
+    per_seed,
     pooled,
     rank_correlation,
 )
@@ -60,7 +61,7 @@ def rank_one_recovery(evidence: Evidence, runs: Where) -> Finding:
         return (cut - base) / (tuned - base)
 
     kept = having(evidence.select(runs), share, f"a rank-one score and a gain of {LEAST_GAIN:g}")
-    return Finding.of(mean_interval([value for _, value in kept]), [run for run, _ in kept])
+    return Finding.of(mean_interval(per_seed(kept)), [run for run, _ in kept])
 
 
 def best_rate_difference(evidence: Evidence, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:
@@ -80,20 +81,28 @@ def best_rate_difference(evidence: Evidence, a: Where, b: Where, match: Sequence
 def survived_rate_ratio(evidence: Evidence, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:
     """Largest learning rate that `a` survives over the largest that `b` survives, geometric mean over seeds.
 
-    A rate is survived when the test accuracy is at least half of the method's best at any rate with the same seed. If
-    a method survives every rate that was tried, the ratio is a bound, and the finding says so.
+    A rate is survived when the test accuracy is at least half of the method's best at any rate with the same seed. Where
+    between the largest rate survived and the smallest above it a run collapses is not known: the interval, over seeds,
+    holds both ends for both methods. It has no upper end where `a` survives every rate that was tried.
+
+    Raises:
+        NoEvidence: `b` survives every rate that was tried, so that nothing is known of where it collapses.
     """
-    by_seed: dict[int, float] = {}
+    middles, lows, highs = [], [], []
     used: list[Run] = []
-    bounds: set[str] = set()
     for ones, others in paired_strata(evidence.select(a), evidence.select(b), (*match, "seed")):
-        (one, said), (other, also) = _survived(ones), _survived(others)
-        by_seed[ones[0].seed] = log(one) - log(other)
-        bounds |= {text for text in (said, also) if text}
+        (survived, collapsed), (other_survived, other_collapsed) = _ends(ones), _ends(others)
+        if other_collapsed is None:
+            raise NoEvidence(f"{others[0].record.keys.method['type']} survives every learning rate that was tried")
+        middles.append(log(survived / other_survived))
+        lows.append(log(survived / other_collapsed))
+        highs.append(inf if collapsed is None else log(collapsed / other_survived))
         used += [*ones, *others]
-    found = mean_interval(list(by_seed.values()))
-    low, high = (None if end is None else exp(end) for end in (found.low, found.high))
-    return Finding.of(Interval(exp(found.estimate), low, high), used, "; ".join(sorted(bounds)))
+    found = mean_interval(middles)
+    if found.low is None or found.high is None:
+        return Finding.of(Interval(exp(found.estimate), None, None), used)
+    half = found.high - found.estimate
+    return Finding.of(Interval(exp(found.estimate), exp(fmean(lows) - half), exp(fmean(highs) + half)), used)
 
 
 def _at_best_rate(runs: Sequence[Run]) -> list[Run]:
@@ -109,12 +118,11 @@ def _at_best_rate(runs: Sequence[Run]) -> list[Run]:
     return [run for run in _by_rate(runs)[best] if accuracy(run) is not None]
 
 
-def _survived(runs: Sequence[Run]) -> tuple[float, str]:
-    """Return the largest learning rate that one seed survived, and what is to be said of it."""
+def _ends(runs: Sequence[Run]) -> tuple[float, float | None]:
+    """Return the largest learning rate that one seed survived, and the smallest above it; None if none was tried."""
     scores = {rate: max(accuracy(run) or 0.0 for run in group) for rate, group in _by_rate(runs).items()}
-    kept = [rate for rate, score in scores.items() if score >= max(scores.values()) / 2]
-    name = str(runs[0].record.keys.method["type"])
-    return max(kept), f"{name} survives the largest rate tried, {max(kept):g}" if max(kept) == max(scores) else ""
+    survived = max(rate for rate, score in scores.items() if score >= max(scores.values()) / 2)
+    return survived, min((rate for rate in scores if rate > survived), default=None)
 
 
 def _by_rate(runs: Sequence[Run]) -> dict[float, list[Run]]:
