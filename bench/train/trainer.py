@@ -26,6 +26,8 @@ from bench.train.probe import Probe
 from bench.train.run import Run, StepSink, begin
 from bench.train.scorer import Rows
 from bench.train.seeds import derive
+from bench.train.step_guard import StepGuard
+from bench.train.verdicts import BoughtVerdicts
 from tasks.problem import Problem, Verdict
 from tasks.rewards import RewardContext
 from tasks.strategies import STRATEGIES
