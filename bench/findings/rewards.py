@@ -142,7 +142,7 @@ def shrinkage(evidence: Evidence, runs: Where) -> Finding:
     base = test_score(run.record, "base")
     same = 0.0 if base is None or base.greedy is None else base.greedy
     best = max(same, *(score.greedy or 0.0 for score in run.record.prompts.values()))
-    ends = (None, None)
+    ends: tuple[float | None, float | None] = (None, None)
     if gains.low is not None and gains.high is not None and gains.low > 0:
         ends = ((best - same) / gains.high, (best - same) / gains.low)
     return Finding.of(Interval((best - same) / gains.estimate, *ends), [run for run, _ in kept])
@@ -181,7 +181,7 @@ def _accuracies(runs: Sequence[Run]) -> list[tuple[Run, float]]:
 
 
 def _gain(run: Run, half: Half = "all") -> float | None:
-    after, before = (_accuracy(run, role, half) for role in ("tuned", "base"))  # type: ignore[arg-type]
+    after, before = (_accuracy(run, role, half) for role in ("tuned", "base"))
     return None if after is None or before is None else after - before
 
 
