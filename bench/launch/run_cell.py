@@ -19,7 +19,7 @@ import methods.registry
 import tasks.registry
 from bench.evaluate.behaviour import behaviour, greedy_rows
 from bench.evaluate.labels import Labels, cell_labels
-from bench.evaluate.scores import Scores, base_answers, base_scores, behaviour_split, prompt_scores, score_all
+from bench.evaluate.scores import Scores, base_answers, base_scores, behaviour_split, memory, prompt_scores, score_all
 from bench.experiment.cell import Cell
 from bench.generate.backend import Backend, create_for
 from bench.generate.prompt_ids import prompt_ids
@@ -89,6 +89,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     with clock.stage("base"):
         base_accuracy = base_scores(cell, loaded, task, backend)
         prompts = prompt_scores(cell, loaded, task, backend)
+        memory_before = memory(cell, loaded, task, None, backend)
         answers = base_answers(cell, loaded, task, backend)
         labels = cell_labels(cell, loaded, task, backend)
     with clock.stage("attach"):
@@ -108,6 +109,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     report(Event("evaluate"))
     with clock.stage("evaluate"), handle.rollout_weights() as model:
         tuned, samples = score_all(cell, model, loaded.tokenizer, task, backend)
+        memory_after = memory(cell, loaded, task, model, backend)
     stable = stability.summarise(steps, cell.signal.sampled_at_once, _start(cell, base_accuracy))
     status, cause = _verdict(attested, stable)
     split = behaviour_split(cell, task)
@@ -120,6 +122,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         attestation=attested.model_dump(mode="json"),
         accuracy={"base": base_accuracy, "tuned": tuned},
         prompts=prompts,
+        contamination=None if memory_before is None else {"base": memory_before, "tuned": memory_after},
         behaviour=behaviour(answers, greedy_rows(samples, task.name, split), split),
         stability=stable,
         geometry=geometry,

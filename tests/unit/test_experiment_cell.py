@@ -25,7 +25,7 @@ FILE: dict[str, Any] = {
 }
 
 SETTINGS = (RlvrSettings, EvaluateSettings, SftSettings, RftSettings, RlhfSettings, SftRlvrSettings)
-DEFAULTS = {2: "a16276f1c551"}
+DEFAULTS = {2: "682f4d29f932"}
 """Hash of all defaults of signals and evaluation, by result schema."""
 
 
