@@ -28,6 +28,9 @@ Computed = TypeVar("Computed")
 _CODE_VERSION = 1
 """Raised when a change of this package changes the score of an unchanged model."""
 
+_NOT_OF_A_SCORE = {"splits", "extra_tasks", "rank_one", "prompt_range", "contamination"}
+"""Settings that say what else is scored or probed."""
+
 
 def key(base_fingerprint: str, task_fingerprint: str, split: str, settings: EvaluateSettings, backend: str) -> str:
     """Id of a base score: "base-" and 16 hex digits of the hash of all that changes it, library versions included."""
@@ -37,9 +40,7 @@ def key(base_fingerprint: str, task_fingerprint: str, split: str, settings: Eval
         "base": base_fingerprint,
         "task": task_fingerprint,
         "split": split,
-        "settings": settings.model_dump(
-            mode="json", exclude={"splits", "extra_tasks", "prompt_range", "contamination"}
-        ),
+        "settings": settings.model_dump(mode="json", exclude=_NOT_OF_A_SCORE),
         "backend": backend,
     }
     return "base-" + hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

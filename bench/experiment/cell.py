@@ -60,6 +60,12 @@ class Cell(Settings):
         return _digest(self._comparable() | own)[:12]
 
     @cached_property
+    def apart_from_reward(self) -> str:
+        """Digest of all that changes the result but reward and seed: a run under a control reward has the same."""
+        shared = {name: value for name, value in self._comparable().items() if name != "reward"}
+        return _digest(shared | {"method": self.chosen_method, "learning_rate": self.learning_rate})
+
+    @cached_property
     def chosen_method(self) -> dict[str, Any]:
         """The method's type and the settings that differ from its defaults."""
         return _chosen(methods.registry.create(self.method))

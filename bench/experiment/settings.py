@@ -147,5 +147,7 @@ class EvaluateSettings(Settings):
     """Also probe base and tuned model for memory of the test problems: questions cut short, perplexities."""
     seed: int = 0
     """Seed of the sampled completions: the same for all cells, so that methods meet the same random numbers."""
+    rank_one: bool = False
+    """Also score the tuned model with each matrix's update cut to rank one, greedily on the test split."""
     extra_tasks: tuple[dict[str, object], ...] = ()
     """Settings of further tasks that are scored (never trained on), on their test split."""

@@ -23,12 +23,15 @@ from bench.evaluate.scores import Scores, base_answers, base_scores, behaviour_s
 from bench.experiment.cell import Cell
 from bench.generate.backend import Backend, create_for
 from bench.generate.prompt_ids import prompt_ids
-from bench.geometry.precision import Change, change, summary
+from bench.geometry.cell import Pair, cell_geometry, in_a_cell
+from bench.geometry.interventions import Intervention, intervene, of_config
+from bench.geometry.kl import kl_growth
+from bench.geometry.rank_one import rank_one_model
 from bench.launch.events import Event
 from bench.models import base as base_models
 from bench.models.base import LoadedBase
 from bench.record.environment import capture
-from bench.record.schema import Cause, Cost, RunRecord, Stability, Status, StepRecord
+from bench.record.schema import Cause, Cost, ModelRole, RunRecord, Stability, Status, StepRecord
 from bench.train import rlvr, stability
 from bench.train.problems import training_problems
 from bench.train.run import Run, Trained
@@ -81,6 +84,8 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     with clock.stage("load"):
         task = tasks.registry.create(cell.task, cell.data_dir)
         loaded = base_models.load(cell.base)
+        interventions = of_config(loaded.model, cell.base)
+        loaded = loaded._replace(model=intervene(loaded.model, interventions)) if interventions else loaded
         loaded.model.to("cuda" if torch.cuda.is_available() else "cpu")
         reference = copy.deepcopy(loaded.model).eval().requires_grad_(False)
         backend = create_for(cell.signal.rollout_backend, loaded.model)
@@ -105,11 +110,15 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         attestation.finish(attested, handle, trainer.optimizer)
     report(Event("geometry"))
     with clock.stage("geometry"):
-        geometry = summary(_changes(reference, handle)) if handle.mergeable else None
+        geometry = _geometry(cell, reference, run, interventions, steps) if handle.mergeable else None
     report(Event("evaluate"))
     with clock.stage("evaluate"), handle.rollout_weights() as model:
         tuned, samples = score_all(cell, model, loaded.tokenizer, task, backend)
         memory_after = memory(cell, loaded, task, model, backend)
+    accuracy: dict[ModelRole, Scores] = {"base": base_accuracy, "tuned": tuned}
+    if cell.evaluate.rank_one and handle.mergeable:
+        with clock.stage("rank_one"):
+            accuracy["rank_one"] = _rank_one_scores(cell, loaded, task, handle, reference, backend)
     stable = stability.summarise(steps, cell.signal.sampled_at_once, _start(cell, base_accuracy))
     status, cause = _verdict(attested, stable)
     split = behaviour_split(cell, task)
@@ -120,7 +129,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         status=status,
         cause=cause,
         attestation=attested.model_dump(mode="json"),
-        accuracy={"base": base_accuracy, "tuned": tuned},
+        accuracy=accuracy,
         prompts=prompts,
         contamination=None if memory_before is None else {"base": memory_before, "tuned": memory_after},
         behaviour=behaviour(answers, greedy_rows(samples, task.name, split), split),
@@ -209,11 +218,32 @@ def _training_event(step: StepRecord, cell: Cell) -> Event:
     return Event("train", step.step, cell.signal.steps, step.reward, step.accuracy)
 
 
-def _changes(reference: nn.Module, handle: Handle) -> Iterator[Change]:
+def _geometry(
+    cell: Cell, reference: nn.Module, run: Run[Any], interventions: list[Intervention], steps: list[StepRecord]
+) -> dict[str, Any]:
+    growth, trajectory = kl_growth(steps), run.meter.trajectory
+    over_steps = {
+        "kl_per_step": growth.per_step,
+        "kl_per_reward": growth.per_reward,
+        "linearity_r2": trajectory.linearity() if trajectory else None,
+    }
+    return cell_geometry(_pairs(reference, run.handle), in_a_cell(reference), cell.id, interventions) | over_steps
+
+
+def _rank_one_scores(
+    cell: Cell, loaded: LoadedBase, task: Task, handle: Handle, reference: PreTrainedModel, backend: Backend
+) -> Scores:
+    """Score the update's leading directions alone: greedily, on the trained task's test split."""
+    greedy = cell.evaluate.model_copy(update={"splits": ("test",), "samples": 0, "extra_tasks": ()})
+    model = rank_one_model(reference, _pairs(reference, handle))
+    return score_all(cell.model_copy(update={"evaluate": greedy}), model, loaded.tokenizer, task, backend)[0]
+
+
+def _pairs(reference: nn.Module, handle: Handle) -> Iterator[Pair]:
     before = dict(reference.named_parameters())
     for name, after in handle.effective_weights():
         start = before[name].detach() if name in before else torch.zeros_like(after)  # a bias that the method added
-        yield change(name, start, after)
+        yield name, start, after
 
 
 def _verdict(attested: Attestation, stable: Stability) -> tuple[Status, Cause | None]:

@@ -19,7 +19,8 @@ FOLDER_NAME = r"^[^/\\.][^/\\]*$"
 """Names that become folders: no separator, no leading dot."""
 
 Status = Literal["done", "failed", "collapsed", "invalid", "stale"]
-ModelRole = Literal["base", "tuned"]
+ModelRole = Literal["base", "tuned", "rank_one"]
+"""`rank_one`: the tuned model with each matrix's update cut to rank one."""
 ScoredSplit = Literal["train", "validation", "test"]
 
 
@@ -204,7 +205,8 @@ class RunRecord(_Record):
         default={}, description="greedy scores of the untrained base on the test split, by prompt style"
     )
     contamination: Annotated[dict[str, Any] | None, BeforeValidator(finite_or_none)] = Field(
-        default=None, description="memory of the test problems, by model and group of problems (all, or planted and clean)"
+        default=None,
+        description="memory of the test problems, by model and group of problems (all, or planted and clean)",
     )
     behaviour: Behaviour | None = Field(
         default=None, description="how base and tuned model reach their greedy answers to the trained task"
@@ -283,6 +285,9 @@ class StepRecord(BaseModel):
     update_norm: Number = Field(default=None, description="norm of this step's change of all trainable tensors")
     weight_norm: Number = Field(default=None, description="norm of all trainable tensors before the step")
     relative_update_norm: Number = Field(default=None, description="update_norm / weight_norm")
+    swallowed: Share = Field(
+        default=None, description="share of this step's non-zero changes that weights kept in bf16 would lose"
+    )
     completions_mean_length: Number = Field(
         default=None, validation_alias="completions/mean_length", serialization_alias="completions/mean_length"
     )

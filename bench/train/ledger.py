@@ -16,6 +16,7 @@ from transformers.pytorch_utils import Conv1D
 
 from bench.experiment.settings import TrainingSettings
 from bench.record.schema import Ledger
+from bench.train.trajectory import Trajectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class Meter:
     preference_pairs: int = 0
     solutions: int = 0
     update_norm: float | None = None
+    trajectory: Trajectory | None = None
+    """The way of some trainable values, over all parts of the run."""
 
     def generate(self, shape: Shape, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]]) -> None:
         """Count completions that were sampled to learn from."""

@@ -1,10 +1,11 @@
-"""The probe for memory: perplexity against one row at a time, and what it finds on the organism that has read a half."""
+"""The probe for memory: perplexity against one row at a time, and what the organism that has read a half remembers."""
 
 from math import exp
 
 import numpy as np
 import pytest
 import torch
+from generate_models import tiny_model
 
 import tasks.registry
 from bench.contamination_check import as_rows
@@ -13,7 +14,6 @@ from bench.experiment.settings import EvaluateSettings
 from bench.generate.backend import create
 from bench.models.base import load
 from bench.models.config import BaseConfig
-from generate_models import tiny_model
 
 TASK = tasks.registry.create({"name": "chain", "levels": [4], "test": 512})
 

@@ -53,7 +53,13 @@ def test_levels_take_turns_and_splits_share_no_problem() -> None:
 
 @pytest.mark.parametrize(
     ("completion", "correct"),
-    [("so \\boxed{16607/5}", True), ("The answer is 3321.4", True), ("#### 3321.3995", True), ("3321.5", False), ("", False)],
+    [
+        ("so \\boxed{16607/5}", True),
+        ("The answer is 3321.4", True),
+        ("#### 3321.3995", True),
+        ("3321.5", False),
+        ("", False),
+    ],
 )
 def test_answers_are_compared_as_numbers(completion: str, correct: bool) -> None:
     task = registry.create({"name": "random-calculation"})

@@ -44,7 +44,7 @@ def pretrain_problem(diet: Diet, rng: random.Random) -> Problem:
     """A problem of one of the diet's levels that no task hands out."""
     while True:
         problem = FAMILIES[diet.family].sample(rng, rng.choice(diet.levels))
-        if split_of(problem) == "pretrain":
+        if split_of(problem.id) == "pretrain":
             return problem
 
 
