@@ -303,6 +303,27 @@ def think(
     )
 
 
+@app.command()
+def contamination(
+    base: Annotated[str, typer.Argument(help="A base model: organism, packaged model, folder or hub id.")],
+    task: Annotated[str, typer.Option(help="The task whose problems it may have read.")],
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    count: Annotated[int | None, typer.Option("-n", min=1, help="Only the first so many problems.")] = None,
+    data_dir: DataOption = None,
+    keys: KeysOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Probe a model for memory of a task's problems: questions cut short, and perplexities."""
+    from bench.contamination_check import COLUMNS, as_rows, probe
+    from bench.show import print_json, print_table
+
+    found = probe(base, {"name": task} | _settings(keys), split, count, data_dir)  # type: ignore[arg-type]
+    if as_json:
+        print_json(found)
+    else:
+        print_table(as_rows(found), COLUMNS)
+
+
 @methods_app.command("list")
 def methods_list(
     base: Annotated[str, typer.Option(help="The base on which trainable parameters are counted.")] = "organism-steps",

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 import tasks.registry
 from bench.evaluate import base_cache
 from bench.evaluate.behaviour import greedy_rows
+from bench.evaluate.contamination import Group, base_contamination, contamination, groups, planted_in
 from bench.evaluate.evaluator import SampleRow, evaluate
 from bench.experiment.cell import Cell
 from bench.experiment.settings import EvaluateSettings
@@ -54,6 +55,23 @@ def prompt_scores(cell: Cell, base: LoadedBase, task: Task, backend: Backend) ->
         return {}
     asked = {style: cell.evaluate.model_copy(update={"prompt": style, "samples": 0}) for style in STYLES}
     return {style: _base_score(base, task, "test", settings, backend) for style, settings in asked.items()}
+
+
+def memory(
+    cell: Cell, base: LoadedBase, task: Task, model: PreTrainedModel | None, backend: Backend
+) -> dict[str, Group] | None:
+    """What the contamination probe finds on the test split by group of problems; None unless the cell asks for it.
+
+    `model` is the tuned one; None is the untrained base, whose findings are cached.
+    """
+    if not cell.evaluate.contamination:
+        return None
+    parts = groups(task.problems("test"), planted_in(cell.base))
+    if model is None:
+        return {name: base_contamination(base, task, part, cell.evaluate, backend) for name, part in parts.items()}
+    return {
+        name: contamination(model, base.tokenizer, task, part, cell.evaluate, backend) for name, part in parts.items()
+    }
 
 
 def base_answers(cell: Cell, base: LoadedBase, task: Task, backend: Backend) -> list[SampleRow]:

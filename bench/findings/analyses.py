@@ -40,6 +40,8 @@ ANALYSES: Mapping[str, Analysis] = {
     "gain": rewards.gain,
     "gain-difference": rewards.gain_difference,
     "planted-gain": rewards.planted_gain,
+    "planted-completion": rewards.planted_completion,
+    "change": rewards.change,
     "behaviour-change": rewards.behaviour_change,
     "behaviour-change-difference": rewards.behaviour_change_difference,
     "rollout-change": rewards.rollout_change,

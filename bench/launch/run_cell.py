@@ -19,7 +19,16 @@ import methods.registry
 import tasks.registry
 from bench.evaluate.behaviour import behaviour, greedy_rows
 from bench.evaluate.labels import Labels, cell_labels
-from bench.evaluate.scores import Scores, base_answers, base_scores, behaviour_split, prompt_scores, questions, score_all
+from bench.evaluate.scores import (
+    Scores,
+    base_answers,
+    base_scores,
+    behaviour_split,
+    memory,
+    prompt_scores,
+    questions,
+    score_all,
+)
 from bench.experiment.cell import Cell
 from bench.generate.backend import Backend, create_for
 from bench.generate.prompt_ids import prompt_ids
@@ -96,6 +105,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     with clock.stage("base"):
         base_accuracy = base_scores(cell, loaded, task, backend)
         prompts = prompt_scores(cell, loaded, task, backend)
+        memory_before = memory(cell, loaded, task, None, backend)
         answers = base_answers(cell, loaded, task, backend)
         labels = cell_labels(cell, loaded, task, backend)
     with clock.stage("attach"):
@@ -117,6 +127,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         tuned, samples = score_all(cell, model, loaded.tokenizer, task, backend)
         if cell.evaluate.kl_problems:
             tuned = _with_divergence(cell, tuned, model, reference, loaded, task, backend)
+        memory_after = memory(cell, loaded, task, model, backend)
     thought = None
     if cell.verify is not None and handle.mergeable:
         with clock.stage("verify"), handle.rollout_weights() as model:
@@ -137,6 +148,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         attestation=attested.model_dump(mode="json"),
         accuracy=accuracy,
         prompts=prompts,
+        contamination=None if memory_before is None else {"base": memory_before, "tuned": memory_after},
         behaviour=behaviour(answers, greedy_rows(samples, task.name, split), split),
         stability=stable,
         geometry=geometry,

@@ -207,6 +207,10 @@ class RunRecord(_Record):
     prompts: dict[str, Score] = Field(
         default={}, description="greedy scores of the untrained base on the test split, by prompt style"
     )
+    contamination: Annotated[dict[str, Any] | None, BeforeValidator(finite_or_none)] = Field(
+        default=None,
+        description="memory of the test problems, by model and group of problems (all, or planted and clean)",
+    )
     behaviour: Behaviour | None = Field(
         default=None, description="how base and tuned model reach their greedy answers to the trained task"
     )
