@@ -17,7 +17,9 @@ from transformers import PreTrainedModel
 
 import methods.registry
 import tasks.registry
-from bench.evaluate.scores import Scores, base_scores, score_all
+from bench.evaluate.behaviour import behaviour, greedy_rows
+from bench.evaluate.labels import Labels, cell_labels
+from bench.evaluate.scores import Scores, base_answers, base_scores, behaviour_split, prompt_scores, questions, score_all
 from bench.experiment.cell import Cell
 from bench.generate.backend import Backend, create_for
 from bench.generate.prompt_ids import prompt_ids
@@ -31,6 +33,8 @@ from bench.models.base import LoadedBase
 from bench.record.environment import capture
 from bench.record.schema import Cause, Cost, ModelRole, RunRecord, Stability, Status, StepRecord
 from bench.train import rlvr, stability
+from bench.train.divergence import divergence
+from bench.train.problems import training_problems
 from bench.train.run import Run, Trained
 from bench.train.seeds import derive
 from bench.train.signals import SIGNALS
@@ -40,6 +44,7 @@ from methods import attestation, budget
 from methods.attestation import Attestation
 from methods.handle import Handle
 from tasks import rewards
+from tasks.problem import Problem
 from tasks.task import Task
 
 CALIBRATION_PROMPTS = 256
@@ -90,6 +95,9 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     report(Event("base"))
     with clock.stage("base"):
         base_accuracy = base_scores(cell, loaded, task, backend)
+        prompts = prompt_scores(cell, loaded, task, backend)
+        answers = base_answers(cell, loaded, task, backend)
+        labels = cell_labels(cell, loaded, task, backend)
     with clock.stage("attach"):
         method = budget.resolve(methods.registry.create(cell.method), loaded.model)
         observed = attestation.observe(loaded.model, method)
@@ -99,7 +107,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         with handle.rollout_weights() as model:  # a method that cannot be merged may need another backend than the base
             backend = create_for(cell.signal.rollout_backend, model)
     with clock.stage("train"):
-        run, steps, trainer = _train(cell, loaded, task, handle, reference, backend, report)
+        run, steps, trainer = _train(cell, loaded, task, handle, reference, backend, labels, report)
         attestation.finish(attested, handle, trainer.optimizer)
     report(Event("geometry"))
     with clock.stage("geometry"):
@@ -107,6 +115,8 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     report(Event("evaluate"))
     with clock.stage("evaluate"), handle.rollout_weights() as model:
         tuned, samples = score_all(cell, model, loaded.tokenizer, task, backend)
+        if cell.evaluate.kl_problems:
+            tuned = _with_divergence(cell, tuned, model, reference, loaded, task, backend)
     thought = None
     if cell.verify is not None and handle.mergeable:
         with clock.stage("verify"), handle.rollout_weights() as model:
@@ -117,6 +127,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
             accuracy["rank_one"] = _rank_one_scores(cell, loaded, task, handle, reference, backend)
     stable = stability.summarise(steps, cell.signal.sampled_at_once, _start(cell, base_accuracy))
     status, cause = _verdict(attested, stable)
+    split = behaviour_split(cell, task)
     record = RunRecord(
         cell=cell.model_dump(mode="json"),
         cell_id=cell.id,
@@ -125,6 +136,8 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         cause=cause,
         attestation=attested.model_dump(mode="json"),
         accuracy=accuracy,
+        prompts=prompts,
+        behaviour=behaviour(answers, greedy_rows(samples, task.name, split), split),
         stability=stable,
         geometry=geometry,
         rollout=rlvr.rollout_record(backend.name, trainer.update_backend, steps),
@@ -135,9 +148,29 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         ),
         think=thought,
         ledger=run.meter.ledger(cell.signal),
+        reward_model=run.meter.reward_model,
         environment=capture(),
     )
     return CellResult(record, steps, [row | {"cell_id": cell.id, "model": "tuned"} for row in samples])
+
+
+def _with_divergence(
+    cell: Cell,
+    scores: Scores,
+    tuned: PreTrainedModel,
+    reference: PreTrainedModel,
+    loaded: LoadedBase,
+    task: Task,
+    backend: Backend,
+) -> Scores:
+    """Return the scores with the KL to the base beside every one on a test split."""
+    backends = (backend, create_for(cell.signal.rollout_backend, reference))
+    for name, asked, split in questions(cell, task):
+        if split == "test":
+            found = divergence(tuned, reference, backends, loaded.tokenizer, asked, cell.evaluate)
+            measured = {"kl": found.reverse, "kl_forward": found.forward}
+            scores[name] = scores[name] | {split: scores[name][split].model_copy(update=measured)}
+    return scores
 
 
 def _check_unchanged(cell: Cell, loaded: LoadedBase, task: Task) -> None:
@@ -172,9 +205,11 @@ def _train(
     handle: Handle,
     reference: PreTrainedModel,
     backend: Backend,
+    labels: Labels,
     report: Report,
 ) -> tuple[Run[Any], list[StepRecord], Trained]:
-    problems, encoded = task.problems("train"), _prompts(cell, loaded, task)
+    problems = training_problems(task, cell.paid_reward, labels, cell.signal)
+    encoded = _encoded(cell, loaded, task, problems)
     _check_length(cell, loaded.model, encoded)
     with tempfile.TemporaryDirectory(prefix="rlvr-bench-") as folder:
         run = Run(
@@ -184,20 +219,24 @@ def _train(
             task=task,
             problems=problems,
             prompt_ids=encoded,
-            reward=rewards.create("exact" if cell.signal.fixed_reward else cell.reward),
+            reward=rewards.create(cell.paid_reward),
             backend=backend,
             settings=cell.signal,
             learning_rate=cell.learning_rate,
             seed=cell.seed,
             output_dir=folder,
+            labels=labels,
         )
         steps, trainer = SIGNALS[cell.signal.type](run, lambda step: report(_training_event(step, cell)))
         return run, steps, trainer
 
 
 def _prompts(cell: Cell, loaded: LoadedBase, task: Task) -> list[list[int]]:
-    """Return the token ids of the training prompts."""
-    problems = task.problems("train")
+    """Return the token ids of the prompts of the train split."""
+    return _encoded(cell, loaded, task, task.problems("train"))
+
+
+def _encoded(cell: Cell, loaded: LoadedBase, task: Task, problems: list[Problem]) -> list[list[int]]:
     return [prompt_ids(loaded.tokenizer, task.prompt(problem, cell.evaluate.prompt)) for problem in problems]
 
 

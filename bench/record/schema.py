@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from bench.record.behaviour import Behaviour
 from bench.record.numbers import JsonObject, Number, Share, finite_or_none, strict_json
 
 SCHEMA_VERSION = 1
@@ -48,6 +49,9 @@ class Score(_Record):
     )
     pass_k: dict[str, Share] = Field(default={}, description="unbiased pass@k by k")
     maj_k: Share = Field(default=None, description="accuracy of the majority answer over the k samples")
+    answer_entropy: Number = Field(default=None, description="entropy of the k samples' answers in nats, mean")
+    kl: Number = Field(default=None, description="k3 KL(tuned || base) per token on the tuned model's samples")
+    kl_forward: Number = Field(default=None, description="k3 KL(base || tuned) per token on the base's samples")
     truncated: Share = Field(default=None, description="share of completions without an end-of-sequence token")
     unparsed: Share = Field(default=None, description="share of completions without a readable answer")
     verifier_errors: Share = Field(default=None, description="share of completions on which the verifier itself failed")
@@ -200,6 +204,12 @@ class RunRecord(_Record):
     accuracy: dict[ModelRole, dict[str, dict[ScoredSplit, Score]]] = Field(
         default={}, description="scores by model, task and split"
     )
+    prompts: dict[str, Score] = Field(
+        default={}, description="greedy scores of the untrained base on the test split, by prompt style"
+    )
+    behaviour: Behaviour | None = Field(
+        default=None, description="how base and tuned model reach their greedy answers to the trained task"
+    )
     rollout: Annotated[dict[str, Any] | None, BeforeValidator(finite_or_none)] = Field(
         None, description="the backend that generated in training, and how far its log-probabilities were off"
     )
@@ -210,6 +220,9 @@ class RunRecord(_Record):
         None, description="votes over the trained model's traces, weighed and stopped by a probe trained on it"
     )
     ledger: Ledger | None = None
+    reward_model: dict[str, Number] | None = Field(
+        None, description="pairs and label noise of a learned reward, and its agreement with labels"
+    )
     environment: Environment
 
     @model_validator(mode="after")
