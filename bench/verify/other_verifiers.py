@@ -23,6 +23,8 @@ class HiddenStateVerifier(nn.Module):
         separate: train a copy of the whole decoder with the head; else the head alone, on the frozen base.
     """
 
+    offset: Tensor
+
     def __init__(self, base: PreTrainedModel, separate: bool) -> None:
         super().__init__()
         self.separate = separate

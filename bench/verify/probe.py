@@ -40,6 +40,8 @@ class Probe(nn.Module):
         VerifyError: the architecture cannot be probed.
     """
 
+    offset: Tensor
+
     def __init__(self, base: PreTrainedModel, probe_tokens: int, rank: int, seed: int) -> None:
         super().__init__()
         _check(base)

@@ -142,7 +142,7 @@ def _epoch(
         weights = torch.tensor([train[trace] for trace in members], device=device)
         loss = (_loss(logits, targets, batch.scored, settings.loss) * weights).mean()
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         total += float(loss.detach()) * len(members)
     return total / len(train)
