@@ -1,20 +1,18 @@
 """Accuracy against all that it costs: one point for a policy, a verifier and a number of traces."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from bench.protocol.estimate import accuracy
-from bench.verify.aggregate import AGGREGATORS, Choice
+from bench.verify.aggregate import AGGREGATORS, Aggregator
 from bench.verify.live import LiveRun
 from bench.verify.measures import risk_coverage
 from bench.verify.policies import Full, Halve, Keep, Policy, label
 from bench.verify.simulate import simulate
 from bench.verify.trace import Trace, mean
 from bench.verify.training import Scores
-
-Aggregator = Callable[[Sequence[str | None], Sequence[float]], Choice]
 
 
 class Answer:

@@ -5,6 +5,7 @@ The epoch is kept whose Brier score against the outcomes of the validation trace
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,6 +36,10 @@ class Verifier(Protocol):
     def logits(self, batch: TraceBatch) -> Tensor: ...
 
     def trained(self) -> dict[str, Tensor]: ...
+
+    def without_training(self) -> AbstractContextManager[None]:
+        """A context in which nothing is learnt and scores come as fast as they can."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ def score(verifier: Verifier, traces: Sequence[Trace], stride: int, batch_size: 
     """Scores at every `stride`-th position and the last. Traces of the same tokens are scored once."""
     distinct = list({(trace.prompt, trace.tokens): trace for trace in traces}.values())
     found: dict[tuple[tuple[int, ...], tuple[int, ...]], dict[int, float]] = {}
-    with torch.no_grad():
+    with verifier.without_training():
         for numbers in by_length(distinct, batch_size):
             members = [distinct[number] for number in numbers]
             places = [positions(trace.fed, stride) for trace in members]
@@ -137,7 +142,7 @@ def _epoch(
         weights = torch.tensor([train[trace] for trace in members], device=device)
         loss = (_loss(logits, targets, batch.scored, settings.loss) * weights).mean()
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         total += float(loss.detach()) * len(members)
     return total / len(train)
