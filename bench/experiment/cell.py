@@ -86,11 +86,16 @@ class Cell(Settings):
         """The method's type and the settings that differ from its defaults."""
         return _chosen(methods.registry.create(self.method))
 
+    @property
+    def paid_reward(self) -> dict[str, Any]:
+        """The reward that the trainer computes: the verifier's own where the signal knows no other."""
+        return self.reward if self.signal.fixed_reward is None else {"name": "exact"}
+
     @cached_property
     def comparison(self) -> str:
         """Name of the group of cells that may be ranked against each other: readable, and unique through its hash."""
         task = "-".join([str(self.task["name"]), *(str(level) for level in self.task.get("levels") or ())])
-        reward = "-".join(str(value) for value in self.reward.values())
+        reward = tasks.rewards.title(self.reward)
         base = Path(self.base.name).resolve().name if Path(self.base.name).is_dir() else self.base.name
         parts = [base, task, self.signal.type, reward, _digest(self._comparable())[:6]]
         return ".".join(re.sub(r"[^A-Za-z0-9.]+", "-", part).strip(".-")[:40] or "x" for part in parts)
@@ -186,6 +191,8 @@ def _fingerprint(name: str, of: Callable[[], str], fetch: bool) -> str:
 def _tasks(experiment: Experiment, data_dir: Path | None, fetch: bool) -> list[tuple[dict[str, Any], str]]:
     """Return the settings and the fingerprint of every task that is trained on; only data that are here are checked."""
     tasks.prompts.render("", "", experiment.evaluate.prompt, chat=False)
+    for reward in experiment.rewards:
+        tasks.rewards.label_request(reward)
     found = []
     for settings in experiment.all_tasks:
         task = tasks.registry.create(settings, data_dir)

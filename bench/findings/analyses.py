@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench.findings import contrasts
+from bench.findings import contrasts, rewards
 from bench.findings.errors import FindingsError
 from bench.findings.finding import Finding
 from bench.findings.hypothesis import Hypothesis
@@ -22,6 +22,20 @@ ANALYSES: Mapping[str, Analysis] = {
     "difference": contrasts.difference,
     "ratio": contrasts.ratio,
     "accuracy-difference": contrasts.accuracy_difference,
+    "gain": rewards.gain,
+    "gain-difference": rewards.gain_difference,
+    "planted-gain": rewards.planted_gain,
+    "behaviour-change": rewards.behaviour_change,
+    "behaviour-change-difference": rewards.behaviour_change_difference,
+    "rollout-change": rewards.rollout_change,
+    "rollout-change-difference": rewards.rollout_change_difference,
+    "signed-gain": rewards.signed_gain,
+    "reward-order": rewards.reward_order,
+    "over-ceiling": rewards.over_ceiling,
+    "prompt-range": rewards.prompt_range,
+    "shrinkage": rewards.shrinkage,
+    "peak-to-last": rewards.peak_to_last,
+    "seed-sd-ratio": rewards.seed_sd_ratio,
 }
 
 
