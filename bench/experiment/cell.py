@@ -195,6 +195,8 @@ def _fingerprint(name: str, of: Callable[[], str], fetch: bool) -> str:
 def _tasks(experiment: Experiment, data_dir: Path | None, fetch: bool) -> list[tuple[dict[str, Any], str]]:
     """Return the settings and the fingerprint of every task that is trained on; only data that are here are checked."""
     tasks.prompts.render("", "", experiment.evaluate.prompt, chat=False)
+    for reward in experiment.rewards:
+        tasks.rewards.label_request(reward)
     found = []
     for settings in experiment.all_tasks:
         task = tasks.registry.create(settings, data_dir)
