@@ -19,7 +19,15 @@ import methods.registry
 import tasks.registry
 from bench.evaluate.behaviour import behaviour, greedy_rows
 from bench.evaluate.labels import Labels, cell_labels
-from bench.evaluate.scores import Scores, base_answers, base_scores, behaviour_split, prompt_scores, questions, score_all
+from bench.evaluate.scores import (
+    Scores,
+    base_answers,
+    base_scores,
+    behaviour_split,
+    prompt_scores,
+    questions,
+    score_all,
+)
 from bench.experiment.cell import Cell
 from bench.generate.backend import Backend, create_for
 from bench.generate.prompt_ids import prompt_ids

@@ -25,7 +25,7 @@ FILE: dict[str, Any] = {
 }
 
 SETTINGS = (RlvrSettings, EvaluateSettings, SftSettings, RftSettings, RlhfSettings, SftRlvrSettings)
-DEFAULTS = {2: "539a14e40724"}
+DEFAULTS = {2: "93f8cb1e0240"}
 """Hash of all defaults of signals and evaluation, by result schema."""
 
 
