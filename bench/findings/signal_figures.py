@@ -166,7 +166,7 @@ def _smooth(values: list[float]) -> Curve:
 
 
 def _gain(record: RunRecord, task: str) -> float | None:
-    tuned, base = (record.score(role, task, "test") for role in ("tuned", "base"))  # type: ignore[arg-type]
+    tuned, base = (record.score(role, task, "test") for role in ("tuned", "base"))
     if tuned is None or base is None or tuned.greedy is None or base.greedy is None:
         return None
     return tuned.greedy - base.greedy

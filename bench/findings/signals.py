@@ -21,7 +21,8 @@ from bench.record.scored import label, score_tasks
 
 def signal_mean(evidence: Evidence, figure: str, runs: Where) -> Finding:
     """The mean of a signal figure over runs; its interval is over seeds."""
-    kept = having(evidence.select(runs), _figure(figure), figure)
+    read = _figure(figure)
+    kept = having(evidence.select(runs), read, figure)
     return Finding.of(mean_interval([value for _, value in kept]), [run for run, _ in kept])
 
 

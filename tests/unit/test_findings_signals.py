@@ -33,7 +33,7 @@ def _digits(share: float) -> str:
 
 
 def _record(task: dict[str, Any], accuracies: dict[str, tuple[float, float]], seed: int = 0) -> RunRecord:
-    """A record on `task`; `accuracies` are (base, tuned) of the trained task ("") and of further ones, by family-level."""
+    """A record on `task`; `accuracies` are (base, tuned) of the trained task ("") and of others, by family-level."""
     made = record(seed=seed)
     extra = [{"name": name.split("-")[0], "levels": [int(name.split("-")[1])]} for name in accuracies if name]
     cell = made.cell | {"task": task, "evaluate": {"extra_tasks": extra}, "signal": {"type": "rlvr"}}
@@ -99,7 +99,7 @@ def test_a_cold_start_is_judged_where_the_base_is_cold() -> None:
     cold, warm = _record(task, {"": (0.0, 0.02)}, 0), _record(task, {"": (0.5, 0.9)}, 1)
     evidence = Evidence("organism-steps", tuple(_runs([cold, warm])))
     assert signals.cold_gain(evidence, {}, below=0.05).estimate == pytest.approx(0.02)
-    with pytest.raises(NoEvidence, match="at most 0.05"):
+    with pytest.raises(NoEvidence, match=r"at most 0\.05"):
         signals.cold_gain(Evidence("x", tuple(_runs([warm]))), {}, below=0.05)
 
 
