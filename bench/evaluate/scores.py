@@ -7,7 +7,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 import tasks.registry
 from bench.evaluate import base_cache
-from bench.evaluate.evaluator import SampleRow, evaluate
+from bench.evaluate.evaluator import evaluate
+from bench.evaluate.grading import SampleRow
 from bench.experiment.cell import Cell
 from bench.generate.backend import Backend
 from bench.models.base import LoadedBase
@@ -43,13 +44,10 @@ def base_scores(cell: Cell, base: LoadedBase, task: Task, backend: Backend) -> S
 
 
 def _questions(cell: Cell, task: Task) -> Iterator[tuple[str, Task, ScoredSplit]]:
-    """Name, task and split of each score; further tasks of the same name are numbered from 2."""
-    names = [task.name]
+    """Name, task and split of each score."""
     for split in cell.evaluate.splits:
         if task.problems(split):
             yield task.name, task, split
-    for settings in cell.evaluate.extra_tasks:
-        extra = tasks.registry.create(dict(settings), cell.data_dir)
-        names.append(extra.name)
-        count = names.count(extra.name)
-        yield extra.name if count == 1 else f"{extra.name}-{count}", extra, "test"
+    _, *further = cell.scored_tasks().items()
+    for name, settings in further:
+        yield name, tasks.registry.create(settings, cell.data_dir), "test"

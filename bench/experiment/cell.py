@@ -68,6 +68,18 @@ class Cell(Settings):
         """The method's type and the settings that differ from its defaults."""
         return _chosen(methods.registry.create(self.method))
 
+    def scored_tasks(self) -> dict[str, dict[str, Any]]:
+        """Return the settings of the trained task and of those that are only scored, by the names of their scores.
+
+        Further tasks of the same name are numbered from 2.
+        """
+        named = {str(self.task["name"]): self.task}
+        for settings in map(dict, self.evaluate.extra_tasks):
+            name = str(settings["name"])
+            count = 1 + sum(one["name"] == name for one in named.values())
+            named[name if count == 1 else f"{name}-{count}"] = settings
+        return named
+
     @cached_property
     def comparison(self) -> str:
         """Name of the group of cells that may be ranked against each other: readable, and unique through its hash."""

@@ -139,6 +139,14 @@ class Environment(_Record):
     platform: str
 
 
+class Rescored(_Record):
+    """With what the stored samples of a cell were graded again; its scores are those, its settings as they were."""
+
+    commit: str | None = Field(description="of this package; null outside a checkout")
+    dirty: bool | None = Field(description="whether its code differed from that commit")
+    tasks: dict[str, str] = Field(description="fingerprint of each task, its verifier included, by name")
+
+
 class CellKeys(BaseModel):
     """The keys of a cell's settings that a record relies on; the cell may have any others."""
 
@@ -180,6 +188,7 @@ class RunRecord(_Record):
     stability: Stability | None = None
     geometry: Annotated[dict[str, Any] | None, BeforeValidator(finite_or_none)] = None
     cost: Cost = Cost()
+    rescored: Rescored | None = Field(default=None, description="set where scores are not those of the run itself")
     environment: Environment
 
     @model_validator(mode="after")
