@@ -123,6 +123,26 @@ def leaderboard(
 
 
 @app.command()
+def findings(
+    results: ResultsOption = Path("results"),
+    hypotheses: Annotated[
+        Path | None, typer.Option(help="Folder of claims (TOML); else hypotheses/ in the results folder.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge the published claims on the run records: derive findings.json and findings.md, and show the verdicts."""
+    from bench.findings import verb
+    from bench.show import print_json, print_table
+
+    entries = verb.findings(results, hypotheses)
+    if as_json:
+        print_json(entries)
+        return
+    print_table(verb.as_rows(entries), verb.COLUMNS)
+    print(verb.written(results), file=sys.stderr)
+
+
+@app.command()
 def geometry(
     base: Annotated[str, typer.Argument(help="A whole checkpoint: organism, packaged model, folder or hub id.")],
     tuned: Annotated[str, typer.Argument(help="The same architecture after training, or an adapter of BASE.")],
@@ -375,13 +395,15 @@ def _fail(sentence: str, code: int) -> None:
 def _sentence(error: Exception) -> tuple[str, int]:
     """Return what to say of an error, and the exit code."""
     from bench.experiment.strict import ExperimentError
+    from bench.findings.errors import FindingsError
     from bench.geometry.errors import GeometryError
     from bench.models.errors import ModelError
     from bench.record.errors import RecordError, ResultsInUseError
     from methods.errors import MethodError
     from tasks.errors import TaskError
 
-    if isinstance(error, (ExperimentError, GeometryError, ModelError, MethodError, TaskError, ResultsInUseError)):
+    wrong = (ExperimentError, FindingsError, GeometryError, ModelError, MethodError, TaskError, ResultsInUseError)
+    if isinstance(error, wrong):
         return str(error), 2
     if isinstance(error, RecordError):
         return str(error), 1
@@ -423,7 +445,7 @@ def _seed_list(seeds: str | None) -> tuple[int, ...] | None:
 
 def _show_plan(cells: "list[Cell]", results: Path, workers: int | None, as_json: bool = False) -> None:
     from bench.launch.local import cores
-    from bench.launch.plan import as_document, plan
+    from bench.launch.plan import as_document, by_method, plan
     from bench.show import print_json, print_table
 
     planned, problems = plan(cells, results)
@@ -433,5 +455,5 @@ def _show_plan(cells: "list[Cell]", results: Path, workers: int | None, as_json:
     if as_json:
         print_json(document)
         return
-    print_table(document["cells"], ["method", "seed", "comparison", "learning_rate", "cell_id", "state", "why"])
+    print_table(by_method(planned), ["method", "comparison", "learning_rate", "seeds", "state", "why"])
     print(document["summary"])

@@ -1,4 +1,4 @@
-"""Files that follow from the records, against the records: the leaderboard, and the report if there is one."""
+"""Files that follow from the records, against the records: leaderboard, report and findings."""
 
 import csv
 import hashlib
@@ -7,6 +7,10 @@ import re
 from itertools import zip_longest
 from pathlib import Path
 
+from bench.findings.derive import FINDINGS_FILE, PAGE_FILE, contents, judge_all
+from bench.findings.errors import FindingsError
+from bench.findings.evidence import gather
+from bench.findings.hypothesis import load_hypotheses
 from bench.record import store
 from bench.record.leaderboard import leaderboard
 from bench.record.leaderboard_file import LEADERBOARD_FILE, to_csv
@@ -41,6 +45,20 @@ def report_faults(results: Path) -> list[str]:
     if found[1].decode() != hashlib.sha256(table.read_bytes()).hexdigest():
         return [f"{path}: shows another leaderboard than {table.name}; make it again with rlvr-bench report"]
     return []
+
+
+def findings_faults(results: Path) -> list[str]:
+    """Return which file of verdicts is there and not what the records give."""
+    present = [name for name in (FINDINGS_FILE, PAGE_FILE) if (results / name).exists()]
+    if not present:
+        return []
+    again = "make it again with rlvr-bench findings"
+    try:
+        expected = contents(judge_all(load_hypotheses(results / "hypotheses"), gather(results)))
+    except FindingsError as error:
+        return [f"{results / present[0]}: cannot be derived ({error})"]
+    wrong = [name for name in present if (results / name).read_bytes() != expected[name].encode()]
+    return [f"{results / name}: is not what the records give; {again}" for name in wrong]
 
 
 def _first_difference(written: bytes, expected: str) -> str:

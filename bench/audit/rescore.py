@@ -87,7 +87,8 @@ def changes(found: Rescoring) -> list[dict[str, Any]]:
 def write(results: Path, found: Rescoring) -> tuple[int, list[str]]:
     """Write changed scores into their records, which then say with what code and tasks they were graded.
 
-    A comparison is changed as a whole or not at all: its rows must not be graded by different verifiers.
+    A comparison is changed as a whole or not at all: its rows must not be graded by different verifiers. What else
+    rests on the old verdicts (behaviour, the base under other prompts) is dropped.
 
     Returns:
         The number of records written, and a sentence for each comparison that is left as it is.
@@ -99,7 +100,10 @@ def write(results: Path, found: Rescoring) -> tuple[int, list[str]]:
         record = cell.record
         if record.comparison in touched and record.comparison not in lacking:
             note = Rescored(commit=here.commit, dirty=here.dirty, tasks=cell.tasks)
-            renewed = record.model_copy(update={"accuracy": _accuracy(cell.scores), "rescored": note})
+            accuracy = record.accuracy | _accuracy(cell.scores)
+            renewed = record.model_copy(
+                update={"accuracy": accuracy, "prompts": {}, "behaviour": None, "rescored": note}
+            )
             write_whole(store.folder_of(results, record) / store.RUN_FILE, renewed.to_json())
             written += 1
     left = [f"{name} is left as it is: {count} of its cells could not be graded" for name, count in lacking.items()]

@@ -14,6 +14,9 @@ from bench.record.schema import ModelRole, RunRecord, Score, ScoredSplit
 
 Rows = list[dict[str, Any]]
 
+SAMPLED_ROLES: tuple[ModelRole, ...] = ("base", "tuned")
+"""Models whose completions are kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredScore:
@@ -27,7 +30,7 @@ class StoredScore:
 
 
 def stored_scores(folder: Path, record: RunRecord) -> Iterator[StoredScore]:
-    """Yield all scores of a record with their samples.
+    """Yield the scores of a record with their samples; of models whose completions are not kept there are none.
 
     Args:
         folder: that of the record; its samples may lie there instead of in the cache.
@@ -36,8 +39,8 @@ def stored_scores(folder: Path, record: RunRecord) -> Iterator[StoredScore]:
         RecordError: samples are not there, or are not those of the score.
     """
     cell = Cell.model_validate(record.cell)
-    for role, by_task in record.accuracy.items():
-        for task, by_split in by_task.items():
+    for role in SAMPLED_ROLES:
+        for task, by_split in record.accuracy.get(role, {}).items():
             for split, score in by_split.items():
                 found = _tuned(folder, record, task, split) if role == "tuned" else _base(record, cell, task, split)
                 if record.rescored is None and not _gives(found, score):

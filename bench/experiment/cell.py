@@ -19,8 +19,10 @@ import methods.registry
 import tasks.prompts
 import tasks.registry
 import tasks.rewards
+import tasks.solutions
 from bench.experiment.experiment import Experiment
-from bench.experiment.settings import EvaluateSettings, RlvrSettings
+from bench.experiment.settings import EvaluateSettings
+from bench.experiment.signals import SftRlvrSettings, SftSettings, Signal
 from bench.experiment.strict import ExperimentError, Settings
 from bench.models.config import BaseConfig
 from bench.models.fingerprint import fingerprint
@@ -40,7 +42,7 @@ class Cell(Settings):
     base_fingerprint: str
     task: dict[str, Any]
     task_fingerprint: str
-    signal: RlvrSettings
+    signal: Signal
     reward: dict[str, Any]
     method_name: str
     method: dict[str, Any]
@@ -80,11 +82,16 @@ class Cell(Settings):
             named[name if count == 1 else f"{name}-{count}"] = settings
         return named
 
+    @property
+    def paid_reward(self) -> dict[str, Any]:
+        """The reward that the trainer computes: the verifier's own where the signal knows no other."""
+        return self.reward if self.signal.fixed_reward is None else {"name": "exact"}
+
     @cached_property
     def comparison(self) -> str:
         """Name of the group of cells that may be ranked against each other: readable, and unique through its hash."""
         task = "-".join([str(self.task["name"]), *(str(level) for level in self.task.get("levels") or ())])
-        reward = "-".join(str(value) for value in self.reward.values())
+        reward = tasks.rewards.title(self.reward)
         base = Path(self.base.name).resolve().name if Path(self.base.name).is_dir() else self.base.name
         parts = [base, task, self.signal.type, reward, _digest(self._comparable())[:6]]
         return ".".join(re.sub(r"[^A-Za-z0-9.]+", "-", part).strip(".-")[:40] or "x" for part in parts)
@@ -127,20 +134,17 @@ def cells(
                 f'--only "{only}" matches no method of "{experiment.name}"; it has: '
                 f"{', '.join(_method_entries(experiment))}"
             )
-    task = tasks.registry.create(experiment.task, data_dir)
-    _check(experiment, task)
-    rewards = [tasks.rewards.resolve(reward) for reward in experiment.rewards]
     extra = tuple(
         tasks.registry.create(dict(settings), data_dir).fingerprint() for settings in experiment.evaluate.extra_tasks
     )
-    task_fingerprint, base_fingerprints = task.fingerprint(), [fingerprint(base) for base in experiment.bases]
+    trained, bases = _tasks(experiment, data_dir), [(base, fingerprint(base)) for base in experiment.bases]
     grid = [
         Cell(
             base=base,
             base_fingerprint=base_fingerprint,
-            task=experiment.task,
+            task=settings,
             task_fingerprint=task_fingerprint,
-            signal=experiment.signal,
+            signal=signal,
             reward=reward,
             method_name=name,
             method=config,
@@ -151,24 +155,46 @@ def cells(
             data_dir=data_dir,
         )
         for seed in seeds or experiment.seeds
-        for base, base_fingerprint in zip(experiment.bases, base_fingerprints, strict=True)
-        for reward in rewards
+        for base, base_fingerprint in bases
+        for settings, task_fingerprint in trained
+        for signal in experiment.all_signals
+        for reward in _rewards(experiment, signal)
         for name, (config, rate) in entries.items()
     ]
     if len({(cell.id, cell.method_name) for cell in grid}) < len(grid):
-        raise ExperimentError(f'"{experiment.name}" names a base or a reward twice; name each once')
+        raise ExperimentError(f'"{experiment.name}" names a base, a task, a signal or a reward twice; name each once')
     return grid
 
 
+def _tasks(experiment: Experiment, data_dir: Path | None) -> list[tuple[dict[str, Any], str]]:
+    """Return the settings and the fingerprint of every task that is trained on."""
+    made = [(settings, tasks.registry.create(settings, data_dir)) for settings in experiment.all_tasks]
+    for _, task in made:
+        _check(experiment, task)
+    return [(settings, task.fingerprint()) for settings, task in made]
+
+
+def _rewards(experiment: Experiment, signal: Signal) -> list[dict[str, Any]]:
+    """Return the rewards that a signal is trained under: the experiment's, or the only one that it knows."""
+    if signal.fixed_reward is not None:
+        return [{"name": signal.fixed_reward}]
+    return [tasks.rewards.resolve(reward) for reward in experiment.rewards]
+
+
 def _check(experiment: Experiment, task: Task) -> None:
-    """Raise what would otherwise end every cell: a reward, a prompt style or a train split that is not there."""
+    """Raise what would otherwise end every cell: a solution, a prompt style or a train split that is not there."""
     tasks.prompts.render("", "", experiment.evaluate.prompt, chat=False)
-    needed, there = experiment.signal.prompts_per_batch, len(task.problems("train"))
-    if there < needed:
-        raise ExperimentError(
-            f"task {task.name!r} has {there} train problems, a rollout batch asks {needed}; lower "
-            "signal.prompts_per_batch, or choose a task with more"
-        )
+    for reward in experiment.rewards:
+        tasks.rewards.label_request(reward)
+    for signal in experiment.all_signals:
+        needed, there = signal.problems_needed, len(task.problems("train"))
+        if there < needed:
+            raise ExperimentError(
+                f"task {task.name!r} has {there} train problems, a batch of {signal.type} asks {needed}; lower "
+                f"signal.{signal.problems_key}, or choose a task with more"
+            )
+        if isinstance(signal, SftSettings | SftRlvrSettings):
+            tasks.solutions.gold(task, task.problems("train")[0])
 
 
 def _rates(method: str, given: object) -> list[float]:

@@ -1,7 +1,7 @@
 """The experiment file: which cells a comparison is made of.
 
-The grid is bases x rewards x methods x seeds. A method entry is the method's own keys plus `learning_rate`; a list of
-rates makes one method of each.
+The grid is bases x tasks x signals x rewards x methods x seeds. A method entry is the method's own keys plus
+`learning_rate`; a list of rates makes one method of each.
 """
 
 import tomllib
@@ -10,9 +10,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from bench.experiment.settings import EvaluateSettings, RlvrSettings
+from bench.experiment.signals import Signal
 from bench.experiment.strict import ExperimentError, Settings, explain
 from bench.models.config import BaseConfig
 from bench.models.suggestion import did_you_mean
@@ -29,10 +30,33 @@ class Experiment(Settings):
     seeds: tuple[int, ...] = (0, 1, 2)
     bases: tuple[BaseConfig, ...] = Field(min_length=1)
     rewards: tuple[dict[str, Any], ...] = Field(({"name": "exact"},), min_length=1)
-    task: dict[str, Any]
-    signal: RlvrSettings = RlvrSettings()
+    task: dict[str, Any] = Field({}, validate_default=False)
+    """The one task that is trained on; `tasks` and `signals` instead are axes of the grid."""
+    tasks: tuple[dict[str, Any], ...] = ()
+    signal: Signal = RlvrSettings()
+    signals: tuple[Signal, ...] = ()
     evaluate: EvaluateSettings = EvaluateSettings()
     methods: dict[MethodName, dict[str, Any]] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_or_several(cls, document: Any) -> Any:
+        for one, several in (("signal", "signals"), ("task", "tasks")):
+            if isinstance(document, dict) and one in document and several in document:
+                raise ValueError(f"[{one}] and [[{several}]] are both given; keep one of them")
+        if isinstance(document, dict) and not document.get("task") and not document.get("tasks"):
+            raise ValueError('the key "task" is missing; add it')
+        return document
+
+    @property
+    def all_tasks(self) -> tuple[dict[str, Any], ...]:
+        """The tasks of the grid, one or several."""
+        return self.tasks or (self.task,)
+
+    @property
+    def all_signals(self) -> tuple[Signal, ...]:
+        """The signals of the grid, one or several."""
+        return self.signals or (self.signal,)
 
     @field_validator("bases", mode="before")
     @classmethod

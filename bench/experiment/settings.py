@@ -3,9 +3,9 @@
 A default here is the vetted setting, so that every key in an experiment file is visibly its author's.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from bench.experiment.strict import Settings
 
@@ -13,29 +13,33 @@ Precision = Literal["fp32", "bf16"]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
-class RlvrSettings(Settings):
-    """GRPO on verifiable rewards (Shao et al. 2024, arXiv 2402.03300), trained by TRL.
+Match = Literal["steps", "flops", "labels", "update_norm"]
 
-    `steps` counts optimizer updates; a rollout batch of `prompts_per_batch` x `group_size` completions serves
-    `updates_per_batch` of them, each on an equal share of the batch.
+
+class TrainingSettings(Settings):
+    """What every signal shares: the budget, the optimizer, and how the policy is sampled.
+
+    Training ends after `steps` optimizer steps, or, with another `match`, as soon as `budget` of it is used: FLOPs by
+    the ledger's estimate, labels bought, or the relative norm |W+ - W0|/|W0| of the update. `steps` stays the limit,
+    and the ledger says whether the budget was used up.
     """
 
-    type: Literal["rlvr"] = "rlvr"
+    fixed_reward: ClassVar[str | None] = None
+    """What stands in a record as the reward of a signal that knows only one; None takes the experiment's rewards."""
+    buys_ahead: ClassVar[bool] = False
+    """Whether labels are bought before training: then a budget of labels limits the purchase and ends nothing."""
+    problems_key: ClassVar[str] = "prompts_per_batch"
+    """The key that says how many train problems are needed at once."""
+
     steps: int = Field(150, ge=1)
-    prompts_per_batch: int = Field(8, ge=1)
-    group_size: int = Field(8, ge=2)
-    updates_per_batch: int = Field(1, ge=1)
+    match: Match = "steps"
+    budget: float | None = Field(None, gt=0, allow_inf_nan=False)
     micro_batch: int | None = Field(None, ge=1)
     """Completions per forward and backward pass; None takes an update's whole share at once."""
     max_new_tokens: int = Field(64, ge=1)
     temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
-    clip_low: float | None = Field(0.2, gt=0, le=1)
-    """Lower distance of the clip range from 1; None takes clipping away on that side."""
-    clip_high: float | None = Field(0.2, gt=0)
-    kl_weight: float = Field(0.0, ge=0)
-    """Weight of the k3 KL penalty to the frozen base model (Schulman 2020)."""
-    loss_type: Literal["grpo", "bnpo", "dr_grpo", "dapo"] = "dapo"
-    scale_rewards: Literal["group", "batch", "none"] = "group"
+    train_problems: int | None = Field(None, ge=1)
+    """Train on the first so many problems only, again and again (one-shot: Wang et al. 2025, arXiv 2504.20571)."""
     weight_decay: float = Field(0.0, ge=0)
     betas: tuple[Beta, Beta] = (0.9, 0.999)
     max_grad_norm: float = Field(1.0, gt=0)
@@ -44,17 +48,49 @@ class RlvrSettings(Settings):
     """What forward and backward compute in; every trainable tensor is stored in float32."""
     rollout_backend: Literal["auto", "continuous", "fast", "hf", "vllm"] = "auto"
     """"auto" takes the fast path where it supports the model, else the reference path of transformers ("hf")."""
+    report_to: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ()
+    """Trackers that TRL reports to; off by default. Does not change the result."""
+
+    @model_validator(mode="after")
+    def _budget_is_given_where_it_counts(self) -> Self:
+        if self.match == "steps" and self.budget is not None:
+            raise ValueError(f'budget = {self.budget:g} without match; set match = "flops", "labels" or "update_norm"')
+        if self.match != "steps" and self.budget is None:
+            raise ValueError(f'match = "{self.match}" needs a budget; add budget = ...')
+        return self
+
+
+class GrpoSettings(TrainingSettings):
+    """GRPO (Shao et al. 2024, arXiv 2402.03300), trained by TRL.
+
+    `steps` counts optimizer updates; a rollout batch of `prompts_per_batch` x `group_size` completions serves
+    `updates_per_batch` of them, each on an equal share of the batch.
+    """
+
+    prompts_per_batch: int = Field(8, ge=1)
+    group_size: int = Field(8, ge=2)
+    updates_per_batch: int = Field(1, ge=1)
+    clip_low: float | None = Field(0.2, gt=0, le=1)
+    """Lower distance of the clip range from 1; None takes clipping away on that side."""
+    clip_high: float | None = Field(0.2, gt=0)
+    kl_weight: float = Field(0.0, ge=0)
+    """Weight of the k3 KL penalty to the frozen base model (Schulman 2020)."""
+    loss_type: Literal["grpo", "bnpo", "dr_grpo", "dapo"] = "dapo"
+    scale_rewards: Literal["group", "batch", "none"] = "group"
     update_backend: Literal["auto", "packed", "padded"] = "auto"
     """How the trainer scores completions: "packed" without padding, "padded" as TRL does; "auto" packs where it can."""
     probe_every: int = Field(25, ge=1)
     """Compare rollout and trainer log-probabilities on fixed prompts every so many rollout batches."""
     kl_every: int = Field(5, ge=1)
     """Record the KL to the base every so many rollout batches, and at the last one."""
-    report_to: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ()
-    """Trackers that TRL reports to; off by default. Does not change the result."""
+
+    @field_validator("clip_low", "clip_high", mode="before")
+    @classmethod
+    def _clip_may_be_off(cls, value: Any) -> Any:
+        return None if value == "off" else value  # TOML has no null
 
     @model_validator(mode="after")
-    def _batch_divides(self) -> "RlvrSettings":
+    def _batch_divides(self) -> Self:
         completions = self.prompts_per_batch * self.group_size
         if completions % self.updates_per_batch:
             raise ValueError(
@@ -73,6 +109,22 @@ class RlvrSettings(Settings):
         """Completions in one rollout batch."""
         return self.prompts_per_batch * self.group_size
 
+    @property
+    def sampled_at_once(self) -> int:
+        """Completions behind the accuracy of a step."""
+        return self.batch_size
+
+    @property
+    def problems_needed(self) -> int:
+        """Train problems that one rollout batch takes."""
+        return self.prompts_per_batch
+
+
+class RlvrSettings(GrpoSettings):
+    """GRPO on verifiable rewards."""
+
+    type: Literal["rlvr"] = "rlvr"
+
 
 class EvaluateSettings(Settings):
     """How base and tuned model are scored; the same for every row of a comparison."""
@@ -89,7 +141,11 @@ class EvaluateSettings(Settings):
     batch_size: int = Field(128, ge=1)
     prompt: str = "task"
     """Prompt style (see tasks.prompts)."""
+    prompt_range: bool = False
+    """Also score the untrained base greedily under every prompt style: the best of them is what a gain has to beat."""
     seed: int = 0
     """Seed of the sampled completions: the same for all cells, so that methods meet the same random numbers."""
+    rank_one: bool = False
+    """Also score the tuned model with each matrix's update cut to rank one, greedily on the test split."""
     extra_tasks: tuple[dict[str, object], ...] = ()
     """Settings of further tasks that are scored (never trained on), on their test split."""

@@ -24,28 +24,43 @@ class Settings(BaseModel):
 def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
     """Return the first problem of a validation error as one sentence."""
     first = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in first["loc"])
+    parts, fields = _followed(model, first["loc"])
+    place = ".".join(map(str, parts))
     if first["type"] == "extra_forbidden":
-        fields = _fields_at(model, first["loc"][:-1])
-        return f'{where}: unknown key "{place}"{did_you_mean(str(first["loc"][-1]), fields)}'
+        return f'{where}: unknown key "{place}"{did_you_mean(str(parts[-1]), fields)}'
     if first["type"] == "missing":
         return f'{where}: the key "{place}" is missing; add it'
+    if first["type"] == "union_tag_invalid":
+        known = [tag.strip("'") for tag in first["ctx"]["expected_tags"].split(", ")]
+        tag = first["ctx"]["tag"]
+        return f'{where}: {place}.type = "{tag}"{did_you_mean(tag, known)}; choose from {", ".join(known)}'
     message = first["msg"].removeprefix("Value error, ")
     return f"{where}: {place} = {first['input']!r}: {message}" if place else f"{where}: {message}"
 
 
-def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    """Return the field names of the settings class that `path` leads to, as far as it can be followed."""
-    current: Any = model
+def _followed(model: type[BaseModel], path: tuple[int | str, ...]) -> tuple[list[int | str], list[str]]:
+    """Return the path as the file has it, and the field names of the settings that its last part stands in.
+
+    In pydantic's path a union is followed by the type that was chosen, which is not a key of the file.
+    """
+    parts: list[int | str] = []
+    choices: list[type[BaseModel]] = [model]
+    fields = list(model.model_fields)
     for part in path:
-        field = current.model_fields.get(part) if isinstance(part, str) else None
-        if field is None:
-            break
-        nested = [kind for kind in (field.annotation, *get_args(field.annotation)) if _is_settings(kind)]
-        if nested:
-            current = nested[0]
-    return list(current.model_fields)
+        chosen = [kind for kind in choices if len(choices) > 1 and kind.model_fields["type"].default == part]
+        if chosen:
+            choices = chosen
+            continue
+        parts.append(part)
+        if isinstance(part, str):
+            fields = list(choices[0].model_fields)
+            field = choices[0].model_fields.get(part)
+            choices = (_settings_in(field.annotation) if field else []) or choices
+    return parts, fields
 
 
-def _is_settings(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
+def _settings_in(annotation: Any) -> list[type[BaseModel]]:
+    """Return the settings classes of an annotation, in order."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [kind for part in get_args(annotation) for kind in _settings_in(part)]

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from bench.geometry.errors import GeometryError
+from bench.models.config import BaseConfig
 
 Role = Literal["q", "k", "v", "o"]
 ROLES: tuple[Role, ...] = ("q", "k", "v", "o")
@@ -62,6 +63,16 @@ class Intervention:
             heads = torch.tensordot(heads, rotation, dims=([2], [0])).movedim(-1, 2)
         moved = heads.flatten(0, 2)
         return moved.to(tensor.dtype)
+
+
+def of_config(model: PreTrainedModel, base: BaseConfig) -> list[Intervention]:
+    """Return the interventions that an experiment asks for, one a layer.
+
+    Raises:
+        GeometryError: the model has no such layer, or its heads cannot be changed so.
+    """
+    draw = rotation if base.intervention == "rotate-heads" else head_permutation
+    return [draw(model, layer, base.intervention_seed + layer) for layer in base.intervention_layers]
 
 
 def rotation(model: PreTrainedModel, layer: int, seed: int) -> Intervention:

@@ -7,9 +7,9 @@ figures do not depend on the number of cores.
 import os
 import re
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -101,10 +101,17 @@ def measure(
         GeometryError: an entry is NaN or infinite.
     """
     with single_threaded(), ThreadPoolExecutor(workers) as pool:
+        matrices = 0
         for name, before, after in pairs:
             _check_finite(name, before=before, after=after)
-            if before.numel():
-                yield _record(name, before.detach().cpu(), after.detach().cpu(), settings, pool, pictures)
+            if not before.numel():
+                continue
+            if before.ndim != 2:
+                yield _vector(name, before.detach().cpu(), after.detach().cpu())
+                continue
+            asked = settings if matrices % settings.null_every == 0 else replace(settings, draws=0)
+            matrices += 1
+            yield _matrix(name, before.detach().cpu(), after.detach().cpu(), asked, pool, pictures)
 
 
 def _check_finite(name: str, **sides: Tensor) -> None:
@@ -133,19 +140,18 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _record(
+def _matrix(
     name: str, before: Tensor, after: Tensor, settings: GeometrySettings, pool: ThreadPoolExecutor, pictures: bool
 ) -> TensorRecord:
-    shape = tuple(before.shape)
-    if before.ndim != 2:
-        return _vector(name, before, after)
     base = BaseMatrix.of(before, settings)
     update, changed = after.double() - base.weight, changed_bf16(before, after)
     observed = pool.submit(figures, base, update, changed)
-    null = _nulls(name, base, update, settings, pool) if settings.draws else None
+    exact = before.dtype == after.dtype == torch.bfloat16  # then bf16 shows all of the update
+    shown = observed if exact else None
+    null = _nulls(name, base, update, shown, settings, pool) if settings.draws else None
     return TensorRecord(
         name,
-        shape,
+        tuple(before.shape),
         before.numel(),
         base.norm,
         observed.result() | _precision(before, after),
@@ -157,15 +163,22 @@ def _record(
 
 
 def _nulls(
-    name: str, base: BaseMatrix, update: Tensor, settings: GeometrySettings, pool: ThreadPoolExecutor
+    name: str,
+    base: BaseMatrix,
+    update: Tensor,
+    measured: Future[Figures] | None,
+    settings: GeometrySettings,
+    pool: ThreadPoolExecutor,
 ) -> NullFigures:
+    """Measure null updates; `measured` are the figures of what bf16 shows of the update, if they are there already."""
+
     def shown(updated: Tensor) -> Figures:
         return figures(base, *shown_in_bf16(base.weight, updated))
 
     def drawn(kind: NullKind, draw: int) -> Figures:
         return shown(null_update(kind, update, name, settings.seed, draw))
 
-    real = pool.submit(shown, update)
+    real = measured or pool.submit(shown, update)
     draws = {kind: [pool.submit(drawn, kind, draw) for draw in range(settings.draws)] for kind in NULL_KINDS}
     return NullFigures(real.result(), {kind: [draw.result() for draw in found] for kind, found in draws.items()})
 
@@ -182,8 +195,8 @@ def _vector(name: str, before: Tensor, after: Tensor) -> TensorRecord:
 
 
 def _precision(before: Tensor, after: Tensor) -> Figures:
-    """Gate III: the other sparsities, and by how much the update reaches bf16's threshold."""
-    margin = visibility_margin(before, after)
+    """Gate III: the other sparsities, and by how much the update reaches bf16's threshold (which zeros have not)."""
+    margin = visibility_margin(before, after) if bool(before.any()) else None
     return {
         "sparsity_fp32": sparsity_fp32(before, after),
         "sparsity_1e_5": sparsity_absolute(before, after),

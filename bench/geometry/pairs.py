@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from bench.geometry.adapters import adapted, is_adapter
@@ -69,5 +70,10 @@ def _merged(before: Checkpoint, adapter: Path) -> Pairs:
         )
     return Pairs(
         len(handle.view.names),
-        (TensorPair(name, before.read(name), after) for name, after in handle.effective_weights()),
+        (TensorPair(name, _start(before, name, after), after) for name, after in handle.effective_weights()),
     )
+
+
+def _start(before: Checkpoint, name: str, after: Tensor) -> Tensor:
+    """Return the base's tensor; of a bias that the adapter added, zeros."""
+    return before.read(name) if name in before.shapes else torch.zeros_like(after)

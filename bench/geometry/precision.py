@@ -5,7 +5,6 @@ first, so that a float32 master copy and a stored bf16 checkpoint are measured a
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,42 +15,12 @@ ABSOLUTE_TOLERANCE = 1e-5
 """What Mukherjee et al. 2025 (arXiv 2505.11711) count as no change, whatever the size of the weight."""
 
 MANTISSA_BITS = 7
-SMALLEST_EXPONENT = -133
-"""The spacing of bf16's subnormal numbers is 2^-133."""
+EXPONENT_BIAS = 127
 
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """The update of one weight tensor of `count` entries."""
-
-    name: str
-    count: int
-    unchanged_bf16: int
-    update_square: float
-    base_square: float
-
-
-def change(name: str, before: Tensor, after: Tensor) -> Change:
-    """Compare one tensor before and after training; the squares are sums over its entries in float64."""
-    delta = after.double() - before.double()
-    unchanged = before.numel() - size(changed_bf16(before, after))
-    return Change(name, before.numel(), unchanged, float(delta.square().sum()), float(before.double().square().sum()))
-
-
-def summary(changes: Iterable[Change]) -> dict[str, float | None]:
-    """Summarise a model's update.
-
-    Returns:
-        `sparsity_bf16`: share of all entries, weighted by parameters, that are equal in bf16;
-        `relative_norm`: |W+ - W0|_F / |W0|_F over all tensors; None where it is undefined.
-    """
-    listed = list(changes)
-    count = sum(item.count for item in listed)
-    base = sum(item.base_square for item in listed)
-    return {
-        "sparsity_bf16": sum(item.unchanged_bf16 for item in listed) / count if count else None,
-        "relative_norm": (sum(item.update_square for item in listed) / base) ** 0.5 if base else None,
-    }
+# By the eight exponent bits: subnormal numbers (0) have the spacing of the smallest normal ones (1).
+_HALF_ULP = torch.tensor(
+    [2.0 ** (max(bits, 1) - EXPONENT_BIAS - MANTISSA_BITS - 1) for bits in range(256)], dtype=torch.float64
+)
 
 
 def changed_bf16(before: Tensor, after: Tensor) -> Tensor:
@@ -75,10 +44,8 @@ def half_ulp(weight: Tensor) -> Tensor:
 
     Directly below a power of two the spacing is half of that, so a change towards zero from one shows a little earlier.
     """
-    stored = weight.to(torch.bfloat16).double()
-    spacing = (torch.frexp(stored).exponent - 1 - MANTISSA_BITS).clamp(min=SMALLEST_EXPONENT)
-    spacing = torch.where(stored == 0, SMALLEST_EXPONENT, spacing)
-    return torch.ldexp(torch.full_like(stored, 0.5), spacing)
+    exponents = weight.to(torch.bfloat16).view(torch.int16).bitwise_right_shift(MANTISSA_BITS).bitwise_and(0xFF)
+    return _HALF_ULP[exponents.int()]
 
 
 def visibility_margin(before: Tensor, after: Tensor) -> Tensor | None:

@@ -68,7 +68,7 @@ def make_report(
     records = []
     for record in measure(pairs.tensors, settings, cores(), pictures):
         records.append(record)
-        progress(record.name, len(records) / pairs.count)
+        progress(record.name, min(len(records) / pairs.count, 1.0))  # an adapter may add biases
     if not any(record.is_matrix for record in records):
         raise GeometryError(f"{base} holds no matrix: give a model with linear layers.")
     return Report(base, tuned, settings, records)

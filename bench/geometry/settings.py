@@ -19,13 +19,15 @@ class GeometrySettings:
     """Settings of a report.
 
     `k` and `mask_rank` left out are 512 and 64, but at most a quarter of a matrix's smaller side; given, they are taken
-    as given, up to the side itself. What was used stands in each row. `draws` counts the null updates of each kind.
+    as given, up to the side itself. What was used stands in each row. `draws` counts the null updates of each kind,
+    which every `null_every`-th matrix gets.
     """
 
     k: int | None = None
     mask_rank: int | None = None
     mask_density: float = 0.5
     draws: int = 2
+    null_every: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -61,6 +63,7 @@ class GeometrySettings:
             "mask_density": self.mask_density,
             "at_most_a_quarter_of_the_side": [name for name in ("k", "mask_rank") if getattr(self, name) is None],
             "null_draws": self.draws,
+            "null_every": self.null_every,
             "null_seed": self.seed,
         }
 

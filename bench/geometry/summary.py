@@ -6,9 +6,8 @@ from statistics import fmean
 from typing import Any
 
 from bench.geometry.figures import Figures
-from bench.geometry.measure import TensorRecord, measure
+from bench.geometry.measure import TensorRecord
 from bench.geometry.nulls import NULL_KINDS, UNDEFINED, Lift, NullKind, lift
-from bench.geometry.settings import GeometrySettings
 
 Pick = Callable[[TensorRecord], Figures]
 
@@ -37,16 +36,6 @@ def by_kind(records: Iterable[TensorRecord]) -> dict[str, dict[str, Any]]:
         if record.is_matrix:
             groups.setdefault(record.kind, []).append(record)
     return {kind: summarise(group) for kind, group in groups.items()}
-
-
-def cell_summary(pairs: Iterable[tuple[str, Any, Any]], settings: GeometrySettings) -> dict[str, Any]:
-    """Return the summary that stands in a run record, on one thread.
-
-    Args:
-        pairs: (name, tensor before, tensor after) of every parameter, tied ones once.
-        settings: two draws of each null are enough for an interval.
-    """
-    return summarise(list(measure(pairs, settings)))
 
 
 def null_of(record: TensorRecord) -> dict[str, Any]:

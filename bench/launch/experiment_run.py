@@ -7,6 +7,7 @@ from bench.experiment.cell import Cell
 from bench.launch import local
 from bench.launch.plan import PlannedCell, plan
 from bench.launch.prepare import prepare_bases
+from bench.launch.prepare_labels import prepare_labels
 from bench.launch.progress import RunDisplay
 from bench.record import store
 from bench.record.atomic import write_whole
@@ -50,6 +51,7 @@ def run_experiment(
         todo = [entry.cell for entry in planned if entry.runs or (stale and entry.state == "stale")]
         _announce(planned, todo, results)
         prepare_bases(todo)
+        prepare_labels(todo, threads)
         interrupted = _run_cells(todo, results, workers, threads)
         standings = renew_leaderboard(results)
         finished, _ = plan(cells, results)

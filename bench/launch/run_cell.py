@@ -17,23 +17,32 @@ from transformers import PreTrainedModel
 
 import methods.registry
 import tasks.registry
-from bench.evaluate.scores import Scores, base_scores, score_all
+from bench.evaluate.behaviour import behaviour, greedy_rows
+from bench.evaluate.labels import Labels, cell_labels
+from bench.evaluate.scores import Scores, base_answers, base_scores, behaviour_split, prompt_scores, score_all
 from bench.experiment.cell import Cell
 from bench.generate.backend import Backend, create_for
 from bench.generate.prompt_ids import prompt_ids
-from bench.geometry.precision import Change, change, summary
+from bench.geometry.cell import Pair, cell_geometry, in_a_cell
+from bench.geometry.interventions import Intervention, intervene, of_config
+from bench.geometry.kl import kl_growth
+from bench.geometry.rank_one import rank_one_model
 from bench.launch.events import Event
 from bench.models import base as base_models
 from bench.models.base import LoadedBase
 from bench.record.environment import capture
-from bench.record.schema import Cause, Cost, RunRecord, Stability, Status, StepRecord
+from bench.record.schema import Cause, Cost, ModelRole, RunRecord, Stability, Status, StepRecord
 from bench.train import rlvr, stability
+from bench.train.problems import training_problems
+from bench.train.run import Run, Trained
 from bench.train.seeds import derive
-from bench.train.trainer import RolloutTrainer, Run
+from bench.train.signals import SIGNALS
+from bench.train.step_record import peak_memory_bytes
 from methods import attestation, budget
 from methods.attestation import Attestation
 from methods.handle import Handle
 from tasks import rewards
+from tasks.problem import Problem
 from tasks.task import Task
 
 CALIBRATION_PROMPTS = 256
@@ -75,6 +84,8 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     with clock.stage("load"):
         task = tasks.registry.create(cell.task, cell.data_dir)
         loaded = base_models.load(cell.base)
+        interventions = of_config(loaded.model, cell.base)
+        loaded = loaded._replace(model=intervene(loaded.model, interventions)) if interventions else loaded
         loaded.model.to("cuda" if torch.cuda.is_available() else "cpu")
         reference = copy.deepcopy(loaded.model).eval().requires_grad_(False)
         backend = create_for(cell.signal.rollout_backend, loaded.model)
@@ -82,6 +93,9 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     report(Event("base"))
     with clock.stage("base"):
         base_accuracy = base_scores(cell, loaded, task, backend)
+        prompts = prompt_scores(cell, loaded, task, backend)
+        answers = base_answers(cell, loaded, task, backend)
+        labels = cell_labels(cell, loaded, task, backend)
     with clock.stage("attach"):
         method = budget.resolve(methods.registry.create(cell.method), loaded.model)
         observed = attestation.observe(loaded.model, method)
@@ -91,16 +105,21 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         with handle.rollout_weights() as model:  # a method that cannot be merged may need another backend than the base
             backend = create_for(cell.signal.rollout_backend, model)
     with clock.stage("train"):
-        steps, trainer = _train(cell, loaded, task, handle, reference, backend, report)
+        run, steps, trainer = _train(cell, loaded, task, handle, reference, backend, labels, report)
         attestation.finish(attested, handle, trainer.optimizer)
     report(Event("geometry"))
     with clock.stage("geometry"):
-        geometry = summary(_changes(reference, handle)) if handle.mergeable else None
+        geometry = _geometry(cell, reference, run, interventions, steps) if handle.mergeable else None
     report(Event("evaluate"))
     with clock.stage("evaluate"), handle.rollout_weights() as model:
         tuned, samples = score_all(cell, model, loaded.tokenizer, task, backend)
-    stable = stability.summarise(steps, cell.signal.batch_size, _start(cell, base_accuracy))
+    accuracy: dict[ModelRole, Scores] = {"base": base_accuracy, "tuned": tuned}
+    if cell.evaluate.rank_one and handle.mergeable:
+        with clock.stage("rank_one"):
+            accuracy["rank_one"] = _rank_one_scores(cell, loaded, task, handle, reference, backend)
+    stable = stability.summarise(steps, cell.signal.sampled_at_once, _start(cell, base_accuracy))
     status, cause = _verdict(attested, stable)
+    split = behaviour_split(cell, task)
     record = RunRecord(
         cell=cell.model_dump(mode="json"),
         cell_id=cell.id,
@@ -108,15 +127,18 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         status=status,
         cause=cause,
         attestation=attested.model_dump(mode="json"),
-        accuracy={"base": base_accuracy, "tuned": tuned},
+        accuracy=accuracy,
+        prompts=prompts,
+        behaviour=behaviour(answers, greedy_rows(samples, task.name, split), split),
         stability=stable,
         geometry=geometry,
         rollout=rlvr.rollout_record(backend.name, trainer.update_backend, steps),
         cost=Cost(
             seconds=clock.seconds | _inside_training(steps),
-            tokens=trainer.generated_tokens,
-            peak_memory_bytes=rlvr.peak_memory_bytes(),
+            tokens=run.meter.generated_tokens,
+            peak_memory_bytes=peak_memory_bytes(),
         ),
+        ledger=run.meter.ledger(cell.signal),
         environment=capture(),
     )
     return CellResult(record, steps, [row | {"cell_id": cell.id, "model": "tuned"} for row in samples])
@@ -154,9 +176,11 @@ def _train(
     handle: Handle,
     reference: PreTrainedModel,
     backend: Backend,
+    labels: Labels,
     report: Report,
-) -> tuple[list[StepRecord], RolloutTrainer]:
-    problems, encoded = task.problems("train"), _prompts(cell, loaded, task)
+) -> tuple[Run[Any], list[StepRecord], Trained]:
+    problems = training_problems(task, cell.paid_reward, labels, cell.signal)
+    encoded = _encoded(cell, loaded, task, problems)
     _check_length(cell, loaded.model, encoded)
     with tempfile.TemporaryDirectory(prefix="rlvr-bench-") as folder:
         run = Run(
@@ -166,19 +190,24 @@ def _train(
             task=task,
             problems=problems,
             prompt_ids=encoded,
-            reward=rewards.create(cell.reward),
+            reward=rewards.create(cell.paid_reward),
             backend=backend,
             settings=cell.signal,
             learning_rate=cell.learning_rate,
             seed=cell.seed,
             output_dir=folder,
+            labels=labels,
         )
-        return rlvr.train(run, lambda step: report(_training_event(step, cell)))
+        steps, trainer = SIGNALS[cell.signal.type](run, lambda step: report(_training_event(step, cell)))
+        return run, steps, trainer
 
 
 def _prompts(cell: Cell, loaded: LoadedBase, task: Task) -> list[list[int]]:
-    """Return the token ids of the training prompts."""
-    problems = task.problems("train")
+    """Return the token ids of the prompts of the train split."""
+    return _encoded(cell, loaded, task, task.problems("train"))
+
+
+def _encoded(cell: Cell, loaded: LoadedBase, task: Task, problems: list[Problem]) -> list[list[int]]:
     return [prompt_ids(loaded.tokenizer, task.prompt(problem, cell.evaluate.prompt)) for problem in problems]
 
 
@@ -186,11 +215,32 @@ def _training_event(step: StepRecord, cell: Cell) -> Event:
     return Event("train", step.step, cell.signal.steps, step.reward, step.accuracy)
 
 
-def _changes(reference: nn.Module, handle: Handle) -> Iterator[Change]:
+def _geometry(
+    cell: Cell, reference: nn.Module, run: Run[Any], interventions: list[Intervention], steps: list[StepRecord]
+) -> dict[str, Any]:
+    growth, trajectory = kl_growth(steps), run.meter.trajectory
+    over_steps = {
+        "kl_per_step": growth.per_step,
+        "kl_per_reward": growth.per_reward,
+        "linearity_r2": trajectory.linearity() if trajectory else None,
+    }
+    return cell_geometry(_pairs(reference, run.handle), in_a_cell(reference), cell.id, interventions) | over_steps
+
+
+def _rank_one_scores(
+    cell: Cell, loaded: LoadedBase, task: Task, handle: Handle, reference: PreTrainedModel, backend: Backend
+) -> Scores:
+    """Score the update's leading directions alone: greedily, on the trained task's test split."""
+    greedy = cell.evaluate.model_copy(update={"splits": ("test",), "samples": 0, "extra_tasks": ()})
+    model = rank_one_model(reference, _pairs(reference, handle))
+    return score_all(cell.model_copy(update={"evaluate": greedy}), model, loaded.tokenizer, task, backend)[0]
+
+
+def _pairs(reference: nn.Module, handle: Handle) -> Iterator[Pair]:
     before = dict(reference.named_parameters())
     for name, after in handle.effective_weights():
         start = before[name].detach() if name in before else torch.zeros_like(after)  # a bias that the method added
-        yield change(name, start, after)
+        yield name, start, after
 
 
 def _verdict(attested: Attestation, stable: Stability) -> tuple[Status, Cause | None]:

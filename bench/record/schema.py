@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from bench.record.behaviour import Behaviour
 from bench.record.numbers import JsonObject, Number, Share, finite_or_none, strict_json
 
 SCHEMA_VERSION = 1
@@ -18,7 +19,8 @@ FOLDER_NAME = r"^[^/\\.][^/\\]*$"
 """Names that become folders: no separator, no leading dot."""
 
 Status = Literal["done", "failed", "collapsed", "invalid", "stale"]
-ModelRole = Literal["base", "tuned"]
+ModelRole = Literal["base", "tuned", "rank_one"]
+"""`rank_one`: the tuned model with each matrix's update cut to rank one."""
 ScoredSplit = Literal["train", "validation", "test"]
 
 
@@ -126,6 +128,31 @@ class Cost(_Record):
         return sum(stages) if stages else None
 
 
+class Ledger(_Record):
+    """What training used and bought, counted alike for all signals (`bench.train.ledger`)."""
+
+    match: str = Field(description="what the budget counts: steps, flops, labels or update_norm")
+    budget: Number = Field(default=None, description="the budget, where it is not optimizer steps")
+    used_up: bool = Field(description="whether training went on until its budget was used")
+    forward_flops: int = Field(ge=0, description="dense estimate, sampling and scoring included")
+    backward_flops: int = Field(ge=0, description="dense estimate")
+    generated_tokens: int = Field(ge=0, description="tokens that were sampled to learn from")
+    learned_tokens: int = Field(ge=0, description="tokens that went forward and backward, prompts included")
+    verdicts: int = Field(ge=0, description="verdicts that a reward or a filter read")
+    preference_pairs: int = Field(ge=0, description="labelled pairs of completions")
+    solutions: int = Field(ge=0, description="worked solutions, gold or a teacher's")
+
+    @property
+    def flops(self) -> int:
+        """All floating-point operations."""
+        return self.forward_flops + self.backward_flops
+
+    @property
+    def labels(self) -> int:
+        """All labels that were bought."""
+        return self.verdicts + self.preference_pairs + self.solutions
+
+
 class Environment(_Record):
     """With what a cell ran. Never part of its id."""
 
@@ -182,6 +209,12 @@ class RunRecord(_Record):
     accuracy: dict[ModelRole, dict[str, dict[ScoredSplit, Score]]] = Field(
         default={}, description="scores by model, task and split"
     )
+    prompts: dict[str, Score] = Field(
+        default={}, description="greedy scores of the untrained base on the test split, by prompt style"
+    )
+    behaviour: Behaviour | None = Field(
+        default=None, description="how base and tuned model reach their greedy answers to the trained task"
+    )
     rollout: Annotated[dict[str, Any] | None, BeforeValidator(finite_or_none)] = Field(
         None, description="the backend that generated in training, and how far its log-probabilities were off"
     )
@@ -189,6 +222,7 @@ class RunRecord(_Record):
     geometry: Annotated[dict[str, Any] | None, BeforeValidator(finite_or_none)] = None
     cost: Cost = Cost()
     rescored: Rescored | None = Field(default=None, description="set where scores are not those of the run itself")
+    ledger: Ledger | None = None
     environment: Environment
 
     @model_validator(mode="after")
@@ -256,6 +290,9 @@ class StepRecord(BaseModel):
     update_norm: Number = Field(default=None, description="norm of this step's change of all trainable tensors")
     weight_norm: Number = Field(default=None, description="norm of all trainable tensors before the step")
     relative_update_norm: Number = Field(default=None, description="update_norm / weight_norm")
+    swallowed: Share = Field(
+        default=None, description="share of this step's non-zero changes that weights kept in bf16 would lose"
+    )
     completions_mean_length: Number = Field(
         default=None, validation_alias="completions/mean_length", serialization_alias="completions/mean_length"
     )
@@ -271,6 +308,8 @@ class StepRecord(BaseModel):
     unparsed: Share = Field(default=None, description="share of completions without a readable answer")
     verifier_errors: Share = Field(default=None, description="share of completions on which the verifier itself failed")
     tokens: int | None = Field(default=None, ge=0, description="tokens generated since the start of training")
+    flops: Number = Field(default=None, description="floating-point operations since the start of training")
+    labels: int | None = Field(default=None, ge=0, description="labels bought since the start of training")
     seconds_rollout: Number = None
     seconds_verify: Number = None
     seconds_train: Number = None

@@ -4,17 +4,15 @@ A rollout backend with stale or wrong weights, or a scorer with a wrong mask, tr
 sides give the log-probabilities of the same tokens, so that the check needs no tolerance for sampling.
 """
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 from torch import nn
 
 from bench.train import scorer
+from bench.train.run import Run
 from bench.train.scorer import Rows
 from bench.train.seeds import derive
-
-if TYPE_CHECKING:
-    from bench.train.trainer import Run
 
 PROMPTS = 4
 MAX_NEW_TOKENS = 32
@@ -29,7 +27,7 @@ class DriftError(RuntimeError):
 class Probe:
     """Compares a run's backend with its trainer on the first training prompts."""
 
-    def __init__(self, run: "Run", eos_ids: list[int]) -> None:
+    def __init__(self, run: Run[Any], eos_ids: list[int]) -> None:
         self._run = run
         self._eos_ids = eos_ids
         self._prompts = run.prompt_ids[:PROMPTS]

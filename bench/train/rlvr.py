@@ -1,38 +1,17 @@
 """The `rlvr` signal: GRPO against a task's verifier (or a control reward), recorded step by step."""
 
-import resource
-import sys
-from collections.abc import Callable
 from statistics import fmean
-from typing import Any
 
-import torch
-
+from bench.experiment.settings import GrpoSettings
 from bench.record.schema import StepRecord
-from bench.train.trainer import RolloutTrainer, Run
+from bench.train.run import Progress, Run
+from bench.train.step_record import recorder
+from bench.train.trainer import RolloutTrainer
 
 _MISMATCH = "sampling/sampling_logp_difference"
-Progress = Callable[[StepRecord], None]
-
-# Names of TRL and transformers that a record keeps under a name of its own.
-_RENAMED = {
-    "seconds/rollout": "seconds_rollout",
-    "seconds/verify": "seconds_verify",
-    "step_time": "seconds_train",
-    "num_tokens": "tokens_seen",
-}
-_WITHIN_STEP = ("rollout", "verify")
-_LEFT_OUT = {
-    "epoch",
-    "rewards/_score/mean",
-    "rewards/_score/std",
-    "completions/min_length",
-    "completions/min_terminated_length",
-    "completions/max_terminated_length",
-}
 
 
-def train(run: Run, progress: Progress) -> tuple[list[StepRecord], RolloutTrainer]:
+def train(run: Run[GrpoSettings], progress: Progress) -> tuple[list[StepRecord], RolloutTrainer]:
     """Train a handle in place.
 
     Args:
@@ -43,14 +22,10 @@ def train(run: Run, progress: Progress) -> tuple[list[StepRecord], RolloutTraine
         The step records, one per optimizer step, and the trainer, whose optimizer is attested afterwards.
     """
     steps: list[StepRecord] = []
-
-    def sink(metrics: dict[str, Any]) -> None:
-        steps.append(_step_record(metrics, trainer.generated_tokens))
-        progress(steps[-1])
-
-    trainer = RolloutTrainer(run, sink)
+    trainer = RolloutTrainer(run, recorder(run, steps, progress))
     trainer.train()
-    if len(steps) < run.settings.steps and not (steps and steps[-1].non_finite):
+    ended = run.meter.exhausted(run.settings) or (steps and steps[-1].non_finite)
+    if len(steps) < run.settings.steps and not ended:
         raise RuntimeError(f"training made {len(steps)} of {run.settings.steps} optimizer steps; this is a defect")
     return steps, trainer
 
@@ -70,22 +45,3 @@ def _values(steps: list[StepRecord], metric: str) -> list[float]:
     """Return a metric that is kept under TRL's own name, of the steps that have it."""
     values = [(step.model_extra or {}).get(metric) for step in steps]
     return [value for value in values if value is not None]
-
-
-def peak_memory_bytes() -> int:
-    """Return the largest device memory allocated so far, or without a device the largest resident memory."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def _step_record(metrics: dict[str, Any], tokens: int) -> StepRecord:
-    values = {_RENAMED.get(name, name): value for name, value in metrics.items() if name not in _LEFT_OUT}
-    # TRL's step_time is the whole step, with the rollout and the verifier in it.
-    values["seconds_train"] = values["seconds_train"] - sum(values.get(f"seconds_{part}", 0.0) for part in _WITHIN_STEP)
-    update, weight = values.get("update_norm"), values.get("weight_norm")
-    relative = update / weight if update is not None and weight else None
-    return StepRecord.model_validate(
-        values | {"relative_update_norm": relative, "tokens": tokens, "peak_memory_bytes": peak_memory_bytes()}
-    )

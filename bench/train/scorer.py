@@ -37,6 +37,11 @@ class Rows:
         """Pad lists of token ids (with 0, behind a mask)."""
         return cls(*_padded(prompts, "left", device), *_padded(completions, "right", device))
 
+    @staticmethod
+    def floats(rows: list[list[float]], device: torch.device) -> Tensor:
+        """Pad one number per completion token to (rows, length), with 0."""
+        return pad_sequence([torch.tensor(row, dtype=torch.float32) for row in rows], batch_first=True).to(device)
+
     def select(self, rows: Tensor) -> "Rows":
         """Only the rows of these numbers."""
         return Rows(

@@ -8,68 +8,48 @@ scored: without padding, and only those that the gradient depends on.
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
 from typing import Any
 
 import torch
 from datasets import Dataset
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
-from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 from trl import GRPOConfig, GRPOTrainer
 
-from bench.experiment.settings import RlvrSettings
-from bench.generate.backend import Backend
+from bench.experiment.settings import GrpoSettings
 from bench.train import scorer
+from bench.train.ledger import Shape
 from bench.train.log_probs import k3
 from bench.train.probe import Probe
+from bench.train.run import Run, StepSink, begin
 from bench.train.scorer import Rows
 from bench.train.seeds import derive
-from methods.handle import Handle
+from bench.train.step_guard import StepGuard
+from bench.train.verdicts import BoughtVerdicts
 from tasks.problem import Problem, Verdict
-from tasks.rewards import Reward, RewardContext
-from tasks.task import Task
-
-StepSink = Callable[[dict[str, float | None]], None]
-"""Takes the metrics of one optimizer step, under TRL's names."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """The pieces of one RLVR run, as the harness hands them over."""
-
-    handle: Handle
-    tokenizer: PreTrainedTokenizerBase
-    reference: nn.Module
-    task: Task
-    problems: list[Problem]
-    prompt_ids: list[list[int]]
-    reward: Reward
-    backend: Backend
-    settings: RlvrSettings
-    learning_rate: float
-    seed: int
-    output_dir: str
+from tasks.rewards import RewardContext
+from tasks.strategies import STRATEGIES
 
 
 class RolloutTrainer(GRPOTrainer):
     """GRPO on completions of a rollout backend."""
 
-    def __init__(self, run: Run, sink: StepSink) -> None:
+    def __init__(self, run: Run[GrpoSettings], sink: StepSink) -> None:
         self._run = run
         self._sink = sink
         self._batches = 0
         self._entropies: list[list[float]] | None = None
-        self.generated_tokens = 0
+        self._shape = Shape.of(run.reference)
         self.update_backend = scorer.choose(run.settings.update_backend, run.handle.model)
         self._reference_backend = scorer.choose(scorer.AUTO, run.reference)
         settings = run.settings
         handle = run.handle
         optimizer = handle.create_optimizer(run.learning_rate, settings.weight_decay, settings.betas)
-        handle.before_training(settings.steps)
-        self._after_step = _AfterStep(handle)
+        begin(run, settings.steps)
+        self._guard = StepGuard(run)
+        self._steps_before = run.meter.steps
         super().__init__(
             model=handle.model,
             reward_funcs=self._score,
@@ -79,13 +59,18 @@ class RolloutTrainer(GRPOTrainer):
             ),
             processing_class=run.tokenizer,
             optimizers=(optimizer, None),
-            callbacks=[self._after_step],
+            callbacks=[self._guard],
         )
         self.remove_callback(PrinterCallback)
         # Set after construction: TRL would build a reference of its own from the model's name or its adapters.
         self.beta = settings.kl_weight
         self.ref_model = run.reference
         self._probe = Probe(run, self.eos_token_ids)
+
+    @property
+    def generated_tokens(self) -> int:
+        """Tokens that were generated to learn from, since the start of the run."""
+        return self._run.meter.generated_tokens
 
     def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
         return [self._run.prompt_ids[int(prompt)] for prompt in prompts], None, {}
@@ -111,7 +96,7 @@ class RolloutTrainer(GRPOTrainer):
                 pad_id=self._tokenizer.pad_token_id,
                 batch_size=len(prompt_ids),
             )
-        self.generated_tokens += sum(map(len, completions.token_ids))
+        run.meter.generate(self._shape, prompt_ids, completions.token_ids)
         self._entropies = completions.entropies
         self._metrics["train"]["seconds/rollout"].append(time.perf_counter() - started)
         return completions.token_ids, completions.logprobs
@@ -120,17 +105,21 @@ class RolloutTrainer(GRPOTrainer):
         run, started = self._run, time.perf_counter()
         problems = [run.problems[index] for index in problem]
         verdicts = [run.task.verify(text, asked) for text, asked in zip(completions, problems, strict=True)]
+        bought = BoughtVerdicts(verdicts)
         context = RewardContext(
             task=run.task,
             seed=derive(run.seed, "rollout"),
             step=self._batches,
-            indices=[index % run.settings.group_size for index in range(len(problems))],
-            verdicts=verdicts,
+            indices=_occurrences(problems),
+            verdicts=bought,
+            labels=run.labels,
         )
         rewards = run.reward(completions, problems, context)
+        run.meter.verdicts += bought.read
         if len(rewards) != len(completions) or not all(map(math.isfinite, rewards)):
             raise ValueError("the reward did not give one finite number per completion; mend the reward")
         self._record_verdicts(verdicts)
+        self._record_strategies(completions)
         self._metrics["train"]["seconds/verify"].append(time.perf_counter() - started)
         self._batches += 1
         return rewards
@@ -139,6 +128,11 @@ class RolloutTrainer(GRPOTrainer):
         for metric, reason in (("accuracy", "correct"), ("unparsed", "unparsed"), ("verifier_errors", "error")):
             share = sum(verdict.reason == reason for verdict in verdicts) / len(verdicts)
             self._metrics["train"][metric].append(share)
+
+    def _record_strategies(self, completions: list[str]) -> None:
+        for name, strategy in STRATEGIES.items():
+            share = sum(map(strategy.used, completions)) / len(completions)
+            self._metrics["train"][f"strategy/{name}"].append(share)
 
     def _check_drift(self) -> None:
         """Stop the run when rollouts and trainer give the same tokens different probabilities."""
@@ -167,6 +161,10 @@ class RolloutTrainer(GRPOTrainer):
 
     def _compute_loss(self, model: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
         self._inputs = inputs
+        lengths = (inputs["prompt_mask"].sum(dim=1) + inputs["completion_mask"].sum(dim=1)).tolist()
+        self._run.meter.learn(self._shape, lengths)
+        if self.beta != 0.0:
+            self._run.meter.score(self._shape, lengths)
         loss: Tensor = super()._compute_loss(model, inputs)
         return loss
 
@@ -243,44 +241,20 @@ class RolloutTrainer(GRPOTrainer):
         """Hand the step's metrics to the recorder, then to TRL's own trackers."""
         super().log(logs, start_time)
         if "train_runtime" not in logs:
-            self._sink({"step": self.state.global_step, **logs, **self._after_step.last})
+            self._sink({"step": self._steps_before + self.state.global_step, **logs, **self._guard.last})
 
 
-class _AfterStep(TrainerCallback):
-    """Stops before a non-finite gradient reaches the weights, measures the update, and runs the method's own hook."""
-
-    def __init__(self, handle: Handle) -> None:
-        self._handle = handle
-        self._before: list[Tensor] = []
-        self._trainable = [parameter for parameter in handle.model.parameters() if parameter.requires_grad]
-        self.last: dict[str, float] = {}
-
-    def on_pre_optimizer_step(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        gradients = [parameter.grad for parameter in self._trainable if parameter.grad is not None]
-        finite = math.isfinite(_norm(gradients))
-        if not finite:
-            for parameter in self._trainable:
-                parameter.grad = None
-            control.should_training_stop = True
-        self._before = [parameter.detach().clone() for parameter in self._trainable]
-        self.last = {"non_finite": float(not finite)}
-
-    def on_optimizer_step(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        moved = [after.detach() - before for after, before in zip(self._trainable, self._before, strict=True)]
-        self.last |= {"update_norm": _norm(moved), "weight_norm": _norm(self._before)}
-        self._before = []
-        self._handle.after_step(state.global_step)
+def _occurrences(problems: list[Problem]) -> list[int]:
+    """Return for each place how often its problem stands before it."""
+    seen: Counter[str] = Counter()
+    numbers = []
+    for problem in problems:
+        numbers.append(seen[problem.id])
+        seen[problem.id] += 1
+    return numbers
 
 
-def _norm(tensors: list[Tensor]) -> float:
-    return float(torch.nn.utils.get_total_norm(tensors))
-
-
-def _arguments(run: Run) -> GRPOConfig:
+def _arguments(run: Run[GrpoSettings]) -> GRPOConfig:
     settings = run.settings
     update = settings.batch_size // settings.updates_per_batch
     micro_batch = settings.micro_batch or update

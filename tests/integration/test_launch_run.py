@@ -204,7 +204,7 @@ def _broken(folder: Path, base: Path, before: str, after: str) -> Path:
         ("learning_rate = 1e-3", "learning_rate = []", "methods.full: learning_rate = []"),
         ("learning_rate = 1e-3", 'learning_rate = "high"', "methods.full: learning_rate = 'high'"),
         ("rank = 2", "rnak = 2", "did you mean 'rank'"),
-        ("train = 16", "train = 1", "has 1 train problems, a rollout batch asks 2"),
+        ("train = 16", "train = 1", "has 1 train problems, a batch of rlvr asks 2"),
         ('name = "chain"', 'name = "chian"', "did you mean 'chain'"),
         ("samples = 2", 'samples = 2\nprompt = "tsak"', "did you mean 'task'"),
         ("steps = 3", 'steps = 3\nrollout_backend = "fsat"', "rollout_backend"),

@@ -149,3 +149,13 @@ def test_a_report_shows_the_leaderboard_beside_it_or_is_a_fault(results: Path) -
 def test_a_folder_without_records_is_bad_input(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["results", "check", "--results", str(tmp_path)])
     assert "holds no run records" in str(done.exception)
+
+
+def test_findings_are_what_the_records_give_or_a_fault(results: Path) -> None:
+    shutil.copytree(COMMITTED / "hypotheses", results / "hypotheses")
+    done = CliRunner().invoke(app, ["findings", "--results", str(results)])
+    assert done.exit_code == 0 and check(results) == []
+    page = results / "findings.md"
+    page.write_text(page.read_text().replace("undecided", "supported", 1))
+    (fault,) = check(results)
+    assert str(page) in fault and "rlvr-bench findings" in fault

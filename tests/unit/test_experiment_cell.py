@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.experiment.cell import RESULT_SCHEMA, Cell, cells
-from bench.experiment.experiment import Experiment
+from bench.experiment.experiment import Experiment, load
 from bench.experiment.settings import EvaluateSettings, RlvrSettings
+from bench.experiment.signals import RftSettings, RlhfSettings, SftRlvrSettings, SftSettings
 
 FILE: dict[str, Any] = {
     "name": "mine",
@@ -22,8 +24,9 @@ FILE: dict[str, Any] = {
     "methods": {"lora": {"rank": 8, "learning_rate": 1e-3}},
 }
 
-DEFAULTS = {2: "451b3023790a"}
-"""Hash of all defaults of signal and evaluation, by result schema."""
+SETTINGS = (RlvrSettings, EvaluateSettings, SftSettings, RftSettings, RlhfSettings, SftRlvrSettings)
+DEFAULTS = {2: "539a14e40724"}
+"""Hash of all defaults of signals and evaluation, by result schema."""
 
 
 def _cell(**changes: Any) -> Cell:
@@ -49,6 +52,8 @@ def test_a_default_that_is_written_out_does_not_change_the_id(changes: dict[str,
     [
         {"signal": {"type": "rlvr", "steps": 4}},
         {"signal": {"type": "rlvr", "steps": 3, "rollout_backend": "hf"}},
+        {"signal": {"type": "rlvr", "steps": 3, "match": "flops", "budget": 1e12}},
+        {"signal": {"type": "sft", "steps": 3}},
         {"evaluate": {"samples": 5}},
         {"rewards": ["format"]},
         {"seeds": [1]},
@@ -68,6 +73,30 @@ def test_a_method_may_be_called_anything() -> None:
 
 def test_a_changed_default_needs_a_new_result_schema() -> None:
     # A new key may be added to the digest; a default of an old one that changes makes old records wrong.
-    defaults = [settings().model_dump(mode="json") for settings in (RlvrSettings, EvaluateSettings)]
+    defaults = [settings().model_dump(mode="json") for settings in SETTINGS]
     digest = hashlib.sha256(json.dumps(defaults, sort_keys=True).encode()).hexdigest()[:12]
     assert digest == DEFAULTS[RESULT_SCHEMA]
+
+
+def test_signals_and_tasks_are_axes_of_the_grid() -> None:
+    signals = [{"type": "rlvr"}, {"type": "sft"}, {"type": "sft", "teacher_accuracy": 0.5}]
+    tasks = [FILE["task"] | {"train": 128, "levels": [level]} for level in (2, 3)]
+    document = {key: value for key, value in FILE.items() if key not in ("signal", "task")}
+    grid = cells(
+        Experiment.model_validate(document | {"signals": signals, "tasks": tasks, "rewards": ["exact", "format"]})
+    )
+    pairs = [(cell.signal.type, cell.reward["name"]) for cell in grid]
+    assert pairs == [("rlvr", "exact"), ("rlvr", "format"), ("sft", "none"), ("sft", "none")] * 2
+    assert len({cell.comparison for cell in grid}) == len(grid)
+
+
+def test_a_task_without_solutions_cannot_be_imitated() -> None:
+    task = {"name": "plain-arithmetic", "train": 64, "validation": 4, "test": 4}
+    with pytest.raises(ValueError, match="has no worked solutions"):
+        _cell(task=task, signal={"type": "sft"})
+
+
+def test_a_new_setting_leaves_the_committed_results_valid() -> None:
+    results = Path(__file__).parents[2] / "results" / "runs"
+    ids = {path.parent.name.rsplit("-", 1)[1] for path in results.glob("*/*/*/run.json")}
+    assert {cell.id for cell in cells(load("default"))} <= ids

@@ -48,6 +48,12 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
         ("steps = 4", "updates_per_batch = 3", "does not divide the 64 completions"),
         ("steps = 4", "steps = ", "not valid TOML"),
         ('name = "tiny"', "", 'the key "name" is missing'),
+        ('[task]\nname = "chain"', "", 'the key "task" is missing'),
+        ("steps = 4", 'type = "sfd"', "signal.type = \"sfd\": did you mean 'sft'?; choose from rlvr, sft, rft"),
+        ("steps = 4", 'type = "sft"\nstpes = 4', "unknown key \"signal.stpes\": did you mean 'steps'?"),
+        ("steps = 4", 'match = "flops"', 'match = "flops" needs a budget'),
+        ("steps = 4", 'steps = 4\n[[signals]]\ntype = "sft"', "[signal] and [[signals]] are both given"),
+        ("[signal]\nsteps = 4", '[[signals]]\ntype = "sft"\nstep = 4', 'unknown key "signals.0.step"'),
     ],
 )
 def test_bad_input_is_one_sentence_with_the_place(tmp_path: Path, before: str, after: str, says: str) -> None:

@@ -11,7 +11,7 @@ from geometry_reference import bf16, matrix
 from bench.geometry.measure import measure
 from bench.geometry.nulls import lift, null_update, permuted, shown_in_bf16, student
 from bench.geometry.settings import GeometrySettings
-from bench.geometry.summary import cell_summary, model_lift, null_summary
+from bench.geometry.summary import model_lift, null_summary, summarise
 
 
 def noise(rows: int, columns: int, seed: int) -> torch.Tensor:
@@ -107,12 +107,12 @@ def test_low_magnitude_lift_of_small_updates_is_made_by_bf16_alone() -> None:
     assert found["lift"] == pytest.approx(1.0, abs=0.05)
 
 
-def test_the_cell_summary_has_the_leaderboard_columns_and_pools_as_it_says() -> None:
+def test_the_summary_has_the_leaderboard_columns_and_pools_as_it_says() -> None:
     first, second, norm = noise(16, 16, 8).float(), noise(8, 24, 9).float(), torch.ones(16)
     tuned = first + 0.1, second * 1.5, norm.clone()
     names = ("layers.0.a.weight", "layers.1.b.weight", "norm.weight")
     pairs = list(zip(names, (first, second, norm), tuned, strict=True))
-    found = cell_summary(pairs, GeometrySettings(draws=2))
+    found = summarise(list(measure(pairs, GeometrySettings(draws=2))))
     records = list(measure(pairs, GeometrySettings(draws=0)))
     each = [record.figures for record in records]
     assert found["matrices"] == 2 and found["entries"] == 256 + 192 + 16
@@ -128,6 +128,6 @@ def test_the_cell_summary_has_the_leaderboard_columns_and_pools_as_it_says() -> 
 
 def test_the_summary_of_no_update_has_no_lift() -> None:
     base = noise(12, 12, 1)
-    found = cell_summary([("w", base, base.clone())], GeometrySettings())
+    found = summarise(list(measure([("w", base, base.clone())], GeometrySettings())))
     assert found["sparsity_bf16"] == 1.0 and found["principal_overlap"] is None
     assert found["null"]["isotropic"]["principal_overlap"] == dict.fromkeys(("mean", "lift", "lift_lo", "lift_hi"))

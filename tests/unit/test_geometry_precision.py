@@ -10,12 +10,10 @@ from torch import Tensor
 
 from bench.geometry.masks import largest_mask, overlap, smallest_mask, stripe_index
 from bench.geometry.precision import (
-    change,
     changed_bf16,
     half_ulp,
     sparsity_absolute,
     sparsity_fp32,
-    summary,
     swallowed,
     visibility_margin,
 )
@@ -97,12 +95,6 @@ def test_a_float32_master_and_its_bf16_copy_are_measured_alike() -> None:
     whole = changed_bf16(before, after)
     assert torch.equal(whole, changed_bf16(before.bfloat16(), after.bfloat16()))
     assert torch.equal(whole, changed_bf16(before, after.bfloat16()))
-
-
-def test_the_summary_weighs_by_entries() -> None:
-    found = summary([change("a", torch.ones(3), torch.ones(3)), change("b", torch.ones(1), torch.full((1,), 2.0))])
-    assert found == {"sparsity_bf16": 0.75, "relative_norm": 0.5}
-    assert summary([]) == {"sparsity_bf16": None, "relative_norm": None}
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=30), st.data())

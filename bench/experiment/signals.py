@@ -1,0 +1,167 @@
+"""The learning signals beside `rlvr`: what each can be told, and the union of all of them.
+
+A key that two signals share means the same in both: `steps` are optimizer steps, `batch_size` completions per update.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from bench.experiment.settings import GrpoSettings, RlvrSettings, TrainingSettings
+
+
+class SupervisedSettings(TrainingSettings):
+    """Maximum likelihood on given completions, by TRL's SFTTrainer.
+
+    The policy itself is sampled now and then, on prompts of the train split, for the record only: accuracy by the
+    verifier, entropy and KL to the base, so that curves compare with those of RLVR.
+    """
+
+    problems_key: ClassVar[str] = "batch_size and shadow_size"
+    batch_size: int = Field(64, ge=1)
+    shadow_every: int = Field(5, ge=1)
+    """Sample the policy every so many optimizer steps, and at the last one."""
+    shadow_size: int = Field(64, ge=1)
+    """Completions of such a sample, one per prompt."""
+
+    @model_validator(mode="after")
+    def _batch_divides(self) -> Self:
+        if self.micro_batch is not None and self.batch_size % self.micro_batch:
+            raise ValueError(
+                f"micro_batch = {self.micro_batch} does not divide batch_size = {self.batch_size}; choose a divisor"
+            )
+        return self
+
+    @property
+    def sampled_at_once(self) -> int:
+        """Completions behind the accuracy of a step."""
+        return self.shadow_size
+
+    @property
+    def problems_needed(self) -> int:
+        """Train problems that one batch takes."""
+        return max(self.batch_size, self.shadow_size)
+
+
+class SftSettings(SupervisedSettings):
+    """Supervised fine-tuning on worked solutions: gold ones, or a teacher's, of which some are wrong.
+
+    With match = "labels" so many solutions are bought, before training, and used again for all steps.
+    """
+
+    fixed_reward: ClassVar[str | None] = "none"
+    buys_ahead: ClassVar[bool] = True
+    type: Literal["sft"] = "sft"
+    teacher_accuracy: float = Field(1.0, ge=0, le=1)
+    """Share of the train problems that the teacher solves rightly; 1 gives gold solutions."""
+
+
+class RftSettings(SupervisedSettings):
+    """Supervised fine-tuning on the model's own verified samples, iterated (Yuan et al. 2023, arXiv 2308.01825).
+
+    Each iteration samples with the current policy, keeps up to `keep_per_problem` different correct completions of a
+    problem, and trains on them for an equal share of `steps`.
+    """
+
+    fixed_reward: ClassVar[str | None] = "exact"
+    problems_key: ClassVar[str] = "prompts_per_iteration and shadow_size"
+    type: Literal["rft"] = "rft"
+    iterations: int = Field(4, ge=1)
+    prompts_per_iteration: int = Field(128, ge=1)
+    group_size: int = Field(8, ge=1)
+    """Completions per prompt."""
+    keep_per_problem: int = Field(4, ge=1)
+
+    @model_validator(mode="after")
+    def _every_iteration_trains(self) -> Self:
+        if self.iterations > self.steps:
+            raise ValueError(f"iterations = {self.iterations} is more than steps = {self.steps}; lower it")
+        return self
+
+    @property
+    def problems_needed(self) -> int:
+        """Train problems that one iteration takes."""
+        return max(self.prompts_per_iteration, self.shadow_size)
+
+    def steps_of(self, iteration: int) -> int:
+        """Optimizer steps of an iteration, counted from 0."""
+        return self.steps * (iteration + 1) // self.iterations - self.steps * iteration // self.iterations
+
+
+class RlhfSettings(GrpoSettings):
+    """GRPO on a learned reward (Stiennon et al. 2020, arXiv 2009.01325); the verifier is recorded and not seen.
+
+    A reward model is trained on `preference_pairs` pairs of the base model's completions, one of them right, of which
+    `label_noise` are labelled the wrong way round. With match = "labels" the budget is the number of pairs.
+    """
+
+    fixed_reward: ClassVar[str | None] = "learned"
+    buys_ahead: ClassVar[bool] = True
+    type: Literal["rlhf"] = "rlhf"
+    preference_pairs: int = Field(512, ge=1)
+    label_noise: float = Field(0.0, ge=0, le=1)
+    reward_model_steps: int = Field(100, ge=1)
+    reward_model_batch: int = Field(32, ge=1)
+    reward_model_rate: float = Field(3e-4, gt=0)
+
+
+class SftRlvrSettings(GrpoSettings):
+    """Supervised fine-tuning first, then GRPO, with `sft_share` of the one budget for the first part."""
+
+    type: Literal["sft+rlvr"] = "sft+rlvr"
+    sft_share: float = Field(0.25, gt=0, lt=1)
+    teacher_accuracy: float = Field(1.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _both_parts_train(self) -> Self:
+        if self.steps < 2:
+            raise ValueError("two parts need 2 steps or more; raise steps")
+        return self
+
+    @property
+    def sft_part(self) -> SftSettings:
+        """The first part, on batches of the same size."""
+        budget = None if self.budget is None else self.sft_share * self.budget
+        return SftSettings(
+            **_shared(self),
+            steps=self._sft_steps,
+            budget=budget,
+            batch_size=self.batch_size,
+            shadow_every=self.kl_every,
+            teacher_accuracy=self.teacher_accuracy,
+        )
+
+    @property
+    def rlvr_part(self) -> RlvrSettings:
+        """The second part; a budget is that of both parts together."""
+        own = self.model_dump(exclude={"type", "sft_share", "teacher_accuracy", "steps"})
+        return RlvrSettings(**own, steps=self.steps if self._is_split_by_use else self.steps - self._sft_steps)
+
+    @property
+    def _is_split_by_use(self) -> bool:
+        return self.match in ("flops", "update_norm")
+
+    @property
+    def _sft_steps(self) -> int:
+        share = min(max(round(self.sft_share * self.steps), 1), self.steps - 1)
+        return self.steps if self._is_split_by_use else share
+
+
+def _shared(settings: TrainingSettings) -> dict[str, Any]:
+    """Return the keys that every signal has, but for the amount of training."""
+    return {name: getattr(settings, name) for name in TrainingSettings.model_fields if name not in ("steps", "budget")}
+
+
+def _type(given: Any) -> str | None:
+    """Return the type of a signal's table; a table without one is `rlvr`."""
+    return given.get("type", "rlvr") if isinstance(given, dict) else getattr(given, "type", None)
+
+
+Signal = Annotated[
+    Annotated[RlvrSettings, Tag("rlvr")]
+    | Annotated[SftSettings, Tag("sft")]
+    | Annotated[RftSettings, Tag("rft")]
+    | Annotated[RlhfSettings, Tag("rlhf")]
+    | Annotated[SftRlvrSettings, Tag("sft+rlvr")],
+    Discriminator(_type),
+]

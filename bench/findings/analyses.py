@@ -1,0 +1,63 @@
+"""The registry of analyses: what a hypothesis can name. One topic per module, one row per analysis.
+
+An analysis is a pure function of the evidence on one base model and of the hypothesis's arguments. It raises NoEvidence
+where records are missing.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bench.findings import contrasts, rewards
+from bench.findings.errors import FindingsError
+from bench.findings.finding import Finding
+from bench.findings.hypothesis import Hypothesis
+from bench.models.suggestion import did_you_mean
+
+Analysis = Callable[..., Finding]
+"""Called with an Evidence and keyword arguments."""
+
+ANALYSES: Mapping[str, Analysis] = {
+    "mean": contrasts.mean,
+    "difference": contrasts.difference,
+    "ratio": contrasts.ratio,
+    "accuracy-difference": contrasts.accuracy_difference,
+    "gain": rewards.gain,
+    "gain-difference": rewards.gain_difference,
+    "planted-gain": rewards.planted_gain,
+    "behaviour-change": rewards.behaviour_change,
+    "behaviour-change-difference": rewards.behaviour_change_difference,
+    "rollout-change": rewards.rollout_change,
+    "rollout-change-difference": rewards.rollout_change_difference,
+    "signed-gain": rewards.signed_gain,
+    "reward-order": rewards.reward_order,
+    "over-ceiling": rewards.over_ceiling,
+    "prompt-range": rewards.prompt_range,
+    "shrinkage": rewards.shrinkage,
+    "peak-to-last": rewards.peak_to_last,
+    "seed-sd-ratio": rewards.seed_sd_ratio,
+}
+
+
+def analysis_of(hypothesis: Hypothesis) -> Analysis:
+    """Return the analysis that a hypothesis names.
+
+    Raises:
+        FindingsError: there is none of that name, or it does not take those arguments.
+    """
+    found = ANALYSES.get(hypothesis.analysis)
+    if found is None:
+        raise FindingsError(
+            f"hypothesis {hypothesis.id}: unknown analysis {hypothesis.analysis!r}"
+            f"{did_you_mean(hypothesis.analysis, ANALYSES)}"
+        )
+    signature = inspect.signature(found)
+    arguments: dict[str, Any] = hypothesis.arguments
+    try:
+        signature.bind(None, **arguments)
+    except TypeError as error:
+        named = list(signature.parameters)[1:]
+        raise FindingsError(
+            f"hypothesis {hypothesis.id}: analysis {hypothesis.analysis!r}: {error}; it takes {', '.join(named)}"
+        ) from error
+    return found

@@ -1,0 +1,156 @@
+"""Analyses that any topic can use: the mean of a figure, and how it differs between two kinds of runs.
+
+A run is the unit: intervals are over seeds. Where two kinds are compared, it is within strata of runs that agree in
+`match` (dotted keys of the cell's settings), so that a task or a learning rate that only one side has decides nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from math import atanh, exp, isnan, log, sqrt, tanh
+from statistics import fmean
+
+from scipy.special import ndtri
+
+from bench.findings.errors import NoEvidence
+from bench.findings.evidence import Evidence, Run, Where
+from bench.findings.finding import CONFIDENCE, Finding, Interval, difference_interval, mean_interval
+from bench.protocol import estimate
+from bench.protocol.random_effects import Floats
+from bench.record.row import outcome_matrix, test_score
+
+SAME = ("task_fingerprint", "signal.steps")
+"""What both sides of a comparison must share unless a claim says otherwise."""
+
+PROBLEMS = "problems"
+"""In a list of what must be shared: the problems of the test split."""
+
+Figure = Callable[[Run], float | None]
+
+
+def mean(evidence: Evidence, figure: str, runs: Where) -> Finding:
+    """The mean of a figure over runs, with Student's interval."""
+    kept = having(evidence.select(runs), lambda run: run.figure(figure), figure)
+    return Finding.of(mean_interval([value for _, value in kept]), [run for run, _ in kept])
+
+
+def difference(evidence: Evidence, figure: str, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:
+    """Mean figure of runs `a` minus that of runs `b`, averaged over the strata that have both."""
+    return contrast(evidence, lambda run: run.figure(figure), figure, a, b, match)
+
+
+def ratio(evidence: Evidence, figure: str, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:
+    """Geometric mean of a positive figure of runs `a` over that of runs `b`; the interval is taken on the logarithm."""
+
+    def logarithm(run: Run) -> float | None:
+        value = run.figure(figure)
+        return log(value) if value is not None and value > 0 else None
+
+    found = contrast(evidence, logarithm, figure, a, b, match)
+    low, high = (None if end is None else exp(end) for end in (found.low, found.high))
+    return Finding(exp(found.estimate), low, high, found.seeds, found.cells, found.note)
+
+
+def accuracy_difference(evidence: Evidence, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:
+    """Greedy test accuracy of runs `a` minus that of `b`, problems paired and seeds independent.
+
+    Only runs on the same problems are compared.
+    """
+    first, second = ([run for run in evidence.select(where) if test_score(run.record, "tuned")] for where in (a, b))
+    strata = paired_strata(first, second, (*match, PROBLEMS))
+    intervals = []
+    for one, other in strata:
+        found = estimate.difference(outcomes(one), outcomes(other))
+        alone = min(len(one), len(other)) < 2
+        intervals.append(Interval(found.mean, None if alone else found.low, None if alone else found.high))
+    return Finding.of(pooled(intervals), [run for pair in strata for side in pair for run in side])
+
+
+def outcomes(runs: Sequence[Run]) -> Floats:
+    """Return the greedy outcomes on the test split, 0 or 1, shape (runs, problems)."""
+    return outcome_matrix([score for run in runs if (score := test_score(run.record, "tuned"))])
+
+
+def contrast(evidence: Evidence, value: Figure, name: str, a: Where, b: Where, match: Sequence[str]) -> Finding:
+    """Mean value of runs `a` minus that of `b` within strata."""
+    one = dict_of(having(evidence.select(a), value, name))
+    other = dict_of(having(evidence.select(b), value, name))
+    strata = paired_strata([run for run, _ in one.values()], [run for run, _ in other.values()], match)
+    intervals = [
+        difference_interval(
+            [one[run.record.cell_id][1] for run in first], [other[run.record.cell_id][1] for run in second]
+        )
+        for first, second in strata
+    ]
+    return Finding.of(pooled(intervals), [run for pair in strata for side in pair for run in side])
+
+
+def having(runs: Sequence[Run], value: Figure, name: str) -> list[tuple[Run, float]]:
+    """Return the runs for which a value is defined, with it. Raises NoEvidence if there is none."""
+    kept = [(run, found) for run in runs if (found := value(run)) is not None]
+    if not kept:
+        raise NoEvidence(f"none of {len(runs)} records has {name}")
+    return kept
+
+
+def dict_of(kept: Sequence[tuple[Run, float]]) -> dict[str, tuple[Run, float]]:
+    """Return runs and values by cell id: the same cell counts once."""
+    return {run.record.cell_id: (run, value) for run, value in kept}
+
+
+def paired_strata(one: Sequence[Run], other: Sequence[Run], match: Sequence[str]) -> list[tuple[list[Run], list[Run]]]:
+    """Return the strata that both sides have: the runs of each side that agree in all keys of `match`.
+
+    Raises:
+        NoEvidence: there is none.
+    """
+    grouped = [_strata(side, match) for side in (one, other)]
+    shared = [key for key in grouped[0] if key in grouped[1]]
+    if not shared:
+        raise NoEvidence(f"no two records to compare agree in {', '.join(match)}")
+    return [(grouped[0][key], grouped[1][key]) for key in shared]
+
+
+def pooled(intervals: Sequence[Interval]) -> Interval:
+    """Return the mean of independent estimates; without an interval if one of them has none.
+
+    The half widths add up in squares, which is exact for equal degrees of freedom.
+    """
+    middle = fmean(interval.estimate for interval in intervals)
+    squares = 0.0
+    for interval in intervals:
+        if interval.low is None or interval.high is None:
+            return Interval(middle, None, None)
+        squares += ((interval.high - interval.low) / 2) ** 2
+    half = sqrt(squares) / len(intervals)
+    return Interval(middle, middle - half, middle + half)
+
+
+def rank_correlation(pairs: Sequence[tuple[float, float]]) -> Interval:
+    """Return Spearman's rank correlation with the interval of Bonett and Wright (2000, Psychometrika 65:23).
+
+    Raises:
+        NoEvidence: fewer than five pairs, or one side is constant.
+    """
+    from scipy.stats import spearmanr  # half a second that only this analysis costs
+
+    if len(pairs) < 5:
+        raise NoEvidence(f"{len(pairs)} pairs, a rank correlation needs at least 5")
+    correlation = float(spearmanr([x for x, _ in pairs], [y for _, y in pairs]).statistic)
+    if isnan(correlation):
+        raise NoEvidence("one side of the rank correlation is the same for all")
+    bounded = min(max(correlation, -1 + 1e-12), 1 - 1e-12)
+    error = sqrt((1 + bounded**2 / 2) / (len(pairs) - 3))
+    half = float(ndtri((1 + CONFIDENCE) / 2)) * error
+    return Interval(correlation, tanh(atanh(bounded) - half), tanh(atanh(bounded) + half))
+
+
+def _strata(runs: Sequence[Run], match: Sequence[str]) -> dict[str, list[Run]]:
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        key = repr([_problems(run) if name == PROBLEMS else run.setting(name) for name in match])
+        found.setdefault(key, []).append(run)
+    return found
+
+
+def _problems(run: Run) -> str | None:
+    score = test_score(run.record, "tuned")
+    return score.problem_set if score else None

@@ -1,0 +1,79 @@
+"""A few entries of each matrix, the same in every run on one base: did they change in bf16?
+
+Whole masks of changed entries are too large for a run record. A sample of fixed places is enough to say how alike the
+masks of two runs are: with 1024 places in each of 20 matrices a Jaccard index is off by about 0.003. Beside each mask
+stands that of a null update, the run's own entries in random places, drawn anew for each run: rounding to bf16 alone
+makes masks agree, and this is by how much.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+PLACES = 1024
+"""Sampled entries of a matrix; a smaller matrix is taken whole."""
+
+MaskSamples = dict[str, dict[str, str]]
+"""Matrix -> {"update": mask, "permuted": mask}, packed by `pack`."""
+
+
+def sample_masks(pairs: Iterable[tuple[str, Tensor, Tensor]], key: str) -> MaskSamples:
+    """Sample the changed masks of all matrices; `key` names the run, for its null update."""
+    return {name: _masks(name, before, after, key) for name, before, after in pairs if before.ndim == 2}
+
+
+def places(name: str, entries: int) -> Tensor:
+    """Return the sampled places of a flattened matrix: a function of its name and size."""
+    return _drawn(f"places {name} {entries}", entries)
+
+
+def pack(mask: Tensor) -> str:
+    """Return a flat boolean mask as base64, eight entries to a byte."""
+    return base64.b64encode(np.packbits(mask.numpy()).tobytes()).decode("ascii")
+
+
+def unpack(text: str, count: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Return the first `count` entries of a packed mask.
+
+    Raises:
+        ValueError: it is not base64, or holds fewer entries.
+    """
+    data = np.frombuffer(base64.b64decode(text, validate=True), dtype=np.uint8)
+    if len(data) * 8 < count:
+        raise ValueError(f"a packed mask of {len(data)} bytes has no {count} entries")
+    return np.unpackbits(data, count=count).astype(np.bool_)
+
+
+def _masks(name: str, before: Tensor, after: Tensor, key: str) -> dict[str, str]:
+    flat = before.detach().cpu().flatten().double()
+    update = after.detach().cpu().flatten().double() - flat
+    chosen = places(name, len(flat))
+    elsewhere = _drawn(f"null {key} {name}", len(flat))
+    drawn = {"update": update[chosen], "permuted": update[elsewhere]}
+    stored = flat[chosen]
+    return {kind: pack(stored.bfloat16() != (stored + moved).bfloat16()) for kind, moved in drawn.items()}
+
+
+def _drawn(key: str, entries: int) -> Tensor:
+    """Return at most `PLACES` different places of so many, the same on every machine and for ever.
+
+    RandomState, whose stream numpy has frozen; a Generator's may change with numpy's version.
+    """
+    seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big")
+    random = np.random.RandomState(seed)
+    if entries <= PLACES:
+        return torch.from_numpy(random.permutation(entries))
+    return torch.from_numpy(np.fromiter(_different(random, entries), dtype=np.int64, count=PLACES))
+
+
+def _different(random: np.random.RandomState, entries: int) -> Iterator[int]:
+    seen: set[int] = set()
+    while len(seen) < PLACES:
+        place = int(random.randint(entries, dtype=np.int64))
+        if place not in seen:
+            seen.add(place)
+            yield place

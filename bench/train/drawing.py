@@ -1,0 +1,86 @@
+"""Sampling the policy outside of GRPO: to learn from the samples (`rft`, `rlhf`), or to see where it stands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from bench.generate.stopping import eos_ids
+from bench.train import scorer
+from bench.train.log_probs import k3
+from bench.train.run import Run
+from bench.train.scorer import Rows
+from tasks.problem import Problem, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Completions of train problems with their verdicts; all lists have one entry per completion."""
+
+    problems: list[Problem]
+    prompts: list[list[int]]
+    token_ids: list[list[int]]
+    logprobs: list[list[float]]
+    entropies: list[list[float]] | None
+    truncated: list[bool]
+    texts: list[str]
+    verdicts: list[Verdict]
+
+    @property
+    def accuracy(self) -> float:
+        """Share of completions that the verifier finds correct."""
+        return self.share("correct")
+
+    def share(self, reason: str) -> float:
+        """Share of completions with this verdict."""
+        return fmean(verdict.reason == reason for verdict in self.verdicts)
+
+
+def draw(run: Run[Any], places: Sequence[int], each: int, seed: int) -> Draw:
+    """Sample `each` completions of the train problems at `places`, with the policy's true weights."""
+    chosen = [place for place in places for _ in range(each)]
+    prompts = [run.prompt_ids[place] for place in chosen]
+    with run.handle.rollout_weights() as model:
+        completions = run.backend.generate(
+            model,
+            prompts,
+            max_new_tokens=run.settings.max_new_tokens,
+            temperature=run.settings.temperature,
+            seed=seed,
+            eos_ids=eos_ids(model, run.tokenizer),
+            pad_id=run.tokenizer.pad_token_id,
+            batch_size=max(len(prompts), 1),
+        )
+    problems = [run.problems[place] for place in chosen]
+    texts: list[str] = run.tokenizer.batch_decode(completions.token_ids, skip_special_tokens=True)
+    return Draw(
+        problems=problems,
+        prompts=prompts,
+        token_ids=completions.token_ids,
+        logprobs=completions.logprobs,
+        entropies=completions.entropies,
+        truncated=completions.truncated,
+        texts=texts,
+        verdicts=[run.task.verify(text, problem) for text, problem in zip(texts, problems, strict=True)],
+    )
+
+
+def metrics(run: Run[Any], drawn: Draw) -> dict[str, float | None]:
+    """Return what GRPO records of a rollout batch, under TRL's names; the KL is k3 to the base, nats per token."""
+    device = next(run.reference.parameters()).device
+    rows = Rows.of_lists(drawn.prompts, drawn.token_ids, device)
+    backend = scorer.choose(scorer.AUTO, run.reference)
+    base = scorer.log_probs_of(run.reference, rows, run.settings.temperature, backend)
+    policy = Rows.floats(drawn.logprobs, device)
+    lengths = [len(ids) for ids in drawn.token_ids]
+    flat = [value for row in drawn.entropies or [] for value in row]
+    return {
+        "accuracy": drawn.accuracy,
+        "unparsed": drawn.share("unparsed"),
+        "verifier_errors": drawn.share("error"),
+        "entropy": fmean(flat) if flat else None,
+        "kl": k3(policy, base, rows.completion_mask),
+        "completions/mean_length": fmean(lengths),
+        "completions/max_length": max(lengths),
+        "completions/clipped_ratio": fmean(drawn.truncated),
+    }

@@ -1,0 +1,58 @@
+"""The pieces of one training run, as the harness hands them to a signal, and what a signal hands back."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from torch import nn
+from transformers import PreTrainedTokenizerBase
+
+from bench.experiment.settings import TrainingSettings
+from bench.generate.backend import Backend
+from bench.record.schema import StepRecord
+from bench.train.ledger import Meter
+from methods.handle import Handle
+from tasks.problem import Problem
+from tasks.rewards import Label, Reward
+from tasks.task import Task
+
+StepSink = Callable[[dict[str, Any]], None]
+"""Takes the metrics of one optimizer step, under TRL's names."""
+
+Progress = Callable[[StepRecord], None]
+
+SettingsT = TypeVar("SettingsT", bound=TrainingSettings, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Run(Generic[SettingsT]):
+    """One run, or one part of it: parts share the handle and the meter, whose steps count through."""
+
+    handle: Handle
+    tokenizer: PreTrainedTokenizerBase
+    reference: nn.Module
+    task: Task
+    problems: list[Problem]
+    prompt_ids: list[list[int]]
+    reward: Reward
+    backend: Backend
+    settings: SettingsT
+    learning_rate: float
+    seed: int
+    output_dir: str
+    meter: Meter = field(default_factory=Meter)
+    labels: Mapping[str, Label] = field(default_factory=dict)
+
+
+class Trained(Protocol):
+    """What is left of a trainer for the record: its optimizer is attested."""
+
+    optimizer: Any
+    update_backend: str
+
+
+def begin(run: Run[Any], steps: int) -> None:
+    """Tell the method how many steps there will be; only the first part of a run does."""
+    if run.meter.planned is None:
+        run.meter.planned = steps
+        run.handle.before_training(steps)

@@ -1,0 +1,15 @@
+"""The learning signals by name: each trains a handle in place and gives step records and its last trainer."""
+
+from collections.abc import Callable
+from typing import Any
+
+from bench.record.schema import StepRecord
+from bench.train import rlvr, sft
+from bench.train.run import Progress, Run, Trained
+
+Train = Callable[[Run[Any], Progress], tuple[list[StepRecord], Trained]]
+
+SIGNALS: dict[str, Train] = {
+    "rlvr": rlvr.train,
+    "sft": sft.train,
+}

@@ -1,0 +1,214 @@
+"""Verdicts: a planted effect is found, its opposite contradicts, nothing decides nothing."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from record_factory import outcomes, record
+
+from bench.findings import contrasts
+from bench.findings.derive import derive, judge, judge_all
+from bench.findings.errors import FindingsError, NoEvidence
+from bench.findings.evidence import Evidence, Run, gather
+from bench.findings.finding import difference_interval, mean_interval
+from bench.findings.hypothesis import Hypothesis, load_hypotheses
+from bench.findings.page import as_markdown
+from bench.record import store
+from bench.record.schema import RunRecord
+
+RESULTS = Path(__file__).parents[2] / "results"
+
+WRITTEN: dict[str, Any] = {
+    "id": "W1",
+    "claim": "a is larger",
+    "source": "us",
+    "published": "",
+    "test": "a minus b",
+    "analysis": "difference",
+    "arguments": {
+        "figure": "geometry.sparsity_bf16",
+        "a": {"method_name": "lora"},
+        "b": {"method_name": "full"},
+        "match": ["task.name"],
+    },
+    "side": "above",
+    "threshold": 0.0,
+}
+
+
+def _measured(method: str, seed: int, **figures: float | None) -> RunRecord:
+    found = record(method, seed)
+    return found.model_copy(update={"geometry": figures})
+
+
+def _evidence(records: list[RunRecord]) -> Evidence:
+    return Evidence(str(records[0].keys.base["name"]), tuple(Run(each) for each in records))
+
+
+def _planted(effect: float, seeds: int = 4) -> Evidence:
+    noise = random.Random(1)
+    records = []
+    for method, middle in (("lora", 0.5 + effect), ("full", 0.5)):
+        records += [_measured(method, s, sparsity_bf16=middle + noise.gauss(0, 0.01)) for s in range(seeds)]
+    return _evidence(records)
+
+
+def _verdicts(evidence: list[Evidence], **changes: Any) -> list[str]:
+    return [entry["verdict"] for entry in judge(Hypothesis.model_validate(WRITTEN | changes), evidence)]
+
+
+@pytest.mark.parametrize(("effect", "verdict"), [(0.2, "supported"), (0.0, "undecided"), (-0.2, "contradicted")])
+def test_a_planted_effect_gives_its_verdict(effect: float, verdict: str) -> None:
+    assert _verdicts([_planted(effect)]) == [verdict]
+
+
+def test_a_claim_that_a_figure_is_below_is_the_mirror_image() -> None:
+    assert _verdicts([_planted(-0.2)], side="below") == ["supported"]
+    assert _verdicts([_planted(0.2)], side="below") == ["contradicted"]
+
+
+def test_one_seed_a_side_decides_nothing_and_says_why() -> None:
+    (entry,) = judge(Hypothesis.model_validate(WRITTEN), [_planted(0.2, seeds=1)])
+    assert (entry["verdict"], entry["low"], entry["reason"]) == ("undecided", None, "too few seeds for an interval")
+    assert entry["estimate"] == pytest.approx(0.2, abs=0.05)
+
+
+def test_without_records_a_claim_is_undecided_with_the_reason() -> None:
+    (nothing,) = judge(Hypothesis.model_validate(WRITTEN), [])
+    assert (nothing["verdict"], nothing["reason"], nothing["base"]) == ("undecided", "no records", None)
+    (half,) = judge(Hypothesis.model_validate(WRITTEN), [_evidence([_measured("lora", 0, sparsity_bf16=0.1)])])
+    assert half["reason"] == "no records with method_name = full"
+    undefined = _evidence([_measured(method, 0, sparsity_bf16=None) for method in ("lora", "full")])
+    assert judge(Hypothesis.model_validate(WRITTEN), [undefined])[0]["reason"] == (
+        "none of 1 records has geometry.sparsity_bf16"
+    )
+
+
+def test_each_base_has_a_verdict_of_its_own() -> None:
+    first, second = _planted(0.2), _planted(-0.2)
+    other = Evidence("smollm2", second.runs)
+    assert _verdicts([first, other]) == ["supported", "contradicted"]
+    assert _verdicts([first, other], bases=["smollm2", "gpt"]) == ["contradicted", "undecided"]
+
+
+def test_strata_that_only_one_side_has_decide_nothing() -> None:
+    records = [run.record for run in _planted(0.2).runs]
+    moved = [
+        each.model_copy(update={"cell": each.cell | {"task": {"name": "elsewhere"}}})
+        for each in records
+        if each.keys.method_name == "lora"
+    ]
+    kept = [each for each in records if each.keys.method_name == "full"]
+    (entry,) = judge(Hypothesis.model_validate(WRITTEN), [_evidence(moved + kept)])
+    assert entry["reason"] == "no two records to compare agree in task.name"
+
+
+def test_runs_on_a_changed_geometry_are_left_out_unless_asked_for() -> None:
+    plain = _measured("lora", 0, sparsity_bf16=0.1)
+    turned = plain.model_copy(update={"cell": plain.cell | {"base": {"name": "tiny", "intervention": "rotate"}}})
+    evidence = _evidence([plain, turned])
+    assert evidence.select({}) == [Run(plain)]
+    assert evidence.select({"base.intervention": "rot*"}) == [Run(turned)]
+    with pytest.raises(NoEvidence, match="no records with seed = 7"):
+        evidence.select({"seed": 7})
+
+
+def test_intervals_are_those_of_scipy() -> None:
+    from scipy import stats
+
+    one, other = [0.1, 0.4, 0.35, 0.2], [0.6, 0.9, 0.55]
+    welch = stats.ttest_ind(one, other, equal_var=False).confidence_interval(0.95)
+    found = difference_interval(one, other)
+    assert (found.low, found.high) == pytest.approx((welch.low, welch.high))
+    student = stats.ttest_1samp(one, 0).confidence_interval(0.95)
+    alone = mean_interval(one)
+    assert (alone.low, alone.high) == pytest.approx((student.low, student.high))
+
+
+def test_a_ratio_is_taken_on_the_logarithm() -> None:
+    records = [_measured("lora", s, shift=2.0 * 2**s) for s in range(3)]
+    records += [_measured("full", s, shift=1.0 * 2**s) for s in range(3)]
+    found = contrasts.ratio(_evidence(records), "geometry.shift", {"method_name": "lora"}, {"method_name": "full"})
+    assert found.estimate == pytest.approx(2.0)
+    assert found.low is not None and found.high is not None
+    assert found.low * found.high == pytest.approx(4.0)
+
+
+def test_accuracies_are_compared_on_the_same_problems() -> None:
+    better = [record("lora", s, outcomes(0.9, seed=s)) for s in range(3)]
+    worse = [record("full", s, outcomes(0.4, seed=s)) for s in range(3)]
+    where = {"method_name": "lora"}, {"method_name": "full"}
+    found = contrasts.accuracy_difference(_evidence(better + worse), *where, match=["task.name"])
+    assert found.low is not None and found.low > 0.3
+    assert (found.seeds, len(found.cells)) == ((0, 1, 2), 6)
+    elsewhere = [record("full", s, outcomes(0.4, seed=s), problems="problems-2") for s in range(3)]
+    with pytest.raises(NoEvidence, match="problems"):
+        contrasts.accuracy_difference(_evidence(better + elsewhere), *where, match=["task.name"])
+
+
+def test_an_unknown_analysis_or_argument_is_refused_with_one_sentence() -> None:
+    with pytest.raises(FindingsError, match=r"hypothesis W1: unknown analysis 'diference'.*did you mean"):
+        judge(Hypothesis.model_validate(WRITTEN | {"analysis": "diference"}), [])
+    with pytest.raises(FindingsError, match=r"hypothesis W1: analysis 'difference': .*it takes figure, a, b, match"):
+        judge(Hypothesis.model_validate(WRITTEN | {"arguments": {"figur": "x"}}), [])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("hypothesis = 3", "hypothesis"),
+        ("[[hypothesis]]\nid = 'W1'\n", "missing"),
+        ("[[hypothesis", "not readable as TOML"),
+        ("", "missing"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "mine.toml").write_text(content)
+    with pytest.raises(FindingsError, match=f"mine.toml.*{said}"):
+        load_hypotheses(tmp_path)
+
+
+def test_ids_are_unique_over_files_and_sorted_by_number(tmp_path: Path) -> None:
+    text = "[[hypothesis]]\nid = '{}'\nclaim = 'c'\nsource = 's'\npublished = ''\ntest = 't'\n"
+    text += "analysis = 'mean'\nside = 'above'\nthreshold = 0\n"
+    (tmp_path / "a.toml").write_text(text.format("W10"))
+    (tmp_path / "b.toml").write_text(text.format("W2"))
+    assert [hypothesis.id for hypothesis in load_hypotheses(tmp_path)] == ["W2", "W10"]
+    (tmp_path / "c.toml").write_text(text.format("W2"))
+    with pytest.raises(FindingsError, match="W2 is there twice"):
+        load_hypotheses(tmp_path)
+    with pytest.raises(FindingsError, match="holds no hypotheses"):
+        load_hypotheses(tmp_path / "nowhere")
+
+
+def test_a_broken_record_or_report_stops_the_verdicts(tmp_path: Path) -> None:
+    path = store.write_run(tmp_path, record("lora"), [])
+    assert [each.base for each in gather(tmp_path)] == [str(record("lora").keys.base["name"])]
+    (tmp_path / "verify").mkdir()
+    (tmp_path / "verify" / "one.json").write_text('{"base": "smollm2", "accuracy": 1}')
+    assert [each.base for each in gather(tmp_path) if each.verify] == ["smollm2"]
+    (tmp_path / "verify" / "one.json").write_text("[]")
+    with pytest.raises(FindingsError, match=r"one\.json"):
+        gather(tmp_path)
+    path.write_text("{")
+    with pytest.raises(FindingsError, match=r"run\.json: not valid JSON"):
+        gather(tmp_path)
+
+
+def test_the_page_holds_what_files_say_as_text() -> None:
+    named = Hypothesis.model_validate(WRITTEN | {"claim": "a | b <script>\nc"})
+    page = as_markdown(judge_all([named], [_planted(0.2)]))
+    assert "a \\| b &lt;script> c" in page
+    assert "1 supported, 0 contradicted, 0 undecided." in page
+
+
+def test_the_committed_findings_are_what_the_records_give(tmp_path: Path) -> None:
+    (tmp_path / "runs").symlink_to(RESULTS / "runs")
+    if (RESULTS / "verify").is_dir():
+        (tmp_path / "verify").symlink_to(RESULTS / "verify")
+    entries = derive(tmp_path, RESULTS / "hypotheses")
+    assert entries == json.loads((RESULTS / "findings.json").read_text())
+    for name in ("findings.json", "findings.md"):
+        assert (tmp_path / name).read_text() == (RESULTS / name).read_text()
