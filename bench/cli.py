@@ -185,6 +185,20 @@ def leaderboard(
 
 
 @app.command()
+def report(results: ResultsOption = Path("results")) -> None:
+    """Write report.html: what the records say, as one page that opens from a file without a network."""
+    from bench.experiment.strict import ExperimentError
+    from bench.report.page import write_report
+
+    if not (results / "runs").is_dir():
+        raise ExperimentError(f"{results} holds no run records; run an experiment, or name another folder")
+    path, problems = write_report(results)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    print(path)
+
+
+@app.command()
 def findings(
     results: ResultsOption = Path("results"),
     hypotheses: Annotated[
@@ -226,6 +240,88 @@ def geometry(
 
     settings = GeometrySettings(k=k, mask_rank=mask_rank, mask_density=mask_density, draws=draws)
     report_on(base, tuned, settings, json_file=json_file, csv_file=csv_file, pictures=pictures)
+
+
+@app.command()
+def think(
+    model: Annotated[str, typer.Argument(help="Organism, packaged model, folder or hub id.")],
+    task: Annotated[str, typer.Option(help="The task that is asked.")],
+    count: Annotated[int, typer.Option("-n", min=1, help="Traces per problem.")] = 16,
+    policy: Annotated[
+        str, typer.Option(help="full, keep:count=4,at=8, halve:every=4, drop:count=2,every=4, threshold, deepconf.")
+    ] = "halve",
+    verifier: Annotated[str, typer.Option(help="What traces are scored by: otv, confidence-tail, ..., none.")] = "otv",
+    vote: Annotated[str, typer.Option(help="majority, weighted, log-odds, best-of-n, filter.")] = "weighted",
+    problems: Annotated[int, typer.Option(min=1, help="How many test problems.")] = 8,
+    risk: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Withhold answers of votes that were wrong more often.")
+    ] = None,
+    keys: KeysOption = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--option", help="A setting of traces or verifier, such as --option traces.max_new_tokens=48."),
+    ] = None,
+    train: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Compare verifiers; writes RESULTS/verify/NAME.json.")
+    ] = None,
+    verifiers: Annotated[str | None, typer.Option(help="With --train: names, by default all.")] = None,
+    other_task: Annotated[
+        list[str] | None, typer.Option(help="With --train: a task for transfer, such as 'chain levels=[5]'.")
+    ] = None,
+    other_model: Annotated[list[str] | None, typer.Option(help="With --train: a model for transfer.")] = None,
+    results: ResultsOption = Path("results"),
+    pictures: Annotated[Path | None, typer.Option(metavar="DIR", help="With --train: draw into this folder.")] = None,
+    parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every trace.")] = None,
+    json_file: Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - is stdout.")] = None,
+    data_dir: DataOption = None,
+) -> None:
+    """Answer problems with several traces that one probe token watches over; train and compare what watches."""
+    from bench.verify import verb
+
+    asked = verb.Asked(model, {"name": task} | _settings(keys), data_dir, _nested(_settings(options)))
+    if train is None:
+        verb.think(
+            asked,
+            size=count,
+            policy=policy,
+            verifier=verifier,
+            aggregator=vote,
+            problems=problems,
+            risk=risk,
+            json_file=json_file,
+            parquet=parquet,
+        )
+        return
+    verb.train(
+        asked,
+        train,
+        verifiers=verifiers.split(",") if verifiers else (),
+        other_tasks=[_task_settings(text) for text in other_task or ()],
+        other_models=other_model or (),
+        results=results,
+        pictures=pictures,
+    )
+
+
+@app.command()
+def contamination(
+    base: Annotated[str, typer.Argument(help="A base model: organism, packaged model, folder or hub id.")],
+    task: Annotated[str, typer.Option(help="The task whose problems it may have read.")],
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    count: Annotated[int | None, typer.Option("-n", min=1, help="Only the first so many problems.")] = None,
+    data_dir: DataOption = None,
+    keys: KeysOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Probe a model for memory of a task's problems: questions cut short, and perplexities."""
+    from bench.contamination_check import COLUMNS, as_rows, probe
+    from bench.show import print_json, print_table
+
+    found = probe(base, {"name": task} | _settings(keys), split, count, data_dir)  # type: ignore[arg-type]
+    if as_json:
+        print_json(found)
+    else:
+        print_table(as_rows(found), COLUMNS)
 
 
 @methods_app.command("list")
@@ -430,11 +526,12 @@ def _sentence(error: Exception) -> tuple[str, int]:
     from bench.geometry.errors import GeometryError
     from bench.models.errors import ModelError
     from bench.record.errors import RecordError, ResultsInUseError
+    from bench.verify.errors import VerifyError
     from methods.errors import MethodError
     from tasks.errors import TaskError
 
     wrong = (ExperimentError, FindingsError, GeometryError, ModelError, MethodError, TaskError, ResultsInUseError)
-    if isinstance(error, wrong):
+    if isinstance(error, (*wrong, VerifyError)):
         return str(error), 2
     if isinstance(error, RecordError):
         return str(error), 1
@@ -463,6 +560,24 @@ def _settings(keys: list[str] | None) -> dict[str, Any]:
     from bench.experiment.changes import parsed_keys
 
     return dict(parsed_keys(keys or ()))
+
+
+def _nested(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return {"a.b": 1} as {"a": {"b": 1}}."""
+    nested: dict[str, Any] = {}
+    for key, value in settings.items():
+        *tables, last = key.split(".")
+        table = nested
+        for name in tables:
+            table = table.setdefault(name, {})
+        table[last] = value
+    return nested
+
+
+def _task_settings(text: str) -> dict[str, Any]:
+    """Return the settings of a task written as its name and keys with spaces between: "chain levels=[5]"."""
+    name, *keys = text.split()
+    return {"name": name} | _settings(keys)
 
 
 def _seed_list(seeds: str | None) -> tuple[int, ...] | None:

@@ -26,6 +26,7 @@ from bench.experiment.protocol import Tuning
 from bench.experiment.settings import EvaluateSettings
 from bench.experiment.signals import SftRlvrSettings, SftSettings, Signal
 from bench.experiment.strict import ExperimentError, Settings
+from bench.experiment.think import ThinkSettings
 from bench.models.config import BaseConfig
 from bench.models.errors import NotDownloadedError
 from bench.models.fingerprint import fingerprint
@@ -55,6 +56,7 @@ class Cell(Settings):
     method: dict[str, Any]
     learning_rate: float = Field(gt=0)
     evaluate: EvaluateSettings
+    verify: ThinkSettings | None = None
     extra_fingerprints: tuple[str, ...] = ()
     seed: int
     tuning: Tuning | None = None
@@ -110,6 +112,7 @@ class Cell(Settings):
             "signal": _chosen(self.signal, exclude={"report_to", "probe_every"}),
             "reward": self.reward,
             "evaluate": _chosen(self.evaluate),
+            **({"verify": _chosen(self.verify)} if self.verify else {}),
         }
 
 
@@ -161,6 +164,7 @@ def cells(
             method=config,
             learning_rate=rate,
             evaluate=experiment.evaluate,
+            verify=experiment.verify,
             extra_fingerprints=extra,
             seed=seed,
             tuning=(tuning or {}).get(name),
@@ -211,7 +215,9 @@ def _rewards(experiment: Experiment, signal: Signal) -> list[dict[str, Any]]:
 
 
 def _check(experiment: Experiment, task: Task) -> None:
-    """Raise what would otherwise end every cell: a solution or a train split that is not there."""
+    """Raise what would otherwise end every cell: a solution, a reward's labels or a train split that is not there."""
+    for reward in experiment.rewards:
+        tasks.rewards.label_request(reward)
     for signal in experiment.all_signals:
         needed, there = signal.problems_needed, len(task.problems("train"))
         if there < needed:

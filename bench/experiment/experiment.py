@@ -1,7 +1,7 @@
 """The experiment file: which cells a comparison is made of.
 
 The grid is bases x tasks x signals x rewards x methods x seeds. A method entry is the method's own keys plus
-`learning_rate`; a list of rates makes one method of each. With a `[protocol]`, what has no learning rate is tuned first.
+`learning_rate`; a list of rates makes one method of each. With a `[protocol]`, what has no rate is tuned first.
 """
 
 import tomllib
@@ -18,6 +18,7 @@ from bench.experiment.search import read_search
 from bench.experiment.settings import EvaluateSettings, RlvrSettings
 from bench.experiment.signals import Signal
 from bench.experiment.strict import ExperimentError, Settings, explain
+from bench.experiment.think import ThinkSettings
 from bench.models.config import BaseConfig
 from bench.models.suggestion import did_you_mean
 
@@ -48,6 +49,8 @@ class Experiment(Settings):
     signals: tuple[Signal, ...] = ()
     evaluate: EvaluateSettings = EvaluateSettings()
     protocol: Protocol | None = None
+    verify: ThinkSettings | None = None
+    """Train a verifier on every trained model and measure what it saves; left out unless the file has the table."""
     methods: dict[MethodName, MethodEntry] = Field(min_length=1)
 
     @model_validator(mode="before")

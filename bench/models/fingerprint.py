@@ -24,14 +24,14 @@ def fingerprint(base: BaseConfig, fetch: bool = True) -> str:
     Raises ModelError if the base cannot be found or has no safetensors, NotDownloadedError for a hub id that is not
     here and cannot be fetched, or is not to be.
     """
-    weights = _stored(base)
+    weights = _stored(base, fetch)
     if base.intervention is None:
         return weights
     change = f"{base.intervention} {list(base.intervention_layers)} {base.intervention_seed}"
     return hashlib.sha256(f"{weights} {change}".encode()).hexdigest()
 
 
-def _stored(base: BaseConfig) -> str:
+def _stored(base: BaseConfig, fetch: bool) -> str:
     """Return the hash of what is read, before any intervention."""
     source = source_of(base)
     if source.kind == "packaged":

@@ -140,7 +140,8 @@ def setting(record: RunRecord) -> Row:
         "signal": str(keys.signal["type"]),
         "reward": " ".join([str(keys.reward["name"]), *_options(keys.reward)]),
         "steps": batches,
-        "rollouts": None if batches is None or batch is None else batches * batch,
+        "rollouts": None if batches is None or batch is None or keys.signal.get("budget") else batches * batch,
+        "match": _budget(keys.signal),
     }
 
 
@@ -164,6 +165,8 @@ def measurements(entry: Entry) -> Row:
             "accuracy_validation": mean(score.greedy for score in entry.scores(split="validation")),
             "base_accuracy": mean(score.greedy for score in base),
             "transfer": _transfer(entry),
+            "think_full_vote": mean(_number(record.think, "full_vote") for record in entry.scored),
+            "think_tenth_tokens": mean(_number(record.think, "tenth_tokens") for record in entry.scored),
             "seed_list": " ".join(str(record.keys.seed) for record in entry.records),
             "cells": _cells_hash(entry.records),
         }
@@ -216,6 +219,8 @@ def _training(scored: Sequence[RunRecord]) -> Row:
         "reward_peak": stability(lambda s: s.reward_peak),
         "reward_auc": stability(lambda s: s.reward_auc),
         "tokens": mean(record.cost.tokens for record in scored),
+        "flops": mean(record.ledger.flops for record in scored if record.ledger),
+        "labels": mean(record.ledger.labels for record in scored if record.ledger),
         "seconds": mean(record.cost.total_seconds for record in scored),
         "peak_memory_mb": max(peaks) / 1e6 if peaks else None,
     }
@@ -252,6 +257,13 @@ def _number(values: dict[str, Any] | None, name: str) -> float | None:
 
 def _options(settings: dict[str, Any]) -> list[str]:
     return [f"{key}={value}" for key, value in sorted(settings.items()) if key != "name" and value is not None]
+
+
+def _budget(signal: dict[str, Any]) -> str | None:
+    """Return what the budget of a signal counts, and how much of it."""
+    match = signal.get("match", "steps")
+    amount = signal.get("steps") if match == "steps" else signal.get("budget")
+    return None if amount is None else f"{match} {amount:g}"
 
 
 def _batch_size(signal: dict[str, Any]) -> float | None:

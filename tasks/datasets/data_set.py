@@ -5,7 +5,7 @@ validation gets a tenth of train. A set with a test part only has no train and n
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -39,7 +39,7 @@ class DataSet:
     verifier: Verifier
     instruction: str
     hub_config: str | None = None
-    shares: Shares = WHOLE_SET
+    shares: Shares = field(default_factory=lambda: WHOLE_SET)
     """How a set in one part is cut."""
 
 
