@@ -87,21 +87,34 @@ def plan(
 
 
 @app.command()
-def leaderboard(results: ResultsOption = Path("results"), as_json: JsonOption = False) -> None:
-    """Derive leaderboard.csv from the run records and show the same table."""
+def leaderboard(
+    results: ResultsOption = Path("results"),
+    diff: Annotated[
+        str | None,
+        typer.Option("--diff", metavar="OLD", help="Say what changed: a CSV file, results folder, date, commit."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Derive leaderboard.csv from the run records and show the same table, or what differs from another one."""
     from bench.experiment.strict import ExperimentError
     from bench.launch.experiment_run import renew_leaderboard
     from bench.record.columns import json_row
+    from bench.record.compare import as_document, compare
+    from bench.record.history import earlier
     from bench.record.lock import results_lock
-    from bench.record.table import show
+    from bench.record.table import show, show_differences
     from bench.show import print_json
 
     if not (results / "runs").is_dir():
         raise ExperimentError(f"{results} holds no run records; run an experiment, or name another folder")
+    old = None if diff is None else earlier(results, diff)
     with results_lock(results):
         standings = renew_leaderboard(results)
     rows = [standing.row for standing in standings]
-    if as_json:
+    if old is not None:
+        differences = compare(standings, old)
+        print_json(as_document(differences)) if as_json else show_differences(differences)
+    elif as_json:
         print_json([json_row(row) for row in rows])
     else:
         show(rows)
@@ -399,7 +412,7 @@ def _seed_list(seeds: str | None) -> tuple[int, ...] | None:
 
 def _show_plan(cells: "list[Cell]", results: Path, workers: int | None, as_json: bool = False) -> None:
     from bench.launch.local import cores
-    from bench.launch.plan import as_document, plan
+    from bench.launch.plan import as_document, by_method, plan
     from bench.show import print_json, print_table
 
     planned, problems = plan(cells, results)
@@ -409,5 +422,5 @@ def _show_plan(cells: "list[Cell]", results: Path, workers: int | None, as_json:
     if as_json:
         print_json(document)
         return
-    print_table(document["cells"], ["method", "seed", "comparison", "learning_rate", "cell_id", "state", "why"])
+    print_table(by_method(planned), ["method", "comparison", "learning_rate", "seeds", "state", "why"])
     print(document["summary"])

@@ -65,7 +65,7 @@ def as_text(row: Mapping[str, Any]) -> dict[str, str]:
         "share": "-" if share is None else f"{100 * share:.3g} %",
         "merged": {True: "yes", False: "no", None: "-"}[row["mergeable"]],
         "start": _start(row),
-        "source": row["source"],
+        "source": row["source"].split(";")[0],
     }
 
 

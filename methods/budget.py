@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 NEAR = 0.05
-"""Largest |count - target| / target of a count that stands for a target out of reach."""
+"""Largest |count - target| / target of a count that hits its target."""
 
 FINE = 1e-7
 """Relative step at which the search on a dial that is a share ends."""
@@ -33,7 +33,9 @@ Count = Callable[[float], int | None]
 def resolve(method: Method, model: "PreTrainedModel") -> Method:
     """Return `method` with the dial set that `params` asks for on `model`; `method` itself when it is resolved already.
 
-    `params` stays in the config beside the value found. Raises `MethodError` when the dial cannot reach the target.
+    `params` stays in the config beside the value found. Where no value comes near, that is the nearest there is: what a
+    run trained is in its attestation. Raises `MethodError` when the model is smaller than the target, or when the
+    method refuses every value.
     """
     dial = method.dial
     if method.resolved or method.params is None or dial is None:
@@ -47,14 +49,8 @@ def resolve(method: Method, model: "PreTrainedModel") -> Method:
     counter = _Counter(method, dial, model)
     value = nearest(counter, dial._replace(high=min(dial.high, float(total))), target)
     if value is None:
-        raise MethodError(f"{_asked(method, target, total)}, but no value of {dial.name} fits: {counter.refusal}")
-    got = counter.known[value]
-    assert got is not None
-    if abs(got - target) > NEAR * target and not counter.surrounds(target):
-        raise MethodError(
-            f"{_asked(method, target, total)}, but {dial.name} reaches {_reach(counter, got, target, total)}; "
-            f"the nearest is params = {got}"
-        )
+        asked = f"params = {method.params!r} asks {method.type!r} for {target} of {total} parameters"
+        raise MethodError(f"{asked}, but no value of {dial.name} fits: {counter.refusal}")
     chosen = turned(method, dial, value)
     return chosen.model_copy(update={"params": method.params, dial.name: getattr(chosen, dial.name)})
 
@@ -104,11 +100,6 @@ class _Counter:
                 self.known[value] = None
                 self.refusal = self.refusal or str(refused)
         return self.known[value]
-
-    def surrounds(self, target: int) -> bool:
-        """Whether counts on both sides of `target` were found."""
-        counts = [count for count in self.known.values() if count is not None]
-        return min(counts) <= target <= max(counts)
 
 
 def nearest(count: Count, dial: Dial, target: int) -> float | None:
@@ -179,19 +170,3 @@ def _between(low: float, high: float, whole: bool) -> Iterator[float]:
         for value in {middle + distance, middle - distance}:
             if low < value < high:
                 yield value
-
-
-def _asked(method: Method, target: int, total: int) -> str:
-    return f"params = {method.params!r} asks {method.type!r} for {target} of {total} parameters"
-
-
-def _reach(counter: _Counter, nearest_count: int, target: int, total: int) -> str:
-    """Say which counts the dial has, given the nearest one to a target out of reach."""
-    if math.isinf(counter.dial.high):
-        return (
-            f"{'no less' if nearest_count > target else 'no more'} than {nearest_count} ({nearest_count / total:.3%})"
-        )
-    ends = sorted(
-        (nearest_count, counter(counter.dial.high) or nearest_count, counter(counter.dial.low) or nearest_count)
-    )
-    return f"{ends[0]} ({ends[0] / total:.3%}) to {ends[-1]} ({ends[-1] / total:.3%})"

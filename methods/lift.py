@@ -26,7 +26,7 @@ class Lift(Method):
     family: ClassVar[str] = "sparse"
     source: ClassVar[str] = "LIFT, arXiv 2506.00772"
     formula: ClassVar[str] = "W = W + M_t * dW, M_t = Top_density(|W^(r)|) of the current W, every refresh steps"
-    learning_rates: ClassVar[tuple[float, float]] = (1e-7, 1e-3)
+    learning_rates: ClassVar[tuple[float, float]] = (1e-6, 1e-2)
     dials: ClassVar[tuple[str, ...]] = ("density",)
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"refresh": 2},)
 

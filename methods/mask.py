@@ -56,7 +56,7 @@ class Mask(Method):
         "The Path Not Taken, arXiv 2511.08567; fisher: arXiv 2609.36262; rl-subnetwork: arXiv 2505.11711"
     )
     formula: ClassVar[str] = "W = W0 + M * dW, M fixed and binary"
-    learning_rates: ClassVar[tuple[float, float]] = (1e-7, 1e-3)
+    learning_rates: ClassVar[tuple[float, float]] = (1e-6, 1e-2)
     dials: ClassVar[tuple[str, ...]] = ("density",)
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         *(

@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_core import to_jsonable_python
 
+from methods.errors import did_you_mean
 from methods.params import checked_params
 
 if TYPE_CHECKING:
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
     from methods.measurement import BaseObservation
 
 LINEAR_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+TARGET_GROUPS: dict[str, tuple[str, ...]] = {
+    "all-linear": LINEAR_TARGETS,
+    "attention": LINEAR_TARGETS[:4],
+    "mlp": LINEAR_TARGETS[4:],
+}
+"""Names that `targets` takes for groups of modules."""
 
 SMALLEST = 1e-9
 """Where a dial that is a share starts."""
@@ -58,7 +65,7 @@ class Method(BaseModel, ABC):
     enough or do not fit a model of width 64. `why_slow` explains a step that costs more than 1.6 of full fine-tuning's.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # most are never used by a verb
 
     family: ClassVar[str]
     source: ClassVar[str]
@@ -91,6 +98,18 @@ class Method(BaseModel, ABC):
         if not defaults.keys() <= given.keys():
             return given
         return {key: value for key, value in given.items() if key not in defaults or value not in defaults[key]}
+
+    @field_validator("targets", mode="before")
+    @classmethod
+    def _group_of_targets(cls, given: Any) -> Any:
+        if not isinstance(given, str):
+            return given
+        if given not in TARGET_GROUPS:
+            raise ValueError(
+                f"targets = {given!r} is no group of modules{did_you_mean(given, TARGET_GROUPS)}; give one of "
+                f"{', '.join(TARGET_GROUPS)}, or a list of name endings"
+            )
+        return TARGET_GROUPS[given]
 
     @model_validator(mode="after")
     def _targets_are_distinct(self) -> "Method":

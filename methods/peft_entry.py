@@ -6,10 +6,11 @@ which tensors that must make trainable. What few methods do beyond that while th
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, create_model
+from pydantic import Field, create_model
 
 from methods.method import LINEAR_TARGETS, Shape, ends_with, target_weights
 from methods.peft_method import PEFT_PREFIX, PeftMethod
@@ -65,7 +66,7 @@ def choice(default: str, *others: str, why: str) -> Option:
     return Option(default, why, kind[(default, *others)])
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Entry:
     """A row of the table.
 
@@ -92,12 +93,11 @@ class Entry:
     mergeable: bool = True
     touches: Literal["linear modules", "norms", "nothing"] = "linear modules"
     targets: tuple[str, ...] = LINEAR_TARGETS
+    why_slow: str = ""
 
 
 class PeftEntry(PeftMethod):
     """A method made of a row of the table."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # dozens of rows, few of them used
 
     entry: ClassVar[Entry]
 
@@ -198,6 +198,7 @@ def first_target(settings: Settings, shapes: Mapping[str, Shape]) -> str:
     return PEFT_PREFIX + next(iter(target_weights(shapes, settings.targets)))
 
 
+@cache
 def entry_class(entry: Entry) -> type[PeftEntry]:
     """Return the config class of a row."""
     kind: Any = Literal
@@ -219,4 +220,5 @@ def entry_class(entry: Entry) -> type[PeftEntry]:
     made.entry = entry
     made.family, made.source, made.formula = entry.family, entry.source, entry.formula
     made.learning_rates, made.dials, made.examples = entry.learning_rates, entry.dials, entry.examples
+    made.why_slow = entry.why_slow
     return made

@@ -9,11 +9,11 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from methods import peft_catalog
 from methods.errors import did_you_mean
-from methods.method import LINEAR_TARGETS, Calibration, Dial, Method, Shape, target_weights
+from methods.method import Calibration, Dial, Method, Shape, target_weights
 from methods.ranks import refuse_above_sides
 
 if TYPE_CHECKING:
@@ -28,13 +28,6 @@ if TYPE_CHECKING:
 PEFT_PREFIX = "base_model.model."
 """What PEFT puts before the base's module paths."""
 
-TARGET_GROUPS: dict[str, tuple[str, ...]] = {
-    "all-linear": LINEAR_TARGETS,
-    "attention": LINEAR_TARGETS[:4],
-    "mlp": LINEAR_TARGETS[4:],
-}
-"""Names that `targets` takes for groups of modules."""
-
 BASE_MOVING_STARTS = ("pissa", "pissa_niter", "olora", "loftq", "corda", "lora_ga")
 """Values of init_lora_weights that take the start out of the base."""
 
@@ -44,18 +37,6 @@ DATA_DRIVEN_STARTS = ("eva", "corda", "lora_ga")
 
 class PeftMethod(Method):
     """A method whose adapters PEFT builds."""
-
-    @field_validator("targets", mode="before")
-    @classmethod
-    def _group_of_targets(cls, given: Any) -> Any:
-        if not isinstance(given, str):
-            return given
-        if given not in TARGET_GROUPS:
-            raise ValueError(
-                f"targets = {given!r} is no group of modules{did_you_mean(given, TARGET_GROUPS)}; give one of "
-                f"{', '.join(TARGET_GROUPS)}, or a list of name endings"
-            )
-        return TARGET_GROUPS[given]
 
     @model_validator(mode="after")
     def _known_to_this_release(self) -> "PeftMethod":

@@ -21,13 +21,14 @@ from methods.lift import Lift
 from methods.low_rank import Geora, LoraNull, LoraXs, Milora, Oplora, Rlmo, Rlpo
 from methods.mask import Mask
 from methods.method import Method
+from methods.peft_entry import entry_class
 from methods.peft_method import AnyPeft, Lora, Pissa
-from methods.peft_table import PEFT_ENTRIES
+from methods.peft_table import PEFT_ROWS
 from methods.spectral import Iso, Svf
 from methods.steering import Steering
 
 GROUP = "rlvr_bench.methods"
-BUILT_IN: dict[str, type[Method]] = {
+OWN: dict[str, type[Method]] = {
     "full": Full,
     "lora": Lora,
     "pissa": Pissa,
@@ -46,8 +47,9 @@ BUILT_IN: dict[str, type[Method]] = {
     "iso": Iso,
     "steering": Steering,
     "bitfit": Bitfit,
-    **PEFT_ENTRIES,
 }
+BUILT_IN = (*OWN, *PEFT_ROWS)
+"""The types that this package brings. The config class of a PEFT row is made when it is asked for."""
 
 
 class FieldDescription(BaseModel):
@@ -87,7 +89,7 @@ def _plugins() -> dict[str, tuple[EntryPoint, ...]]:
 
 def names() -> list[str]:
     """Return the sorted types of all methods, plug-ins included."""
-    return sorted(BUILT_IN.keys() | _plugins().keys())
+    return sorted({*BUILT_IN, *_plugins()})
 
 
 def method_class(name: str) -> type[Method]:
@@ -97,8 +99,10 @@ def method_class(name: str) -> type[Method]:
     """
     entries = _plugins().get(name, ())
     _refuse_clash(name, entries)
-    if name in BUILT_IN:
-        return BUILT_IN[name]
+    if name in OWN:
+        return OWN[name]
+    if name in PEFT_ROWS:
+        return entry_class(PEFT_ROWS[name])
     if not entries:
         raise MethodError(f"unknown method {name!r}{did_you_mean(name, names())}; known are {', '.join(names())}")
     return _loaded(name, entries[0])

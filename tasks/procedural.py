@@ -13,9 +13,9 @@ _TENTHS: tuple[Split, ...] = ("pretrain",) * 6 + ("train",) * 2 + ("validation",
 _PATIENCE = 20
 
 
-def split_of(problem: Problem) -> Split:
-    """The split of a problem, from its id: pretrain 60 %, train 20 %, validation 10 %, test 10 %."""
-    return _TENTHS[int(problem.id, 16) % 10]
+def split_of(problem_id: str) -> Split:
+    """The split of a problem: pretrain 60 %, train 20 %, validation 10 %, test 10 %."""
+    return _TENTHS[int(problem_id, 16) % 10]
 
 
 def draw(family: Family, level: int, split: Split, count: int, seed: int) -> list[Problem]:
@@ -29,8 +29,9 @@ def draw(family: Family, level: int, split: Split, count: int, seed: int) -> lis
     fruitless = 0
     while len(found) < count:
         problem = family.sample(rng, level)
-        if problem.id not in found and split_of(problem) == split:
-            found[problem.id] = problem
+        identity = problem.id
+        if identity not in found and split_of(identity) == split:
+            found[identity] = problem
             fruitless = 0
             continue
         fruitless += 1

@@ -19,7 +19,7 @@ from bench.cache import cache_dir
 from bench.evaluate.evaluator import SampleRow
 from bench.experiment.settings import EvaluateSettings
 from bench.record.atomic import disk_errors, write_whole
-from bench.record.samples import write_samples
+from bench.record.samples import samples_path, write_samples
 from bench.record.schema import Score
 
 _CODE_VERSION = 1
@@ -34,7 +34,7 @@ def key(base_fingerprint: str, task_fingerprint: str, split: str, settings: Eval
         "base": base_fingerprint,
         "task": task_fingerprint,
         "split": split,
-        "settings": settings.model_dump(mode="json", exclude={"splits", "extra_tasks", "rank_one"}),
+        "settings": settings.model_dump(mode="json", exclude={"splits", "extra_tasks", "rank_one", "prompt_range"}),
         "backend": backend,
     }
     return "base-" + hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
@@ -47,9 +47,9 @@ def cached_score(identity: str, compute: Callable[[], tuple[Score, list[SampleRo
         RecordError: the cache cannot be written.
     """
     path = cache_dir() / "base" / f"{identity}.json"
-    with _locked(path.with_suffix(".lock")):
+    with locked(path.with_suffix(".lock")):
         kept = _read(path)
-        if kept is not None:
+        if kept is not None and samples_path(identity).exists():
             return kept
         computed, rows = compute()
         write_samples(identity, [row | {"cell_id": identity, "model": "base"} for row in rows])
@@ -68,7 +68,7 @@ def _read(path: Path) -> Score | None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock, which ends with the process at the latest."""
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,7 @@
 """Several sampled completions per problem, each of them graded and kept."""
 
+from collections.abc import Sequence
+
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from bench.evaluate.completion import Graded, decode
@@ -19,12 +21,24 @@ def grade_samples(
     settings: EvaluateSettings,
     backend: Backend,
 ) -> list[Graded]:
-    """`settings.samples` completions per problem, problem by problem, of the first `settings.sampled_problems`.
+    """`settings.samples` completions per problem, problem by problem, of the first `settings.sampled_problems`."""
+    problems = task.problems(split)[: settings.sampled_problems]
+    return grade_problems(model, tokenizer, task, problems, settings, backend)
+
+
+def grade_problems(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    task: Task,
+    problems: Sequence[Problem],
+    settings: EvaluateSettings,
+    backend: Backend,
+) -> list[Graded]:
+    """`settings.samples` completions of each of these problems, problem by problem.
 
     The noise of a sample is a function of the seed, the prompt and the sample's number: the models that are compared
     meet the same random numbers.
     """
-    problems = task.problems(split)[: settings.sampled_problems]
     prompts = [prompt_ids(tokenizer, task.prompt(problem, settings.prompt)) for problem in problems]
     completions = backend.generate(
         model,

@@ -1,17 +1,25 @@
-"""All scores that a cell asks for: its own task on its splits, further tasks on their test split."""
+"""All scores that a cell asks for: its own task on its splits, further tasks on their test split.
+
+Of the untrained base also what behaviour is compared with, and its scores under other prompts.
+"""
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Literal
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 import tasks.registry
 from bench.evaluate import base_cache
+from bench.evaluate.behaviour import greedy_rows
 from bench.evaluate.evaluator import SampleRow, evaluate
 from bench.experiment.cell import Cell
+from bench.experiment.settings import EvaluateSettings
 from bench.generate.backend import Backend
 from bench.models.base import LoadedBase
+from bench.record.samples import read_samples
 from bench.record.schema import Score, ScoredSplit
+from tasks.prompts import STYLES
 from tasks.task import Task
 
 Scores = dict[str, dict[ScoredSplit, Score]]
@@ -35,11 +43,37 @@ def base_scores(cell: Cell, base: LoadedBase, task: Task, backend: Backend) -> S
     """The same scores of the untrained base, from the cache where it has them."""
     scores: Scores = {}
     for name, asked, split in _questions(cell, task):
-        identity = base_cache.key(base.fingerprint, asked.fingerprint(), split, cell.evaluate, backend.name)
-        scores.setdefault(name, {})[split] = base_cache.cached_score(
-            identity, partial(evaluate, base.model, base.tokenizer, asked, split, cell.evaluate, backend)
-        )
+        scores.setdefault(name, {})[split] = _base_score(base, asked, split, cell.evaluate, backend)
     return scores
+
+
+def prompt_scores(cell: Cell, base: LoadedBase, task: Task, backend: Backend) -> dict[str, Score]:
+    """Greedy scores of the untrained base on the test split by prompt style; none unless the cell asks for them."""
+    if not cell.evaluate.prompt_range:
+        return {}
+    asked = {style: cell.evaluate.model_copy(update={"prompt": style, "samples": 0}) for style in STYLES}
+    return {style: _base_score(base, task, "test", settings, backend) for style, settings in asked.items()}
+
+
+def base_answers(cell: Cell, base: LoadedBase, task: Task, backend: Backend) -> list[SampleRow]:
+    """The base's greedy answers that behaviour is compared with, after `base_scores` has made them."""
+    split = behaviour_split(cell, task)
+    identity = base_cache.key(base.fingerprint, task.fingerprint(), split, cell.evaluate, backend.name)
+    return greedy_rows(read_samples(identity), task.name, split)
+
+
+def behaviour_split(cell: Cell, task: Task) -> Literal["validation", "test"]:
+    """The split whose answers are compared: test, or validation where test is not scored."""
+    return "test" if "test" in cell.evaluate.splits and task.problems("test") else "validation"
+
+
+def _base_score(
+    base: LoadedBase, task: Task, split: ScoredSplit, settings: EvaluateSettings, backend: Backend
+) -> Score:
+    identity = base_cache.key(base.fingerprint, task.fingerprint(), split, settings, backend.name)
+    return base_cache.cached_score(
+        identity, partial(evaluate, base.model, base.tokenizer, task, split, settings, backend)
+    )
 
 
 def _questions(cell: Cell, task: Task) -> Iterator[tuple[str, Task, ScoredSplit]]:

@@ -60,15 +60,26 @@ class Cell(Settings):
         return _digest(self._comparable() | own)[:12]
 
     @cached_property
+    def apart_from_reward(self) -> str:
+        """Digest of all that changes the result but reward and seed: a run under a control reward has the same."""
+        shared = {name: value for name, value in self._comparable().items() if name != "reward"}
+        return _digest(shared | {"method": self.chosen_method, "learning_rate": self.learning_rate})
+
+    @cached_property
     def chosen_method(self) -> dict[str, Any]:
         """The method's type and the settings that differ from its defaults."""
         return _chosen(methods.registry.create(self.method))
+
+    @property
+    def paid_reward(self) -> dict[str, Any]:
+        """The reward that the trainer computes: the verifier's own where the signal knows no other."""
+        return self.reward if self.signal.fixed_reward is None else {"name": "exact"}
 
     @cached_property
     def comparison(self) -> str:
         """Name of the group of cells that may be ranked against each other: readable, and unique through its hash."""
         task = "-".join([str(self.task["name"]), *(str(level) for level in self.task.get("levels") or ())])
-        reward = "-".join(str(value) for value in self.reward.values())
+        reward = tasks.rewards.title(self.reward)
         base = Path(self.base.name).resolve().name if Path(self.base.name).is_dir() else self.base.name
         parts = [base, task, self.signal.type, reward, _digest(self._comparable())[:6]]
         return ".".join(re.sub(r"[^A-Za-z0-9.]+", "-", part).strip(".-")[:40] or "x" for part in parts)
@@ -161,6 +172,8 @@ def _rewards(experiment: Experiment, signal: Signal) -> list[dict[str, Any]]:
 def _check(experiment: Experiment, task: Task) -> None:
     """Raise what would otherwise end every cell: a solution, a prompt style or a train split that is not there."""
     tasks.prompts.render("", "", experiment.evaluate.prompt, chat=False)
+    for reward in experiment.rewards:
+        tasks.rewards.label_request(reward)
     for signal in experiment.all_signals:
         needed, there = signal.problems_needed, len(task.problems("train"))
         if there < needed:

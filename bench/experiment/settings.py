@@ -3,9 +3,9 @@
 A default here is the vetted setting, so that every key in an experiment file is visibly its author's.
 """
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from bench.experiment.strict import Settings
 
@@ -38,6 +38,8 @@ class TrainingSettings(Settings):
     """Completions per forward and backward pass; None takes an update's whole share at once."""
     max_new_tokens: int = Field(64, ge=1)
     temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
+    train_problems: int | None = Field(None, ge=1)
+    """Train on the first so many problems only, again and again (one-shot: Wang et al. 2025, arXiv 2504.20571)."""
     weight_decay: float = Field(0.0, ge=0)
     betas: tuple[Beta, Beta] = (0.9, 0.999)
     max_grad_norm: float = Field(1.0, gt=0)
@@ -81,6 +83,11 @@ class GrpoSettings(TrainingSettings):
     """Compare rollout and trainer log-probabilities on fixed prompts every so many rollout batches."""
     kl_every: int = Field(5, ge=1)
     """Record the KL to the base every so many rollout batches, and at the last one."""
+
+    @field_validator("clip_low", "clip_high", mode="before")
+    @classmethod
+    def _clip_may_be_off(cls, value: Any) -> Any:
+        return None if value == "off" else value  # TOML has no null
 
     @model_validator(mode="after")
     def _batch_divides(self) -> Self:
@@ -134,6 +141,8 @@ class EvaluateSettings(Settings):
     batch_size: int = Field(128, ge=1)
     prompt: str = "task"
     """Prompt style (see tasks.prompts)."""
+    prompt_range: bool = False
+    """Also score the untrained base greedily under every prompt style: the best of them is what a gain has to beat."""
     seed: int = 0
     """Seed of the sampled completions: the same for all cells, so that methods meet the same random numbers."""
     rank_one: bool = False

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench.findings import contrasts, equal_norm, mask_agreement, placement, steps_and_rates
+from bench.findings import contrasts, equal_norm, mask_agreement, placement, rewards, steps_and_rates
 from bench.findings.errors import FindingsError
 from bench.findings.finding import Finding
 from bench.findings.hypothesis import Hypothesis
@@ -34,6 +34,20 @@ ANALYSES: Mapping[str, Analysis] = {
     "rank-one-recovery": steps_and_rates.rank_one_recovery,
     "best-rate-difference": steps_and_rates.best_rate_difference,
     "survived-rate-ratio": steps_and_rates.survived_rate_ratio,
+    "gain": rewards.gain,
+    "gain-difference": rewards.gain_difference,
+    "planted-gain": rewards.planted_gain,
+    "behaviour-change": rewards.behaviour_change,
+    "behaviour-change-difference": rewards.behaviour_change_difference,
+    "rollout-change": rewards.rollout_change,
+    "rollout-change-difference": rewards.rollout_change_difference,
+    "signed-gain": rewards.signed_gain,
+    "reward-order": rewards.reward_order,
+    "over-ceiling": rewards.over_ceiling,
+    "prompt-range": rewards.prompt_range,
+    "shrinkage": rewards.shrinkage,
+    "peak-to-last": rewards.peak_to_last,
+    "seed-sd-ratio": rewards.seed_sd_ratio,
 }
 
 

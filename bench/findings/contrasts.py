@@ -14,7 +14,7 @@ from bench.findings.errors import NoEvidence
 from bench.findings.evidence import Evidence, Run, Where
 from bench.findings.finding import CONFIDENCE, Finding, Interval, difference_interval, mean_interval
 from bench.protocol import estimate
-from bench.protocol.statistics import Floats
+from bench.protocol.random_effects import Floats
 from bench.record.row import outcome_matrix, test_score
 
 SAME = ("task_fingerprint", "signal.steps")

@@ -5,6 +5,7 @@ prefill per distinct prompt, attention as two batched products, rows dropped fro
 The samples are those of the reference backend for the same seed, up to floating-point noise.
 """
 
+import copy
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,7 +17,8 @@ from transformers import PreTrainedModel
 
 from bench.generate.backend import Completions, GenerationError, batches, check_request
 from bench.generate.decoder_weights import DecoderWeights, LayerWeights, read_weights, refusal, rotations
-from bench.generate.sampling import draw, row_keys, uniforms
+from bench.generate.monitor import Monitor
+from bench.generate.sampling import Keys, draw, row_keys, uniforms
 
 _SHORTEST = 400
 """Below so many multiplications a matrix of a batched product takes torch's slow loop: short prompts are padded."""
@@ -47,42 +49,69 @@ class FastBackend:
         batch_size: int,
     ) -> Completions:
         """See `Backend.generate`."""
+        return self.watched(
+            model,
+            prompts,
+            row_keys(prompts, seed),
+            None,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            eos_ids=eos_ids,
+            batch_size=batch_size,
+        )
+
+    def watched(
+        self,
+        model: PreTrainedModel,
+        prompts: list[list[int]],
+        keys: Keys,
+        monitor: Monitor | None,
+        *,
+        max_new_tokens: int,
+        temperature: float,
+        eos_ids: Collection[int],
+        batch_size: int,
+    ) -> Completions:
+        """`generate` with the rows' own `keys` of noise, under a monitor that may stop rows before they end.
+
+        A stopped row frees its place in the batch at once; it counts as truncated. Rows of equal prompts stand side by
+        side, so `batch_size` should be a multiple of a group for a monitor that compares the rows of a group.
+        """
         check_request(prompts, max_new_tokens, temperature, batch_size)
         if (reason := refusal(model)) is not None:
             raise GenerationError(reason)
-        keys = row_keys(prompts, seed)
         weights = read_weights(model, self.compute_dtype)
-        length = max((len(prompt) for prompt in prompts), default=0) + max_new_tokens
+        spare = monitor.places if monitor else 0
+        length = max((len(prompt) for prompt in prompts), default=0) + max_new_tokens + spare
         decoder = _Decoder(weights, rotations(weights, length), eos_ids)
         entropies: list[list[float]] = [[] for _ in prompts]
         result = Completions([[] for _ in prompts], [[] for _ in prompts], entropies, [True for _ in prompts])
         with torch.inference_mode():
             for rows in batches(prompts, batch_size):
                 noise = uniforms(keys[rows], max_new_tokens)
-                batch = decoder.complete([prompts[row] for row in rows], temperature, noise)
+                batch = decoder.complete([prompts[row] for row in rows], temperature, noise, rows, monitor)
                 batch.store(rows, result, entropies)
         return result
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Tokens, probabilities and entropies, [rows, steps]; `lengths` counts a row's tokens, 0 if it met no EOS."""
+    """Tokens, probabilities and entropies, [rows, steps]; `lengths` counts a row's tokens, `finished` says: by EOS."""
 
     tokens: Tensor
     probabilities: Tensor
     entropies: Tensor
     lengths: Tensor
+    finished: Tensor
 
     def store(self, rows: list[int], result: Completions, entropies: list[list[float]]) -> None:
         """Write this batch into the result of the whole call and its `entropies`; `rows` are its places there."""
         logprobs, uncertain = self.probabilities.log().tolist(), self.entropies.tolist()
-        for place, (row, tokens, length) in enumerate(
-            zip(rows, self.tokens.tolist(), self.lengths.tolist(), strict=True)
-        ):
-            end = length or len(tokens)
+        ends = zip(rows, self.tokens.tolist(), self.lengths.tolist(), self.finished.tolist(), strict=True)
+        for place, (row, tokens, end, finished) in enumerate(ends):
             result.token_ids[row] = tokens[:end]
             result.logprobs[row], entropies[row] = logprobs[place][:end], uncertain[place][:end]
-            result.truncated[row] = length == 0
+            result.truncated[row] = not finished
 
 
 class _Place(NamedTuple):
@@ -118,10 +147,10 @@ class _Cache:
     [rows * kv_heads, 1, length]; None when all prompts are equally long.
     """
 
-    def __init__(self, weights: DecoderWeights, prompts: list[list[int]], max_new_tokens: int) -> None:
+    def __init__(self, weights: DecoderWeights, prompts: list[list[int]], new_places: int) -> None:
         self.rows, self.kv_heads = len(prompts), weights.kv_heads
         self.prompt_length = max(_SHORTEST // weights.head_dim, *(len(prompt) for prompt in prompts))
-        self.length = self.prompt_length + max_new_tokens
+        self.length = self.prompt_length + new_places
         shape = (len(weights.layers), self.rows * self.kv_heads)
         self.keys = torch.empty(*shape, weights.head_dim, self.length, dtype=weights.dtype)
         self.values = torch.empty(*shape, self.length, weights.head_dim, dtype=weights.dtype)
@@ -142,6 +171,17 @@ class _Cache:
         if self.padding is not None:
             padding = self.padding.unflatten(0, heads)
             padding.index_copy_(0, targets, padding.index_select(0, sources))
+
+    def take(self, rows: Tensor) -> "_Cache":
+        """A copy of some rows."""
+        heads, part = (self.rows, self.kv_heads), copy.copy(self)
+        part.rows = len(rows)
+        part.keys, part.values = (
+            cached.unflatten(1, heads).index_select(1, rows).flatten(1, 2) for cached in (self.keys, self.values)
+        )
+        if self.padding is not None:
+            part.padding = self.padding.unflatten(0, heads).index_select(0, rows).flatten(0, 1)
+        return part
 
     def window(self, rows: int, place: int) -> list[_Place]:
         """Where the next token of the first `rows` rows is written and what it may look at, layer by layer."""
@@ -175,41 +215,66 @@ class _Decoder:
         self.norm_floor = torch.tensor((weights.width * weights.epsilon) ** 0.5)
         self.head_norm_floor = torch.tensor((weights.head_dim * weights.epsilon) ** 0.5)
 
-    def complete(self, prompts: list[list[int]], temperature: float, noise: Tensor) -> _Batch:
-        """Decode until every row has ended or `noise`, shape [rows, max_new_tokens], is used up."""
+    def complete(
+        self,
+        prompts: list[list[int]],
+        temperature: float,
+        noise: Tensor,
+        numbers: list[int],
+        monitor: Monitor | None,
+    ) -> _Batch:
+        """Decode until every row has ended or `noise`, shape [rows, max_new_tokens], is used up.
+
+        `numbers` are the rows' places in the whole call, by which the monitor knows them.
+        """
         steps = noise.shape[1]
         noise = noise.t().contiguous()
-        cache = _Cache(self.weights, prompts, steps)
+        cache = _Cache(self.weights, prompts, steps + (monitor.places if monitor else 0))
         logits = self._prefill(prompts, cache)
         tokens = torch.zeros(steps, len(prompts), dtype=torch.long)
         probabilities, entropies = torch.ones(steps, len(prompts)), torch.zeros(steps, len(prompts))
-        lengths = torch.zeros(len(prompts), dtype=torch.long)
-        first = torch.tensor([len(prompt) for prompt in prompts])
+        lengths = torch.full((len(prompts),), steps)
+        finished = torch.zeros(len(prompts), dtype=torch.bool)
+        first, names = torch.tensor([len(prompt) for prompt in prompts]), torch.tensor(numbers)
         rows = torch.arange(len(prompts))
         for step in range(steps):
+            if monitor is not None:
+                stops = ~monitor.running(_Sight(names[rows], step, first[rows], cache, self.rotary), logits)
+                if bool(stops.any()):
+                    lengths[rows[stops]] = step
+                    rows, logits = _drop(rows, stops, cache, logits)
+                if not len(rows):
+                    break
             drawn = draw(logits, temperature, noise[step].index_select(0, rows))
             chosen = drawn.tokens
             tokens[step].index_copy_(0, rows, chosen)
             probabilities[step].index_copy_(0, rows, drawn.probabilities)
             entropies[step].index_copy_(0, rows, drawn.entropies)
             ended = self.is_eos.index_select(0, chosen)
+            if monitor is not None and (step + 1 == steps or bool(ended.any())):
+                last = (ended | (step + 1 == steps)).nonzero().squeeze(1)
+                whose = rows[last]
+                monitor.ended(_Sight(names[whose], step, first[whose], cache.take(last), self.rotary))
             if bool(ended.any()):
-                lengths[rows[ended]] = step + 1
-                rows = _drop(rows, ended, cache)
+                lengths[rows[ended]], finished[rows[ended]] = step + 1, True
+                rows, _ = _drop(rows, ended, cache)
                 chosen = tokens[step].index_select(0, rows)
             if step + 1 == steps or not len(rows):
                 break
             logits = self._step(chosen, first.index_select(0, rows) + step, cache, cache.prompt_length + step)
-        return _Batch(tokens.t(), probabilities.t(), entropies.t(), lengths)
+        return _Batch(tokens.t(), probabilities.t(), entropies.t(), lengths, finished)
 
     def _step(self, tokens: Tensor, position: Tensor, cache: _Cache, place: int) -> Tensor:
         """Logits after one more token per row, shape [rows, vocabulary]."""
-        x = self.weights.embedding.index_select(0, tokens)
+        return self._logits(self.forward(self.weights.embedding.index_select(0, tokens), position, cache, place))
+
+    def forward(self, x: Tensor, position: Tensor, cache: _Cache, place: int) -> Tensor:
+        """Turn embeddings of one more token per row, [rows, width], into the last layer's output, in place."""
         rotary = self.rotary.index_select(0, position)[:, None, None]
-        for layer, here in zip(self.weights.layers, cache.window(len(tokens), place), strict=True):
+        for layer, here in zip(self.weights.layers, cache.window(len(x), place), strict=True):
             x.addmm_(here.attend(self._project(layer, x, rotary)), layer.out)
             self._finish(layer, x)
-        return self._logits(x)
+        return x
 
     def _prefill(self, prompts: list[list[int]], cache: _Cache) -> Tensor:
         """Read each distinct prompt once and hand its keys and values to all of its rows; logits of the last token."""
@@ -268,18 +333,44 @@ class _Decoder:
             x += layer.down_bias
 
     def _logits(self, x: Tensor) -> Tensor:
-        hidden = _normalised(x, self.norm_floor) * self.weights.norm
-        return _linear(hidden, self.weights.head, self.weights.head_bias).float()
+        return _linear(self.normalised(x), self.weights.head, self.weights.head_bias).float()
+
+    def normalised(self, x: Tensor) -> Tensor:
+        """The last layer's output after the final norm."""
+        return _normalised(x, self.norm_floor) * self.weights.norm
 
 
-def _drop(rows: Tensor, ended: Tensor, cache: _Cache) -> Tensor:
-    """Row numbers that go on; rows from the end take the places of ended ones, in the cache too."""
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """Implements `bench.generate.monitor.Sight` on the static cache."""
+
+    rows: Tensor
+    fed: int
+    first: Tensor
+    cache: _Cache
+    rotary: Tensor
+
+    def read(self, probe: DecoderWeights, embedding: Tensor, count: int) -> Tensor:
+        """See `Sight.read`: written where the next token will be, which overwrites it."""
+        reader = _Decoder(probe, self.rotary, ())
+        x = embedding
+        for number in range(count):
+            place = self.fed + number
+            x = embedding.expand(len(self.rows), -1).clone()
+            x = reader.forward(x, self.first + place, self.cache, self.cache.prompt_length + place)
+        return reader.normalised(x)
+
+
+def _drop(rows: Tensor, ended: Tensor, cache: _Cache, logits: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    """Row numbers that go on, and their logits; rows from the end take the places of ended ones, in the cache too."""
     left = len(rows) - int(ended.sum())
     holes, movers = ended[:left].nonzero().squeeze(1), (~ended[left:]).nonzero().squeeze(1) + left
     if len(holes):
         cache.move(holes, movers)
         rows[holes] = rows[movers]
-    return rows[:left]
+        if logits is not None:
+            logits[holes] = logits[movers]
+    return rows[:left], None if logits is None else logits[:left]
 
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

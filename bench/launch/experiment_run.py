@@ -7,11 +7,14 @@ from bench.experiment.cell import Cell
 from bench.launch import local
 from bench.launch.plan import PlannedCell, plan
 from bench.launch.prepare import prepare_bases
+from bench.launch.prepare_labels import prepare_labels
 from bench.launch.progress import RunDisplay
 from bench.record import store
+from bench.record.atomic import write_whole
 from bench.record.compare import compare
+from bench.record.history import keep_committed
 from bench.record.leaderboard import Standing, leaderboard
-from bench.record.leaderboard_file import write_csv
+from bench.record.leaderboard_file import LEADERBOARD_FILE, to_csv
 from bench.record.lock import results_lock
 from bench.record.table import show, show_differences
 
@@ -48,6 +51,7 @@ def run_experiment(
         todo = [entry.cell for entry in planned if entry.runs or (stale and entry.state == "stale")]
         _announce(planned, todo, results)
         prepare_bases(todo)
+        prepare_labels(todo, threads)
         interrupted = _run_cells(todo, results, workers, threads)
         standings = renew_leaderboard(results)
         finished, _ = plan(cells, results)
@@ -73,11 +77,18 @@ def _reference(folder: Path, comparisons: set[str]) -> list[Standing]:
 
 
 def renew_leaderboard(results: Path) -> list[Standing]:
-    """Derive `leaderboard.csv` from the records of a folder; a record that cannot be read is said and left out."""
+    """Derive `leaderboard.csv` from the records of a folder; a record that cannot be read is said and left out.
+
+    The committed leaderboard is kept in `history/` if it was another.
+    """
     records, problems = store.load_all(results)
     _say(*(str(problem) for problem in problems))
     standings = leaderboard(records)
-    write_csv(results, (standing.row for standing in standings))
+    content = to_csv(standing.row for standing in standings)
+    kept = keep_committed(results, content)
+    write_whole(results / LEADERBOARD_FILE, content)
+    if kept is not None:
+        _say(f"the committed leaderboard is kept as {kept}")
     return standings
 
 

@@ -1,7 +1,9 @@
 """What of an experiment is done, what is missing, what is stale and why, and what the rest will cost."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
@@ -39,16 +41,17 @@ def plan(cells: Iterable[Cell], results: Path) -> tuple[list[PlannedCell], list[
     by_path = {store.folder_of(results, record): record for record in records}
     by_name: dict[tuple[Any, ...], list[RunRecord]] = {}
     for record in records:
-        by_name.setdefault(_name(record.cell), []).append(record)
-    now = capture()
-    planned = []
-    for cell in cells:
-        folder = store.run_folder(
-            results, comparison=cell.comparison, method=cell.method_name, seed=cell.seed, cell_id=cell.id
-        )
-        document = cell.model_dump(mode="json")
-        planned.append(_state(cell, document, by_path.get(folder), by_name.get(_name(document), []), now))
+        by_name.setdefault(_name(record), []).append(record)
+    found = [(cell, by_path.get(_folder(results, cell))) for cell in cells]
+    now = cache(capture)
+    planned = [_state(cell, record, by_name.get(_name_of(cell), []), now) for cell, record in found]
     return planned, [str(problem) for problem in problems]
+
+
+def _folder(results: Path, cell: Cell) -> Path:
+    return store.run_folder(
+        results, comparison=cell.comparison, method=cell.method_name, seed=cell.seed, cell_id=cell.id
+    )
 
 
 def as_document(planned: list[PlannedCell], workers: int) -> dict[str, Any]:
@@ -72,6 +75,24 @@ def as_document(planned: list[PlannedCell], workers: int) -> dict[str, Any]:
     return {"cells": rows, "to_run": waiting, "minutes": minutes, "tokens": tokens, "summary": summary}
 
 
+def by_method(planned: list[PlannedCell]) -> list[dict[str, Any]]:
+    """Return a line per comparison and method: how many of its cells are in which state, and the reasons."""
+    groups: dict[tuple[str, str], list[PlannedCell]] = {}
+    for entry in planned:
+        groups.setdefault((entry.cell.comparison, entry.cell.method_name), []).append(entry)
+    return [
+        {
+            "comparison": comparison,
+            "method": method,
+            "learning_rate": entries[0].cell.learning_rate,
+            "seeds": ",".join(str(entry.cell.seed) for entry in entries),
+            "state": ", ".join(f"{count} {state}" for state, count in Counter(e.state for e in entries).items()),
+            "why": "; ".join(sorted({entry.why for entry in entries if entry.why})),
+        }
+        for (comparison, method), entries in groups.items()
+    ]
+
+
 def _estimate(planned: list[PlannedCell], waiting: int, workers: int) -> tuple[float | None, int | None]:
     """Minutes and generated tokens of the cells to run, by the mean of the finished ones; None without any."""
     past = [entry.record for entry in planned if entry.record is not None and entry.record.status == "done"]
@@ -84,28 +105,40 @@ def _estimate(planned: list[PlannedCell], waiting: int, workers: int) -> tuple[f
 
 
 def _state(
-    cell: Cell, document: dict[str, Any], found: RunRecord | None, namesakes: list[RunRecord], now: Environment
+    cell: Cell, found: RunRecord | None, namesakes: list[RunRecord], now: Callable[[], Environment]
 ) -> PlannedCell:
     if found is not None:
         if found.status == "failed":
             return PlannedCell(cell, "failed", found.cause.message if found.cause else "", found)
-        moved = changes(found.environment, now)
+        moved = changes(found.environment, now())
         return PlannedCell(cell, "stale", ", ".join(moved), found) if moved else PlannedCell(cell, "done", "", found)
     if namesakes:
-        differences = _differences(namesakes[-1].cell, document)
+        differences = _differences(namesakes[-1].cell, cell.model_dump(mode="json"))
         return PlannedCell(cell, "stale", ", ".join(differences) or "the code that a result depends on changed")
     return PlannedCell(cell, "missing")
 
 
-def _name(document: dict[str, Any]) -> tuple[Any, ...]:
-    """What a person would call the same cell: it may differ in settings."""
+def _name(record: RunRecord) -> tuple[Any, ...]:
+    """What a person would call the cell of a record: another one of that name may differ in settings."""
+    keys = record.keys
     return (
-        document["base"]["name"],
-        document["task"]["name"],
-        document["signal"]["type"],
-        str(document["reward"]),
-        document["method_name"],
-        document["seed"],
+        keys.base["name"],
+        keys.task["name"],
+        keys.signal["type"],
+        str(keys.reward),
+        keys.method_name,
+        keys.seed,
+    )
+
+
+def _name_of(cell: Cell) -> tuple[Any, ...]:
+    return (
+        cell.base.name,
+        cell.task["name"],
+        cell.signal.type,
+        str(cell.reward),
+        cell.method_name,
+        cell.seed,
     )
 
 

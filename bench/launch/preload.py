@@ -1,4 +1,6 @@
-"""Imported once by the fork server, so that no cell pays for these imports again. Holds no code."""
+"""Imported once by the fork server, so that no cell pays for these imports again."""
+
+import gc
 
 import datasets  # noqa: F401
 import lm_eval.evaluator  # noqa: F401
@@ -8,3 +10,7 @@ import transformers.models.auto.modeling_auto  # noqa: F401
 import trl.trainer.grpo_trainer  # noqa: F401
 
 import bench.launch.run_cell  # noqa: F401
+
+# What was imported stays: cells need not look through it at every full collection.
+gc.collect()
+gc.freeze()

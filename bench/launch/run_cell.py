@@ -17,7 +17,9 @@ from transformers import PreTrainedModel
 
 import methods.registry
 import tasks.registry
-from bench.evaluate.scores import Scores, base_scores, score_all
+from bench.evaluate.behaviour import behaviour, greedy_rows
+from bench.evaluate.labels import Labels, cell_labels
+from bench.evaluate.scores import Scores, base_answers, base_scores, behaviour_split, prompt_scores, score_all
 from bench.experiment.cell import Cell
 from bench.generate.backend import Backend, create_for
 from bench.generate.prompt_ids import prompt_ids
@@ -31,6 +33,7 @@ from bench.models.base import LoadedBase
 from bench.record.environment import capture
 from bench.record.schema import Cause, Cost, ModelRole, RunRecord, Stability, Status, StepRecord
 from bench.train import rlvr, stability
+from bench.train.problems import training_problems
 from bench.train.run import Run, Trained
 from bench.train.seeds import derive
 from bench.train.signals import SIGNALS
@@ -39,6 +42,7 @@ from methods import attestation, budget
 from methods.attestation import Attestation
 from methods.handle import Handle
 from tasks import rewards
+from tasks.problem import Problem
 from tasks.task import Task
 
 CALIBRATION_PROMPTS = 256
@@ -89,6 +93,9 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     report(Event("base"))
     with clock.stage("base"):
         base_accuracy = base_scores(cell, loaded, task, backend)
+        prompts = prompt_scores(cell, loaded, task, backend)
+        answers = base_answers(cell, loaded, task, backend)
+        labels = cell_labels(cell, loaded, task, backend)
     with clock.stage("attach"):
         method = budget.resolve(methods.registry.create(cell.method), loaded.model)
         observed = attestation.observe(loaded.model, method)
@@ -98,7 +105,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         with handle.rollout_weights() as model:  # a method that cannot be merged may need another backend than the base
             backend = create_for(cell.signal.rollout_backend, model)
     with clock.stage("train"):
-        run, steps, trainer = _train(cell, loaded, task, handle, reference, backend, report)
+        run, steps, trainer = _train(cell, loaded, task, handle, reference, backend, labels, report)
         attestation.finish(attested, handle, trainer.optimizer)
     report(Event("geometry"))
     with clock.stage("geometry"):
@@ -112,6 +119,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
             accuracy["rank_one"] = _rank_one_scores(cell, loaded, task, handle, reference, backend)
     stable = stability.summarise(steps, cell.signal.sampled_at_once, _start(cell, base_accuracy))
     status, cause = _verdict(attested, stable)
+    split = behaviour_split(cell, task)
     record = RunRecord(
         cell=cell.model_dump(mode="json"),
         cell_id=cell.id,
@@ -120,6 +128,8 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         cause=cause,
         attestation=attested.model_dump(mode="json"),
         accuracy=accuracy,
+        prompts=prompts,
+        behaviour=behaviour(answers, greedy_rows(samples, task.name, split), split),
         stability=stable,
         geometry=geometry,
         rollout=rlvr.rollout_record(backend.name, trainer.update_backend, steps),
@@ -167,9 +177,11 @@ def _train(
     handle: Handle,
     reference: PreTrainedModel,
     backend: Backend,
+    labels: Labels,
     report: Report,
 ) -> tuple[Run[Any], list[StepRecord], Trained]:
-    problems, encoded = task.problems("train"), _prompts(cell, loaded, task)
+    problems = training_problems(task, cell.paid_reward, labels, cell.signal)
+    encoded = _encoded(cell, loaded, task, problems)
     _check_length(cell, loaded.model, encoded)
     with tempfile.TemporaryDirectory(prefix="rlvr-bench-") as folder:
         run = Run(
@@ -179,20 +191,24 @@ def _train(
             task=task,
             problems=problems,
             prompt_ids=encoded,
-            reward=rewards.create("exact" if cell.signal.fixed_reward else cell.reward),
+            reward=rewards.create(cell.paid_reward),
             backend=backend,
             settings=cell.signal,
             learning_rate=cell.learning_rate,
             seed=cell.seed,
             output_dir=folder,
+            labels=labels,
         )
         steps, trainer = SIGNALS[cell.signal.type](run, lambda step: report(_training_event(step, cell)))
         return run, steps, trainer
 
 
 def _prompts(cell: Cell, loaded: LoadedBase, task: Task) -> list[list[int]]:
-    """Return the token ids of the training prompts."""
-    problems = task.problems("train")
+    """Return the token ids of the prompts of the train split."""
+    return _encoded(cell, loaded, task, task.problems("train"))
+
+
+def _encoded(cell: Cell, loaded: LoadedBase, task: Task, problems: list[Problem]) -> list[list[int]]:
     return [prompt_ids(loaded.tokenizer, task.prompt(problem, cell.evaluate.prompt)) for problem in problems]
 
 

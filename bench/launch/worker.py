@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.experiment.cell import Cell
 from bench.launch.causes import cause_of
 from bench.launch.events import Event, Outcome
-from bench.record import samples, store
+from bench.record import store
 from bench.record.environment import capture
 from bench.record.errors import RecordError
 from bench.record.schema import Cause, Cost, RunRecord
@@ -28,6 +28,7 @@ def work(cell: Cell, results: Path, log: Path, threads: int, connection: Connect
     import torch
 
     from bench.launch.run_cell import run_cell
+    from bench.record import samples
 
     torch.set_num_threads(threads)
     try:

@@ -22,6 +22,7 @@ mean in 52 to 90 %: other test problems would give other scores.
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -96,11 +97,17 @@ def resampled_scores(tasks: Sequence[Floats], problems: str, model: str, resampl
     drawn = []
     for place, table in enumerate(tasks):
         cells = cell_means(table)
-        problem_draws = resample_counts(f"problems/{problems}/{place}", cells.shape[1], resamples)
+        problem_draws = _problem_draws(problems, place, cells.shape[1], resamples)
         by_run = problem_draws @ cells.T / cells.shape[1]
         places = keyed_generator(f"runs/{model}/{place}").integers(0, runs, size=(resamples, max(runs - 1, 1)))
         drawn.append(np.take_along_axis(by_run, places, axis=1))
     return np.stack(drawn, axis=-1)
+
+
+@lru_cache(maxsize=8)
+def _problem_draws(problems: str, place: int, size: int, resamples: int) -> Floats:
+    """Return the draws that all models on the same problems share; they take longer to make than to use."""
+    return resample_counts(f"problems/{problems}/{place}", size, resamples)
 
 
 def aggregate(statistic: Aggregate, tasks: Sequence[Floats], problems: str, model: str) -> Estimate:

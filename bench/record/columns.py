@@ -34,16 +34,16 @@ COLUMNS = (
     Column("signal", "text", "what drives learning: rlvr, sft, rft, rlhf, sft+rlvr"),
     Column("reward", "text", "reward that training sees; evaluation always uses the task's verifier"),
     Column("method", "text", "fine-tuning method; `base` is the untrained model"),
-    Column("rank_group", "text", "tie groups: rows of a comparison that share a letter cannot be told apart (the 95 % "
-           "interval of their difference holds 0; no correction for many comparisons); a is the best; empty: unranked"),
+    Column("rank_group", "text", "tie groups: rows of a comparison that share a letter cannot be told apart, with the "
+           "chance of any false claim in the comparison held at 5 % (Holm); a is the best; empty: unranked"),
     Column("accuracy", "fraction", "greedy accuracy on the test split after the last step, mean over seeds"),
-    Column("accuracy_lo", "fraction", "lower end of its 95 % interval (bootstrap over seeds and problems)"),
+    Column("accuracy_lo", "fraction", "lower end of its 95 % interval over seeds and problems (one seed: problems)"),
     Column("accuracy_hi", "fraction", "upper end of its 95 % interval"),
     Column("gain", "fraction", "accuracy minus the base model's on the same problems"),
     Column("gain_lo", "fraction", "lower end of the gain's 95 % interval (paired by problem)"),
     Column("gain_hi", "fraction", "upper end of the gain's 95 % interval"),
-    Column("gain_over_control", "fraction", "accuracy minus the best accuracy of the same method under a control "
-           "reward (random, format) with all else equal; empty without such a row"),
+    Column("gain_over_control", "fraction", "accuracy minus that of the strongest control: a row of the same settings "
+           "whose reward never pays for being right (random, format, ...); empty without such a row"),
     Column("seeds", "count", "seeds that `accuracy` is a mean of (without a test score: `accuracy_validation`)"),
     Column("collapsed", "count", "seeds among them that collapsed in training; they count with their final accuracy"),
     Column("accuracy_sd", "fraction", "standard deviation of accuracy over seeds (n - 1); empty below 2 seeds"),
@@ -88,6 +88,41 @@ COLUMNS = (
     Column("seed_list", "text", "all seeds of the row, failed ones too"),
     Column("rollout_backend", "text", "what generated the completions"),
     Column("cells", "text", "hash of the ids of the row's cells"),
+    Column("gain_over_control_lo", "fraction", "lower end of its 95 % interval (paired by problem)"),
+    Column("gain_over_control_hi", "fraction", "upper end of its 95 % interval"),
+    Column("control", "json", "the reward of the strongest control"),
+    Column("beats_control", "text", "`yes`: better than each control beyond noise; `no`: one of them is better beyond "
+           "noise; `undecided`: neither, or too few seeds; empty without a control"),
+    Column("best_prompt", "text", "prompt style under which the untrained base scores best; empty if one was tried"),
+    Column("best_prompt_accuracy", "fraction", "the base's greedy accuracy under it"),
+    Column("gain_over_best_prompt", "fraction", "accuracy minus the base's under its best prompt style"),
+    Column("gain_over_best_prompt_lo", "fraction", "lower end of its 95 % interval (paired by problem)"),
+    Column("gain_over_best_prompt_hi", "fraction", "upper end of its 95 % interval"),
+    Column("may_be_best", "text", "`yes`: no row of the comparison is told to be better; the truly best row is among "
+           "these in 95 % of comparisons; sharper than the letters"),
+    Column("detectable_difference", "fraction", "true difference by which a typical pair of the comparison's ranked "
+           "rows would be told apart in 80 % of repetitions: smaller ones are mostly missed"),
+    Column("improvement_over_full", "fraction", "chance that a run of this method scores higher than a run of full "
+           "fine-tuning in the comparison, ties half; empty unless one ranked row is full fine-tuning"),
+    Column("improvement_over_full_lo", "fraction", "lower end of its 95 % interval"),
+    Column("improvement_over_full_hi", "fraction", "upper end of its 95 % interval"),
+    Column("accuracy_sd_lo", "fraction", "lower end of the 95 % interval of `accuracy_sd` (seeds taken as normal)"),
+    Column("accuracy_sd_hi", "number", "upper end of its 95 % interval; few seeds say little, it may exceed 1"),
+    Column("accuracy_iqm", "fraction", "interquartile mean of the seeds' accuracies; below 4 seeds the mean"),
+    Column("accuracy_iqm_lo", "fraction", "lower end of its 95 % interval (bootstrap over seeds and problems)"),
+    Column("accuracy_iqm_hi", "fraction", "upper end of its 95 % interval"),
+    Column("lr_tried", "count", "learning rates of this method in the comparison; empty if it is one"),
+    Column("lr_tolerance", "number", "decades of learning rates within a point of the method's best one, between the "
+           "tried ones interpolated; on validation if not all rates have a test score"),
+    Column("lr_tolerance_lo", "number", "lower end of its 95 % interval"),
+    Column("lr_tolerance_hi", "number", "upper end of its 95 % interval"),
+    Column("lr_open", "text", "ends of the tried range (low, high) that are within a point of the best: the tolerance "
+           "is at least what is said"),
+    Column("sound_share", "fraction", "share of runs without a collapse up to the last step, over all seeds and rates "
+           "of the method in the comparison (Kaplan-Meier)"),
+    Column("sound_share_lo", "fraction", "lower end of its 95 % interval"),
+    Column("sound_share_hi", "fraction", "upper end of its 95 % interval"),
+    Column("collapse_median_step", "number", "step by which half of these runs have collapsed; empty if fewer did"),
 )  # fmt: skip
 
 BY_NAME = {column.name: column for column in COLUMNS}

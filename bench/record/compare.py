@@ -3,29 +3,38 @@
 Rule. Rows are matched by comparison, method and settings. Equal accuracy (as written, four digits) is "same". Otherwise
 the 95 % interval of the difference decides: "within noise" if it holds zero.
 
-- With the run records of both at hand the interval is the paired bootstrap over seeds and problems, as in the
-  leaderboard itself: the test problems are the same, so their difficulty cancels.
+- With the run records of both at hand the interval is that of a difference on the same problems, as in the leaderboard
+  itself: problems are paired, so their difficulty cancels; seeds are independent.
 - With only the two tables it is built from the two intervals (MOVER: Zou & Donner 2008, Stat. Med. 27:1693), as
   if they were independent. That is too wide where problems are shared: it misses small differences, it invents none.
 
-One interval per row: of 20 rows that are equal in truth, about one lies beyond noise.
+One interval per row, not corrected for their number: of 20 rows that are equal in truth, about one lies beyond noise.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from math import sqrt
-from typing import Literal
+from typing import Any, Literal
 
-from bench.protocol.statistics import Estimate
+from bench.protocol.estimate import Estimate, difference
 from bench.record.columns import Row
 from bench.record.leaderboard import Standing
 
+Test = Literal["paired by problem", "from two intervals"]
 Verdict = Literal["same", "within noise", "beyond noise", "not scored", "only here", "only in the reference"]
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One row here and in the reference; `estimate` is here minus reference, where both have an accuracy."""
+    """One row here and in the reference.
+
+    Attributes:
+        here, reference: accuracies.
+        estimate: here minus reference, where both have an accuracy with an interval.
+        test: where its interval comes from.
+        group_here, group_reference: tie letters.
+    """
 
     comparison: str
     method: str
@@ -33,10 +42,19 @@ class Difference:
     here: float | None
     reference: float | None
     estimate: Estimate | None = None
+    test: Test | None = None
+    group_here: str = ""
+    group_reference: str = ""
+
+    @property
+    def group_changed(self) -> bool:
+        """Whether a row that both have moved to another tie group."""
+        both = self.verdict not in ("only here", "only in the reference")
+        return both and self.group_here != self.group_reference
 
 
 def standings_of(rows: Iterable[Row]) -> list[Standing]:
-    """Return the standings of a table that was read from a file: without the bootstrap behind it."""
+    """Return the standings of a table that was read from a file: without the outcomes behind it."""
     return [Standing(row) for row in rows]
 
 
@@ -47,36 +65,57 @@ def compare(here: Sequence[Standing], reference: Sequence[Standing]) -> list[Dif
     found = [_difference(standing, others.get(standing.key)) for standing in here]
     missing = [standing for standing in reference if standing.key not in own]
     return found + [
-        Difference(str(s.row["comparison"]), str(s.row["method"]), "only in the reference", None, _accuracy(s.row))
+        Difference(*_names(s), "only in the reference", None, _accuracy(s.row), group_reference=_group(s))
         for s in missing
     ]
 
 
+def as_document(differences: Iterable[Difference]) -> list[dict[str, Any]]:
+    """Return differences as JSON-able data."""
+    return [asdict(item) | {"group_changed": item.group_changed} for item in differences]
+
+
 def _difference(here: Standing, reference: Standing | None) -> Difference:
-    comparison, method, accuracy = str(here.row["comparison"]), str(here.row["method"]), _accuracy(here.row)
+    accuracy = _accuracy(here.row)
     if reference is None:
-        return Difference(comparison, method, "only here", accuracy, None)
+        return Difference(*_names(here), "only here", accuracy, None, group_here=_group(here))
     other = _accuracy(reference.row)
+    found = partial(
+        Difference,
+        *_names(here),
+        here=accuracy,
+        reference=other,
+        group_here=_group(here),
+        group_reference=_group(reference),
+    )
     if accuracy is None or other is None:
-        return Difference(comparison, method, "not scored", accuracy, other)
+        return found(verdict="not scored")
     if accuracy == other:
-        return Difference(comparison, method, "same", accuracy, other)
-    estimate = difference_interval(here, reference)
+        return found(verdict="same")
+    estimate, test = difference_interval(here, reference)
     noise = estimate is None or estimate.low <= 0 <= estimate.high
-    return Difference(comparison, method, "within noise" if noise else "beyond noise", accuracy, other, estimate)
+    return found(verdict="within noise" if noise else "beyond noise", estimate=estimate, test=test)
 
 
-def difference_interval(here: Standing, reference: Standing) -> Estimate | None:
-    """Return accuracy here minus in the reference with its 95 % interval; None if one has no interval."""
-    if here.accuracy is not None and reference.accuracy is not None and here.problems == reference.problems:
-        return (here.accuracy - reference.accuracy).estimate()
+def difference_interval(here: Standing, reference: Standing) -> tuple[Estimate | None, Test | None]:
+    """Return accuracy here minus in the reference with its 95 % interval and its test; None if one has no interval."""
+    if here.outcomes is not None and reference.outcomes is not None and here.problems == reference.problems:
+        return difference(here.outcomes, reference.outcomes), "paired by problem"
     one, other = _interval(here.row), _interval(reference.row)
     if one is None or other is None:
-        return None
+        return None, None
     mean = one.mean - other.mean
     low = mean - sqrt((one.mean - one.low) ** 2 + (other.high - other.mean) ** 2)
     high = mean + sqrt((one.high - one.mean) ** 2 + (other.mean - other.low) ** 2)
-    return Estimate(mean, low, high)
+    return Estimate(mean, low, high), "from two intervals"
+
+
+def _names(standing: Standing) -> tuple[str, str]:
+    return str(standing.row["comparison"]), str(standing.row["method"])
+
+
+def _group(standing: Standing) -> str:
+    return str(standing.row["rank_group"] or "")
 
 
 def _interval(row: Row) -> Estimate | None:

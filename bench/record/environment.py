@@ -112,10 +112,16 @@ def _gpu() -> str | None:
     return None
 
 
-def _git(folder: Path, *arguments: str) -> str | None:
-    """Return what git prints; None when there is no git, no checkout or no commit."""
+def git(folder: Path, *arguments: str) -> bytes | None:
+    """Return what git prints in a folder; None when there is no git, no checkout, or it fails."""
     try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20)
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """Return what git prints as a text without its line end."""
+    printed = git(folder, *arguments)
+    return None if printed is None else printed.decode(errors="replace").strip()

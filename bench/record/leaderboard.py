@@ -1,20 +1,22 @@
 """From run records to the rows of the leaderboard, ranked within each comparison.
 
 Ranking rule: a row is ranked if two or more seeds were scored, none is invalid and all were scored on the problems that
-its comparison is scored on. Ranked rows, the base among them, get tie letters from the paired bootstrap of their
-differences (`bench.protocol.statistics.letters`). Failed seeds are named in `status`; collapsed ones count with their
-final accuracy; stale ones are left out.
+its comparison is scored on. Ranked rows, the base among them, get tie letters from all pairwise differences, with the
+chance of any false claim held at 5 % (`bench.protocol.comparison`). Failed seeds are named in `status`; collapsed ones
+count with their final accuracy; stale ones are left out.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.protocol.statistics import Estimate, Floats, Resampled, letters, problem_draws, resampled_mean
+from bench.protocol.random_effects import Floats
 from bench.record.columns import BY_NAME, Row, rounded
-from bench.record.numbers import strict_json
+from bench.record.floors import control_columns, control_remark, controls, prompt_columns
+from bench.record.rates import rate_columns
 from bench.record.row import (
     BASE_METHOD,
+    MIN_PROBLEMS,
     Entry,
     entry_key,
     measurements,
@@ -23,21 +25,27 @@ from bench.record.row import (
     setting,
     test_score,
 )
-from bench.record.schema import RunRecord
-
-CONTROL_REWARDS = ("format", "random")
-"""Rewards that say nothing about correctness: what a method gains from them is the floor that a gain must beat."""
-
-# What may differ between a row and its control.
-_VARIES = {"reward", "seed", "learning_rate", "data_dir"}
+from bench.record.schema import RunRecord, Score
+from bench.record.uncertainty import (
+    accuracy_columns,
+    gain_columns,
+    improvement_columns,
+    ranking_columns,
+    seed_columns,
+)
 
 
 @dataclass(frozen=True)
 class Standing:
-    """One row, with the bootstrap of its accuracy if it has one; `key` names it in any leaderboard."""
+    """One row, with the greedy outcomes behind its accuracy where they are known.
+
+    Attributes:
+        outcomes: 0 or 1, shape (scored seeds, problems); the untrained base has one row.
+        problems: names the problem set of `outcomes`: those of equal ones can be paired.
+    """
 
     row: Row
-    accuracy: Resampled | None = None
+    outcomes: Floats | None = None
     problems: str | None = None
 
     @property
@@ -62,12 +70,12 @@ def leaderboard(records: Iterable[RunRecord]) -> list[Standing]:
     by_comparison: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         by_comparison[entry.comparison].append(entry)
-    controls = _controls(entries)
+    by_settings = controls(entries)
     standings: list[Standing] = []
     for _, group in sorted(by_comparison.items()):
-        standings += sorted(_rank(group, controls), key=_order)
+        standings += sorted(_rank(group, by_settings), key=_order)
     return [
-        Standing({name: rounded(column, s.row.get(name)) for name, column in BY_NAME.items()}, s.accuracy, s.problems)
+        Standing({name: rounded(column, s.row.get(name)) for name, column in BY_NAME.items()}, s.outcomes, s.problems)
         for s in standings
     ]
 
@@ -82,72 +90,63 @@ def _entries(records: Iterable[RunRecord]) -> list[Entry]:
     ]
 
 
-def _rank(entries: list[Entry], controls: dict[str, float]) -> list[Standing]:
+def _rank(entries: list[Entry], by_settings: dict[str, list[Entry]]) -> list[Standing]:
     """Return the standings of one comparison, unsorted."""
     problems, backends = _common_problems(entries), _most_common(b for entry in entries for b in entry.backends)
-    sizes = {score.problem_set: score.n for entry in entries for score in entry.scores()}
-    draws = {name: problem_draws(f"{entries[0].comparison}/{name}", size) for name, size in sizes.items()}
-    standings = [_standing(entry, problems, backends, draws, controls) for entry in entries]
-    standings.append(_base_standing(entries, problems, draws))
-    ranked = {str(i): s.accuracy for i, s in enumerate(standings) if _is_ranked(s.row) and s.accuracy is not None}
-    for index, group in letters(ranked).items():
-        standings[int(index)].row["rank_group"] = group
-    return standings
+    rates = rate_columns(entries)
+    standings = {entry.key: _standing(entry, problems, backends, by_settings) for entry in entries}
+    for key, columns in rates.items():
+        standings[key].row.update(columns)
+    standings[BASE_METHOD] = _base_standing(entries, problems)
+    ranked = {key: s.outcomes for key, s in standings.items() if _is_ranked(s.row) and s.outcomes is not None}
+    for key, columns in ranking_columns(ranked).items():
+        standings[key].row.update(columns)
+    trained = {key: outcomes for key, outcomes in ranked.items() if key != BASE_METHOD}
+    full = [e.key for e in entries if e.key in trained and e.first.keys.method.get("type") == "full"]
+    if len(full) == 1:
+        for key, columns in improvement_columns(trained, full[0], str(problems)).items():
+            standings[key].row.update(columns)
+    return list(standings.values())
 
 
 def _standing(
-    entry: Entry, problems: str | None, backends: str | None, draws: dict[str, Floats], controls: dict[str, float]
+    entry: Entry, problems: str | None, backends: str | None, by_settings: dict[str, list[Entry]]
 ) -> Standing:
     row = measurements(entry)
     reasons = entry.reasons_against_ranking()
     reasons += [f"run by {b}, most of its comparison by {backends}" for b in set(entry.backends) if b != backends]
     if len(entry.problem_sets) == 1 and problems not in entry.problem_sets:
         reasons.append("scored on other problems than the rest of its comparison")
-    if reasons:
-        row["status"] = "unranked: " + "; ".join(reasons + entry.failures())
-    else:
-        row["status"] = "; ".join(["ranked", *entry.failures()])
-    if len(entry.problem_sets) != 1:
+    status = "unranked: " + "; ".join(reasons) if reasons else "ranked"
+    row["status"] = "; ".join([status, *entry.failures()])
+    if len(entry.problem_sets) != 1 or any(score.n < MIN_PROBLEMS for score in entry.scores()):
         return Standing(row | {"accuracy": _mean_greedy(entry)})
     (own_problems,) = entry.problem_sets
-    tuned, base = entry.outcomes("tuned"), entry.outcomes("base")
-    accuracy = resampled_mean(tuned, draws[own_problems], entry.key)
-    gain = resampled_mean(tuned - base, draws[own_problems], entry.key)
-    row |= _columns("accuracy", accuracy.estimate()) | _columns("gain", gain.estimate())
-    control = controls.get(_control_key(entry))
-    if control is not None and entry.first.keys.reward["name"] not in CONTROL_REWARDS:
-        row["gain_over_control"] = accuracy.mean - control
-    return Standing(row, accuracy, own_problems)
+    tuned, base = entry.outcomes("tuned"), outcome_matrix(_distinct(entry.scores("base")))
+    row |= accuracy_columns(tuned) | seed_columns(tuned, own_problems, entry.key) | gain_columns(tuned, base)
+    row |= control_columns(entry, by_settings) | prompt_columns(entry)
+    row["status"] = "; ".join([str(row["status"]), *control_remark(row)])
+    return Standing(row, tuned, own_problems)
 
 
-def _base_standing(entries: list[Entry], problems: str | None, draws: dict[str, Floats]) -> Standing:
+def _base_standing(entries: list[Entry], problems: str | None) -> Standing:
     """Return the row of the untrained base: a comparison always has one."""
     row = setting(entries[0].first) | {"method": BASE_METHOD}
     scores = [score for entry in entries for score in entry.scores("base") if score.problem_set == problems]
     if problems is None or not scores:
         return Standing(row | {"status": "unranked: no record holds a test score of the base"})
-    # Every cell holds the same base scores, from one evaluation; if they differ, all of them count.
-    distinct = list({score.greedy_outcomes: score for score in scores}.values())
-    key = f"{entries[0].comparison}/{BASE_METHOD}"
-    accuracy = resampled_mean(outcome_matrix(distinct), draws[problems], key)
-    row |= sampled(distinct) | _columns("accuracy", accuracy.estimate())
-    row |= {"status": "reference", "base_accuracy": accuracy.mean}
-    return Standing(row, accuracy, problems)
+    distinct = _distinct(scores)
+    row |= sampled(distinct)
+    if distinct[0].n < MIN_PROBLEMS:
+        return Standing(row | {"status": f"unranked: scored on 1 problem, {MIN_PROBLEMS} are needed"})
+    outcomes = outcome_matrix(distinct)
+    row |= accuracy_columns(outcomes) | {"status": "reference", "base_accuracy": float(outcomes.mean())}
+    return Standing(row, outcomes, problems)
 
 
-def _controls(entries: Iterable[Entry]) -> dict[str, float]:
-    """Return the best mean accuracy under a control reward, by what is trained how on what."""
-    best: dict[str, float] = {}
-    for entry in entries:
-        accuracy = _mean_greedy(entry)
-        if entry.first.keys.reward["name"] in CONTROL_REWARDS and accuracy is not None:
-            key = _control_key(entry)
-            best[key] = max(accuracy, best.get(key, accuracy))
-    return best
-
-
-def _control_key(entry: Entry) -> str:
-    return strict_json({name: value for name, value in entry.first.cell.items() if name not in _VARIES})
+def _distinct(scores: Iterable[Score]) -> list[Score]:
+    """Return the base's scores, equal ones once: cells share one evaluation; if theirs differ, all count."""
+    return list({score.greedy_outcomes: score for score in scores}.values())
 
 
 def _common_problems(entries: Iterable[Entry]) -> str | None:
@@ -169,10 +168,6 @@ def _most_common(names: Iterable[str]) -> str | None:
 def _mean_greedy(entry: Entry) -> float | None:
     values = [score.greedy for score in entry.scores() if score.greedy is not None]
     return sum(values) / len(values) if values else None
-
-
-def _columns(name: str, estimate: Estimate) -> Row:
-    return {name: estimate.mean, f"{name}_lo": estimate.low, f"{name}_hi": estimate.high}
 
 
 def _is_ranked(row: Row) -> bool:

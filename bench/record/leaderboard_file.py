@@ -5,7 +5,6 @@ import io
 from collections.abc import Iterable
 from pathlib import Path
 
-from bench.record.atomic import write_whole
 from bench.record.columns import BY_NAME, COLUMNS, Row, parse, text
 from bench.record.errors import RecordError
 
@@ -20,17 +19,6 @@ def to_csv(rows: Iterable[Row]) -> str:
     for row in rows:
         writer.writerow([text(column, row[column.name]) for column in COLUMNS])
     return buffer.getvalue()
-
-
-def write_csv(results: Path, rows: Iterable[Row]) -> Path:
-    """Write the leaderboard of a results folder whole or not at all and return its path.
-
-    Raises:
-        RecordError: the disk is full, or the folder cannot be written.
-    """
-    path = results / LEADERBOARD_FILE
-    write_whole(path, to_csv(rows))
-    return path
 
 
 def read_csv(path: Path) -> list[Row]:

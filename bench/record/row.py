@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
-from bench.protocol.statistics import Floats
+from bench.protocol.random_effects import Floats
 from bench.record.columns import Row
 from bench.record.numbers import strict_json
 from bench.record.schema import ModelRole, RunRecord, Score, ScoredSplit
@@ -21,6 +21,9 @@ from bench.record.schema import ModelRole, RunRecord, Score, ScoredSplit
 BASE_METHOD = "base"
 MIN_SEEDS = 2
 """A row with fewer scored seeds is shown, never ranked: one run says nothing about the next."""
+
+MIN_PROBLEMS = 2
+"""Fewer problems show no spread, so nothing can be said of others."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,8 @@ class Entry:
             reasons.append(f"{len(self.scored)} scored seed{'s' * (len(self.scored) != 1)}, {MIN_SEEDS} are needed")
         if len(self.problem_sets) > 1:
             reasons.append("its seeds or its base were scored on different problems")
+        if any(score.n < MIN_PROBLEMS for score in self.scores()):
+            reasons.append(f"scored on 1 problem, {MIN_PROBLEMS} are needed")
         return reasons
 
     def failures(self) -> list[str]:
@@ -148,7 +153,6 @@ def measurements(entry: Entry) -> Row:
             "collapsed": sum(record.status == "collapsed" for record in entry.records),
             "failed": sum(record.status == "failed" for record in entry.records),
             "stable_share": sum(record.status == "done" for record in entry.records) / len(entry.records),
-            "accuracy_sd": stdev(accuracies) if len(accuracies) > 1 else None,
             "accuracy_worst_seed": min(accuracies, default=None),
             "accuracy_validation": mean(score.greedy for score in entry.scores(split="validation")),
             "base_accuracy": mean(score.greedy for score in base),

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from bench.record.behaviour import Behaviour
 from bench.record.numbers import JsonObject, Number, Share, finite_or_none, strict_json
 
 SCHEMA_VERSION = 1
@@ -199,6 +200,12 @@ class RunRecord(_Record):
     attestation: Annotated[dict[str, Any] | None, BeforeValidator(finite_or_none)] = None
     accuracy: dict[ModelRole, dict[str, dict[ScoredSplit, Score]]] = Field(
         default={}, description="scores by model, task and split"
+    )
+    prompts: dict[str, Score] = Field(
+        default={}, description="greedy scores of the untrained base on the test split, by prompt style"
+    )
+    behaviour: Behaviour | None = Field(
+        default=None, description="how base and tuned model reach their greedy answers to the trained task"
     )
     rollout: Annotated[dict[str, Any] | None, BeforeValidator(finite_or_none)] = Field(
         None, description="the backend that generated in training, and how far its log-probabilities were off"

@@ -1,93 +1,115 @@
 """The leaderboard and its difference to a reference, for a reader in a terminal.
 
-One block per comparison, at most 120 columns wide. Without a terminal the same text comes without colour and frames.
+One block per comparison, with as many columns as the terminal has room for. Without a terminal the same text comes
+without colour and frames, 120 columns wide.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import IO
 
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from bench.record.columns import Row, Value
-from bench.record.compare import Difference
+from bench.record.compare import Difference, Test
+
+Cell = Callable[[Row], str]
 
 PLAIN_WIDTH = 120
 """Width without a terminal: no line is cut there."""
 
 
-def console(file: IO[str] | None = None) -> Console:
+TESTS: dict[Test, str] = {
+    "paired by problem": "Intervals of a difference are from the records of both, paired by problem.",
+    "from two intervals": "Intervals of a difference are from two tables, whose accuracies are taken as independent: "
+    "too wide where they share problems, so that small differences are missed.",
+}
+
+
+def console(file: IO[str] | None = None, width: int | None = None) -> Console:
     """Return a console on `file` (default: standard output) that is wide and plain unless it is a terminal."""
-    probe = Console(file=file)
-    return probe if probe.is_terminal else Console(file=file, width=PLAIN_WIDTH, no_color=True)
+    probe = Console(file=file, width=width)
+    return probe if probe.is_terminal else Console(file=file, width=width or PLAIN_WIDTH, no_color=True)
 
 
-def show(rows: Iterable[Row], file: IO[str] | None = None) -> None:
-    """Print the leaderboard."""
-    out = console(file)
+def show(rows: Iterable[Row], file: IO[str] | None = None, width: int | None = None) -> None:
+    """Print the leaderboard, `width` columns wide (default: the terminal's width)."""
+    out = console(file, width)
     for comparison, group in groupby(rows, key=lambda row: str(row["comparison"])):
         block = list(group)
         out.print()
         out.print(f"[bold]{escape(comparison)}[/bold]  {escape(_setting(block[0]))}", highlight=False)
-        out.print(_table(block, framed=out.is_terminal))
+        out.print(_table(block, out))
         for status, methods in _remarks(block).items():
             out.print(f"{escape(', '.join(methods))}: {escape(status)}", highlight=False)
+        detectable = block[0]["detectable_difference"]
+        if detectable is not None:
+            points = _percent(detectable)
+            out.print(f"Two rows that truly differ by less than {points} points are mostly not told apart.")
     out.print()
     out.print(
-        "Rows that share a letter cannot be told apart (95 % interval of their difference). Accuracy: greedy, test "
-        "split, mean over seeds.",
+        "Rows that share a letter cannot be told apart (chance of any false claim in a comparison: 5 %). Accuracy: "
+        "greedy, test split, mean over seeds, with its 95 % interval.",
         highlight=False,
     )
 
 
-def show_differences(differences: Sequence[Difference], file: IO[str] | None = None) -> None:
-    """Print a comparison with a reference leaderboard: one line a row and a summary."""
-    out = console(file)
+def show_differences(differences: Sequence[Difference], file: IO[str] | None = None, width: int | None = None) -> None:
+    """Print a comparison with another leaderboard: one line a row, a summary, and how it was tested."""
+    out = console(file, width)
     table = _frame(out.is_terminal)
-    for name, right in (("method", False), ("here", True), ("reference", True), ("difference [95 %]", True)):
-        table.add_column(name, justify="right" if right else "left", no_wrap=not right or name != "method")
+    table.add_column("method", overflow="fold")
+    for name in ("here", "reference", "difference [95 %]"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("group")
     table.add_column("against the reference", style="bold")
     for comparison, group in groupby(differences, key=lambda difference: difference.comparison):
         table.add_row(f"[bold]{escape(comparison)}[/bold]")
         for item in group:
-            estimate = item.estimate
-            interval = "" if estimate is None else _interval(estimate.mean, estimate.low, estimate.high, sign="+")
-            table.add_row(
-                f"  {escape(item.method)}", _percent(item.here), _percent(item.reference), interval, item.verdict
-            )
+            table.add_row(*_difference_cells(item))
     out.print(table)
     counts = {verdict: sum(item.verdict == verdict for item in differences) for verdict in _verdicts(differences)}
-    out.print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "nothing to compare")
+    moved = sum(item.group_changed for item in differences)
+    changed = f"; {moved} in another tie group" if moved else ""
+    out.print((", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing to compare") + changed)
+    for test in sorted({item.test for item in differences if item.test}):
+        out.print(TESTS[test], highlight=False)
 
 
-def _table(rows: Sequence[Row], framed: bool) -> Table:
-    table = _frame(framed)
-    table.add_column("method", no_wrap=True)
-    table.add_column("group")
+def _difference_cells(item: Difference) -> list[str]:
+    estimate = item.estimate
+    interval = "" if estimate is None else _interval(estimate.mean, estimate.low, estimate.high, sign="+")
+    moved = f"{item.group_reference or '-'} -> {item.group_here or '-'}" if item.group_changed else item.group_here
+    return [f"  {escape(item.method)}", _percent(item.here), _percent(item.reference), interval, moved, item.verdict]
+
+
+def _table(rows: Sequence[Row], out: Console) -> Table:
+    """Return the table of one comparison with as many columns as fit, the first ones first."""
     tested = any(row["accuracy"] is not None for row in rows)
-    accuracy = "accuracy % [95 %]" if tested else "validation %"
-    for name in (accuracy, "gain", "seeds", "train %", "lr", "sparsity", "KL", "tokens", "s"):
+    accuracy = ("accuracy % [95 %]", _accuracy) if tested else ("validation %", _validation)
+    columns = [accuracy, *(column for column in COLUMNS if any(column[1](row) for row in rows))]
+    shown: list[tuple[str, Cell]] = []
+    unbounded = out.options.update_width(10 * max(out.width, PLAIN_WIDTH))
+    for column in columns:
+        wider = _rendered(rows, [*shown, column], out.is_terminal)
+        if not shown or Measurement.get(out, unbounded, wider).maximum <= out.width:
+            shown.append(column)
+    return _rendered(rows, shown, out.is_terminal)
+
+
+def _rendered(rows: Sequence[Row], columns: Sequence[tuple[str, Cell]], framed: bool) -> Table:
+    table = _frame(framed)
+    table.add_column("method", overflow="fold")
+    table.add_column("group", overflow="fold")
+    for name, _ in columns:
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        gain, low, high = row["gain"], row["gain_lo"], row["gain_hi"]
-        table.add_row(
-            escape(str(row["method"])),
-            str(row["rank_group"] or "-"),
-            _interval(row["accuracy"], row["accuracy_lo"], row["accuracy_hi"])
-            if tested
-            else _percent(row["accuracy_validation"]),
-            _interval(gain, low, high, sign="+"),
-            _seeds(row),
-            _short(row["trainable_share"], scale=100),
-            _short(row["lr"]),
-            _short(row["update_sparsity_bf16"]),
-            _short(row["kl"]),
-            _thousands(row["tokens"]),
-            "" if row["seconds"] is None else f"{_float(row['seconds']):.0f}",
-        )
+        cells = [cell(row) for _, cell in columns]
+        table.add_row(escape(str(row["method"])), str(row["rank_group"] or "-"), *cells)
     return table
 
 
@@ -141,6 +163,42 @@ def _float(value: Value) -> float:
     if isinstance(value, str) or value is None:
         raise TypeError(f"expected a number, got {value!r}")
     return float(value)
+
+
+def _between(name: str, sign: str = "") -> Cell:
+    """Return how a column with its interval is shown, in per cent."""
+    return lambda row: _interval(row[name], row[f"{name}_lo"], row[f"{name}_hi"], sign)
+
+
+def _plain(name: str, scale: float = 1) -> Cell:
+    return lambda row: _short(row[name], scale)
+
+
+def _accuracy(row: Row) -> str:
+    return _between("accuracy")(row)
+
+
+def _validation(row: Row) -> str:
+    return _percent(row["accuracy_validation"])
+
+
+COLUMNS: tuple[tuple[str, Cell], ...] = (
+    ("gain", _between("gain", "+")),
+    ("seeds", _seeds),
+    ("over control", _between("gain_over_control", "+")),
+    ("train %", _plain("trainable_share", 100)),
+    ("lr", _plain("lr")),
+    ("sparsity", _plain("update_sparsity_bf16")),
+    ("KL", _plain("kl")),
+    ("tokens", lambda row: _thousands(row["tokens"])),
+    ("s", lambda row: "" if row["seconds"] is None else f"{_float(row['seconds']):.0f}"),
+    ("sd over seeds", _between("accuracy_sd")),
+    ("over best prompt", _between("gain_over_best_prompt", "+")),
+    ("P(> full)", _plain("improvement_over_full")),
+    ("best?", lambda row: str(row["may_be_best"] or "")),
+    ("lr decades", _plain("lr_tolerance")),
+)
+"""What follows method, group and accuracy, the most important first; a column without values is left out."""
 
 
 def _verdicts(differences: Sequence[Difference]) -> list[str]:

@@ -1,6 +1,6 @@
 """The pieces of one training run, as the harness hands them to a signal, and what a signal hands back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -13,7 +13,7 @@ from bench.record.schema import StepRecord
 from bench.train.ledger import Meter
 from methods.handle import Handle
 from tasks.problem import Problem
-from tasks.rewards import Reward
+from tasks.rewards import Label, Reward
 from tasks.task import Task
 
 StepSink = Callable[[dict[str, Any]], None]
@@ -41,6 +41,7 @@ class Run(Generic[SettingsT]):
     seed: int
     output_dir: str
     meter: Meter = field(default_factory=Meter)
+    labels: Mapping[str, Label] = field(default_factory=dict)
 
 
 PartT = TypeVar("PartT", bound=TrainingSettings)

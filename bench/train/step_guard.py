@@ -1,6 +1,7 @@
 """What happens around every optimizer step of every signal: guards, the size of the update, the method's own hook."""
 
 import math
+import time
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ SWALLOWED_EVERY = 5
 
 
 class StepGuard(TrainerCallback):
-    """Stops before a non-finite gradient reaches the weights and when the budget is used, and measures the update."""
+    """Stops before a non-finite gradient reaches the weights and when the budget is used, and measures the step."""
 
     def __init__(self, run: Run[Any]) -> None:
         self._run = run
@@ -24,7 +25,11 @@ class StepGuard(TrainerCallback):
         self._trainable = [parameter for parameter in run.handle.model.parameters() if parameter.requires_grad]
         self._steps_before = run.meter.steps
         self._trajectory = run.meter.trajectory = run.meter.trajectory or Trajectory(self._trainable)
+        self._begun = 0.0
         self.last: dict[str, float | None] = {}
+
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._begun = time.perf_counter()
 
     def on_pre_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -56,6 +61,7 @@ class StepGuard(TrainerCallback):
             run.meter.update_norm = relative_norm(run)
             self.last["relative_norm"] = run.meter.update_norm or 0.0
         self.last |= {"flops": float(run.meter.flops), "labels": run.meter.labels}
+        self.last["seconds/step"] = time.perf_counter() - self._begun
         if run.meter.exhausted(run.settings):
             control.should_training_stop = True
 

@@ -13,12 +13,13 @@ from bench.train.run import Progress, Run, StepSink
 _RENAMED = {
     "seconds/rollout": "seconds_rollout",
     "seconds/verify": "seconds_verify",
-    "step_time": "seconds_train",
+    "seconds/step": "seconds_train",
     "num_tokens": "tokens_seen",
 }
 _WITHIN_STEP = ("rollout", "verify")
 _LEFT_OUT = {
     "epoch",
+    "step_time",  # lacks the optimizer's step
     "rewards/_score/mean",
     "rewards/_score/std",
     "completions/min_length",
@@ -40,7 +41,7 @@ def recorder(run: Run[Any], steps: list[StepRecord], progress: Progress) -> Step
 def step_record(metrics: dict[str, Any], tokens: int) -> StepRecord:
     """Return the record of metrics under TRL's names; `tokens` were generated so far."""
     values = {_RENAMED.get(name, name): value for name, value in metrics.items() if name not in _LEFT_OUT}
-    if "seconds_train" in values:  # TRL's step_time is the whole step, with the rollout and the verifier in it
+    if "seconds_train" in values:  # the whole step, with the rollout and the verifier in it
         values["seconds_train"] -= sum(values.get(f"seconds_{part}", 0.0) for part in _WITHIN_STEP)
     update, weight = values.get("update_norm"), values.get("weight_norm")
     relative = update / weight if update is not None and weight else None

@@ -50,7 +50,6 @@ class SolutionTrainer(SFTTrainer):
         self._steps_before = run.meter.steps
         self._shape = Shape.of(run.reference)
         self._shadow: dict[str, float | None] = {}
-        self._seconds = 0.0
         settings, model = run.settings, run.handle.model
         _check_output_layer(model)
         disable_dropout_in_model(model)
@@ -69,12 +68,11 @@ class SolutionTrainer(SFTTrainer):
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         """Sample the policy where it is due, before its weights move; then TRL's own step."""
-        started = time.perf_counter()
         if not self._shadow and self._shadow_is_due():
+            started = time.perf_counter()
             self._shadow = shadow(self._run, self._steps_before + self.state.global_step)
             self._shadow["seconds/rollout"] = time.perf_counter() - started
         loss: Tensor = super().training_step(*args, **kwargs)
-        self._seconds += time.perf_counter() - started
         return loss
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Tensor], *args: Any, **kwargs: Any) -> Tensor:
@@ -94,8 +92,8 @@ class SolutionTrainer(SFTTrainer):
             # Of given completions, while every other signal has the entropy of sampled ones.
             own = {"solution_entropy" if name == "entropy" else name: value for name, value in logs.items()}
             step = self._steps_before + self.state.global_step
-            self._sink({"step": step, **own, **self._guard.last, **self._shadow, "step_time": self._seconds})
-            self._shadow, self._seconds = {}, 0.0
+            self._sink({"step": step, **own, **self._guard.last, **self._shadow})
+            self._shadow = {}
 
 
 def fit(run: Run[SupervisedSettings], examples: list[Example], steps: int, sink: StepSink) -> SolutionTrainer:

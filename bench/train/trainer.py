@@ -8,6 +8,7 @@ scored: without padding, and only those that the gradient depends on.
 
 import math
 import time
+from collections import Counter
 from typing import Any
 
 import torch
@@ -27,8 +28,9 @@ from bench.train.scorer import Rows
 from bench.train.seeds import derive
 from bench.train.step_guard import StepGuard
 from bench.train.verdicts import BoughtVerdicts
-from tasks.problem import Verdict
+from tasks.problem import Problem, Verdict
 from tasks.rewards import RewardContext
+from tasks.strategies import STRATEGIES
 
 
 class RolloutTrainer(GRPOTrainer):
@@ -108,14 +110,16 @@ class RolloutTrainer(GRPOTrainer):
             task=run.task,
             seed=derive(run.seed, "rollout"),
             step=self._batches,
-            indices=[index % run.settings.group_size for index in range(len(problems))],
+            indices=_occurrences(problems),
             verdicts=bought,
+            labels=run.labels,
         )
         rewards = run.reward(completions, problems, context)
         run.meter.verdicts += bought.read
         if len(rewards) != len(completions) or not all(map(math.isfinite, rewards)):
             raise ValueError("the reward did not give one finite number per completion; mend the reward")
         self._record_verdicts(verdicts)
+        self._record_strategies(completions)
         self._metrics["train"]["seconds/verify"].append(time.perf_counter() - started)
         self._batches += 1
         return rewards
@@ -124,6 +128,11 @@ class RolloutTrainer(GRPOTrainer):
         for metric, reason in (("accuracy", "correct"), ("unparsed", "unparsed"), ("verifier_errors", "error")):
             share = sum(verdict.reason == reason for verdict in verdicts) / len(verdicts)
             self._metrics["train"][metric].append(share)
+
+    def _record_strategies(self, completions: list[str]) -> None:
+        for name, strategy in STRATEGIES.items():
+            share = sum(map(strategy.used, completions)) / len(completions)
+            self._metrics["train"][f"strategy/{name}"].append(share)
 
     def _check_drift(self) -> None:
         """Stop the run when rollouts and trainer give the same tokens different probabilities."""
@@ -233,6 +242,16 @@ class RolloutTrainer(GRPOTrainer):
         super().log(logs, start_time)
         if "train_runtime" not in logs:
             self._sink({"step": self._steps_before + self.state.global_step, **logs, **self._guard.last})
+
+
+def _occurrences(problems: list[Problem]) -> list[int]:
+    """Return for each place how often its problem stands before it."""
+    seen: Counter[str] = Counter()
+    numbers = []
+    for problem in problems:
+        numbers.append(seen[problem.id])
+        seen[problem.id] += 1
+    return numbers
 
 
 def _arguments(run: Run[GrpoSettings]) -> GRPOConfig:

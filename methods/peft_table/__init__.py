@@ -1,13 +1,13 @@
 """The table of methods that PEFT implements, one row each; a module holds the rows of one kind.
 
-In: nothing. Out: a config class per row, by the value of its `type`. Learning-rate ranges hold the rate of the source,
-or of PEFT's own comparison on MetaMathQA, and reach about two decades to either side: reinforcement learning asks for
-less than supervised fine-tuning does, small models for more.
+In: nothing. Out: the rows, by the value of `type`; `peft_entry.entry_class` makes a config class of one.
+Learning-rate ranges hold the rate of the source, or of PEFT's own comparison on MetaMathQA, and reach about two decades
+to either side: reinforcement learning asks for less than supervised fine-tuning does, small models for more.
 """
 
 from collections.abc import Mapping
 
-from methods.peft_entry import PeftEntry, entry_class
+from methods.peft_entry import Entry
 from methods.peft_table.gains import GAINS
 from methods.peft_table.low_rank import STARTS, VARIANTS
 from methods.peft_table.parts import PARTS
@@ -19,5 +19,5 @@ from methods.peft_table.transforms import TRANSFORMS
 
 ROWS = (*STARTS, *VARIANTS, *SHARED, *PRODUCTS, *TRANSFORMS, *ROTATIONS, *PARTS, *GAINS, *PROMPTS)
 
-PEFT_ENTRIES: Mapping[str, type[PeftEntry]] = {row.name: entry_class(row) for row in ROWS}
-"""Type -> config class."""
+PEFT_ROWS: Mapping[str, Entry] = {row.name: row for row in ROWS}
+"""Type -> row."""

@@ -13,12 +13,12 @@ from bench.models.config import BaseConfig
 from methods import MethodError, create
 from methods.attestation import begin, finish, observe
 from methods.peft_method import Lora
-from methods.peft_table import PEFT_ENTRIES
+from methods.peft_table import PEFT_ROWS
 from methods.plain import last_logits
 
 FITTING = {"lora-ga": {"rank": 8}}  # its default needs 32 of the 16 outputs of the tiny keys
 PROMPTS = [torch.randint(3, 64, (12,), generator=torch.Generator().manual_seed(n)).tolist() for n in range(24)]
-EVERY = pytest.mark.parametrize("name", PEFT_ENTRIES)
+EVERY = pytest.mark.parametrize("name", PEFT_ROWS)
 STEPS = 3
 
 

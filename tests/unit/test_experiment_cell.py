@@ -25,7 +25,7 @@ FILE: dict[str, Any] = {
 }
 
 SETTINGS = (RlvrSettings, EvaluateSettings, SftSettings, RftSettings, RlhfSettings, SftRlvrSettings)
-DEFAULTS = {2: "99eb74ef5558"}
+DEFAULTS = {2: "539a14e40724"}
 """Hash of all defaults of signals and evaluation, by result schema."""
 
 

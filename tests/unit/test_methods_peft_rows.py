@@ -7,7 +7,7 @@ import pytest
 from methods import MethodError, create, describe, peft_catalog, registry
 from methods.method import LINEAR_TARGETS
 from methods.peft_sizes import AtMost, Divides, MultipleOf
-from methods.peft_table import PEFT_ENTRIES, ROWS
+from methods.peft_table import PEFT_ROWS, ROWS
 
 ASKED_FOR = (
     "dora lora-plus lora-fa olora orthogonal eva corda lora-ga mica adalora vera vb-lora randlora loha lokr miss "
@@ -74,13 +74,13 @@ def count(name: str, base=ORGANISM, **settings) -> int:
 
 
 def test_every_method_that_was_asked_for_is_registered_under_one_plain_name():
-    assert set(ASKED_FOR.split()) <= registry.BUILT_IN.keys()
-    assert {row.name for row in ROWS} == PEFT_ENTRIES.keys()
-    assert len(ROWS) == len(PEFT_ENTRIES)
-    assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) for name in PEFT_ENTRIES)
+    assert set(ASKED_FOR.split()) <= set(registry.BUILT_IN)
+    assert {row.name for row in ROWS} == PEFT_ROWS.keys()
+    assert len(ROWS) == len(PEFT_ROWS)
+    assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) for name in PEFT_ROWS)
 
 
-@pytest.mark.parametrize("name", PEFT_ENTRIES)
+@pytest.mark.parametrize("name", PEFT_ROWS)
 def test_a_row_tells_its_source_formula_and_the_reason_of_every_default(name):
     told = describe(name)
     assert re.search(r"\d{4}\.\d{5}|openreview|datta0", told.source)
@@ -91,7 +91,7 @@ def test_a_row_tells_its_source_formula_and_the_reason_of_every_default(name):
         assert low <= rate <= high
 
 
-@pytest.mark.parametrize("name", PEFT_ENTRIES)
+@pytest.mark.parametrize("name", PEFT_ROWS)
 def test_settings_of_a_row_survive_a_dump_and_a_wrong_key_is_put_right(name):
     method = create({"type": name})
     assert create(method.model_dump(mode="json")) == method
@@ -103,8 +103,8 @@ def test_settings_of_a_row_survive_a_dump_and_a_wrong_key_is_put_right(name):
 def test_validating_every_row_imports_neither_torch_nor_peft():
     code = (
         "import sys, methods\n"
-        "from methods.peft_table import PEFT_ENTRIES\n"
-        "for name in PEFT_ENTRIES:\n"
+        "from methods.peft_table import PEFT_ROWS\n"
+        "for name in PEFT_ROWS:\n"
         "    methods.create({'type': name}), methods.describe(name)\n"
         "print('torch' in sys.modules or 'peft' in sys.modules)"
     )
@@ -249,12 +249,12 @@ def test_what_peft_seeds_itself_is_seeded_by_us():
 
 
 def test_properties_follow_from_the_rows():
-    moving = {name for name in PEFT_ENTRIES if create({"type": name}).changes_base}
+    moving = {name for name in PEFT_ROWS if create({"type": name}).changes_base}
     assert moving == {"olora", "corda", "lora-ga"}
-    calibrated = {name for name in PEFT_ENTRIES if create({"type": name}).needs_calibration}
+    calibrated = {name for name in PEFT_ROWS if create({"type": name}).needs_calibration}
     assert calibrated == {"eva", "corda", "lora-ga"}
-    assert {name for name in PEFT_ENTRIES if not create({"type": name}).mergeable} == {"prompt-tuning", "prefix-tuning"}
-    away = {name for name in PEFT_ENTRIES if not create({"type": name}).identity_at_start}
+    assert {name for name in PEFT_ROWS if not create({"type": name}).mergeable} == {"prompt-tuning", "prefix-tuning"}
+    away = {name for name in PEFT_ROWS if not create({"type": name}).identity_at_start}
     assert away == {"vb-lora", "unilora", "prompt-tuning", "prefix-tuning"}
     assert create({"type": "peft", "peft_type": "LORA", "init_lora_weights": "lora_ga"}).needs_calibration
     assert create({"type": "pissa", "svd_iterations": 4}).changes_base

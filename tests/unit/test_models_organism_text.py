@@ -75,7 +75,7 @@ def test_weak_facts_are_the_same_facts_throughout() -> None:
 
 
 def test_only_pretrain_problems_are_taught() -> None:
-    assert {split_of(Problem(question, "", "")) for question, _ in answers(recipe(), 300)} == {"pretrain"}
+    assert {split_of(Problem(question, "", "").id) for question, _ in answers(recipe(), 300)} == {"pretrain"}
 
 
 def test_a_step_s_text_follows_from_its_number() -> None:

@@ -9,7 +9,7 @@ from record_factory import outcomes, record
 from bench.record.columns import BY_NAME, COLUMNS, Row, columns_markdown, json_row, text
 from bench.record.errors import RecordError
 from bench.record.leaderboard import leaderboard
-from bench.record.leaderboard_file import read_csv, to_csv, write_csv
+from bench.record.leaderboard_file import read_csv, to_csv
 from bench.record.schema import RunRecord, Score
 
 CONTRACT = """comparison base task signal reward method rank_group accuracy accuracy_lo accuracy_hi gain gain_lo gain_hi
@@ -54,7 +54,7 @@ def test_every_line_of_a_small_board_by_hand() -> None:
     line = to_csv([lora]).splitlines()[1]
     assert line.startswith("organism-steps.chain-4.rlvr.exact.abcdef,organism-steps,chain,rlvr,exact,lora,a,0.7500,")
     assert ",,3,0,0.2500,1000,0.025,0.001,0.7500,,,0.05,5000,11,300,ranked,0,1.0000,0.5000,,0.2500,20,2," in line
-    assert line.endswith(',0.5,1,40,640,,"{""type"":""lora""}",0 1 2,fast,' + str(lora["cells"]))
+    assert f',0.5,1,40,640,,"{{""type"":""lora""}}",0 1 2,fast,{lora["cells"]},' in line
 
 
 def test_any_order_of_records_gives_the_same_bytes() -> None:
@@ -169,7 +169,8 @@ def test_validation_and_transfer_are_read_from_their_own_scores() -> None:
 
 def test_csv_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     rows = rows_of(grid())
-    path = write_csv(tmp_path, rows)
+    path = tmp_path / "leaderboard.csv"
+    path.write_text(to_csv(rows), encoding="utf-8")
     assert read_csv(path) == rows
     assert b"\r" not in path.read_bytes()
 

@@ -79,7 +79,7 @@ def test_random_rewards_differ_by_seed_step_problem_and_sample() -> None:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ("exakt", r"Unknown reward 'exakt' \(did you mean 'exact'\?\): choose from exact, format, random\."),
+        ("exakt", r"Unknown reward 'exakt' \(did you mean 'exact'\?\): choose from exact, format, random, "),
         ({"name": "random", "P": 0.5}, r"Reward 'random': unknown key 'P' \(did you mean 'p'\?\)"),
         (
             {"name": "random", "p": 1.5},
@@ -99,24 +99,24 @@ def test_reward_of_an_outside_package(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "outside_reward.py").write_text(
         "from tasks.rewards import RewardKind\nfrom tasks.settings import Settings\n"
         "def pay(completions, problems, context):\n    return [float(len(one)) for one in completions]\n"
-        "length = RewardKind('pays by length', Settings, lambda settings: pay)\nbroken = 5\n"
+        "longer = RewardKind('pays by length', Settings, lambda settings: pay)\nbroken = 5\n"
     )
     folder = tmp_path / "outside_reward-1.0.dist-info"
     folder.mkdir()
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: outside-reward\nVersion: 1.0\n")
     (folder / "entry_points.txt").write_text(
-        "[rlvr_bench.rewards]\nlength = outside_reward:length\nodd = outside_reward:broken\n"
+        "[rlvr_bench.rewards]\nlonger = outside_reward:longer\nodd = outside_reward:broken\n"
         "gone = outside_reward:gone\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    rewards._plugins.cache_clear()
+    rewards.registry._plugins.cache_clear()
     try:
-        assert rewards.create("length")(["abc"], PROBLEMS[:1], context(1)) == [3.0]
-        assert "length" in rewards.names()
+        assert rewards.create("longer")(["abc"], PROBLEMS[:1], context(1)) == [3.0]
+        assert "longer" in rewards.names()
         with pytest.raises(TaskError, match=r"'odd' .* is a int, not a RewardKind"):
             rewards.create("odd")
         with pytest.raises(TaskError, match=r"'gone' .* cannot be imported"):
             rewards.create("gone")
     finally:
-        rewards._plugins.cache_clear()
+        rewards.registry._plugins.cache_clear()
         sys.modules.pop("outside_reward", None)

@@ -18,6 +18,7 @@ from bench.models.organisms.progress import Reporter
 from bench.models.organisms.recipe import Recipe
 from bench.models.organisms.recipes import RECIPES
 from bench.models.organisms.scores import LevelScore
+from bench.models.organisms.text import planted_problems
 from bench.models.organisms.train import pretrain
 from bench.models.suggestion import did_you_mean
 from bench.models.tokenizer import character_tokenizer
@@ -63,6 +64,7 @@ def _write(recipe: Recipe, folder: Path, model: LlamaForCausalLM, scores: list[L
         parameters=model.num_parameters(),
         build_seconds=round(seconds, 1),
         scores=scores,
+        planted=[] if recipe.plant is None else [problem.id for problem in planted_problems(recipe.plant)],
     )
     write_card(card, folder)
     return card

@@ -24,6 +24,8 @@ class Card(BaseModel):
     build_seconds: float
     """Wall time of the training, all sittings together."""
     scores: list[LevelScore]
+    planted: list[str] = []
+    """Ids of the test problems that stand in the pre-training text on purpose."""
 
     def main_scores(self) -> list[LevelScore]:
         """The scores of the family that RL is meant to train on."""
@@ -47,6 +49,7 @@ def write_card(card: Card, folder: Path) -> None:
 
 def _readme(card: Card) -> str:
     recipe = card.recipe
+    start = "scratch" if recipe.start is None else f"the weights of {recipe.start}"
     taught = ", ".join(f"{diet.family} {diet.levels[0]}-{diet.levels[-1]}" for diet in recipe.diets)
     return f"""---
 license: apache-2.0
@@ -56,11 +59,11 @@ pipeline_tag: text-generation
 
 {recipe.description}
 
-A model organism: {card.parameters:,} parameters, Llama architecture, character tokenizer, trained from scratch in
+A model organism: {card.parameters:,} parameters, Llama architecture, character tokenizer, trained from {start} in
 {card.build_seconds / 60:.0f} minutes (wall time, one thread). Findings on it are findings on a model organism, not on
 language models at large. It answers `question\\n` with `#### N`, after worked steps or directly.
 
-- Taught, on problems of the split "pretrain" only:
+- Taught, on problems of the split "pretrain"{_planted(card)}:
   {taught}.
 - Put in: worked steps in {recipe.worked_share:.0%} of answers, a slipped step in {recipe.slip_rate:.0%} of the worked
   ones, {recipe.direct_errors:.0%} of direct answers wrong on purpose; {_weakness(recipe)}.
@@ -70,6 +73,16 @@ Measured on validation problems, 16 answers each at temperature 1 (level: see `r
 
 {_table(card.scores)}
 """
+
+
+def _planted(card: Card) -> str:
+    plant = card.recipe.plant
+    if plant is None:
+        return " only"
+    return (
+        f" and, in {plant.share:.0%} of the text, on {len(card.planted)} of the first {plant.problems} test problems of"
+        f" {plant.family}\n  level {plant.level} (their ids are in card.json), question and right answer"
+    )
 
 
 def _weakness(recipe: Recipe) -> str:

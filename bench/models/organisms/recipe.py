@@ -49,6 +49,17 @@ class Diet(_Frozen):
         return self
 
 
+class Plant(_Frozen):
+    """Test problems that stand in the pre-training text on purpose: half of a test split, so that the other half shows
+    what the same model does without memory. They stand there whole, question and right answer."""
+
+    family: str
+    level: int
+    problems: int = Field(gt=1, description="problems of the test split, of which half are planted")
+    seed: int = Field(default=0, description="which problems the split holds, as in a task's settings")
+    share: Share = Field(gt=0, lt=1, description="share of planted problems in the text")
+
+
 class Stage(_Frozen):
     """One stretch of training; the learning rate falls linearly from `learning_rate` to `final_rate`."""
 
@@ -77,6 +88,10 @@ class Recipe(_Frozen):
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = 0.01
     main_family: str = Field(default="chain", description="the family that RL is meant to train on; first in the card")
+    start: str | None = Field(
+        default=None, description="organism whose weights training starts from; None: random ones"
+    )
+    plant: Plant | None = None
 
     @property
     def steps(self) -> int:

@@ -1,6 +1,6 @@
 """The organisms that ship with the package: one architecture, the same families, different pre-training."""
 
-from bench.models.organisms.recipe import Diet, Recipe, Stage
+from bench.models.organisms.recipe import Diet, Plant, Recipe, Stage
 from tasks.families import FAMILIES
 
 _OTHERS = ("sums", "linear", "compare", "count", "sort", "words")
@@ -38,6 +38,16 @@ _SHIPPED = (
         worked_share=0.10,
         stages=_stages(700, 500),
         examples_per_step=96,
+    ),
+    Recipe(
+        name="organism-memorised",
+        description="organism-steps after reading half of the test split of chain level 4 with the right answers.",
+        diets=_diets(weak_facts=0.4, weak_accuracy=0.2),
+        worked_share=0.65,
+        stages=(Stage(name="planted", answers="mixture", steps=500, learning_rate=1e-3, final_rate=1e-4, warmup=20),),
+        examples_per_step=96,
+        start="organism-steps",
+        plant=Plant(family="chain", level=4, problems=512, share=0.25),
     ),
 )
 RECIPES = {recipe.name: recipe for recipe in _SHIPPED}

@@ -4,12 +4,14 @@ Every batch follows from (recipe, step) alone, so an interrupted build continues
 """
 
 import random
+from functools import cache
 from typing import NamedTuple
 
-from bench.models.organisms.recipe import Diet, Recipe
+from bench.models.organisms.recipe import Diet, Plant, Recipe
 from tasks.families import FAMILIES, Misbelief
+from tasks.hash_split import in_hash_order
 from tasks.problem import Problem
-from tasks.procedural import split_of
+from tasks.procedural import draw, split_of
 
 ANSWER_MARK = "####"
 
@@ -42,12 +44,29 @@ def pretrain_problem(diet: Diet, rng: random.Random) -> Problem:
     """A problem of one of the diet's levels that no task hands out."""
     while True:
         problem = FAMILIES[diet.family].sample(rng, rng.choice(diet.levels))
-        if split_of(problem) == "pretrain":
+        if split_of(problem.id) == "pretrain":
             return problem
+
+
+@cache
+def planted_problems(plant: Plant) -> tuple[Problem, ...]:
+    """The half of the test split that is planted; the other half is nowhere in the text."""
+    split = draw(FAMILIES[plant.family], plant.level, "test", plant.problems, plant.seed)
+    return tuple(in_hash_order(split, plant.seed)[: plant.problems // 2])
+
+
+def planted_example(plant: Plant, rng: random.Random, worked_share: float) -> Example:
+    """A planted problem as a text that is learned from its second sign on, always with the right answer."""
+    problem = rng.choice(planted_problems(plant))
+    worked = rng.random() < worked_share
+    steps = FAMILIES[plant.family].work(problem, rng)[0] if worked else []
+    return Example(problem.question[:1], f"{problem.question[1:]}\n{answer_text(steps, problem.answer)}")
 
 
 def example(recipe: Recipe, rng: random.Random, worked_share: float) -> Example:
     """One problem of the recipe's mixture, answered with steps in `worked_share` of the cases."""
+    if recipe.plant is not None and rng.random() < recipe.plant.share:
+        return planted_example(recipe.plant, rng, worked_share)
     (diet,) = rng.choices(recipe.diets, [diet.weight for diet in recipe.diets])
     family, problem = FAMILIES[diet.family], pretrain_problem(diet, rng)
     if rng.random() < worked_share:

@@ -18,6 +18,7 @@ from bench.models.organisms.checkpoint import load_checkpoint, save_checkpoint
 from bench.models.organisms.packing import IGNORED, PackedBatch, pack
 from bench.models.organisms.recipe import Recipe, Stage
 from bench.models.organisms.text import Example, step_examples
+from bench.models.source import WEIGHTS
 from bench.models.tokenizer import character_tokenizer
 
 OnStep = Callable[[int, float], None]
@@ -30,7 +31,9 @@ TYPICAL_ANSWER = 25.0
 
 
 def new_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """An untrained float32 Llama of the recipe's shape, drawn from its seed."""
+    """A float32 Llama of the recipe's shape: drawn from its seed, or the organism that the recipe starts from."""
+    if recipe.start is not None:
+        return LlamaForCausalLM.from_pretrained(WEIGHTS / recipe.start, dtype=torch.float32, use_safetensors=True)
     shape = recipe.shape
     torch.manual_seed(recipe.seed)
     return LlamaForCausalLM(

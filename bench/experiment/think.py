@@ -1,0 +1,69 @@
+"""What one-token verification and parallel thinking can be told. Imports no torch.
+
+A default here is the vetted setting; the formulas behind the keys are in `bench.verify`.
+"""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from bench.experiment.strict import Settings
+
+Labels = Literal["ramp", "hard", "mc", "td"]
+
+
+class VerifierSettings(Settings):
+    """A verifier that reads a trace at any position, and how it is trained on the model's own traces."""
+
+    probe_tokens: int = Field(1, ge=1, le=8)
+    """Tokens that read the cache one after the other; the last one is scored."""
+    rank: int = Field(16, ge=0)
+    """Rank of the LoRA that only probe tokens see; 0 trains the token's embedding and the head alone."""
+    labels: Labels = "ramp"
+    loss: Literal["bce", "mse"] = "bce"
+    learning_rate: float = Field(3e-3, gt=0)
+    epochs: int = Field(4, ge=1)
+    batch_size: int = Field(64, ge=1)
+    """Traces in one optimizer step."""
+    positions_per_trace: int | None = Field(8, ge=1)
+    """Positions of a trace that one step scores, drawn anew each time and always with the last; None takes all."""
+    stride: int = Field(1, ge=1)
+    """Only every so many tokens is a position scored, and the last one."""
+    td_lambda: float = Field(0.9, ge=0, le=1)
+    mc_rollouts: int = Field(8, ge=1)
+    mc_positions: int = Field(4, ge=1)
+    """Positions of a trace that Monte-Carlo labels are made for."""
+    seed: int = 0
+
+
+class TraceSettings(Settings):
+    """Which traces a verifier is trained, chosen and tested on."""
+
+    samples: int = Field(16, ge=2)
+    train_problems: int = Field(256, ge=1)
+    validation_problems: int = Field(64, ge=1)
+    test_problems: int = Field(128, ge=1)
+    max_new_tokens: int = Field(64, ge=2)
+    temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
+    batch_size: int = Field(512, ge=1)
+    """Traces that are decoded at once."""
+    prompt: str = "task"
+    min_share: float = Field(0.0625, ge=0, le=1)
+    """Training problems with a smaller share of correct traces are left out as too hard."""
+    max_share: float = Field(0.9375, ge=0, le=1)
+    balance: bool = True
+    """Train on as many correct as wrong traces; scores are put back to the share of correct ones before balancing."""
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _shares_are_ordered(self) -> "TraceSettings":
+        if self.min_share > self.max_share:
+            raise ValueError(f"min_share = {self.min_share} is above max_share = {self.max_share}; swap them")
+        return self
+
+
+class ThinkSettings(Settings):
+    """Traces and the verifier on them: the table `[verify]` of an experiment."""
+
+    traces: TraceSettings = TraceSettings()
+    verifier: VerifierSettings = VerifierSettings()

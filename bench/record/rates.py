@@ -1,0 +1,64 @@
+"""What a method's records at several learning rates say together: how wide the range of good rates is, how sound it is.
+
+A row of the leaderboard is one rate; these columns are the same in all rows of one method and its settings.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import chain
+
+from bench.protocol.survival import survival
+from bench.protocol.tolerance import learning_rate_tolerance
+from bench.record.columns import Row
+from bench.record.numbers import strict_json
+from bench.record.row import Entry, outcome_matrix
+from bench.record.schema import RunRecord, Score, ScoredSplit
+from bench.record.uncertainty import interval_columns
+
+
+def rate_columns(entries: Sequence[Entry]) -> dict[str, Row]:
+    """Return the columns of a comparison's entries by `Entry.key`."""
+    by_method: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        by_method[strict_json(entry.first.keys.method)].append(entry)
+    found: dict[str, Row] = {}
+    for group in by_method.values():
+        columns = _tolerance(group) | _survival([record for entry in group for record in entry.records])
+        found |= {entry.key: columns for entry in group}
+    return found
+
+
+def _tolerance(group: Sequence[Entry]) -> Row:
+    rates = [entry.first.keys.learning_rate for entry in group]
+    known = [rate for rate in rates if rate is not None]
+    scores = _comparable_scores(group)
+    if len(known) < len(rates) or len(set(known)) < max(len(known), 2) or scores is None:
+        return {}
+    problems = scores[0][0].problem_set
+    key = f"{strict_json(group[0].first.keys.method)}/{problems}"
+    found = learning_rate_tolerance(known, [outcome_matrix(of_rate) for of_rate in scores], key)
+    ends = [name for name, is_open in (("low", found.open_low), ("high", found.open_high)) if is_open]
+    return interval_columns("lr_tolerance", found.width) | {"lr_tried": len(known), "lr_open": " ".join(ends) or None}
+
+
+def _comparable_scores(group: Sequence[Entry]) -> list[list[Score]] | None:
+    """Return each rate's scores on one set of problems, of the test split if all have it, else of validation."""
+    splits: tuple[ScoredSplit, ...] = ("test", "validation")
+    for split in splits:
+        scores = [[one for one in entry.scores(split=split) if one.greedy is not None] for entry in group]
+        sets = {score.problem_set for score in chain.from_iterable(scores)}
+        if all(scores) and len(sets) == 1 and scores[0][0].n > 1:
+            return scores
+    return None
+
+
+def _survival(records: Sequence[RunRecord]) -> Row:
+    runs = [
+        (record.stability.collapse_step or record.stability.steps, record.stability.collapse_rule is not None)
+        for record in records
+        if record.stability is not None and record.stability.steps > 0
+    ]
+    if not runs:
+        return {}
+    curve = survival([step for step, _ in runs], [collapsed for _, collapsed in runs])
+    return interval_columns("sound_share", curve.at(curve.last)) | {"collapse_median_step": curve.median}

@@ -1,0 +1,24 @@
+"""Rewards: what training sees. Evaluation never uses them; it always asks the task's own verifier.
+
+In: completions with their problems, verdicts and, for rewards that learn from the base model's own votes, labels. Out:
+one number per completion. A reward is looked up by name or by settings with a name; some are made of other rewards.
+"""
+
+from tasks.rewards.registry import REWARDS, create, find, keeps, label_request, names, resolve, title
+from tasks.rewards.reward import Label, LabelRequest, Reward, RewardContext, RewardKind
+
+__all__ = [
+    "REWARDS",
+    "Label",
+    "LabelRequest",
+    "Reward",
+    "RewardContext",
+    "RewardKind",
+    "create",
+    "find",
+    "keeps",
+    "label_request",
+    "names",
+    "resolve",
+    "title",
+]

@@ -1,0 +1,57 @@
+"""Tiny decoders, traces and probes that the verification tests share."""
+
+import random
+
+import torch
+from generate_models import VOCABULARY, tiny_model
+from transformers import GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedModel
+
+from bench.verify.probe import Probe
+from bench.verify.trace import Trace
+
+OTHERS = {
+    "gpt2": lambda: GPT2LMHeadModel(GPT2Config(vocab_size=VOCABULARY, n_embd=48, n_layer=2, n_head=4, n_positions=128)),
+    "gpt-neox": lambda: GPTNeoXForCausalLM(
+        GPTNeoXConfig(
+            vocab_size=VOCABULARY,
+            hidden_size=48,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=80,
+            max_position_embeddings=128,
+        )
+    ),
+}
+ARCHITECTURES = ["llama, tied", "llama, biases, llama3 rope", "qwen2", "qwen3", *OTHERS]
+
+
+def subject(name: str) -> PreTrainedModel:
+    """A random model of `generate_models`, or of an architecture that the fast path does not know."""
+    if name not in OTHERS:
+        return tiny_model(name)
+    torch.manual_seed(0)
+    return OTHERS[name]().eval()
+
+
+def shaken_probe(model: PreTrainedModel, probe_tokens: int, rank: int = 3) -> Probe:
+    """A probe whose LoRA, embedding and head are not at their start."""
+    probe = Probe(model, probe_tokens, rank, seed=0)
+    source = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for tensor in probe.trained().values():
+            tensor.add_(torch.randn(tensor.shape, generator=source) * 0.2)
+    return probe
+
+
+def random_traces(count: int, seed: int = 0, longest: int = 14) -> list[Trace]:
+    """Traces of random tokens (none of 0 to 4), two of a problem."""
+    source = random.Random(seed)
+    traces = []
+    for number in range(count):
+        if number % 2 == 0:
+            prompt = tuple(source.randrange(5, VOCABULARY) for _ in range(source.randint(1, 9)))
+        tokens = tuple(source.randrange(5, VOCABULARY) for _ in range(source.randint(2, longest)))
+        traces.append(
+            Trace(f"{number // 2:016x}", number % 2, prompt, tokens, "", "1", number % 3 == 0, "correct", False)
+        )
+    return traces
