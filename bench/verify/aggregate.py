@@ -5,7 +5,7 @@ correctness. A vote's share is what the winning answer holds of all weight: the 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 class Choice(NamedTuple):
     """The chosen trace, None when no trace has an answer; `share` in [0, 1], None where weights do not add up to it."""
 
-    index: int | None
+    chosen: int | None
     share: float | None
 
 
@@ -56,7 +56,15 @@ def filtered(answers: Sequence[str | None], scores: Sequence[float], share: floa
     least = float(np.percentile(scores, 100 * (1 - share)))
     kept = [index for index, score in enumerate(scores) if score >= least]
     choice = vote([answers[index] for index in kept], [scores[index] for index in kept])
-    return Choice(None if choice.index is None else kept[choice.index], choice.share)
+    return Choice(None if choice.chosen is None else kept[choice.chosen], choice.share)
 
 
-AGGREGATORS = {"majority": majority, "weighted": vote, "log-odds": log_odds, "best-of-n": best_of, "filter": filtered}
+Aggregator = Callable[[Sequence[str | None], Sequence[float]], Choice]
+
+AGGREGATORS: dict[str, Aggregator] = {
+    "majority": majority,
+    "weighted": vote,
+    "log-odds": log_odds,
+    "best-of-n": best_of,
+    "filter": filtered,
+}

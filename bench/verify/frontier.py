@@ -1,12 +1,12 @@
 """Accuracy against all that it costs: one point for a policy, a verifier and a number of traces."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from bench.protocol.estimate import accuracy
-from bench.verify.aggregate import AGGREGATORS, Choice
+from bench.verify.aggregate import AGGREGATORS, Aggregator
 from bench.verify.live import LiveRun
 from bench.verify.measures import risk_coverage
 from bench.verify.policies import Full, Halve, Keep, Policy, label
@@ -14,15 +14,13 @@ from bench.verify.simulate import simulate
 from bench.verify.trace import Trace, mean
 from bench.verify.training import Scores
 
-Aggregator = Callable[[Sequence[str | None], Sequence[float]], Choice]
-
 
 class Answer:
     """What is said to one problem. `tokens` is the mean length of the chosen answer's trace."""
 
     def __init__(self, traces: Sequence[Trace], scores: Sequence[float], aggregator: Aggregator) -> None:
         choice = aggregator([trace.answer for trace in traces], scores)
-        chosen = None if choice.index is None else traces[choice.index]
+        chosen = None if choice.chosen is None else traces[choice.chosen]
         self.answer = chosen.answer if chosen else None
         self.correct = chosen is not None and chosen.correct
         self.share = choice.share
@@ -90,7 +88,7 @@ def whole(traces: Sequence[Trace], scores: Scores | None, size: int, of: int, pr
 def within_share(
     traces: Sequence[Trace], scores: Scores, of: int, probe_tokens: int, share: float = 0.1
 ) -> tuple[int, Policy]:
-    """The number of traces and the policy that are most accurate on these (validation) traces for `share` of all tokens.
+    """Size and policy that are most accurate on these (validation) traces for `share` of all tokens.
 
     Candidates keep one trace at one of the first positions, or halve; the cheaper one wins a tie. One trace alone is
     what is left where even two are too dear.
