@@ -53,7 +53,7 @@ def document(material: Material) -> tuple[Document, tuple[str, ...]]:
         "rewards": contrasts.contrast(material.rows, "reward"),
         "signals": contrasts.contrast(material.rows, "signal"),
         "transfer": contrasts.transfer(material.rows),
-        "frontiers": {name: found["frontier"] for name, found in material.frontiers.items()},
+        "frontiers": {name: front.frontier(found["frontier"]) for name, found in material.frontiers.items()},
         "findings": material.findings,
     }
     return content, tuple(completions.faults)

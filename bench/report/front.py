@@ -1,6 +1,7 @@
 """Pareto fronts: rows that no other row beats in accuracy at the same or a lower price."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from bench.record.columns import Row
 
@@ -22,6 +23,34 @@ def _front(rows: Sequence[Row], price: str) -> list[int]:
         for place, row in enumerate(rows)
         if row["status"] != "reference" and row[price] is not None and row["accuracy"] is not None
     ]
+    return _unbeaten(points)
+
+
+SHOWN = (
+    "policy", "verifier", "aggregator", "n", "accuracy", "accuracy_lo", "accuracy_hi", "tokens", "tokens_share"
+)  # fmt: skip
+ORACLE = "oracle"
+"""The verifier that knows the answers: a bound, and no competitor."""
+
+
+def frontier(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the points of a verifier frontier as they are shown; `front` marks those that no other one beats.
+
+    Beaten is who is not more accurate for the tokens; the oracle takes no part.
+    """
+    shown = [{name: point.get(name) for name in SHOWN} for point in points if isinstance(point, dict)]
+    known = [point for point in shown if all(_is_number(point[name]) for name in ("tokens", "accuracy"))]
+    raced = [
+        (place, float(point["tokens"]), float(point["accuracy"]))
+        for place, point in enumerate(known)
+        if point["verifier"] != ORACLE
+    ]
+    best = set(_unbeaten(raced))
+    return [point | {"front": place in best} for place, point in enumerate(known)]
+
+
+def _unbeaten(points: Sequence[tuple[int, float, float]]) -> list[int]:
+    """Return the places of the (place, price, value) points that no other one beats."""
     return [
         place
         for place, cost, value in points
@@ -30,3 +59,7 @@ def _front(rows: Sequence[Row], price: str) -> list[int]:
             for _, other_cost, other in points
         )
     ]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -59,7 +59,7 @@ def gather(results: Path) -> Material:
     frontiers = {
         path.stem: document
         for path in sorted((results / VERIFY_FOLDER).glob("*.json"))
-        if (document := _read(path, dict, faults)) and document.get("frontier")
+        if (document := _read(path, dict, faults)) and isinstance(document.get("frontier"), list)
     }
     return Material(
         rows=tuple(standing.row for standing in leaderboard(records)),

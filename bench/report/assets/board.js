@@ -29,6 +29,14 @@ function startBoard(onChoose) {
     body.append(...[...filled, ...empty].map(([, line]) => line.node)); // rows without a value stay last
   }
 
+  function hideEmptyColumns(members) {
+    for (const heading of headings.filter((found) => "numeric" in found.dataset)) {
+      const column = heading.cellIndex;
+      const empty = members.every((line) => line.node.cells[column].dataset.value === undefined);
+      for (const node of [heading, ...lines.map((line) => line.node.cells[column])]) node.hidden = empty;
+    }
+  }
+
   function show() {
     const chosen = select.value;
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -40,6 +48,7 @@ function startBoard(onChoose) {
       shown += !line.node.hidden;
     }
     table.classList.toggle("all", chosen === "");
+    hideEmptyColumns(lines.filter((line) => chosen === "" || line.node.dataset.comparison === chosen));
     for (const list of document.querySelectorAll(".statements")) list.hidden = list.dataset.comparison !== chosen;
     document.querySelector("[data-hint]").hidden = chosen !== "";
     document.getElementById("count").textContent = `${shown} of ${all} rows`;

@@ -1,6 +1,7 @@
 /* Pictures, drawn by Observable Plot in the colours of the page. Shape tells apart what colour does. */
 
 const COLOURS = ["c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8"].map((name) => `var(--${name})`);
+const SHAPES = ["circle", "square", "triangle", "diamond", "star", "wye", "hexagon"];
 const GREY = "var(--grey)", ACCENT = "var(--accent)";
 const nameOf = (place) => DATA.rows[place].values[COLUMN.method];
 const valueOf = (place, name) => DATA.rows[place].values[COLUMN[name]];
@@ -160,6 +161,7 @@ function gatePicture(places, grouping, name, width) {
   const groups = [...new Set(cells.map((cell) => cell.group))];
   if (groups.every((group) => /^\d+$/.test(group))) groups.sort((a, b) => a - b);
   const methods = places.map(nameOf);
+  const middle = d3.mean(d3.extent(cells, (cell) => cell.value));
   const written = width / groups.length > 56;
   return picture(`${name} ${grouping.replace("_", " ")}`, {
     width, height: 24 * new Set(methods).size + 76, marginLeft: Math.min(170, 26 + 7 * d3.max(methods, (m) => m.length)), marginTop: 34, padding: 0.04,
@@ -168,7 +170,7 @@ function gatePicture(places, grouping, name, width) {
     color: { scheme: "cividis", label: name.replaceAll("_", " "), tickFormat: short },
     marks: [
       Plot.cell(cells, { x: "group", y: "method", fill: "value" }),
-      written ? Plot.text(cells, { x: "group", y: "method", text: (c) => short(c.value), fill: "white", stroke: "black", strokeWidth: 2.5 }) : null,
+      written ? Plot.text(cells, { x: "group", y: "method", text: (c) => short(c.value), fill: (c) => (c.value > middle ? "#000" : "#fff") }) : null,
       Plot.tip(cells, Plot.pointer({ x: "group", y: "method", title: (c) => `${c.method}, ${c.group}\n${short(c.value)}` })),
     ],
   });
@@ -199,7 +201,7 @@ function contrastPicture(points, factor, width) {
   return picture(`Gain over the base by ${factor}`, {
     width, height: grid.lines * (levels.length * (18 + 7 * bases.length) + 50) + 40, marginLeft: margin, marginTop: 26, ...grid.scales,
     x: { label: "gain over the base, points →", grid: true, ticks: 4, nice: true },
-    y: { domain: levels, label: null }, color: { domain: bases, range: COLOURS, legend: bases.length > 1 }, symbol: { domain: bases, legend: bases.length > 1 },
+    y: { domain: levels, label: null }, color: { domain: bases, range: COLOURS, legend: bases.length > 1 }, symbol: { domain: bases, range: SHAPES, legend: bases.length > 1 },
     marks: [
       Plot.ruleX([0], { stroke: GREY }), ...marks,
       grid.titles((method) => method),
@@ -208,26 +210,34 @@ function contrastPicture(points, factor, width) {
   });
 }
 
-/* Accuracy against the share of tokens, a colour per verifier and a shape per policy. */
+/* Accuracy against tokens, a shape per kind of policy; what nothing beats is filled, joined and named. */
+const frontierName = (point) => [point.verifier ?? "no verifier", point.aggregator, point.policy, defined(point.n) ? `n = ${point.n}` : null].filter(Boolean).join(", ");
+
 function frontierPicture(points, width) {
-  const kind = (point) => [point.policy, point.verifier].filter(Boolean).join(", ");
-  const across = points.every((point) => defined(point.tokens_share)) ? "tokens_share" : "tokens";
-  const scale = across === "tokens_share" ? 100 : 1;
-  const shown = points.filter((point) => defined(point[across]) && defined(point.accuracy)).map((point) => ({
-    x: scale * point[across], y: 100 * point.accuracy, kind: kind(point), verifier: String(point.verifier ?? "none"), policy: String(point.policy ?? ""),
-    low: defined(point.accuracy_lo) ? 100 * point.accuracy_lo : null, high: defined(point.accuracy_hi) ? 100 * point.accuracy_hi : null, n: point.n,
+  const relative = points.every((point) => defined(point.tokens_share));
+  const shown = points.map((point) => ({
+    x: relative ? 100 * point.tokens_share : point.tokens, y: 100 * point.accuracy, front: point.front, name: frontierName(point),
+    low: defined(point.accuracy_lo) ? 100 * point.accuracy_lo : null, high: defined(point.accuracy_hi) ? 100 * point.accuracy_hi : null,
+    label: String(point.verifier ?? "no verifier"), policy: String(point.policy ?? "").split(":")[0],
   }));
-  const verifiers = [...new Set(shown.map((p) => p.verifier))], policies = [...new Set(shown.map((p) => p.policy))];
+  const log = logScale(shown.map((point) => point.x));
+  const best = d3.sort(shown.filter((point) => point.front), (point) => point.x);
+  const policies = [...new Set(shown.map((point) => point.policy))];
+  const across = (log ? d3.scaleLog : d3.scaleLinear)(d3.extent(shown, (p) => p.x), [0, 1]);
+  const up = d3.scaleLinear(d3.extent(shown.flatMap((p) => [p.low ?? p.y, p.high ?? p.y])), [0, 1]);
+  const named = legible(d3.sort(best, (p) => -p.y), (p) => across(p.x) * 3, (p) => up(p.y));
   return picture("Accuracy against tokens", {
-    width, height: Math.min(420, Math.max(280, width * 0.5)), marginLeft: 44, inset: 8,
-    x: { label: across === "tokens_share" ? "tokens, % of full generation →" : "tokens →", tickFormat: "~s", nice: true },
+    width, height: Math.min(440, Math.max(300, width * 0.5)), marginLeft: 44, marginBottom: 48, marginRight: 60, inset: 8,
+    x: { type: log ? "log" : "linear", label: relative ? "tokens, % of full generation →" : "tokens →", tickFormat: "~s", ticks: log ? logTicks(shown.map((p) => p.x)) : 5 },
     y: { label: "↑ accuracy, %", grid: true, nice: true },
-    color: { domain: verifiers, range: COLOURS, legend: true }, symbol: { domain: policies, legend: true },
+    symbol: { domain: policies, range: SHAPES, legend: policies.length > 1 },
     marks: [
-      Plot.ruleX(shown, { x: "x", y1: "low", y2: "high", stroke: "verifier", strokeOpacity: 0.35 }),
-      Plot.line(d3.sort(shown, (p) => p.x), { x: "x", y: "y", z: "kind", stroke: "verifier", strokeOpacity: 0.7 }),
-      Plot.dot(shown, { x: "x", y: "y", stroke: "verifier", symbol: "policy", r: 3.5, fill: "var(--surface)" }),
-      Plot.tip(shown, Plot.pointer({ x: "x", y: "y", title: (p) => `${p.kind}${defined(p.n) ? `, n = ${p.n}` : ""}\n${p.y.toFixed(1)} %` })),
+      Plot.ruleX(best, { x: "x", y1: "low", y2: "high", stroke: ACCENT, strokeOpacity: 0.4 }),
+      Plot.dot(shown.filter((p) => !p.front), { x: "x", y: "y", stroke: GREY, strokeOpacity: 0.8, symbol: "policy", r: 3.5 }),
+      Plot.line(best, { x: "x", y: "y", curve: "step-after", stroke: ACCENT, strokeDasharray: "4 3" }),
+      Plot.dot(best, { x: "x", y: "y", fill: ACCENT, stroke: ACCENT, symbol: "policy", r: 4.5 }),
+      Plot.text(named, { x: "x", y: "y", text: "label", dy: -12, fontWeight: 600, stroke: "var(--paper)", strokeWidth: 4, fill: "currentColor" }),
+      Plot.tip(shown, Plot.pointer({ x: "x", y: "y", title: (p) => `${p.name}\n${p.y.toFixed(1)} %` })),
     ],
   });
 }

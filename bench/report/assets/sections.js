@@ -58,7 +58,7 @@ const SHARED = [
   },
   {
     id: "frontier", title: "Verifier frontier", missing: "verifier frontier (nothing in verify/)", has: () => Object.keys(DATA.frontiers).length > 0,
-    lead: "Parallel thinking: accuracy against the tokens that it takes, by verifier and by policy.",
+    lead: "Parallel thinking: accuracy against the tokens that it takes. Filled marks are on the front: nothing is more accurate for as few tokens. Lines are 95 % intervals. The oracle knows the answers: it is a bound and takes no part.",
     draw: drawFrontiers,
   },
   {
@@ -175,22 +175,44 @@ function drawTransfer() {
 
 function drawFrontiers(width) {
   return Object.entries(DATA.frontiers).map(([name, points]) => {
-    const labels = ["policy", "verifier", "n", "accuracy, % [95 %]", "tokens", "tokens, % of full"];
-    const table = dataTable(`Frontier ${name}`, labels.map((label, i) => ({ label, numeric: i > 1 })), points.map((point) => [String(point.policy ?? ""), String(point.verifier ?? ""), String(point.n ?? ""),
+    const labels = ["policy", "verifier", "aggregator", "n", "accuracy, % [95 %]", "tokens", "tokens, % of full"];
+    const table = dataTable(`Frontier ${name}`, labels.map((label, i) => ({ label, numeric: i > 2 })), points.map((point) => [String(point.policy ?? "") + (point.front ? " ●" : ""), String(point.verifier ?? ""), String(point.aggregator ?? ""), String(point.n ?? ""),
       interval(point.accuracy, point.accuracy_lo, point.accuracy_hi), grouped(point.tokens), percent(point.tokens_share)]));
     return figure(name, null, frontierPicture(points, width), table);
   });
 }
 
+/* Decided claims first; those without an estimate are many and say little, so they wait behind a line. */
 function drawFindings() {
-  const labels = ["id", "verdict", "base", "estimate [95 %]", "threshold", "seeds", "claim", "test"];
-  const rows = DATA.findings.map((found) => {
+  const estimated = DATA.findings.filter((found) => defined(found.estimate));
+  const order = { supported: 0, contradicted: 1 };
+  const without = DATA.findings.filter((found) => !defined(found.estimate));
+  const parts = [];
+  if (estimated.length) parts.push(findingsTable("Findings", d3.sort(estimated, (found) => order[found.verdict] ?? 2)));
+  if (without.length) {
+    const text = `${without.length} claim${without.length === 1 ? "" : "s"} undecided for want of records`;
+    parts.push(el("details", {}, el("summary", {}, text), findingsTable("Undecided claims", without)));
+  }
+  return parts;
+}
+
+function findingsTable(caption, findings) {
+  const labels = ["id", "verdict", "base", "estimate [95 %]", "threshold", "seeds", "claim"];
+  const marks = { supported: "✓ ", contradicted: "✗ " };
+  const rows = findings.map((found) => {
     const verdict = String(found.verdict ?? "undecided");
-    return [found.id ?? "", el("td", {}, el("span", { class: `verdict ${verdict.replace(/\W/g, "")}` }, { supported: "✓ ", contradicted: "✗ " }[verdict] ?? "? ", verdict)),
-      found.base ?? "", interval(found.estimate, found.low, found.high, short), [{ above: ">", below: "<" }[found.side], short(found.threshold)].filter(Boolean).join(" "),
+    const source = [found.source, found.published && `published: ${found.published}`].filter(Boolean).join(" · ");
+    const tested = [plainText(found.test ?? ""), found.reason].filter(Boolean).join(" · ");
+    return [
+      String(found.id ?? ""),
+      el("td", {}, el("span", { class: `verdict ${verdict.replace(/\W/g, "")}` }, marks[verdict] ?? "? ", verdict)),
+      String(found.base ?? ""),
+      interval(found.estimate, found.low, found.high, short),
+      [{ above: ">", below: "<" }[found.side], short(found.threshold)].filter(Boolean).join(" "),
       String(Array.isArray(found.seeds) ? found.seeds.length : (found.seeds ?? "")),
-      el("td", { class: "wide" }, String(found.claim ?? ""), el("br"), el("span", { class: "note" }, [found.source, found.published && `published: ${found.published}`].filter(Boolean).join(" · "))),
-      el("td", { class: "wide" }, [plainText(found.test ?? ""), found.reason].filter(Boolean).join(" · "))];
+      el("td", { class: "wide" }, String(found.claim ?? ""), el("br"), el("span", { class: "note" }, source),
+        tested ? el("details", {}, el("summary", {}, "How it was tested"), tested) : null),
+    ];
   });
-  return [dataTable("Findings", labels.map((label, i) => ({ label, numeric: i > 2 && i < 6, wide: i > 5 })), rows)];
+  return dataTable(caption, labels.map((label, i) => ({ label, numeric: i > 2 && i < 6, wide: i === 6 })), rows);
 }
