@@ -48,6 +48,8 @@ class Experiment(Settings):
     signal: Signal = RlvrSettings()
     signals: tuple[Signal, ...] = ()
     evaluate: EvaluateSettings = EvaluateSettings()
+    keep_weights: bool = False
+    """Keep every trained model in the cache, as the checkpoint cells/<cell id>/model. Does not change a result."""
     protocol: Protocol | None = None
     verify: ThinkSettings | None = None
     """Train a verifier on every trained model and measure what it saves; left out unless the file has the table."""
