@@ -8,7 +8,7 @@ processes that need the same score compute it once; the second waits. The comple
 import fcntl
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from bench.cache import cache_dir
-from bench.evaluate.evaluator import SampleRow
+from bench.evaluate.grading import SampleRow
 from bench.experiment.settings import EvaluateSettings
 from bench.record.atomic import disk_errors, write_whole
 from bench.record.samples import samples_path, write_samples
@@ -31,12 +31,26 @@ _CODE_VERSION = 2
 NOT_OF_A_SCORE = {"splits", "extra_tasks", "rank_one", "prompt_range", "kl_problems", "contamination"}
 """Settings that say what else is scored, measured or probed."""
 
+_LIBRARIES = {"torch": "torch", "transformers": "transformers", "lm_eval": "lm-eval"}
+"""What runs and scores a model, with the name of its distribution."""
 
-def key(base_fingerprint: str, task_fingerprint: str, split: str, settings: EvaluateSettings, backend: str) -> str:
-    """Id of a base score: "base-" and 16 hex digits of the hash of all that changes it, library versions included."""
+
+def key(
+    base_fingerprint: str,
+    task_fingerprint: str,
+    split: str,
+    settings: EvaluateSettings,
+    backend: str,
+    versions: Mapping[str, str] | None = None,
+) -> str:
+    """Id of a base score: "base-" and 16 hex digits of the hash of all that changes it, library versions included.
+
+    Args:
+        versions: by distribution, where the score was made; the installed ones if not given.
+    """
     content = {
         "code": _CODE_VERSION,
-        "libraries": {name: version(name) for name in ("torch", "transformers", "lm_eval")},
+        "libraries": {name: versions.get(dist) if versions else version(dist) for name, dist in _LIBRARIES.items()},
         "base": base_fingerprint,
         "task": task_fingerprint,
         "split": split,

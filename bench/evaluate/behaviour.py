@@ -5,7 +5,7 @@ from itertools import product
 from statistics import fmean
 from typing import Literal
 
-from bench.evaluate.evaluator import SampleRow
+from bench.evaluate.grading import SampleRow
 from bench.record.behaviour import Answers, Behaviour, Change, StrategyUse, Transition
 from tasks.strategies import STRATEGIES, repeats
 

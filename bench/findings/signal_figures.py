@@ -7,11 +7,11 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.experiment.scored import Relation, related, score_tasks
 from bench.findings.contrasts import Figure
 from bench.findings.evidence import Run
 from bench.protocol.sampling import pass_at_k
 from bench.record.schema import RunRecord, StepRecord
-from bench.record.scored import Relation, related, score_tasks
 
 SMOOTHED = 5
 """Steps in the moving mean of a curve whose peak or end is read."""

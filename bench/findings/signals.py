@@ -10,13 +10,13 @@ from statistics import fmean
 
 import numpy as np
 
+from bench.experiment.scored import label, score_tasks
 from bench.findings.contrasts import SAME, Figure, contrast, having
 from bench.findings.errors import FindingsError, NoEvidence
 from bench.findings.evidence import Evidence, Run, Where
 from bench.findings.finding import Finding, mean_interval
 from bench.findings.signal_figures import FIGURES, gain_on_families
 from bench.models.suggestion import did_you_mean
-from bench.record.scored import label, score_tasks
 
 
 def signal_mean(evidence: Evidence, figure: str, runs: Where) -> Finding:

@@ -10,6 +10,7 @@ from record_factory import record, score
 
 from bench.experiment.cell import cells
 from bench.experiment.experiment import load
+from bench.experiment.scored import label, related, score_tasks
 from bench.findings import signals
 from bench.findings.errors import FindingsError, NoEvidence
 from bench.findings.evidence import Evidence, Run
@@ -23,7 +24,6 @@ from bench.findings.signal_figures import (
     turn_over,
 )
 from bench.record.schema import RunRecord, StepRecord
-from bench.record.scored import label, related, score_names
 
 FAMILIES = ["chain", "sums", "linear", "count"]
 
@@ -37,7 +37,7 @@ def _record(task: dict[str, Any], accuracies: dict[str, tuple[float, float]], se
     made = record(seed=seed)
     extra = [{"name": name.split("-")[0], "levels": [int(name.split("-")[1])]} for name in accuracies if name]
     cell = made.cell | {"task": task, "evaluate": {"extra_tasks": extra}, "signal": {"type": "rlvr"}}
-    names = [task["name"], *score_names(task["name"], [each["name"] for each in extra])]
+    names = score_tasks(cell)
     pairs = dict(zip(names, [accuracies[""], *(pair for name, pair in accuracies.items() if name)], strict=True))
     scored = {
         role: {name: {"test": score(_digits(pair[place]))} for name, pair in pairs.items()}
