@@ -1,7 +1,7 @@
 """The experiment file: which cells a comparison is made of.
 
 The grid is bases x tasks x signals x rewards x methods x seeds. A method entry is the method's own keys plus
-`learning_rate`; a list of rates makes one method of each. With a `[protocol]`, what has no rate is tuned first.
+`learning_rate`; a list of rates makes one method of each. A `[protocol]` tunes what has no learning rate first.
 """
 
 import tomllib
