@@ -28,6 +28,8 @@ models_app = typer.Typer(help="Base models that need no hub.", no_args_is_help=T
 app.add_typer(methods_app, name="methods")
 app.add_typer(tasks_app, name="tasks")
 app.add_typer(models_app, name="models")
+results_app = typer.Typer(help="A folder of results.", no_args_is_help=True)
+app.add_typer(results_app, name="results")
 
 ExperimentArgument = Annotated[str, typer.Argument(help="A preset's name, or the path of a TOML file.")]
 ResultsOption = Annotated[Path, typer.Option(help="Folder of run records.")]
@@ -303,6 +305,27 @@ def think(
     )
 
 
+@app.command()
+def contamination(
+    base: Annotated[str, typer.Argument(help="A base model: organism, packaged model, folder or hub id.")],
+    task: Annotated[str, typer.Option(help="The task whose problems it may have read.")],
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    count: Annotated[int | None, typer.Option("-n", min=1, help="Only the first so many problems.")] = None,
+    data_dir: DataOption = None,
+    keys: KeysOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Probe a model for memory of a task's problems: questions cut short, and perplexities."""
+    from bench.contamination_check import COLUMNS, as_rows, probe
+    from bench.show import print_json, print_table
+
+    found = probe(base, {"name": task} | _settings(keys), split, count, data_dir)  # type: ignore[arg-type]
+    if as_json:
+        print_json(found)
+    else:
+        print_table(as_rows(found), COLUMNS)
+
+
 @methods_app.command("list")
 def methods_list(
     base: Annotated[str, typer.Option(help="The base on which trainable parameters are counted.")] = "organism-steps",
@@ -478,6 +501,37 @@ def models_build(
     with Reporter() as reporter:
         build(name, target, reporter)
     print(target)
+
+
+@app.command()
+def rescore(
+    results: ResultsOption = Path("results"),
+    write: Annotated[bool, typer.Option("--write", help="Put the new scores into records and leaderboard.")] = False,
+    data_dir: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Grade stored samples again with today's verifiers and say what changes; no model runs."""
+    from bench.audit.verb import rescore_folder, show_rescoring
+    from bench.show import print_json
+
+    done = rescore_folder(results, write=write, data_dir=data_dir)
+    if as_json:
+        print_json(done)
+    else:
+        show_rescoring(done)
+    raise typer.Exit(1 if done["not_graded"] else 0)
+
+
+@results_app.command("check")
+def results_check(results: ResultsOption = Path("results")) -> None:
+    """Prove that records are consistent and in their place, and that the derived files are what they give."""
+    from bench.audit.verb import faults_of
+
+    faults = faults_of(results)
+    for fault in faults:
+        print(fault)
+    print(f"{results}: {len(faults)} fault{'s' * (len(faults) > 1)}" if faults else f"{results}: sound")
+    raise typer.Exit(1 if faults else 0)
 
 
 def main() -> None:

@@ -8,32 +8,49 @@ processes that need the same score compute it once; the second waits. The comple
 import fcntl
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from bench.cache import cache_dir
-from bench.evaluate.evaluator import SampleRow
+from bench.evaluate.grading import SampleRow
 from bench.experiment.settings import EvaluateSettings
 from bench.record.atomic import disk_errors, write_whole
 from bench.record.samples import samples_path, write_samples
 from bench.record.schema import Score
 
+Computed = TypeVar("Computed")
+
 _CODE_VERSION = 2
 """Raised when a change of this package changes the score of an unchanged model."""
 
-NOT_OF_A_SCORE = {"splits", "extra_tasks", "rank_one", "prompt_range", "kl_problems"}
-"""Settings that say what else is scored or measured."""
+NOT_OF_A_SCORE = {"splits", "extra_tasks", "rank_one", "prompt_range", "kl_problems", "contamination"}
+"""Settings that say what else is scored, measured or probed."""
+
+_LIBRARIES = {"torch": "torch", "transformers": "transformers", "lm_eval": "lm-eval"}
+"""What runs and scores a model, with the name of its distribution."""
 
 
-def key(base_fingerprint: str, task_fingerprint: str, split: str, settings: EvaluateSettings, backend: str) -> str:
-    """Id of a base score: "base-" and 16 hex digits of the hash of all that changes it, library versions included."""
+def key(
+    base_fingerprint: str,
+    task_fingerprint: str,
+    split: str,
+    settings: EvaluateSettings,
+    backend: str,
+    versions: Mapping[str, str] | None = None,
+) -> str:
+    """Id of a base score: "base-" and 16 hex digits of the hash of all that changes it, library versions included.
+
+    Args:
+        versions: by distribution, where the score was made; the installed ones if not given.
+    """
     content = {
         "code": _CODE_VERSION,
-        "libraries": {name: version(name) for name in ("torch", "transformers", "lm_eval")},
+        "libraries": {name: versions.get(dist) if versions else version(dist) for name, dist in _LIBRARIES.items()},
         "base": base_fingerprint,
         "task": task_fingerprint,
         "split": split,
@@ -68,6 +85,23 @@ def _read(path: Path) -> Score | None:
     except ValidationError:
         # Of another schema, or damaged: a cache may be filled again, a record may not.
         return None
+
+
+def computed_once(
+    path: Path, parse: Callable[[bytes], Computed], compute: Callable[[], Computed], dump: Callable[[Computed], str]
+) -> Computed:
+    """What the file holds; computed and kept if it is not there or not readable. A second process waits for the first.
+
+    Raises:
+        RecordError: the cache cannot be written.
+    """
+    with locked(path.with_suffix(".lock")):
+        try:
+            return parse(path.read_bytes())
+        except (FileNotFoundError, ValueError):  # a damaged cache may be filled again
+            computed = compute()
+            write_whole(path, dump(computed))
+            return computed
 
 
 @contextmanager

@@ -1,12 +1,14 @@
-"""A completion with all that is recorded about it, before and after it is graded."""
+"""A completion with all that is recorded about it, before and after it is graded. Imports no torch."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from transformers import PreTrainedTokenizerBase
-
-from bench.generate.backend import Completions
 from tasks.problem import Problem, Verdict
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from bench.generate.backend import Completions
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Graded:
         }
 
 
-def decode(completions: Completions, tokenizer: PreTrainedTokenizerBase) -> list[Completion]:
+def decode(completions: "Completions", tokenizer: "PreTrainedTokenizerBase") -> list[Completion]:
     """Completions as text, in their order."""
     texts: list[str] = tokenizer.batch_decode(completions.token_ids, skip_special_tokens=True)
     parts = zip(texts, completions.token_ids, completions.logprobs, completions.truncated, strict=True)

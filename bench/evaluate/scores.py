@@ -12,14 +12,15 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 import tasks.registry
 from bench.evaluate import base_cache
 from bench.evaluate.behaviour import greedy_rows
-from bench.evaluate.evaluator import SampleRow, evaluate
+from bench.evaluate.contamination import Group, base_contamination, contamination, groups, planted_in
+from bench.evaluate.evaluator import evaluate
+from bench.evaluate.grading import SampleRow
 from bench.experiment.cell import Cell
 from bench.experiment.settings import EvaluateSettings
 from bench.generate.backend import Backend
 from bench.models.base import LoadedBase
 from bench.record.samples import read_samples
 from bench.record.schema import Score, ScoredSplit
-from bench.record.scored import score_names
 from tasks.prompts import STYLES
 from tasks.task import Task
 
@@ -56,6 +57,23 @@ def prompt_scores(cell: Cell, base: LoadedBase, task: Task, backend: Backend) ->
     return {style: _base_score(base, task, "test", settings, backend) for style, settings in asked.items()}
 
 
+def memory(
+    cell: Cell, base: LoadedBase, task: Task, model: PreTrainedModel | None, backend: Backend
+) -> dict[str, Group] | None:
+    """What the contamination probe finds on the test split by group of problems; None unless the cell asks for it.
+
+    `model` is the tuned one; None is the untrained base, whose findings are cached.
+    """
+    if not cell.evaluate.contamination:
+        return None
+    parts = groups(task.problems("test"), planted_in(cell.base))
+    if model is None:
+        return {name: base_contamination(base, task, part, cell.evaluate, backend) for name, part in parts.items()}
+    return {
+        name: contamination(model, base.tokenizer, task, part, cell.evaluate, backend) for name, part in parts.items()
+    }
+
+
 def base_answers(cell: Cell, base: LoadedBase, task: Task, backend: Backend) -> list[SampleRow]:
     """The base's greedy answers that behaviour is compared with, after `base_scores` has made them."""
     split = behaviour_split(cell, task)
@@ -78,10 +96,10 @@ def _base_score(
 
 
 def questions(cell: Cell, task: Task) -> Iterator[tuple[str, Task, ScoredSplit]]:
-    """Name, task and split of each score; further tasks of the same name are numbered from 2."""
+    """Name, task and split of each score."""
     for split in cell.evaluate.splits:
         if task.problems(split):
             yield task.name, task, split
-    extras = [tasks.registry.create(dict(settings), cell.data_dir) for settings in cell.evaluate.extra_tasks]
-    for name, extra in zip(score_names(task.name, [extra.name for extra in extras]), extras, strict=True):
-        yield name, extra, "test"
+    _, *further = cell.scored_tasks().items()
+    for name, settings in further:
+        yield name, tasks.registry.create(settings, cell.data_dir), "test"

@@ -143,6 +143,8 @@ class EvaluateSettings(Settings):
     """Prompt style (see tasks.prompts)."""
     prompt_range: bool = False
     """Also score the untrained base greedily under every prompt style: the best of them is what a gain has to beat."""
+    contamination: bool = False
+    """Also probe base and tuned model for memory of the test problems: questions cut short, perplexities."""
     seed: int = 0
     """Seed of the sampled completions: the same for all cells, so that methods meet the same random numbers."""
     rank_one: bool = False

@@ -1,6 +1,7 @@
 """From hypotheses and evidence to verdicts: one entry per hypothesis and base model that has the records."""
 
 from collections.abc import Sequence
+from math import isinf
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,14 @@ def derive(results: Path, hypotheses: Path) -> list[Entry]:
         RecordError: a file cannot be written.
     """
     entries = judge_all(load_hypotheses(hypotheses), gather(results))
-    write_whole(results / FINDINGS_FILE, strict_json(entries, indent=1) + "\n")
-    write_whole(results / PAGE_FILE, as_markdown(entries))
+    for name, content in contents(entries).items():
+        write_whole(results / name, content)
     return entries
+
+
+def contents(entries: list[Entry]) -> dict[str, str]:
+    """Return the files that verdicts are written to, by name."""
+    return {FINDINGS_FILE: strict_json(entries, indent=1) + "\n", PAGE_FILE: as_markdown(entries)}
 
 
 def judge_all(hypotheses: Sequence[Hypothesis], evidence: Sequence[Evidence]) -> list[Entry]:
@@ -87,7 +93,7 @@ def _entry(hypothesis: Hypothesis, base: str | None) -> Entry:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.{DIGITS}g}")
+    return None if value is None or isinf(value) else float(f"{value:.{DIGITS}g}")
 
 
 def _summary(missing: dict[str, str]) -> str:

@@ -101,10 +101,9 @@ def _all_but_reward(record: RunRecord) -> str:
 def _prompt_scores(entry: Entry) -> dict[str, Score]:
     """Return the base's scores by prompt style, of the first record that has them on the entry's problems."""
     for record in entry.scored:
-        scores: dict[str, Score] = getattr(record, "prompts", None) or {}
         usable = {
             style: score
-            for style, score in scores.items()
+            for style, score in record.prompts.items()
             if score.greedy is not None and {score.problem_set} == entry.problem_sets
         }
         if usable:

@@ -14,6 +14,8 @@ from bench.cache import cache_dir
 from bench.record.atomic import replace_whole
 from bench.record.errors import RecordError
 
+SAMPLES_FILE = "samples.parquet"
+
 SAMPLES_SCHEMA = pa.schema(
     [
         ("cell_id", pa.string()),
@@ -37,7 +39,7 @@ SAMPLES_SCHEMA = pa.schema(
 
 def samples_path(cell_id: str) -> Path:
     """Return where the samples of a cell are kept."""
-    return cache_dir() / "cells" / cell_id / "samples.parquet"
+    return cache_dir() / "cells" / cell_id / SAMPLES_FILE
 
 
 def write_samples(cell_id: str, rows: list[dict[str, Any]]) -> Path:
@@ -57,13 +59,17 @@ def write_samples(cell_id: str, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-def read_samples(cell_id: str) -> list[dict[str, Any]]:
+def read_samples(cell_id: str, beside: Path | None = None) -> list[dict[str, Any]]:
     """Read the samples of a cell.
+
+    Args:
+        beside: a folder that may hold them too, as `samples.parquet`: that of the cell's record.
 
     Raises:
         RecordError: there are none in this cache, or the file is broken.
     """
-    path = samples_path(cell_id)
+    own = None if beside is None else beside / SAMPLES_FILE
+    path = own if own is not None and own.exists() else samples_path(cell_id)
     if not path.exists():
         raise RecordError(
             f"no samples of cell {cell_id} in {path.parent}; run the cell here, or point RLVR_BENCH_CACHE "

@@ -169,6 +169,14 @@ class Environment(_Record):
     platform: str
 
 
+class Rescored(_Record):
+    """With what the stored samples of a cell were graded again; its scores are those, its settings as they were."""
+
+    commit: str | None = Field(description="of this package; null outside a checkout")
+    dirty: bool | None = Field(description="whether its code differed from that commit")
+    tasks: dict[str, str] = Field(description="fingerprint of each task, its verifier included, by name")
+
+
 class CellKeys(BaseModel):
     """The keys of a cell's settings that a record relies on; the cell may have any others."""
 
@@ -207,6 +215,10 @@ class RunRecord(_Record):
     prompts: dict[str, Score] = Field(
         default={}, description="greedy scores of the untrained base on the test split, by prompt style"
     )
+    contamination: Annotated[dict[str, Any] | None, BeforeValidator(finite_or_none)] = Field(
+        default=None,
+        description="memory of the test problems, by model and group of problems (all, or planted and clean)",
+    )
     behaviour: Behaviour | None = Field(
         default=None, description="how base and tuned model reach their greedy answers to the trained task"
     )
@@ -219,6 +231,7 @@ class RunRecord(_Record):
     think: Annotated[dict[str, Any] | None, BeforeValidator(finite_or_none)] = Field(
         None, description="votes over the trained model's traces, weighed and stopped by a probe trained on it"
     )
+    rescored: Rescored | None = Field(default=None, description="set where scores are not those of the run itself")
     ledger: Ledger | None = None
     reward_model: dict[str, Number] | None = Field(
         None, description="pairs and label noise of a learned reward, and its agreement with labels"

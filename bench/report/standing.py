@@ -40,12 +40,15 @@ def _best(methods: Sequence[Row]) -> list[Statement]:
     apart = [row for row in methods[1:] if not _tied(row, best)]
     found: list[Statement] = []
     if tied:
-        found.append(("Cannot be told apart", f"{_named(best, *tied)}: any of them may be the best."))
+        found.append(("Cannot be told apart", f"{_named(*tied)} from {_named(best)}, the most accurate."))
     if apart and not tied:
         found.append(("Told apart", f"{_named(best)} is better than every other method, beyond noise."))
     elif apart:
         verb = "is" if len(apart) == 1 else "are"
         found.append(("Told apart", f"{_named(*apart)} {verb} worse than {_named(best)}, beyond noise."))
+    candidates = [row for row in methods if row.get("may_be_best") == "yes"]
+    if candidates and len(methods) > 1:
+        found.append(("May be the best", f"{_named(*candidates)}: no row is told to be better than one of these."))
     if len(methods) == 1:
         found.append(("One method", f"{_named(best)} is the only method that is ranked."))
     return found

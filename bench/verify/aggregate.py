@@ -12,9 +12,9 @@ import numpy as np
 
 
 class Choice(NamedTuple):
-    """The place of the chosen trace, None when no trace has an answer; `share` in [0, 1], None where weights do not add up to it."""
+    """The chosen trace, None when no trace has an answer; `share` in [0, 1], None where weights do not add up to it."""
 
-    place: int | None
+    chosen: int | None
     share: float | None
 
 
@@ -56,7 +56,7 @@ def filtered(answers: Sequence[str | None], scores: Sequence[float], share: floa
     least = float(np.percentile(scores, 100 * (1 - share)))
     kept = [index for index, score in enumerate(scores) if score >= least]
     choice = vote([answers[index] for index in kept], [scores[index] for index in kept])
-    return Choice(None if choice.place is None else kept[choice.place], choice.share)
+    return Choice(None if choice.chosen is None else kept[choice.chosen], choice.share)
 
 
 Aggregator = Callable[[Sequence[str | None], Sequence[float]], Choice]

@@ -73,6 +73,4 @@ def read_traces(path: Path) -> list[Trace]:
         raise RecordError(
             f"{path}: not a readable parquet file of traces ({error}); delete it and run again"
         ) from error
-    for row in rows:
-        row["prompt"], row["tokens"] = tuple(row["prompt"]), tuple(row["tokens"])
-    return [Trace(**row) for row in rows]
+    return [Trace(**row | {name: tuple(row[name]) for name in ("prompt", "tokens")}) for row in rows]

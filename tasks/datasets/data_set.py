@@ -5,7 +5,7 @@ validation gets a tenth of train. A set with a test part only has no train and n
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -39,7 +39,7 @@ class DataSet:
     verifier: Verifier
     instruction: str
     hub_config: str | None = None
-    shares: Shares = WHOLE_SET
+    shares: Shares = field(default_factory=lambda: WHOLE_SET)
     """How a set in one part is cut."""
 
 
@@ -87,7 +87,10 @@ def _unique(problems: Iterable[Problem]) -> list[Problem]:
 
 def _rows(data: DataSet, part: Part, folder: Path | None) -> Iterable[Row]:
     if folder is not None:
-        return read_rows(folder / data.name / part.file)
+        path = folder / data.name / part.file
+        if not path.exists():
+            raise NotDownloadedError(f"There is no file {path}: put it there or correct the folder.")
+        return read_rows(path)
     return _hub_rows(data, part)
 
 

@@ -6,7 +6,7 @@ import pytest
 from generate_models import tiny_model
 
 from bench.evaluate import base_cache, scores
-from bench.evaluate.evaluator import problems_hash
+from bench.evaluate.grading import problems_hash
 from bench.evaluate.scores import base_scores, score_all
 from bench.experiment.cell import Cell
 from bench.experiment.settings import EvaluateSettings

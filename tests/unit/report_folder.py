@@ -34,9 +34,13 @@ def variant(original: RunRecord, comparison: str | None = None, rate: float | No
 
 
 def with_geometry(original: RunRecord, scale: float) -> RunRecord:
-    by_type = {kind: {"sparsity_bf16": scale * (5 + i) / 10, "stable_rank": 3.0 + i} for i, kind in enumerate(KINDS)}
-    by_layer = {str(i): {"sparsity_bf16": scale * (9 - i) / 10} for i in range(4)}
+    by_type = {
+        kind: {"sparsity_bf16": scale * (5 + i) / 10, "stable_rank": 3.0 + i, "lift": {"sparsity_bf16": 2.0 * scale}}
+        for i, kind in enumerate(KINDS)
+    }
+    by_layer = {str(i): {kind: {"sparsity_bf16": scale * (9 - i) / 10} for kind in KINDS} for i in range(4)}
     geometry = {"sparsity_bf16": 0.7 * scale, "relative_norm": 0.01, "by_type": by_type, "by_layer": by_layer}
+    geometry["null"] = {"isotropic": {"sparsity_bf16": {"mean": 0.5, "lift": 1.4 * scale}}}
     return original.model_copy(update={"geometry": geometry})
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from bench.evaluate import base_cache
 from bench.evaluate.completion import Completion, Graded
-from bench.evaluate.evaluator import pass_ks, problems_hash, score
+from bench.evaluate.grading import pass_ks, problems_hash, score
 from bench.experiment.settings import EvaluateSettings
 from bench.record.samples import read_samples
 from bench.record.schema import Score

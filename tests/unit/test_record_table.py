@@ -69,3 +69,43 @@ def test_differences_are_printed_with_a_summary() -> None:
     empty = io.StringIO()
     show_differences([], empty)
     assert "nothing to compare" in empty.getvalue()
+
+
+def widest(text: str) -> int:
+    return max(map(len, text.splitlines()))
+
+
+def test_intervals_letters_and_reasons_are_whole_at_any_width() -> None:
+    name = "a-method-with-a-rather-long-name@0.0003"
+    standings = leaderboard([record(name, seed) for seed in range(3)] + [record("lone", 0)])
+    shown = {}
+    for width in (80, 120, 200):
+        file = io.StringIO()
+        show([standing.row for standing in standings], file, width)
+        shown[width] = file.getvalue()
+        row = next(s.row for s in standings if s.row["method"] == name)
+        low, high = (f"{100 * float(str(row[end])):.1f}" for end in ("accuracy_lo", "accuracy_hi"))
+        assert f"[{low}, {high}]" in shown[width] and "…" not in shown[width]
+        assert "lone: unranked: 1 scored seed, 2 are needed" in shown[width] and widest(shown[width]) <= width
+    assert "sd over seeds" in shown[200] and "sd over seeds" not in shown[80]
+
+
+def test_a_control_has_its_column_and_its_remark() -> None:
+    exact = [record("lora", seed, outcomes(0.5, seed=seed)) for seed in range(3)]
+    control = [record("lora", seed, outcomes(0.5, seed=seed + 9), reward="random") for seed in range(3)]
+    text = printed(leaderboard(exact + control))
+    assert "over control" in text and 'not told apart from control reward {"name":"random"}' in text
+
+
+def test_a_row_in_another_tie_group_is_said() -> None:
+    def two(other: float) -> list[Standing]:
+        full = [record("full", seed, outcomes(other, seed=seed + 50)) for seed in range(4)]
+        return leaderboard(full + [record("lora", seed, outcomes(0.7, seed=seed)) for seed in range(4)])
+
+    found = {item.method: item for item in compare(two(0.7), two(0.3))}
+    assert found["full"].group_changed and not found["lora"].group_changed
+    assert (found["full"].group_reference, found["full"].group_here) == ("c", "a")
+    assert found["full"].test == "paired by problem"
+    file = io.StringIO()
+    show_differences(list(found.values()), file)
+    assert "c -> a" in file.getvalue() and "in another tie group" in file.getvalue()

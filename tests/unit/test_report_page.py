@@ -122,7 +122,7 @@ def test_statements_say_who_is_tied_and_who_is_apart() -> None:
     rows = [{"method": name, "rank_group": group, "status": "ranked"} for name, group in
             (("x", "a"), ("y", "ab"), ("z", "b"), ("base", "c"))]  # fmt: skip
     assert standing.statements(rows) == [  # type: ignore[arg-type]
-        ("Cannot be told apart", "x and y: any of them may be the best."),
+        ("Cannot be told apart", "y from x, the most accurate."),
         ("Told apart", "z is worse than x, beyond noise."),
         ("Against the base", "Every ranked method is better than the untrained base, beyond noise."),
     ]
@@ -148,10 +148,12 @@ def test_a_sweep_is_one_curve_over_its_rates(results: Path) -> None:
 
 def test_geometry_is_averaged_over_seeds_and_groups_are_kept() -> None:
     runs = [one for one in everything() if one.keys.method_name == "full" and one.keys.reward["name"] == "exact"]
-    assert figures(runs) == {"relative_norm": 0.01, "sparsity_bf16": 0.28}
+    assert figures(runs) == {"relative_norm": 0.01, "sparsity_bf16": 0.28, "sparsity_bf16 over null": 0.56}
     tables = grouped(runs)
     assert set(tables) == {"by_type", "by_layer"}
     assert tables["by_type"]["sparsity_bf16"]["k_proj"] == pytest.approx(0.4 * 0.6)
+    assert tables["by_type"]["sparsity_bf16 over null"]["k_proj"] == pytest.approx(0.8)
+    assert tables["by_layer"]["sparsity_bf16"] == pytest.approx({"0": 0.36, "1": 0.32, "2": 0.28, "3": 0.24})
     assert figures([record("lora", 0, status="failed")]) == {}
 
 

@@ -1,0 +1,35 @@
+"""Is a results folder sound: every record readable, consistent and in its place, every derived file what they give?
+
+A fault is one sentence: where, what, and the fix. Nothing is changed. The collapse label of a run is not derived again;
+that it agrees with the run's status is checked.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.audit.derived import findings_faults, leaderboard_faults, report_faults
+from bench.audit.run import run_faults
+from bench.record import store
+
+DERIVED: tuple[Callable[[Path], list[str]], ...] = (leaderboard_faults, report_faults, findings_faults)
+"""One check for each kind of file that is derived from the records; each finds nothing where its file need not be."""
+
+
+def check(results: Path) -> list[str]:
+    """Return the faults of a results folder, none if it is sound."""
+    records, problems = store.load_all(results)
+    faults = [str(problem) for problem in problems]
+    faults += _misplaced(results)
+    for record in records:
+        faults += run_faults(store.folder_of(results, record), record)
+    return faults + [fault for look in DERIVED for fault in look(results)]
+
+
+def _misplaced(results: Path) -> list[str]:
+    runs = results / "runs"
+    read = set(runs.glob(f"*/*/*/{store.RUN_FILE}"))
+    return [
+        f"{path}: records lie in runs/<comparison>/<method>/<seed and cell id>/; move it there, or delete it"
+        for path in sorted(runs.rglob(store.RUN_FILE))
+        if path not in read
+    ]

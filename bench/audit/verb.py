@@ -1,0 +1,60 @@
+"""The verbs `results check` and `rescore`: the folder must hold records, and is locked while it is written."""
+
+from pathlib import Path
+from typing import Any
+
+from bench.audit import rescore
+from bench.audit.check import check
+from bench.experiment.strict import ExperimentError
+from bench.launch.experiment_run import renew_leaderboard
+from bench.record.lock import results_lock
+from bench.show import print_table
+
+COLUMNS = ["comparison", "method", "model", "task", "split", "cells", "gained", "lost", "completions"]
+
+
+def faults_of(results: Path) -> list[str]:
+    """Return the faults of a results folder.
+
+    Raises:
+        ExperimentError: it holds no records.
+    """
+    return check(_with_records(results))
+
+
+def rescore_folder(results: Path, *, write: bool, data_dir: Path | None) -> dict[str, Any]:
+    """Grade stored samples again, write changed scores if asked to, and return what there is to say.
+
+    Raises:
+        ExperimentError: the folder holds no records.
+        RecordError: a record cannot be read or written.
+    """
+    with results_lock(_with_records(results)):
+        found = rescore.rescore(results, data_dir)
+        written, left = rescore.write(results, found) if write else (0, [])
+        if written:
+            renew_leaderboard(results)
+    return {
+        "cells": len(found.cells),
+        "changes": rescore.changes(found),
+        "not_graded": sorted({sentence for _, sentence in found.faults}),
+        "written": written,
+        "left": left,
+    }
+
+
+def show_rescoring(done: dict[str, Any]) -> None:
+    """Print what grading again changed."""
+    if done["changes"]:
+        print_table(done["changes"], COLUMNS)
+        print("gained, lost: problems whose greedy answer is right now, or was; completions: all whose verdict changed")
+    for sentence in [*done["not_graded"], *done["left"]]:
+        print(sentence)
+    changed = "" if done["changes"] else "; no score changes"
+    print(f"samples of {done['cells']} cells were graded again{changed}; {done['written']} records written")
+
+
+def _with_records(results: Path) -> Path:
+    if not (results / "runs").is_dir():
+        raise ExperimentError(f"{results} holds no run records; run an experiment, or name another folder")
+    return results
