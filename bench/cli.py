@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from bench.experiment.cell import Cell
+    from bench.experiment.experiment import Experiment
+    from bench.experiment.stages import Selection
 
 DEBUG = "--debug"
 
@@ -41,6 +42,14 @@ WorkersOption = Annotated[
 KeysOption = Annotated[
     list[str] | None, typer.Option("--set", help="A setting of the task as in TOML, such as --set levels=[3,4].")
 ]
+BaseOption = Annotated[str | None, typer.Option(help="Train this base instead of the experiment's.")]
+TaskOption = Annotated[
+    str | None, typer.Option(help="Train on this task, at its defaults, instead of the experiment's.")
+]
+ChangesOption = Annotated[
+    list[str] | None, typer.Option("--set", help="A key of the experiment as in TOML, such as --set signal.steps=4.")
+]
+ThreadsOption = Annotated[int, typer.Option(min=1, help="Processor threads of each cell.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
@@ -55,22 +64,28 @@ def run(
     only: OnlyOption = None,
     seeds: SeedsOption = None,
     workers: WorkersOption = None,
-    threads: Annotated[int, typer.Option(min=1, help="Processor threads of each cell.")] = 1,
+    threads: ThreadsOption = 1,
     results: ResultsOption = Path("results"),
     reference: Annotated[Path | None, typer.Option(help="Compare with the records of this folder.")] = None,
     stale: Annotated[bool, typer.Option("--stale", help="Also run again what is from another environment.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
     data_dir: DataOption = None,
+    base: BaseOption = None,
+    task: TaskOption = None,
+    keys: ChangesOption = None,
 ) -> None:
     """Train and score the cells of an experiment that are not done yet, then show its leaderboard."""
-    cells = _cells(experiment, only, seeds, data_dir)
+    asked = _asked(experiment, only, seeds, data_dir, base, task, keys)
     if dry_run:
-        _show_plan(cells, results, workers)
+        _show_plan(*asked, results, workers)
         return
     from bench.launch.experiment_run import run_experiment
     from bench.launch.local import cores
+    from bench.launch.stages import stages
 
-    code = run_experiment(cells, results, workers or cores(), threads=threads, stale=stale, reference=reference)
+    code = run_experiment(
+        stages(*asked), results, workers or cores(), threads=threads, stale=stale, reference=reference
+    )
     raise typer.Exit(code)
 
 
@@ -82,10 +97,59 @@ def plan(
     workers: WorkersOption = None,
     results: ResultsOption = Path("results"),
     data_dir: DataOption = None,
+    base: BaseOption = None,
+    task: TaskOption = None,
+    keys: ChangesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say which cells are done, missing or stale and why, and what the rest will take."""
-    _show_plan(_cells(experiment, only, seeds, data_dir), results, workers, as_json)
+    _show_plan(*_asked(experiment, only, seeds, data_dir, base, task, keys), results, workers, as_json)
+
+
+@app.command()
+def sweep(
+    experiment: ExperimentArgument,
+    method: Annotated[str, typer.Option(help="The method of the experiment whose settings are searched.")],
+    trials: Annotated[int, typer.Option(min=1, help="Trials of the study, those of earlier commands included.")],
+    sampler: Annotated[str, typer.Option(help="Who chooses the settings: tpe, qmc, random or grid.")] = "tpe",
+    pruner: Annotated[str, typer.Option(help="Who stops a trial early: none, median or wilcoxon.")] = "none",
+    objective: Annotated[str, typer.Option(help="One or more of accuracy, stability, tokens.")] = "accuracy",
+    storage: Annotated[
+        str | None, typer.Option(help="A journal file or a database URL; else studies.journal in the results.")
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(help="Seeds of a trial, such as 100,101; else the protocol's.")] = None,
+    workers: WorkersOption = None,
+    threads: ThreadsOption = 1,
+    results: ResultsOption = Path("results"),
+    data_dir: DataOption = None,
+    base: BaseOption = None,
+    task: TaskOption = None,
+    keys: ChangesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Search the settings of one method, judged on validation; the same command goes on where it was."""
+    from bench.launch.local import cores
+    from bench.launch.search import search_of
+    from bench.launch.sweep_run import run_sweep
+    from bench.show import print_json
+    from bench.sweep_table import show_sweep
+
+    chosen, selection = _asked(experiment, None, seeds, data_dir, base, task, keys)
+    search = search_of(
+        chosen,
+        method=method,
+        trials=trials,
+        sampler=sampler,
+        pruner=pruner,
+        objectives=tuple(name.strip() for name in objective.split(",")),
+        selection=selection,
+    )
+    document, code = run_sweep(search, storage, results, workers or cores(), threads)
+    if as_json:
+        print_json(document)
+    else:
+        show_sweep(document)
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -120,6 +184,20 @@ def leaderboard(
         print_json([json_row(row) for row in rows])
     else:
         show(rows)
+
+
+@app.command()
+def report(results: ResultsOption = Path("results")) -> None:
+    """Write report.html: what the records say, as one page that opens from a file without a network."""
+    from bench.experiment.strict import ExperimentError
+    from bench.report.page import write_report
+
+    if not (results / "runs").is_dir():
+        raise ExperimentError(f"{results} holds no run records; run an experiment, or name another folder")
+    path, problems = write_report(results)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    print(path)
 
 
 @app.command()
@@ -164,6 +242,88 @@ def geometry(
 
     settings = GeometrySettings(k=k, mask_rank=mask_rank, mask_density=mask_density, draws=draws)
     report_on(base, tuned, settings, json_file=json_file, csv_file=csv_file, pictures=pictures)
+
+
+@app.command()
+def think(
+    model: Annotated[str, typer.Argument(help="Organism, packaged model, folder or hub id.")],
+    task: Annotated[str, typer.Option(help="The task that is asked.")],
+    count: Annotated[int, typer.Option("-n", min=1, help="Traces per problem.")] = 16,
+    policy: Annotated[
+        str, typer.Option(help="full, keep:count=4,at=8, halve:every=4, drop:count=2,every=4, threshold, deepconf.")
+    ] = "halve",
+    verifier: Annotated[str, typer.Option(help="What traces are scored by: otv, confidence-tail, ..., none.")] = "otv",
+    vote: Annotated[str, typer.Option(help="majority, weighted, log-odds, best-of-n, filter.")] = "weighted",
+    problems: Annotated[int, typer.Option(min=1, help="How many test problems.")] = 8,
+    risk: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Withhold answers of votes that were wrong more often.")
+    ] = None,
+    keys: KeysOption = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--option", help="A setting of traces or verifier, such as --option traces.max_new_tokens=48."),
+    ] = None,
+    train: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Compare verifiers; writes RESULTS/verify/NAME.json.")
+    ] = None,
+    verifiers: Annotated[str | None, typer.Option(help="With --train: names, by default all.")] = None,
+    other_task: Annotated[
+        list[str] | None, typer.Option(help="With --train: a task for transfer, such as 'chain levels=[5]'.")
+    ] = None,
+    other_model: Annotated[list[str] | None, typer.Option(help="With --train: a model for transfer.")] = None,
+    results: ResultsOption = Path("results"),
+    pictures: Annotated[Path | None, typer.Option(metavar="DIR", help="With --train: draw into this folder.")] = None,
+    parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every trace.")] = None,
+    json_file: Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - is stdout.")] = None,
+    data_dir: DataOption = None,
+) -> None:
+    """Answer problems with several traces that one probe token watches over; train and compare what watches."""
+    from bench.verify import verb
+
+    asked = verb.Asked(model, {"name": task} | _settings(keys), data_dir, _nested(_settings(options)))
+    if train is None:
+        verb.think(
+            asked,
+            size=count,
+            policy=policy,
+            verifier=verifier,
+            aggregator=vote,
+            problems=problems,
+            risk=risk,
+            json_file=json_file,
+            parquet=parquet,
+        )
+        return
+    verb.train(
+        asked,
+        train,
+        verifiers=verifiers.split(",") if verifiers else (),
+        other_tasks=[_task_settings(text) for text in other_task or ()],
+        other_models=other_model or (),
+        results=results,
+        pictures=pictures,
+    )
+
+
+@app.command()
+def contamination(
+    base: Annotated[str, typer.Argument(help="A base model: organism, packaged model, folder or hub id.")],
+    task: Annotated[str, typer.Option(help="The task whose problems it may have read.")],
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    count: Annotated[int | None, typer.Option("-n", min=1, help="Only the first so many problems.")] = None,
+    data_dir: DataOption = None,
+    keys: KeysOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Probe a model for memory of a task's problems: questions cut short, and perplexities."""
+    from bench.contamination_check import COLUMNS, as_rows, probe
+    from bench.show import print_json, print_table
+
+    found = probe(base, {"name": task} | _settings(keys), split, count, data_dir)  # type: ignore[arg-type]
+    if as_json:
+        print_json(found)
+    else:
+        print_table(as_rows(found), COLUMNS)
 
 
 @methods_app.command("list")
@@ -399,36 +559,58 @@ def _sentence(error: Exception) -> tuple[str, int]:
     from bench.geometry.errors import GeometryError
     from bench.models.errors import ModelError
     from bench.record.errors import RecordError, ResultsInUseError
+    from bench.verify.errors import VerifyError
     from methods.errors import MethodError
     from tasks.errors import TaskError
 
     wrong = (ExperimentError, FindingsError, GeometryError, ModelError, MethodError, TaskError, ResultsInUseError)
-    if isinstance(error, wrong):
+    if isinstance(error, (*wrong, VerifyError)):
         return str(error), 2
     if isinstance(error, RecordError):
         return str(error), 1
     return f"internal error: {type(error).__name__}: {error}; run it again with --debug and report what it says", 1
 
 
-def _cells(experiment: str, only: str | None, seeds: str | None, data_dir: Path | None) -> "list[Cell]":
-    from bench.experiment.cell import cells
+def _asked(
+    experiment: str,
+    only: str | None,
+    seeds: str | None,
+    data_dir: Path | None,
+    base: str | None,
+    task: str | None,
+    keys: list[str] | None,
+) -> "tuple[Experiment, Selection]":
+    from bench.experiment.changes import Changes, parsed_keys
     from bench.experiment.experiment import load
+    from bench.experiment.stages import Selection
 
-    return cells(load(experiment), only=only, seeds=_seed_list(seeds), data_dir=data_dir)
+    changed = Changes(base, task, parsed_keys(keys or ()))
+    return load(experiment, changed), Selection(only, _seed_list(seeds), data_dir)
 
 
 def _settings(keys: list[str] | None) -> dict[str, Any]:
-    """Return the settings that are written as TOML, `key=value`; a value that is not TOML is a text."""
-    import tomllib
+    """Return the settings that are written as TOML, `key=value`."""
+    from bench.experiment.changes import parsed_keys
 
-    settings: dict[str, Any] = {}
-    for key in keys or ():
-        name, _, value = key.partition("=")
-        try:
-            settings[name.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            settings[name.strip()] = value
-    return settings
+    return dict(parsed_keys(keys or ()))
+
+
+def _nested(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return {"a.b": 1} as {"a": {"b": 1}}."""
+    nested: dict[str, Any] = {}
+    for key, value in settings.items():
+        *tables, last = key.split(".")
+        table = nested
+        for name in tables:
+            table = table.setdefault(name, {})
+        table[last] = value
+    return nested
+
+
+def _task_settings(text: str) -> dict[str, Any]:
+    """Return the settings of a task written as its name and keys with spaces between: "chain levels=[5]"."""
+    name, *keys = text.split()
+    return {"name": name} | _settings(keys)
 
 
 def _seed_list(seeds: str | None) -> tuple[int, ...] | None:
@@ -443,17 +625,22 @@ def _seed_list(seeds: str | None) -> tuple[int, ...] | None:
         raise ExperimentError(f"--seeds {seeds}: {error}; write whole numbers with commas, such as 0,1,2") from error
 
 
-def _show_plan(cells: "list[Cell]", results: Path, workers: int | None, as_json: bool = False) -> None:
+def _show_plan(
+    experiment: "Experiment", selection: "Selection", results: Path, workers: int | None, as_json: bool = False
+) -> None:
+    from dataclasses import replace
+
     from bench.launch.local import cores
-    from bench.launch.plan import as_document, by_method, plan
+    from bench.launch.plan import as_document, by_method
+    from bench.launch.stages import plan_stages
     from bench.show import print_json, print_table
 
-    planned, problems = plan(cells, results)
-    for problem in problems:
+    found = plan_stages(experiment, replace(selection, fetch=False), results)
+    for problem in found.problems:
         print(problem, file=sys.stderr)
-    document = as_document(planned, workers or cores())
+    document = as_document(found.cells, workers or cores(), found.records)
     if as_json:
         print_json(document)
         return
-    print_table(by_method(planned), ["method", "comparison", "learning_rate", "seeds", "state", "why"])
+    print_table(by_method(found.cells), ["method", "comparison", "learning_rate", "seeds", "state", "why"])
     print(document["summary"])

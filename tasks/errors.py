@@ -3,3 +3,7 @@
 
 class TaskError(ValueError):
     """A task, family, data file or setting that cannot be used as it was given."""
+
+
+class NotDownloadedError(TaskError):
+    """A data set is not on this machine, and the hub could not be asked."""

@@ -14,6 +14,9 @@ Shares = Mapping[Split, float]
 WHOLE_SET: Shares = {"train": 0.6, "validation": 0.1, "test": 0.3}
 """For sets without official parts: tests need the problems more than training does, which sees each of them often."""
 
+TRAINING_SET: Shares = {"train": 0.9, "validation": 0.05, "test": 0.05}
+"""For sets made to train on, which have one part: what they are judged by is other sets, so few tests will do."""
+
 CARVED_FROM_TRAIN: Shares = {"train": 0.9, "validation": 0.1}
 """For sets with an official train and test part, but none for validation."""
 

@@ -17,6 +17,7 @@ from tasks.errors import TaskError
 from tasks.families import FAMILIES
 from tasks.family_task import FamilySettings, MixtureSettings, family_task, mixture_task
 from tasks.plain_arithmetic import PlainArithmeticSettings, plain_arithmetic_task
+from tasks.random_calculation import LEVELS, RandomCalculationSettings, random_calculation_task
 from tasks.settings import TaskSettings, validated
 from tasks.suggestion import did_you_mean
 from tasks.task import Task
@@ -73,6 +74,12 @@ def _shipped() -> dict[str, TaskKind]:
             "one- and two-digit arithmetic asked in plain English, for chat models",
             PlainArithmeticSettings,
             lambda settings, _: plain_arithmetic_task(settings),
+        ),
+        "random-calculation": TaskKind(
+            "nested expressions that no text can hold; level = operations",
+            RandomCalculationSettings,
+            lambda settings, _: random_calculation_task(settings),
+            LEVELS,
         ),
     }
     sets = {name: TaskKind(row.description, DataSetSettings, data_set_task) for name, row in DATA_SETS.items()}

@@ -7,10 +7,6 @@ import re
 from itertools import zip_longest
 from pathlib import Path
 
-from bench.findings.derive import FINDINGS_FILE, PAGE_FILE, contents, judge_all
-from bench.findings.errors import FindingsError
-from bench.findings.evidence import gather
-from bench.findings.hypothesis import load_hypotheses
 from bench.record import store
 from bench.record.leaderboard import leaderboard
 from bench.record.leaderboard_file import LEADERBOARD_FILE, to_csv
@@ -49,6 +45,12 @@ def report_faults(results: Path) -> list[str]:
 
 def findings_faults(results: Path) -> list[str]:
     """Return which file of verdicts is there and not what the records give."""
+    # Analyses import torch, which the other checks do without.
+    from bench.findings.derive import FINDINGS_FILE, PAGE_FILE, contents, judge_all
+    from bench.findings.errors import FindingsError
+    from bench.findings.evidence import gather
+    from bench.findings.hypothesis import load_hypotheses
+
     present = [name for name in (FINDINGS_FILE, PAGE_FILE) if (results / name).exists()]
     if not present:
         return []

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -22,11 +23,16 @@ from bench.record.atomic import disk_errors, write_whole
 from bench.record.samples import samples_path, write_samples
 from bench.record.schema import Score
 
-_CODE_VERSION = 1
+Computed = TypeVar("Computed")
+
+CODE_VERSION = 2
 """Raised when a change of this package changes the score of an unchanged model."""
 
 _LIBRARIES = {"torch": "torch", "transformers": "transformers", "lm_eval": "lm-eval"}
 """What runs and scores a model, with the name of its distribution."""
+
+NOT_OF_A_SCORE = {"splits", "extra_tasks", "rank_one", "prompt_range", "kl_problems", "contamination"}
+"""Settings that say what else is scored, measured or probed."""
 
 
 def key(
@@ -36,19 +42,21 @@ def key(
     settings: EvaluateSettings,
     backend: str,
     versions: Mapping[str, str] | None = None,
+    code: int = CODE_VERSION,
 ) -> str:
     """Id of a base score: "base-" and 16 hex digits of the hash of all that changes it, library versions included.
 
     Args:
         versions: by distribution, where the score was made; the installed ones if not given.
+        code: the code version that made it.
     """
     content = {
-        "code": _CODE_VERSION,
+        "code": code,
         "libraries": {name: versions.get(dist) if versions else version(dist) for name, dist in _LIBRARIES.items()},
         "base": base_fingerprint,
         "task": task_fingerprint,
         "split": split,
-        "settings": settings.model_dump(mode="json", exclude={"splits", "extra_tasks", "rank_one", "prompt_range"}),
+        "settings": settings.model_dump(mode="json", exclude=NOT_OF_A_SCORE),
         "backend": backend,
     }
     return "base-" + hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
@@ -79,6 +87,23 @@ def _read(path: Path) -> Score | None:
     except ValidationError:
         # Of another schema, or damaged: a cache may be filled again, a record may not.
         return None
+
+
+def computed_once(
+    path: Path, parse: Callable[[bytes], Computed], compute: Callable[[], Computed], dump: Callable[[Computed], str]
+) -> Computed:
+    """What the file holds; computed and kept if it is not there or not readable. A second process waits for the first.
+
+    Raises:
+        RecordError: the cache cannot be written.
+    """
+    with locked(path.with_suffix(".lock")):
+        try:
+            return parse(path.read_bytes())
+        except (FileNotFoundError, ValueError):  # a damaged cache may be filled again
+            computed = compute()
+            write_whole(path, dump(computed))
+            return computed
 
 
 @contextmanager

@@ -66,9 +66,9 @@ def _use(used: Sequence[bool], correct: Sequence[bool]) -> StrategyUse:
 def _transitions(
     before: Sequence[SampleRow], after: Sequence[SampleRow], used_before: Sequence[bool], used_after: Sequence[bool]
 ) -> dict[Change, Transition]:
-    gained: dict[tuple[bool, bool], list[int]] = {ways: [] for ways in product((True, False), repeat=2)}
-    for first, second, *ways in zip(before, after, used_before, used_after, strict=True):
-        gained[ways[0], ways[1]].append(int(second["correct"]) - int(first["correct"]))
+    gained: dict[tuple[bool, bool], list[int]] = {(was, now): [] for was, now in product((True, False), repeat=2)}
+    for first, second, was, now in zip(before, after, used_before, used_after, strict=True):
+        gained[was, now].append(int(second["correct"]) - int(first["correct"]))
     return {
         f"{_NAMES[was]}-{_NAMES[now]}": Transition(problems=len(changes), gained=sum(changes))  # type: ignore[misc]
         for (was, now), changes in gained.items()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench.evaluate.completion import Graded
-from bench.protocol.sampling import average_at_k, majority_at_k, pass_at_k
+from bench.protocol.sampling import answer_entropy, average_at_k, majority_at_k, pass_at_k
 from bench.record.schema import Score
 from tasks.problem import Problem
 
@@ -38,13 +38,15 @@ def score(greedy: Sequence[Graded], sampled: Sequence[Graded], samples: int) -> 
 def _sampled_metrics(sampled: Sequence[Graded], samples: int) -> dict[str, Any]:
     groups = [sampled[start : start + samples] for start in range(0, len(sampled), samples)]
     correct = [[one.verdict.correct for one in group] for group in groups]
+    answers = [[one.verdict.parsed for one in group] for group in groups]
     counts = np.array([sum(group) for group in correct], dtype=np.int64)
     return {
         "k": samples,
         "avg_k": average_at_k(counts, samples),
         "sample_counts": counts.tolist(),
         "pass_k": {str(k): float(pass_at_k(counts, samples, k).mean()) for k in pass_ks(samples)},
-        "maj_k": majority_at_k([[one.verdict.parsed for one in group] for group in groups], correct),
+        "maj_k": majority_at_k(answers, correct),
+        "answer_entropy": answer_entropy(answers),
     }
 
 

@@ -12,17 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from bench.cache import cache_dir
-from bench.evaluate.base_cache import locked
+from bench.evaluate.base_cache import computed_once
 from bench.evaluate.completion import Graded
 from bench.evaluate.sampling import grade_problems
 from bench.experiment.cell import Cell
 from bench.experiment.settings import EvaluateSettings
 from bench.generate.backend import Backend
 from bench.models.base import LoadedBase
-from bench.record.atomic import write_whole
 from tasks.rewards import Label, LabelRequest, label_request
 from tasks.task import Task
 
@@ -81,14 +80,12 @@ def majority_labels(source: LabelSource, progress: Progress = lambda done, total
     Raises:
         RecordError: the cache cannot be written.
     """
-    path = cache_dir() / "labels" / f"{source.identity}.json"
-    with locked(path.with_suffix(".lock")):
-        try:
-            return _LABELS.validate_json(path.read_bytes())
-        except (FileNotFoundError, ValidationError):  # a damaged cache may be filled again
-            labels = _vote(source, progress)
-            write_whole(path, _LABELS.dump_json(labels, indent=1) + b"\n")
-            return labels
+    return computed_once(
+        cache_dir() / "labels" / f"{source.identity}.json",
+        _LABELS.validate_json,
+        lambda: _vote(source, progress),
+        lambda labels: _LABELS.dump_json(labels, indent=1).decode(),
+    )
 
 
 def _vote(source: LabelSource, progress: Progress) -> Labels:

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 import tasks.registry
 from bench.evaluate import base_cache
 from bench.evaluate.behaviour import greedy_rows
+from bench.evaluate.contamination import Group, base_contamination, contamination, groups, planted_in
 from bench.evaluate.evaluator import evaluate
 from bench.evaluate.grading import SampleRow
 from bench.experiment.cell import Cell
@@ -20,6 +21,7 @@ from bench.generate.backend import Backend
 from bench.models.base import LoadedBase
 from bench.record.samples import read_samples
 from bench.record.schema import Score, ScoredSplit
+from bench.record.scored import score_names
 from tasks.prompts import STYLES
 from tasks.task import Task
 
@@ -33,7 +35,7 @@ def score_all(
     """Score a trained model on everything that its cell names, with all completions."""
     scores: Scores = {}
     rows: list[SampleRow] = []
-    for name, asked, split in _questions(cell, task):
+    for name, asked, split in questions(cell, task):
         score, completions = evaluate(model, tokenizer, asked, split, cell.evaluate, backend)
         scores.setdefault(name, {})[split] = score
         rows += [row | {"task": name} for row in completions]
@@ -43,7 +45,7 @@ def score_all(
 def base_scores(cell: Cell, base: LoadedBase, task: Task, backend: Backend) -> Scores:
     """The same scores of the untrained base, from the cache where it has them."""
     scores: Scores = {}
-    for name, asked, split in _questions(cell, task):
+    for name, asked, split in questions(cell, task):
         scores.setdefault(name, {})[split] = _base_score(base, asked, split, cell.evaluate, backend)
     return scores
 
@@ -54,6 +56,23 @@ def prompt_scores(cell: Cell, base: LoadedBase, task: Task, backend: Backend) ->
         return {}
     asked = {style: cell.evaluate.model_copy(update={"prompt": style, "samples": 0}) for style in STYLES}
     return {style: _base_score(base, task, "test", settings, backend) for style, settings in asked.items()}
+
+
+def memory(
+    cell: Cell, base: LoadedBase, task: Task, model: PreTrainedModel | None, backend: Backend
+) -> dict[str, Group] | None:
+    """What the contamination probe finds on the test split by group of problems; None unless the cell asks for it.
+
+    `model` is the tuned one; None is the untrained base, whose findings are cached.
+    """
+    if not cell.evaluate.contamination:
+        return None
+    parts = groups(task.problems("test"), planted_in(cell.base))
+    if model is None:
+        return {name: base_contamination(base, task, part, cell.evaluate, backend) for name, part in parts.items()}
+    return {
+        name: contamination(model, base.tokenizer, task, part, cell.evaluate, backend) for name, part in parts.items()
+    }
 
 
 def base_answers(cell: Cell, base: LoadedBase, task: Task, backend: Backend) -> list[SampleRow]:
@@ -77,11 +96,11 @@ def _base_score(
     )
 
 
-def _questions(cell: Cell, task: Task) -> Iterator[tuple[str, Task, ScoredSplit]]:
-    """Name, task and split of each score."""
+def questions(cell: Cell, task: Task) -> Iterator[tuple[str, Task, ScoredSplit]]:
+    """Name, task and split of each score; further tasks of the same name are numbered from 2."""
     for split in cell.evaluate.splits:
         if task.problems(split):
             yield task.name, task, split
-    _, *further = cell.scored_tasks().items()
-    for name, settings in further:
-        yield name, tasks.registry.create(settings, cell.data_dir), "test"
+    extras = [tasks.registry.create(dict(settings), cell.data_dir) for settings in cell.evaluate.extra_tasks]
+    for name, extra in zip(score_names(task.name, [extra.name for extra in extras]), extras, strict=True):
+        yield name, extra, "test"

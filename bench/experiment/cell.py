@@ -8,8 +8,9 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatch
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,19 @@ import tasks.registry
 import tasks.rewards
 import tasks.solutions
 from bench.experiment.experiment import Experiment
+from bench.experiment.protocol import Tuning
 from bench.experiment.settings import EvaluateSettings
 from bench.experiment.signals import SftRlvrSettings, SftSettings, Signal
 from bench.experiment.strict import ExperimentError, Settings
+from bench.experiment.think import ThinkSettings
 from bench.models.config import BaseConfig
+from bench.models.errors import NotDownloadedError
 from bench.models.fingerprint import fingerprint
+from tasks.errors import NotDownloadedError as DataNotDownloadedError
 from tasks.task import Task
+
+NOT_DOWNLOADED = "not downloaded: "
+"""Begins, in a plan, what stands for a fingerprint: the hub model or data set is not here, so there is no id either."""
 
 RESULT_SCHEMA = 2
 """Raised when a change of this package changes what a cell's settings lead to, a changed default included.
@@ -48,8 +56,11 @@ class Cell(Settings):
     method: dict[str, Any]
     learning_rate: float = Field(gt=0)
     evaluate: EvaluateSettings
+    verify: ThinkSettings | None = None
     extra_fingerprints: tuple[str, ...] = ()
     seed: int
+    tuning: Tuning | None = None
+    """How the protocol of an experiment found these settings; None outside of one."""
     data_dir: Path | None = Field(None, exclude=True)
     """Where data files lie on this machine; the task's fingerprint says what they hold."""
 
@@ -57,7 +68,14 @@ class Cell(Settings):
     def id(self) -> str:
         """First 12 hex digits of the SHA-256 of all that changes the result."""
         own = {"method": self.chosen_method, "learning_rate": self.learning_rate, "seed": self.seed}
+        own |= {} if self.tuning is None else {"tuning": self.tuning.identity}
         return _digest(self._comparable() | own)[:12]
+
+    @property
+    def absent(self) -> list[str]:
+        """What of the hub is not on this machine: only a plan has such cells."""
+        parts = (self.base_fingerprint, self.task_fingerprint, *self.extra_fingerprints)
+        return [part.removeprefix(NOT_DOWNLOADED) for part in parts if part.startswith(NOT_DOWNLOADED)]
 
     @cached_property
     def apart_from_reward(self) -> str:
@@ -69,18 +87,6 @@ class Cell(Settings):
     def chosen_method(self) -> dict[str, Any]:
         """The method's type and the settings that differ from its defaults."""
         return _chosen(methods.registry.create(self.method))
-
-    def scored_tasks(self) -> dict[str, dict[str, Any]]:
-        """Return the settings of the trained task and of those that are only scored, by the names of their scores.
-
-        Further tasks of the same name are numbered from 2.
-        """
-        named = {str(self.task["name"]): self.task}
-        for settings in map(dict, self.evaluate.extra_tasks):
-            name = str(settings["name"])
-            count = 1 + sum(one["name"] == name for one in named.values())
-            named[name if count == 1 else f"{name}-{count}"] = settings
-        return named
 
     @property
     def paid_reward(self) -> dict[str, Any]:
@@ -106,6 +112,7 @@ class Cell(Settings):
             "signal": _chosen(self.signal, exclude={"report_to", "probe_every"}),
             "reward": self.reward,
             "evaluate": _chosen(self.evaluate),
+            **({"verify": _chosen(self.verify)} if self.verify else {}),
         }
 
 
@@ -115,6 +122,8 @@ def cells(
     only: str | None = None,
     seeds: tuple[int, ...] | None = None,
     data_dir: Path | None = None,
+    tuning: Mapping[str, Tuning] | None = None,
+    fetch: bool = True,
 ) -> list[Cell]:
     """Resolve the grid of an experiment, seeds outermost so that every method gets its first seed early.
 
@@ -122,6 +131,9 @@ def cells(
         only: a glob on method names.
         seeds: instead of the experiment's own.
         data_dir: folder of data-set files.
+        tuning: how the settings of a method were found, by its name.
+        fetch: whether what is not here is fetched, or an error; else it is `NOT_DOWNLOADED`, and the cells are for a
+            plan only.
 
     Raises:
         ExperimentError, ModelError, TaskError, MethodError: the grid names something that does not exist, or twice.
@@ -135,9 +147,11 @@ def cells(
                 f"{', '.join(_method_entries(experiment))}"
             )
     extra = tuple(
-        tasks.registry.create(dict(settings), data_dir).fingerprint() for settings in experiment.evaluate.extra_tasks
+        _fingerprint(str(settings["name"]), tasks.registry.create(dict(settings), data_dir).fingerprint, fetch)
+        for settings in experiment.evaluate.extra_tasks
     )
-    trained, bases = _tasks(experiment, data_dir), [(base, fingerprint(base)) for base in experiment.bases]
+    trained = _tasks(experiment, data_dir, fetch)
+    bases = [(base, _fingerprint(base.name, partial(fingerprint, base, fetch), fetch)) for base in experiment.bases]
     grid = [
         Cell(
             base=base,
@@ -150,8 +164,10 @@ def cells(
             method=config,
             learning_rate=rate,
             evaluate=experiment.evaluate,
+            verify=experiment.verify,
             extra_fingerprints=extra,
             seed=seed,
+            tuning=(tuning or {}).get(name),
             data_dir=data_dir,
         )
         for seed in seeds or experiment.seeds
@@ -166,12 +182,27 @@ def cells(
     return grid
 
 
-def _tasks(experiment: Experiment, data_dir: Path | None) -> list[tuple[dict[str, Any], str]]:
-    """Return the settings and the fingerprint of every task that is trained on."""
-    made = [(settings, tasks.registry.create(settings, data_dir)) for settings in experiment.all_tasks]
-    for _, task in made:
-        _check(experiment, task)
-    return [(settings, task.fingerprint()) for settings, task in made]
+def _fingerprint(name: str, of: Callable[[], str], fetch: bool) -> str:
+    """Return a fingerprint, or that there is none because of what is not downloaded and not to be fetched."""
+    try:
+        return of()
+    except (NotDownloadedError, DataNotDownloadedError):
+        if fetch:
+            raise
+        return NOT_DOWNLOADED + name
+
+
+def _tasks(experiment: Experiment, data_dir: Path | None, fetch: bool) -> list[tuple[dict[str, Any], str]]:
+    """Return the settings and the fingerprint of every task that is trained on; only data that are here are checked."""
+    tasks.prompts.render("", "", experiment.evaluate.prompt, chat=False)
+    found = []
+    for settings in experiment.all_tasks:
+        task = tasks.registry.create(settings, data_dir)
+        fingerprint_ = _fingerprint(task.name, task.fingerprint, fetch)
+        if not fingerprint_.startswith(NOT_DOWNLOADED):
+            _check(experiment, task)
+        found.append((settings, fingerprint_))
+    return found
 
 
 def _rewards(experiment: Experiment, signal: Signal) -> list[dict[str, Any]]:
@@ -182,8 +213,7 @@ def _rewards(experiment: Experiment, signal: Signal) -> list[dict[str, Any]]:
 
 
 def _check(experiment: Experiment, task: Task) -> None:
-    """Raise what would otherwise end every cell: a solution, a prompt style or a train split that is not there."""
-    tasks.prompts.render("", "", experiment.evaluate.prompt, chat=False)
+    """Raise what would otherwise end every cell: a solution, a reward's labels or a train split that is not there."""
     for reward in experiment.rewards:
         tasks.rewards.label_request(reward)
     for signal in experiment.all_signals:
@@ -213,9 +243,11 @@ def _method_entries(experiment: Experiment) -> dict[str, tuple[dict[str, Any], f
     """Return each method's resolved config and learning rate; a list of rates gives `name@rate` entries."""
     entries: dict[str, tuple[dict[str, Any], float]] = {}
     for name, entry in experiment.methods.items():
-        keys = dict(entry)
+        keys = {key: value for key, value in entry.items() if key != "search"}
         if "learning_rate" not in keys:
-            raise ExperimentError(f"methods.{name} has no learning_rate; add one, or a list to try several")
+            raise ExperimentError(
+                f"methods.{name} has no learning_rate; add one, a list to try several, or a [protocol] that finds one"
+            )
         given = keys.pop("learning_rate")
         rates = _rates(name, given)
         config = methods.registry.create({"type": name} | keys).model_dump(mode="json")

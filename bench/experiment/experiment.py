@@ -1,7 +1,7 @@
 """The experiment file: which cells a comparison is made of.
 
 The grid is bases x tasks x signals x rewards x methods x seeds. A method entry is the method's own keys plus
-`learning_rate`; a list of rates makes one method of each.
+`learning_rate`; a list of rates makes one method of each. With a `[protocol]`, what has no rate is tuned first.
 """
 
 import tomllib
@@ -10,16 +10,28 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator, model_validator
 
+from bench.experiment.changes import Changes
+from bench.experiment.protocol import MIN_FINAL_SEEDS, Protocol
+from bench.experiment.search import read_search
 from bench.experiment.settings import EvaluateSettings, RlvrSettings
 from bench.experiment.signals import Signal
 from bench.experiment.strict import ExperimentError, Settings, explain
+from bench.experiment.think import ThinkSettings
 from bench.models.config import BaseConfig
 from bench.models.suggestion import did_you_mean
 
 MethodName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 """A method's name in an experiment is also the name of a folder."""
+
+
+def _search_is_readable(entry: dict[str, Any]) -> dict[str, Any]:
+    read_search("search", entry.get("search", {}))
+    return entry
+
+
+MethodEntry = Annotated[dict[str, Any], AfterValidator(_search_is_readable)]
 
 
 class Experiment(Settings):
@@ -36,7 +48,10 @@ class Experiment(Settings):
     signal: Signal = RlvrSettings()
     signals: tuple[Signal, ...] = ()
     evaluate: EvaluateSettings = EvaluateSettings()
-    methods: dict[MethodName, dict[str, Any]] = Field(min_length=1)
+    protocol: Protocol | None = None
+    verify: ThinkSettings | None = None
+    """Train a verifier on every trained model and measure what it saves; left out unless the file has the table."""
+    methods: dict[MethodName, MethodEntry] = Field(min_length=1)
 
     @model_validator(mode="before")
     @classmethod
@@ -84,6 +99,21 @@ class Experiment(Settings):
     def _seeds_are_distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
         return distinct_seeds(seeds)
 
+    @model_validator(mode="after")
+    def _final_seeds_are_fresh(self) -> "Experiment":
+        if self.protocol is None:
+            return self
+        if len(self.seeds) < MIN_FINAL_SEEDS:
+            raise ValueError(f"{len(self.seeds)} seeds; a protocol compares over {MIN_FINAL_SEEDS} or more, add some")
+        refuse_seen_seeds(self.seeds, self.protocol)
+        return self
+
+
+def refuse_seen_seeds(seeds: tuple[int, ...], protocol: Protocol) -> None:
+    """Raise ValueError when a seed of stage 2 was one of stage 1."""
+    if seen := set(seeds) & set(protocol.trial_seeds):
+        raise ValueError(f"seed {min(seen)} is among the protocol's trial_seeds; compare with seeds no trial has seen")
+
 
 def distinct_seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:
     """Return the seeds, or raise ValueError when there is none, one is negative or one comes twice."""
@@ -103,8 +133,8 @@ def presets() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
-def load(name_or_path: str) -> Experiment:
-    """Read an experiment.
+def load(name_or_path: str, changes: Changes | None = None) -> Experiment:
+    """Read an experiment, with changes of the command line.
 
     Raises:
         ExperimentError: no such preset or file, broken TOML, an unknown key, a value out of range.
@@ -114,6 +144,8 @@ def load(name_or_path: str) -> Experiment:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ExperimentError(f"{path}: not valid TOML: {error}; mend the file") from error
+    if changes is not None:
+        document = changes.applied(document)
     try:
         return Experiment.model_validate(document)
     except ValidationError as error:

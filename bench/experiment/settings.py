@@ -143,9 +143,13 @@ class EvaluateSettings(Settings):
     """Prompt style (see tasks.prompts)."""
     prompt_range: bool = False
     """Also score the untrained base greedily under every prompt style: the best of them is what a gain has to beat."""
+    contamination: bool = False
+    """Also probe base and tuned model for memory of the test problems: questions cut short, perplexities."""
     seed: int = 0
     """Seed of the sampled completions: the same for all cells, so that methods meet the same random numbers."""
     rank_one: bool = False
     """Also score the tuned model with each matrix's update cut to rank one, greedily on the test split."""
+    kl_problems: int = Field(0, ge=0)
+    """Test problems of every task on which the KL to the base is measured, in both directions; 0: it is not."""
     extra_tasks: tuple[dict[str, object], ...] = ()
     """Settings of further tasks that are scored (never trained on), on their test split."""

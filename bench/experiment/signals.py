@@ -60,10 +60,12 @@ class RftSettings(SupervisedSettings):
     """Supervised fine-tuning on the model's own verified samples, iterated (Yuan et al. 2023, arXiv 2308.01825).
 
     Each iteration samples with the current policy, keeps up to `keep_per_problem` different correct completions of a
-    problem, and trains on them for an equal share of `steps`.
+    problem, and trains on them for an equal share of `steps`. With match = "labels" the budget is the number of samples
+    that are verified, an equal share in each iteration.
     """
 
     fixed_reward: ClassVar[str | None] = "exact"
+    buys_ahead: ClassVar[bool] = True
     problems_key: ClassVar[str] = "prompts_per_iteration and shadow_size"
     type: Literal["rft"] = "rft"
     iterations: int = Field(4, ge=1)
@@ -76,12 +78,24 @@ class RftSettings(SupervisedSettings):
     def _every_iteration_trains(self) -> Self:
         if self.iterations > self.steps:
             raise ValueError(f"iterations = {self.iterations} is more than steps = {self.steps}; lower it")
+        if self.prompts < 1:
+            raise ValueError(
+                f"budget = {self.budget:g} labels do not pay for {self.iterations} iterations of {self.group_size} "
+                "completions; raise it"
+            )
         return self
+
+    @property
+    def prompts(self) -> int:
+        """Prompts that are sampled in each iteration."""
+        if self.match == "labels" and self.budget is not None:
+            return int(self.budget) // (self.iterations * self.group_size)
+        return self.prompts_per_iteration
 
     @property
     def problems_needed(self) -> int:
         """Train problems that one iteration takes."""
-        return max(self.prompts_per_iteration, self.shadow_size)
+        return max(self.prompts, self.shadow_size)
 
     def steps_of(self, iteration: int) -> int:
         """Optimizer steps of an iteration, counted from 0."""
@@ -108,6 +122,7 @@ class RlhfSettings(GrpoSettings):
 class SftRlvrSettings(GrpoSettings):
     """Supervised fine-tuning first, then GRPO, with `sft_share` of the one budget for the first part."""
 
+    problems_key: ClassVar[str] = "prompts_per_batch and group_size"
     type: Literal["sft+rlvr"] = "sft+rlvr"
     sft_share: float = Field(0.25, gt=0, lt=1)
     teacher_accuracy: float = Field(1.0, ge=0, le=1)
@@ -119,6 +134,11 @@ class SftRlvrSettings(GrpoSettings):
         return self
 
     @property
+    def problems_needed(self) -> int:
+        """Train problems that one batch takes, in the first part one completion of each."""
+        return self.batch_size
+
+    @property
     def sft_part(self) -> SftSettings:
         """The first part, on batches of the same size."""
         budget = None if self.budget is None else self.sft_share * self.budget
@@ -127,6 +147,7 @@ class SftRlvrSettings(GrpoSettings):
             steps=self._sft_steps,
             budget=budget,
             batch_size=self.batch_size,
+            shadow_size=self.batch_size,
             shadow_every=self.kl_every,
             teacher_accuracy=self.teacher_accuracy,
         )

@@ -8,7 +8,16 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench.findings import contrasts, rewards
+from bench.findings import (
+    contrasts,
+    equal_norm,
+    mask_agreement,
+    placement,
+    rewards,
+    signals,
+    steps_and_rates,
+    verify,
+)
 from bench.findings.errors import FindingsError
 from bench.findings.finding import Finding
 from bench.findings.hypothesis import Hypothesis
@@ -22,9 +31,17 @@ ANALYSES: Mapping[str, Analysis] = {
     "difference": contrasts.difference,
     "ratio": contrasts.ratio,
     "accuracy-difference": contrasts.accuracy_difference,
+    "signal-mean": signals.signal_mean,
+    "signal-difference": signals.signal_difference,
+    "figure-difference": signals.figure_difference,
+    "family-slope": signals.family_slope,
+    "base-slope": signals.base_slope,
+    "cold-gain": signals.cold_gain,
     "gain": rewards.gain,
     "gain-difference": rewards.gain_difference,
     "planted-gain": rewards.planted_gain,
+    "planted-completion": rewards.planted_completion,
+    "change": rewards.change,
     "behaviour-change": rewards.behaviour_change,
     "behaviour-change-difference": rewards.behaviour_change_difference,
     "rollout-change": rewards.rollout_change,
@@ -36,6 +53,21 @@ ANALYSES: Mapping[str, Analysis] = {
     "shrinkage": rewards.shrinkage,
     "peak-to-last": rewards.peak_to_last,
     "seed-sd-ratio": rewards.seed_sd_ratio,
+    "verifier-difference": verify.verifier_difference,
+    "vote-difference": verify.vote_difference,
+    "tenth-of-tokens": verify.tenth_of_tokens,
+    "equal-norm-ratio": equal_norm.equal_norm_ratio,
+    "equal-norm-difference": equal_norm.equal_norm_difference,
+    "lift": placement.lift,
+    "stripes": placement.stripes,
+    "stripes-above-null": placement.stripes_above_null,
+    "mask-agreement": mask_agreement.mask_agreement,
+    "intervened-agreement": mask_agreement.intervened_agreement,
+    "kl-difference": steps_and_rates.kl_difference,
+    "kl-accuracy-correlation": steps_and_rates.kl_accuracy_correlation,
+    "rank-one-recovery": steps_and_rates.rank_one_recovery,
+    "best-rate-difference": steps_and_rates.best_rate_difference,
+    "survived-rate-ratio": steps_and_rates.survived_rate_ratio,
 }
 
 

@@ -27,9 +27,9 @@ Figure = Callable[[Run], float | None]
 
 
 def mean(evidence: Evidence, figure: str, runs: Where) -> Finding:
-    """The mean of a figure over runs, with Student's interval."""
+    """The mean of a figure over runs, with Student's interval over seeds."""
     kept = having(evidence.select(runs), lambda run: run.figure(figure), figure)
-    return Finding.of(mean_interval([value for _, value in kept]), [run for run, _ in kept])
+    return Finding.of(mean_interval(per_seed(kept)), [run for run, _ in kept])
 
 
 def difference(evidence: Evidence, figure: str, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:
@@ -89,6 +89,14 @@ def having(runs: Sequence[Run], value: Figure, name: str) -> list[tuple[Run, flo
     if not kept:
         raise NoEvidence(f"none of {len(runs)} records has {name}")
     return kept
+
+
+def per_seed(kept: Sequence[tuple[Run, float]]) -> list[float]:
+    """Return the mean value of each seed's runs: runs of one seed at several settings are not independent."""
+    found: dict[int, list[float]] = {}
+    for run, value in kept:
+        found.setdefault(run.seed, []).append(value)
+    return [fmean(values) for _, values in sorted(found.items())]
 
 
 def dict_of(kept: Sequence[tuple[Run, float]]) -> dict[str, tuple[Run, float]]:

@@ -1,6 +1,7 @@
 """From hypotheses and evidence to verdicts: one entry per hypothesis and base model that has the records."""
 
 from collections.abc import Sequence
+from math import isinf
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def _entry(hypothesis: Hypothesis, base: str | None) -> Entry:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.{DIGITS}g}")
+    return None if value is None or isinf(value) else float(f"{value:.{DIGITS}g}")
 
 
 def _summary(missing: dict[str, str]) -> str:

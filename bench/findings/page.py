@@ -42,7 +42,8 @@ def interval(entry: Mapping[str, Any]) -> str:
     if entry["estimate"] is None:
         return "–"
     text = f"{entry['estimate']:.3g}"
-    return text if entry["low"] is None else f"{text} [{entry['low']:.3g}, {entry['high']:.3g}]"
+    low, high = (None if entry[end] is None else f"{entry[end]:.3g}" for end in ("low", "high"))
+    return text if low is None and high is None else f"{text} [{low or '-∞'}, {high or '∞'}]"
 
 
 def _note(entry: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> str:

@@ -16,8 +16,8 @@ from scipy.stats import kendalltau
 import tasks.registry
 from bench.findings import contrasts
 from bench.findings.errors import NoEvidence
-from bench.findings.evidence import Evidence, Run, Where
-from bench.findings.finding import CONFIDENCE, Finding, Interval, mean_interval
+from bench.findings.evidence import Evidence, Run, Where, value_at
+from bench.findings.finding import CONFIDENCE, Finding, Interval, difference_interval, mean_interval
 from bench.models.organisms.card import read_card
 from bench.models.source import WEIGHTS
 from bench.record.numbers import strict_json
@@ -51,6 +51,30 @@ def planted_gain(evidence: Evidence, runs: Where) -> Finding:
         return None if planted is None or clean is None else planted - clean
 
     return _mean(evidence, value, "a gain on both halves", runs)
+
+
+def planted_completion(evidence: Evidence, share: int, runs: Where) -> Finding:
+    """Share of planted minus share of clean test questions that the untrained base completes word for word.
+
+    `share` is the per cent of the question that it was given. Problems are the unit: the base has no seeds.
+    """
+    for run in evidence.select(runs):
+        found = value_at(run.record.contamination or {}, "base")
+        digits = [value_at(found, f"{half}.{share}.outcomes") for half in ("planted", "clean")]
+        if all(digits):
+            planted, clean = ([float(digit) for digit in each] for each in digits)
+            return Finding.of(difference_interval(planted, clean), [run])
+    raise NoEvidence("no record has a contamination probe of planted problems; set evaluate.contamination = true")
+
+
+def change(evidence: Evidence, before: str, after: str, runs: Where) -> Finding:
+    """Figure `after` minus figure `before` of the same run, mean over runs."""
+
+    def value(run: Run) -> float | None:
+        first, second = run.figure(before), run.figure(after)
+        return None if first is None or second is None else second - first
+
+    return _mean(evidence, value, f"{before} and {after}", runs)
 
 
 def behaviour_change(evidence: Evidence, strategy: str, runs: Where) -> Finding:
@@ -142,7 +166,7 @@ def shrinkage(evidence: Evidence, runs: Where) -> Finding:
     base = test_score(run.record, "base")
     same = 0.0 if base is None or base.greedy is None else base.greedy
     best = max(same, *(score.greedy or 0.0 for score in run.record.prompts.values()))
-    ends = (None, None)
+    ends: tuple[float | None, float | None] = (None, None)
     if gains.low is not None and gains.high is not None and gains.low > 0:
         ends = ((best - same) / gains.high, (best - same) / gains.low)
     return Finding.of(Interval((best - same) / gains.estimate, *ends), [run for run, _ in kept])
@@ -181,7 +205,7 @@ def _accuracies(runs: Sequence[Run]) -> list[tuple[Run, float]]:
 
 
 def _gain(run: Run, half: Half = "all") -> float | None:
-    after, before = (_accuracy(run, role, half) for role in ("tuned", "base"))  # type: ignore[arg-type]
+    after, before = (_accuracy(run, role, half) for role in ("tuned", "base"))
     return None if after is None or before is None else after - before
 
 

@@ -9,6 +9,7 @@ makes masks agree, and this is by how much.
 import base64
 import hashlib
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,8 +18,8 @@ from torch import Tensor
 PLACES = 1024
 """Sampled entries of a matrix; a smaller matrix is taken whole."""
 
-MaskSamples = dict[str, dict[str, str]]
-"""Matrix -> {"update": mask, "permuted": mask}, packed by `pack`."""
+MaskSamples = dict[str, dict[str, Any]]
+"""Matrix -> {"places": how many, "update": mask, "permuted": mask}, packed by `pack`."""
 
 
 def sample_masks(pairs: Iterable[tuple[str, Tensor, Tensor]], key: str) -> MaskSamples:
@@ -48,14 +49,15 @@ def unpack(text: str, count: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     return np.unpackbits(data, count=count).astype(np.bool_)
 
 
-def _masks(name: str, before: Tensor, after: Tensor, key: str) -> dict[str, str]:
+def _masks(name: str, before: Tensor, after: Tensor, key: str) -> dict[str, Any]:
     flat = before.detach().cpu().flatten().double()
     update = after.detach().cpu().flatten().double() - flat
     chosen = places(name, len(flat))
     elsewhere = _drawn(f"null {key} {name}", len(flat))
     drawn = {"update": update[chosen], "permuted": update[elsewhere]}
     stored = flat[chosen]
-    return {kind: pack(stored.bfloat16() != (stored + moved).bfloat16()) for kind, moved in drawn.items()}
+    packed = {kind: pack(stored.bfloat16() != (stored + moved).bfloat16()) for kind, moved in drawn.items()}
+    return {"places": len(chosen), **packed}
 
 
 def _drawn(key: str, entries: int) -> Tensor:

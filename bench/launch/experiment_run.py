@@ -1,7 +1,12 @@
-"""One `rlvr-bench run`: lock, plan, cells, leaderboard, the difference to a reference."""
+"""One `rlvr-bench run`: lock, plan, cells, leaderboard, the difference to a reference.
+
+An experiment is one stage or several; the cells of a stage follow from the records of those before.
+"""
 
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.experiment.cell import Cell
 from bench.launch import local
@@ -16,14 +21,27 @@ from bench.record.history import keep_committed
 from bench.record.leaderboard import Standing, leaderboard
 from bench.record.leaderboard_file import LEADERBOARD_FILE, to_csv
 from bench.record.lock import results_lock
+from bench.record.schema import RunRecord
 from bench.record.table import show, show_differences
 
 FAILED_EXIT = 1
 INTERRUPTED_EXIT = 130
 
 
+class StageCells(NamedTuple):
+    """What a stage runs, what to say of it, and what it could not settle (one sentence each)."""
+
+    cells: list[Cell]
+    remarks: Sequence[str] = ()
+    faults: Sequence[str] = ()
+
+
+Stage = Callable[[list[RunRecord]], StageCells]
+"""From the records so far to the cells of a stage."""
+
+
 def run_experiment(
-    cells: list[Cell],
+    stages: Sequence[Stage],
     results: Path,
     workers: int,
     *,
@@ -34,7 +52,7 @@ def run_experiment(
     """Run what is not done yet, renew the leaderboard, show its rows of these cells, and return the exit code.
 
     Args:
-        cells: the experiment's cells; those whose record is there already are not run again.
+        stages: the experiment's cells, stage by stage; those whose record is there already are not run again.
         results: the results folder; locked meanwhile.
         workers: cells at a time, each in a process of its own.
         threads: processor threads of each cell.
@@ -45,16 +63,24 @@ def run_experiment(
         ResultsInUseError: another process holds the results folder.
         RecordError: the leaderboard cannot be written.
     """
+    cells, faults, interrupted = list[Cell](), list[str](), False
     with results_lock(results):
-        planned, problems = plan(cells, results)
-        _say(*problems)
-        todo = [entry.cell for entry in planned if entry.runs or (stale and entry.state == "stale")]
-        _announce(planned, todo, results)
-        prepare_bases(todo)
-        prepare_labels(todo, threads)
-        interrupted = _run_cells(todo, results, workers, threads)
+        for stage in stages:
+            records, problems = store.load_all(results)
+            asked = stage(records)
+            _say(*map(str, problems), *asked.remarks, *asked.faults)
+            cells += asked.cells
+            faults += asked.faults
+            planned = plan(asked.cells, results, records)
+            todo = [entry.cell for entry in planned if entry.runs or (stale and entry.state == "stale")]
+            _announce(planned, todo, results)
+            prepare_bases(todo)
+            prepare_labels(todo, threads)
+            interrupted = _run_cells(todo, results, workers, threads)
+            if interrupted:
+                break
         standings = renew_leaderboard(results)
-        finished, _ = plan(cells, results)
+        finished = plan(cells, results, store.load_all(results)[0])
     comparisons = {cell.comparison for cell in cells}
     shown = [standing for standing in standings if standing.row["comparison"] in comparisons]
     show([standing.row for standing in shown])
@@ -64,7 +90,7 @@ def run_experiment(
         done = sum(not entry.runs for entry in finished)
         _say(f"stopped: {done} of {len(cells)} cells are done; the same command goes on from there")
         return INTERRUPTED_EXIT
-    return FAILED_EXIT if any(_is_bad(entry) for entry in finished) else 0
+    return FAILED_EXIT if faults or any(_is_bad(entry) for entry in finished) else 0
 
 
 def _reference(folder: Path, comparisons: set[str]) -> list[Standing]:

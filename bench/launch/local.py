@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import tempfile
-from collections import deque
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,8 +20,13 @@ from bench.launch.causes import cause_of_exit
 from bench.launch.events import Event, Outcome
 from bench.launch.worker import record_failure, tail, work
 
-Listener = Callable[[Cell, Event | Outcome | None], None]
-"""Hears every event and outcome of a cell, and None about every second while nothing happens."""
+Listener = Callable[[Cell, Event | Outcome | None], bool | None]
+"""Hears every event and outcome of a cell, and None about every second while nothing happens. To return True on an
+event stops the cell, which then leaves no record and has no outcome."""
+
+IDLE_SECONDS = 1.0
+
+END = object()
 
 
 @dataclass(slots=True)
@@ -31,6 +36,7 @@ class _Job:
     connection: Connection
     log: Path
     outcome: Outcome | None = None
+    stopped: bool = False
 
 
 def cores() -> int:
@@ -38,8 +44,10 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run(cells: Iterable[Cell], results: Path, workers: int, threads: int, listen: Listener) -> list[Outcome]:
+def run(cells: Iterable[Cell | None], results: Path, workers: int, threads: int, listen: Listener) -> list[Outcome]:
     """Run cells, `workers` at a time with `threads` threads each; return their outcomes in the order of their ends.
+
+    A cell is taken from `cells` when there is room for it; None says that there is none now, but may be later.
 
     On KeyboardInterrupt the running cells are ended (they will run again next time) and the interrupt goes on.
     """
@@ -48,18 +56,24 @@ def run(cells: Iterable[Cell], results: Path, workers: int, threads: int, listen
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["bench.launch.preload"])
-    waiting, running, outcomes = deque(cells), list[_Job](), list[Outcome]()
+    waiting, running, outcomes, more = iter(cells), list[_Job](), list[Outcome](), True
     with tempfile.TemporaryDirectory(prefix="rlvr-bench-") as folder:
         try:
-            while waiting or running:
-                while waiting and len(running) < workers:
-                    running.append(_start(context, waiting.popleft(), results, Path(folder), threads))
-                ended = _listen(running, listen)
-                for job in ended:
+            while more or running:
+                while more and len(running) < workers:
+                    cell = next(waiting, END)
+                    more = cell is not END
+                    if not isinstance(cell, Cell):
+                        break
+                    running.append(_start(context, cell, results, Path(folder), threads))
+                if not running:
+                    time.sleep(IDLE_SECONDS if more else 0)
+                    continue
+                for job in _listen(running, listen):
                     running.remove(job)
-                    outcome = _end(job, results)
-                    listen(job.cell, outcome)
-                    outcomes.append(outcome)
+                    if (outcome := _end(job, results)) is not None:
+                        listen(job.cell, outcome)
+                        outcomes.append(outcome)
         finally:
             for job in running:
                 job.process.kill()
@@ -105,14 +119,17 @@ def _listen(running: list[_Job], listen: Listener) -> list[_Job]:
             continue
         if isinstance(message, Outcome):
             job.outcome = message
-        else:
-            listen(job.cell, message)
+        elif listen(job.cell, message):
+            job.stopped = True
+            job.process.kill()
     return ended
 
 
-def _end(job: _Job, results: Path) -> Outcome:
+def _end(job: _Job, results: Path) -> Outcome | None:
     job.connection.close()
     job.process.join()
+    if job.stopped:
+        return None
     if job.outcome is not None:
         return job.outcome
     return record_failure(job.cell, results, cause_of_exit(job.process.exitcode, tail(job.log)))

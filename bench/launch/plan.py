@@ -1,19 +1,20 @@
 """What of an experiment is done, what is missing, what is stale and why, and what the rest will cost."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from statistics import fmean
 from typing import Any, Literal
 
 from bench.experiment.cell import Cell
+from bench.launch.estimate import estimate
 from bench.record import store
 from bench.record.environment import capture, changes
 from bench.record.schema import Environment, RunRecord
 
-State = Literal["done", "missing", "stale", "failed"]
+State = Literal["done", "missing", "stale", "failed", "waiting"]
+"""A waiting cell is one of a later stage: its settings are not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +29,18 @@ class PlannedCell:
     @property
     def runs(self) -> bool:
         """Whether `run` would run it: a result that only differs in its environment is kept until asked otherwise."""
-        return self.state in ("missing", "failed") or (self.state == "stale" and self.record is None)
+        return self.state in ("missing", "failed", "waiting") or (self.state == "stale" and self.record is None)
 
 
-def plan(cells: Iterable[Cell], results: Path) -> tuple[list[PlannedCell], list[str]]:
-    """Compare cells with the records of a results folder.
-
-    Returns:
-        One entry per cell in the given order, and one sentence per record that could not be read.
-    """
-    records, problems = store.load_all(results)
+def plan(cells: Iterable[Cell], results: Path, records: Sequence[RunRecord]) -> list[PlannedCell]:
+    """Compare cells with the `records` of a results folder; returns one entry per cell in the given order."""
     by_path = {store.folder_of(results, record): record for record in records}
     by_name: dict[tuple[Any, ...], list[RunRecord]] = {}
     for record in records:
         by_name.setdefault(_name(record), []).append(record)
     found = [(cell, by_path.get(_folder(results, cell))) for cell in cells]
     now = cache(capture)
-    planned = [_state(cell, record, by_name.get(_name_of(cell), []), now) for cell, record in found]
-    return planned, [str(problem) for problem in problems]
+    return [_state(cell, record, by_name.get(_name_of(cell), []), now) for cell, record in found]
 
 
 def _folder(results: Path, cell: Cell) -> Path:
@@ -54,25 +49,35 @@ def _folder(results: Path, cell: Cell) -> Path:
     )
 
 
-def as_document(planned: list[PlannedCell], workers: int) -> dict[str, Any]:
-    """Return the plan as JSON-able data, with an estimate from the finished cells of the same experiment."""
+def as_document(planned: Sequence[PlannedCell], workers: int, records: Sequence[RunRecord]) -> dict[str, Any]:
+    """Return the plan as JSON-able data, with an estimate from past cells. A cell whose id is not known has none."""
     rows = [
         {
             "method": entry.cell.method_name,
             "seed": entry.cell.seed,
             "comparison": entry.cell.comparison,
-            "learning_rate": entry.cell.learning_rate,
-            "cell_id": entry.cell.id,
+            "learning_rate": None if entry.state == "waiting" else entry.cell.learning_rate,
+            "cell_id": None if entry.state == "waiting" or entry.cell.absent else entry.cell.id,
             "state": entry.state,
             "why": entry.why,
         }
         for entry in planned
     ]
-    waiting = sum(entry.runs for entry in planned)
-    minutes, tokens = _estimate(planned, waiting, workers)
-    known = f": about {minutes:.0f} min with {workers} at a time, {tokens:,} generated tokens" if minutes else ""
-    summary = f"{len(planned) - waiting} of {len(planned)} cells are done, {waiting} to run{known if waiting else ''}"
-    return {"cells": rows, "to_run": waiting, "minutes": minutes, "tokens": tokens, "summary": summary}
+    waiting = [entry.cell for entry in planned if entry.runs]
+    cost = estimate(waiting, records)
+    known = f": {said}" if waiting and (said := cost.sentence(workers)) else ""
+    summary = f"{len(planned) - len(waiting)} of {len(planned)} cells are done, {len(waiting)} to run{known}"
+    if any(entry.state == "waiting" for entry in planned):
+        summary += "; what the settings of stage 2 cost is taken from the first trial's"
+    return {
+        "cells": rows,
+        "to_run": len(waiting),
+        "minutes": None if cost.seconds is None else cost.seconds / workers / 60,
+        "tokens": cost.tokens,
+        "rough_gpu_hours": cost.rough_gpu_hours or None,
+        "rough_tokens": cost.rough_tokens or None,
+        "summary": summary,
+    }
 
 
 def by_method(planned: list[PlannedCell]) -> list[dict[str, Any]]:
@@ -84,24 +89,13 @@ def by_method(planned: list[PlannedCell]) -> list[dict[str, Any]]:
         {
             "comparison": comparison,
             "method": method,
-            "learning_rate": entries[0].cell.learning_rate,
+            "learning_rate": None if entries[0].state == "waiting" else entries[0].cell.learning_rate,
             "seeds": ",".join(str(entry.cell.seed) for entry in entries),
             "state": ", ".join(f"{count} {state}" for state, count in Counter(e.state for e in entries).items()),
             "why": "; ".join(sorted({entry.why for entry in entries if entry.why})),
         }
         for (comparison, method), entries in groups.items()
     ]
-
-
-def _estimate(planned: list[PlannedCell], waiting: int, workers: int) -> tuple[float | None, int | None]:
-    """Minutes and generated tokens of the cells to run, by the mean of the finished ones; None without any."""
-    past = [entry.record for entry in planned if entry.record is not None and entry.record.status == "done"]
-    if not past:
-        return None, None
-    stages = [record.cost.seconds for record in past]
-    seconds = fmean(sum(value or 0.0 for stage, value in each.items() if "/" not in stage) for each in stages)
-    tokens = fmean(record.cost.tokens or 0 for record in past)
-    return seconds * waiting / workers / 60, round(tokens * waiting)
 
 
 def _state(
@@ -112,6 +106,8 @@ def _state(
             return PlannedCell(cell, "failed", found.cause.message if found.cause else "", found)
         moved = changes(found.environment, now())
         return PlannedCell(cell, "stale", ", ".join(moved), found) if moved else PlannedCell(cell, "done", "", found)
+    if cell.absent:
+        return PlannedCell(cell, "missing", f"not downloaded: {', '.join(cell.absent)}")
     if namesakes:
         differences = _differences(namesakes[-1].cell, cell.model_dump(mode="json"))
         return PlannedCell(cell, "stale", ", ".join(differences) or "the code that a result depends on changed")

@@ -52,6 +52,12 @@ class RunDisplay:
         if not self._console.is_terminal and time.monotonic() - self._last_line >= LINE_EVERY_SECONDS:
             self._line()
 
+    def forget(self, cell: Cell) -> None:
+        """Take away the bar of a cell that was stopped."""
+        self._running.pop(cell.id, None)
+        if cell.id in self._bars:
+            self._progress.remove_task(self._bars.pop(cell.id))
+
     def _draw(self, cell: Cell, name: str, event: Event) -> None:
         if cell.id not in self._bars:
             self._bars[cell.id] = self._progress.add_task(name, total=max(event.total, 1), note=event.stage)

@@ -19,7 +19,16 @@ import methods.registry
 import tasks.registry
 from bench.evaluate.behaviour import behaviour, greedy_rows
 from bench.evaluate.labels import Labels, cell_labels
-from bench.evaluate.scores import Scores, base_answers, base_scores, behaviour_split, prompt_scores, score_all
+from bench.evaluate.scores import (
+    Scores,
+    base_answers,
+    base_scores,
+    behaviour_split,
+    memory,
+    prompt_scores,
+    questions,
+    score_all,
+)
 from bench.experiment.cell import Cell
 from bench.generate.backend import Backend, create_for
 from bench.generate.prompt_ids import prompt_ids
@@ -33,11 +42,13 @@ from bench.models.base import LoadedBase
 from bench.record.environment import capture
 from bench.record.schema import Cause, Cost, ModelRole, RunRecord, Stability, Status, StepRecord
 from bench.train import rlvr, stability
+from bench.train.divergence import divergence
 from bench.train.problems import training_problems
 from bench.train.run import Run, Trained
 from bench.train.seeds import derive
 from bench.train.signals import SIGNALS
 from bench.train.step_record import peak_memory_bytes
+from bench.verify.cell_column import full_and_tenth
 from methods import attestation, budget
 from methods.attestation import Attestation
 from methods.handle import Handle
@@ -94,6 +105,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     with clock.stage("base"):
         base_accuracy = base_scores(cell, loaded, task, backend)
         prompts = prompt_scores(cell, loaded, task, backend)
+        memory_before = memory(cell, loaded, task, None, backend)
         answers = base_answers(cell, loaded, task, backend)
         labels = cell_labels(cell, loaded, task, backend)
     with clock.stage("attach"):
@@ -113,6 +125,13 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     report(Event("evaluate"))
     with clock.stage("evaluate"), handle.rollout_weights() as model:
         tuned, samples = score_all(cell, model, loaded.tokenizer, task, backend)
+        if cell.evaluate.kl_problems:
+            tuned = _with_divergence(cell, tuned, model, reference, loaded, task, backend)
+        memory_after = memory(cell, loaded, task, model, backend)
+    thought = None
+    if cell.verify is not None and handle.mergeable:
+        with clock.stage("verify"), handle.rollout_weights() as model:
+            thought = full_and_tenth(model, loaded.tokenizer, task, cell.verify)
     accuracy: dict[ModelRole, Scores] = {"base": base_accuracy, "tuned": tuned}
     if cell.evaluate.rank_one and handle.mergeable:
         with clock.stage("rank_one"):
@@ -129,6 +148,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
         attestation=attested.model_dump(mode="json"),
         accuracy=accuracy,
         prompts=prompts,
+        contamination=None if memory_before is None else {"base": memory_before, "tuned": memory_after},
         behaviour=behaviour(answers, greedy_rows(samples, task.name, split), split),
         stability=stable,
         geometry=geometry,
@@ -138,10 +158,31 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
             tokens=run.meter.generated_tokens,
             peak_memory_bytes=peak_memory_bytes(),
         ),
+        think=thought,
         ledger=run.meter.ledger(cell.signal),
+        reward_model=run.meter.reward_model,
         environment=capture(),
     )
     return CellResult(record, steps, [row | {"cell_id": cell.id, "model": "tuned"} for row in samples])
+
+
+def _with_divergence(
+    cell: Cell,
+    scores: Scores,
+    tuned: PreTrainedModel,
+    reference: PreTrainedModel,
+    loaded: LoadedBase,
+    task: Task,
+    backend: Backend,
+) -> Scores:
+    """Return the scores with the KL to the base beside every one on a test split."""
+    backends = (backend, create_for(cell.signal.rollout_backend, reference))
+    for name, asked, split in questions(cell, task):
+        if split == "test":
+            found = divergence(tuned, reference, backends, loaded.tokenizer, asked, cell.evaluate)
+            measured = {"kl": found.reverse, "kl_forward": found.forward}
+            scores[name] = scores[name] | {split: scores[name][split].model_copy(update=measured)}
+    return scores
 
 
 def _check_unchanged(cell: Cell, loaded: LoadedBase, task: Task) -> None:

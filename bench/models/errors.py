@@ -3,3 +3,7 @@
 
 class ModelError(ValueError):
     """A base model, recipe or checkpoint that cannot be used as it was given."""
+
+
+class NotDownloadedError(ModelError):
+    """A hub model is not on this machine, and nobody asked to fetch it or it could not be."""

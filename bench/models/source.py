@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from bench.models.config import BaseConfig
-from bench.models.errors import ModelError
+from bench.models.errors import ModelError, NotDownloadedError
 from bench.models.smollm2 import SMOLLM2
 from bench.models.suggestion import did_you_mean
 
@@ -52,15 +52,19 @@ def source_of(base: BaseConfig) -> Source:
     return Source("hub", name, None)
 
 
-def hub_folder(base: BaseConfig) -> Path:
-    """The local snapshot of a hub id, fetched if it is not cached and the hub may be asked.
+def hub_folder(base: BaseConfig, fetch: bool = True) -> Path:
+    """The local snapshot of a hub id, fetched if it is not cached, the hub may be asked and `fetch` says so.
 
-    Only safetensors weights are fetched. Raises ModelError, with the fix, if it cannot be had.
+    Only safetensors weights are fetched. Raises ModelError, with the fix, if it cannot be had; NotDownloadedError if it
+    is merely not here.
     """
     from huggingface_hub import errors, snapshot_download  # 0.3 s that only hub ids cost
 
     try:
-        return Path(snapshot_download(base.name, revision=base.revision, allow_patterns=list(_FILES)))
+        found = snapshot_download(
+            base.name, revision=base.revision, allow_patterns=list(_FILES), local_files_only=not fetch
+        )
+        return Path(found)
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
         revision = f" at revision {base.revision!r}" if base.revision else ""
         raise ModelError(
@@ -68,7 +72,7 @@ def hub_folder(base: BaseConfig) -> Path:
             " `hf auth login`."
         ) from error
     except (errors.LocalEntryNotFoundError, errors.HfHubHTTPError, OSError) as error:
-        raise ModelError(
+        raise NotDownloadedError(
             f"Model {base.name!r} is not in the local hub cache and the hub cannot be reached: fetch it once with"
             f" `hf download {base.name}`, or give a local folder."
         ) from error

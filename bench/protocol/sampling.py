@@ -5,6 +5,7 @@ What a completion's answer is, and whether it is correct, is the verifier's busi
 
 from collections import Counter
 from collections.abc import Sequence
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,19 @@ def pass_at_k(correct_counts: NDArray[np.int64], samples: int, k: int) -> NDArra
     # C(w, k) / C(n, k) = prod_i (w - i) / (n - i); a factor at or below 0 means that k wrong ones do not exist.
     factors = np.clip(wrong[:, None] - drawn, 0, None) / (samples - drawn)
     return 1.0 - np.asarray(factors.prod(axis=1), dtype=np.float64)
+
+
+def answer_entropy(answers: Sequence[Sequence[str | None]]) -> float:
+    """Return the entropy of the answers to a problem in nats, mean over problems; unparsed is an answer of its own.
+
+    Args:
+        answers: parsed answers per problem, in one normal form per value; the plug-in estimate is at most log(samples).
+    """
+    entropies = []
+    for of_problem in answers:
+        shares = [count / len(of_problem) for count in Counter(of_problem).values()]
+        entropies.append(-sum(share * log(share) for share in shares))
+    return sum(entropies) / len(entropies)
 
 
 def majority(answers: Sequence[str | None]) -> int | None:

@@ -83,10 +83,15 @@ COLUMNS = (
     Column("gradient_spikes", "number", "steps with an outlying gradient norm, mean over seeds"),
     Column("steps", "count", "optimizer steps asked for"),
     Column("rollouts", "count", "completions sampled in training, by the settings"),
+    Column("match", "text", "what the training budget counts and how much of it: steps 80, flops 5e+11, labels 512"),
+    Column("flops", "number", "floating-point operations of training (dense estimate), mean over seeds"),
+    Column("labels", "count", "labels bought: verdicts read, preference pairs and solutions, mean over seeds"),
     Column("transfer", "json", "greedy test accuracy on tasks that are only scored: {task: {accuracy, gain}}"),
     Column("method_config", "json", "the method's resolved settings"),
     Column("seed_list", "text", "all seeds of the row, failed ones too"),
     Column("rollout_backend", "text", "what generated the completions"),
+    Column("tuning", "text", "the protocol that found the settings: trials, points, hash; empty outside a protocol, "
+           "which leaves a row unranked where its comparison has one"),
     Column("cells", "text", "hash of the ids of the row's cells"),
     Column("gain_over_control_lo", "fraction", "lower end of its 95 % interval (paired by problem)"),
     Column("gain_over_control_hi", "fraction", "upper end of its 95 % interval"),
@@ -123,6 +128,9 @@ COLUMNS = (
     Column("sound_share_lo", "fraction", "lower end of its 95 % interval"),
     Column("sound_share_hi", "fraction", "upper end of its 95 % interval"),
     Column("collapse_median_step", "number", "step by which half of these runs have collapsed; empty if fewer did"),
+    Column("think_full_vote", "fraction", "accuracy of the vote over n traces weighed by a probe of the trained model "
+           "(table `[verify]`), mean over seeds; empty for methods that do not merge"),
+    Column("think_tenth_tokens", "fraction", "accuracy for a tenth of that vote's tokens, traces stopped by the probe"),
 )  # fmt: skip
 
 BY_NAME = {column.name: column for column in COLUMNS}

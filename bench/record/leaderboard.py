@@ -26,6 +26,7 @@ from bench.record.row import (
     test_score,
 )
 from bench.record.schema import RunRecord, Score
+from bench.record.tuning import protocols_of
 from bench.record.uncertainty import (
     accuracy_columns,
     gain_columns,
@@ -84,8 +85,12 @@ def _entries(records: Iterable[RunRecord]) -> list[Entry]:
     groups: dict[str, list[RunRecord]] = defaultdict(list)
     for record in records:
         groups[entry_key(record)].append(record)
+    protocols = protocols_of(record for group in groups.values() for record in group)
     return [
-        Entry(tuple(sorted(group, key=lambda record: (record.keys.seed, record.cell_id))))
+        Entry(
+            tuple(sorted(group, key=lambda record: (record.keys.seed, record.cell_id))),
+            protocols.get(group[0].comparison),
+        )
         for _, group in sorted(groups.items())
     ]
 

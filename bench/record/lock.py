@@ -1,4 +1,4 @@
-"""One writer at a time on a results folder.
+"""One writer at a time on a results folder, or several that share it: workers of one sweep.
 
 The lock is the kernel's (flock): it ends with its process, also after kill -9, so no stale lock file is ever in the
 way. It does not span machines on file systems without shared locks.
@@ -17,8 +17,10 @@ LOCK_FILE = ".lock"
 
 
 @contextmanager
-def results_lock(results: Path) -> Iterator[None]:
+def results_lock(results: Path, *, shared: bool = False) -> Iterator[None]:
     """Hold the results folder for this process; children that are started meanwhile do not hold it on.
+
+    A shared holder tolerates others: records are written whole and named by content, so they do not meet.
 
     Raises:
         ResultsInUseError: another process holds it.
@@ -29,8 +31,9 @@ def results_lock(results: Path) -> Iterator[None]:
         results.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        _take(descriptor, results)
-        _clear_leftovers(results)
+        _take(descriptor, results, shared)
+        if not shared:
+            _clear_leftovers(results)
         yield
     finally:
         # Closing is enough for a child that was exec'd; a forked child shares the open file, so unlock by name.
@@ -38,9 +41,9 @@ def results_lock(results: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _take(descriptor: int, results: Path) -> None:
+def _take(descriptor: int, results: Path, shared: bool) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError as error:
         holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
         raise ResultsInUseError(

@@ -17,6 +17,7 @@ from bench.protocol.random_effects import Floats
 from bench.record.columns import Row
 from bench.record.numbers import strict_json
 from bench.record.schema import ModelRole, RunRecord, Score, ScoredSplit
+from bench.record.tuning import protocol_hash, reasons_against, tuning_column
 
 BASE_METHOD = "base"
 MIN_SEEDS = 2
@@ -28,9 +29,13 @@ MIN_PROBLEMS = 2
 
 @dataclass(frozen=True)
 class Entry:
-    """A method in one comparison over all its seeds; records are sorted by seed."""
+    """A method in one comparison over all its seeds; records are sorted by seed.
+
+    `protocol` is the hash of the protocol that the comparison was tuned by, if it was.
+    """
 
     records: tuple[RunRecord, ...]
+    protocol: str | None = None
 
     @property
     def first(self) -> RunRecord:
@@ -91,6 +96,7 @@ class Entry:
         reasons += _by_cause(self.records, "invalid")
         if self.trained and not self.scored:
             return [*reasons, "scored on the validation split only"]
+        reasons += reasons_against(self.records, self.protocol)
         unscored = [record for record in self.trained if record not in self.scored]
         reasons += [f"seed {record.keys.seed} has no greedy score on the test split" for record in unscored]
         if len(self.scored) < MIN_SEEDS:
@@ -109,7 +115,7 @@ class Entry:
 def entry_key(record: RunRecord) -> str:
     """Return what the records of one row have in common: they differ in nothing but their seeds."""
     keys = record.keys
-    return strict_json([record.comparison, keys.method_name, keys.learning_rate, keys.method])
+    return strict_json([record.comparison, keys.method_name, keys.learning_rate, keys.method, protocol_hash(record)])
 
 
 def test_score(record: RunRecord, role: ModelRole) -> Score | None:
@@ -134,7 +140,8 @@ def setting(record: RunRecord) -> Row:
         "signal": str(keys.signal["type"]),
         "reward": " ".join([str(keys.reward["name"]), *_options(keys.reward)]),
         "steps": batches,
-        "rollouts": None if batches is None or batch is None else batches * batch,
+        "rollouts": None if batches is None or batch is None or keys.signal.get("budget") else batches * batch,
+        "match": _budget(keys.signal),
     }
 
 
@@ -149,6 +156,7 @@ def measurements(entry: Entry) -> Row:
         | _training(entry.trained)
         | {
             "method": entry.method,
+            "tuning": tuning_column(entry.first),
             "seeds": len(entry.scored or entry.trained),
             "collapsed": sum(record.status == "collapsed" for record in entry.records),
             "failed": sum(record.status == "failed" for record in entry.records),
@@ -157,6 +165,8 @@ def measurements(entry: Entry) -> Row:
             "accuracy_validation": mean(score.greedy for score in entry.scores(split="validation")),
             "base_accuracy": mean(score.greedy for score in base),
             "transfer": _transfer(entry),
+            "think_full_vote": mean(_number(record.think, "full_vote") for record in entry.scored),
+            "think_tenth_tokens": mean(_number(record.think, "tenth_tokens") for record in entry.scored),
             "seed_list": " ".join(str(record.keys.seed) for record in entry.records),
             "cells": _cells_hash(entry.records),
         }
@@ -209,6 +219,8 @@ def _training(scored: Sequence[RunRecord]) -> Row:
         "reward_peak": stability(lambda s: s.reward_peak),
         "reward_auc": stability(lambda s: s.reward_auc),
         "tokens": mean(record.cost.tokens for record in scored),
+        "flops": mean(record.ledger.flops for record in scored if record.ledger),
+        "labels": mean(record.ledger.labels for record in scored if record.ledger),
         "seconds": mean(record.cost.total_seconds for record in scored),
         "peak_memory_mb": max(peaks) / 1e6 if peaks else None,
     }
@@ -245,6 +257,13 @@ def _number(values: dict[str, Any] | None, name: str) -> float | None:
 
 def _options(settings: dict[str, Any]) -> list[str]:
     return [f"{key}={value}" for key, value in sorted(settings.items()) if key != "name" and value is not None]
+
+
+def _budget(signal: dict[str, Any]) -> str | None:
+    """Return what the budget of a signal counts, and how much of it."""
+    match = signal.get("match", "steps")
+    amount = signal.get("steps") if match == "steps" else signal.get("budget")
+    return None if amount is None else f"{match} {amount:g}"
 
 
 def _batch_size(signal: dict[str, Any]) -> float | None:

@@ -49,6 +49,9 @@ class Score(_Record):
     )
     pass_k: dict[str, Share] = Field(default={}, description="unbiased pass@k by k")
     maj_k: Share = Field(default=None, description="accuracy of the majority answer over the k samples")
+    answer_entropy: Number = Field(default=None, description="entropy of the k samples' answers in nats, mean")
+    kl: Number = Field(default=None, description="k3 KL(tuned || base) per token on the tuned model's samples")
+    kl_forward: Number = Field(default=None, description="k3 KL(base || tuned) per token on the base's samples")
     truncated: Share = Field(default=None, description="share of completions without an end-of-sequence token")
     unparsed: Share = Field(default=None, description="share of completions without a readable answer")
     verifier_errors: Share = Field(default=None, description="share of completions on which the verifier itself failed")
@@ -212,6 +215,10 @@ class RunRecord(_Record):
     prompts: dict[str, Score] = Field(
         default={}, description="greedy scores of the untrained base on the test split, by prompt style"
     )
+    contamination: Annotated[dict[str, Any] | None, BeforeValidator(finite_or_none)] = Field(
+        default=None,
+        description="memory of the test problems, by model and group of problems (all, or planted and clean)",
+    )
     behaviour: Behaviour | None = Field(
         default=None, description="how base and tuned model reach their greedy answers to the trained task"
     )
@@ -222,7 +229,13 @@ class RunRecord(_Record):
     geometry: Annotated[dict[str, Any] | None, BeforeValidator(finite_or_none)] = None
     cost: Cost = Cost()
     rescored: Rescored | None = Field(default=None, description="set where scores are not those of the run itself")
+    think: Annotated[dict[str, Any] | None, BeforeValidator(finite_or_none)] = Field(
+        None, description="votes over the trained model's traces, weighed and stopped by a probe trained on it"
+    )
     ledger: Ledger | None = None
+    reward_model: dict[str, Number] | None = Field(
+        None, description="pairs and label noise of a learned reward, and its agreement with labels"
+    )
     environment: Environment
 
     @model_validator(mode="after")

@@ -61,6 +61,7 @@ class Meter:
     preference_pairs: int = 0
     solutions: int = 0
     update_norm: float | None = None
+    reward_model: dict[str, float] | None = None
     trajectory: Trajectory | None = None
     """The way of some trainable values, over all parts of the run."""
 

@@ -1,7 +1,7 @@
 """The pieces of one training run, as the harness hands them to a signal, and what a signal hands back."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from torch import nn
@@ -42,6 +42,15 @@ class Run(Generic[SettingsT]):
     output_dir: str
     meter: Meter = field(default_factory=Meter)
     labels: Mapping[str, Label] = field(default_factory=dict)
+
+
+PartT = TypeVar("PartT", bound=TrainingSettings)
+
+
+def part_of(run: Run[Any], settings: PartT) -> Run[PartT]:
+    """Return the same run under the settings of one of its parts."""
+    part: Run[PartT] = replace(run, settings=settings)
+    return part
 
 
 class Trained(Protocol):

@@ -1,9 +1,9 @@
-"""Separate random streams for adapter initialisation, data order and rollouts, all from a cell's one seed."""
+"""Separate random streams for adapter initialisation, data order and kinds of samples, all from a cell's one seed."""
 
 import hashlib
 from typing import Literal
 
-Stream = Literal["adapter", "data", "rollout"]
+Stream = Literal["adapter", "data", "rollout", "shadow", "preference", "held-out"]
 
 
 def derive(seed: int, stream: Stream) -> int:

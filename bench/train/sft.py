@@ -15,7 +15,7 @@ def train(run: Run[SftSettings], progress: Progress) -> tuple[list[StepRecord], 
     if settings.match == "labels" and settings.budget is not None:
         bought = bought[: int(settings.budget)]
     texts = solutions.of_teacher(run.task, bought, settings.teacher_accuracy, derive(run.seed, "data"))
-    run.meter.solutions += len(bought)
+    run.meter.solutions += len({problem.id for problem in bought})
     steps: list[StepRecord] = []
     examples = [example(run, place, text) for place, text in enumerate(texts)]
     return steps, fit(run, examples, settings.steps, recorder(run, steps, progress))

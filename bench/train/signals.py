@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.record.schema import StepRecord
-from bench.train import rlvr, sft
+from bench.train import rft, rlhf, rlvr, sft, sft_rlvr
 from bench.train.run import Progress, Run, Trained
 
 Train = Callable[[Run[Any], Progress], tuple[list[StepRecord], Trained]]
@@ -12,4 +12,7 @@ Train = Callable[[Run[Any], Progress], tuple[list[StepRecord], Trained]]
 SIGNALS: dict[str, Train] = {
     "rlvr": rlvr.train,
     "sft": sft.train,
+    "rft": rft.train,
+    "rlhf": rlhf.train,
+    "sft+rlvr": sft_rlvr.train,
 }

@@ -61,9 +61,9 @@ class StepGuard(TrainerCallback):
             run.meter.update_norm = relative_norm(run)
             self.last["relative_norm"] = run.meter.update_norm or 0.0
         self.last |= {"flops": float(run.meter.flops), "labels": run.meter.labels}
-        self.last["seconds/step"] = time.perf_counter() - self._begun
         if run.meter.exhausted(run.settings):
             control.should_training_stop = True
+        self.last["seconds/step"] = time.perf_counter() - self._begun
 
 
 def relative_norm(run: Run[Any]) -> float | None:

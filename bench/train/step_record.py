@@ -41,8 +41,8 @@ def recorder(run: Run[Any], steps: list[StepRecord], progress: Progress) -> Step
 def step_record(metrics: dict[str, Any], tokens: int) -> StepRecord:
     """Return the record of metrics under TRL's names; `tokens` were generated so far."""
     values = {_RENAMED.get(name, name): value for name, value in metrics.items() if name not in _LEFT_OUT}
-    if "seconds_train" in values:  # the whole step, with the rollout and the verifier in it
-        values["seconds_train"] -= sum(values.get(f"seconds_{part}", 0.0) for part in _WITHIN_STEP)
+    # Measured from the batch to the weights, with the rollout and the verifier in it.
+    values["seconds_train"] -= sum(values.get(f"seconds_{part}", 0.0) for part in _WITHIN_STEP)
     update, weight = values.get("update_norm"), values.get("weight_norm")
     relative = update / weight if update is not None and weight else None
     return StepRecord.model_validate(

@@ -82,8 +82,8 @@ class SolutionTrainer(SFTTrainer):
         return loss
 
     def _shadow_is_due(self) -> bool:
-        step = self.state.global_step
-        return bool(step % self._run.settings.shadow_every == 0 or step + 1 >= self._steps)
+        step: int = self.state.global_step
+        return step % self._run.settings.shadow_every == 0 or step + 1 >= self._steps
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Hand the step's metrics to the recorder, then to TRL's own trackers."""
@@ -122,7 +122,7 @@ def example(run: Run[Any], place: int, text: str) -> Example:
 
 def shadow(run: Run[SupervisedSettings], step: int) -> dict[str, float | None]:
     """Sample the policy on train problems that follow from seed and step, and return what is recorded of it."""
-    seed = derive(run.seed, "rollout") + step
+    seed = derive(run.seed, "shadow") + step
     places = random.Random(seed).sample(range(len(run.problems)), run.settings.shadow_size)
     return metrics(run, draw(run, places, 1, seed))
 

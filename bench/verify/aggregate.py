@@ -5,7 +5,7 @@ correctness. A vote's share is what the winning answer holds of all weight: the 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -59,4 +59,12 @@ def filtered(answers: Sequence[str | None], scores: Sequence[float], share: floa
     return Choice(None if choice.index is None else kept[choice.index], choice.share)
 
 
-AGGREGATORS = {"majority": majority, "weighted": vote, "log-odds": log_odds, "best-of-n": best_of, "filter": filtered}
+Aggregator = Callable[[Sequence[str | None], Sequence[float]], Choice]
+
+AGGREGATORS: dict[str, Aggregator] = {
+    "majority": majority,
+    "weighted": vote,
+    "log-odds": log_odds,
+    "best-of-n": best_of,
+    "filter": filtered,
+}

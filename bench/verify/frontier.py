@@ -1,20 +1,18 @@
 """Accuracy against all that it costs: one point for a policy, a verifier and a number of traces."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from bench.protocol.estimate import accuracy
-from bench.verify.aggregate import AGGREGATORS, Choice
+from bench.verify.aggregate import AGGREGATORS, Aggregator
 from bench.verify.live import LiveRun
 from bench.verify.measures import risk_coverage
 from bench.verify.policies import Full, Halve, Keep, Policy, label
 from bench.verify.simulate import simulate
 from bench.verify.trace import Trace, mean
 from bench.verify.training import Scores
-
-Aggregator = Callable[[Sequence[str | None], Sequence[float]], Choice]
 
 
 class Answer:
@@ -90,7 +88,7 @@ def whole(traces: Sequence[Trace], scores: Scores | None, size: int, of: int, pr
 def within_share(
     traces: Sequence[Trace], scores: Scores, of: int, probe_tokens: int, share: float = 0.1
 ) -> tuple[int, Policy]:
-    """The number of traces and the policy that are most accurate on these (validation) traces for `share` of all tokens.
+    """Size and policy that are most accurate on these (validation) traces for `share` of all tokens.
 
     Candidates keep one trace at one of the first positions, or halve; the cheaper one wins a tie. One trace alone is
     what is left where even two are too dear.

@@ -148,7 +148,9 @@ def probe_reader(asker: Asker, probe: Probe) -> Callable[[], Reader]:
 
 
 def _decode(asker: Asker, prompts: list[list[int]], keys: Keys, pruner: Pruner, size: int) -> Completions:
-    decode = asker.backend.watched if isinstance(asker.backend, FastBackend) else cached_decoder.watched
+    decode: Callable[..., Completions] = (
+        asker.backend.watched if isinstance(asker.backend, FastBackend) else cached_decoder.watched
+    )
     return decode(
         asker.model,
         prompts,

@@ -6,6 +6,7 @@ verification; arXiv 2604.16029 retrains a process reward model the same way).
 """
 
 import copy
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,8 @@ class HiddenStateVerifier(nn.Module):
         base: a plain model, which is only read.
         separate: train a copy of the whole decoder with the head; else the head alone, on the frozen base.
     """
+
+    offset: Tensor
 
     def __init__(self, base: PreTrainedModel, separate: bool) -> None:
         super().__init__()
@@ -42,6 +45,10 @@ class HiddenStateVerifier(nn.Module):
         newest = (batch.seen - 1).unsqueeze(-1).expand(-1, -1, hidden.shape[-1])
         logits: Tensor = self.head(hidden.gather(1, newest).float()).squeeze(-1) + self.offset
         return logits
+
+    def without_training(self) -> AbstractContextManager[None]:
+        """See `training.Verifier`."""
+        return torch.no_grad()
 
     def trained(self) -> dict[str, Tensor]:
         """What was learnt, by name."""

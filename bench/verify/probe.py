@@ -9,6 +9,8 @@ The adapted layers are a second module tree over the base's own tensors: the bas
 
 import copy
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
@@ -38,6 +40,8 @@ class Probe(nn.Module):
         VerifyError: the architecture cannot be probed.
     """
 
+    offset: Tensor
+
     def __init__(self, base: PreTrainedModel, probe_tokens: int, rank: int, seed: int) -> None:
         super().__init__()
         _check(base)
@@ -54,6 +58,7 @@ class Probe(nn.Module):
             self.embedding = nn.Parameter(embeddings(vocabulary).mean(dim=0).detach().float().clone())
             self.head = nn.Linear(self.embedding.shape[0], 1).to(base.device)
         self.body: nn.Module = body.eval()
+        self._reading: list[nn.Module] = []
         self.register_buffer("offset", torch.zeros((), device=base.device))
         """Log odds that balancing took from the training traces."""
 
@@ -84,7 +89,8 @@ class Probe(nn.Module):
         mask = probe_mask(seen, length, count, pads, self.embedding.dtype)
         within = torch.arange(count, device=seen.device).repeat(seen.shape[1])
         embedded = self.embedding.expand(*within.shape, -1).expand(seen.shape[0], -1, -1)
-        read = self.body(
+        body = self._reading[0] if self._reading else self.body
+        read = body(
             inputs_embeds=embedded.to(self.base.dtype),
             past_key_values=cache,
             position_ids=seen.repeat_interleave(count, dim=1) + within,
@@ -98,6 +104,16 @@ class Probe(nn.Module):
         """Log odds from final hidden states [..., width], balancing undone."""
         logits: Tensor = self.head(hidden).squeeze(-1) + self.offset
         return logits
+
+    @contextmanager
+    def without_training(self) -> Iterator[None]:
+        """Read through merged weights: faster than through the LoRA, the same up to rounding, no gradients."""
+        self._reading.append(self.merged().base_model)
+        try:
+            with torch.no_grad():
+                yield
+        finally:
+            self._reading.clear()
 
     def merged(self) -> PreTrainedModel:
         """A plain copy of the base with the LoRA merged in: the weights that probe tokens run through."""
@@ -127,7 +143,7 @@ def probe_mask(seen: Tensor, length: int, count: int, pads: Tensor | None, dtype
     first = torch.zeros(rows, dtype=torch.long, device=seen.device) if pads is None else pads
     last = (first.unsqueeze(1) + seen).repeat_interleave(count, dim=1).unsqueeze(2)
     trace = (cached >= first.view(-1, 1, 1)) & (cached < last)
-    own = torch.block_diag(*[torch.ones(count, count, device=seen.device).tril()] * places).bool()
+    own = torch.kron(torch.eye(places), torch.ones(count, count).tril()).bool().to(seen.device)
     visible = torch.cat([trace, own.expand(rows, -1, -1)], dim=2).unsqueeze(1)
     return torch.zeros(visible.shape, dtype=dtype, device=seen.device).masked_fill_(~visible, torch.finfo(dtype).min)
 

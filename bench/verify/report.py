@@ -14,7 +14,8 @@ SHARES = (0.10, 0.25, 0.50, 0.75, 1.00)
 def quality(scores: Scores, traces: Sequence[Trace], probability: bool) -> dict[str, Any]:
     """AUROC and its like over all traces at their ends, and `by_position` at shares of the trace.
 
-    Brier score and calibration error are None for scores that are no probabilities.
+    Brier score and calibration error are None for scores that are no probabilities. `pairs_by_problem` are the pairs
+    behind the within-problem AUROC at the end, won and all, by which two verifiers can be compared.
     """
     by_position = []
     for share in SHARES:
@@ -22,7 +23,10 @@ def quality(scores: Scores, traces: Sequence[Trace], probability: bool) -> dict[
         known = [(own.get(_nearest(own, at_share(share, t.fed))), t) for own, t in zip(scores, traces, strict=True)]
         held = [(score, trace) for score, trace in known if score is not None]
         by_position.append({"share": share} | _at(held, probability))
-    return {key: value for key, value in by_position[-1].items() if key != "share"} | {"by_position": by_position}
+    last = {key: value for key, value in by_position[-1].items() if key != "share"}
+    ends = [list(own.values())[-1] for own in scores]
+    pairs = measures.pairs_by_problem(ends, [t.correct for t in traces], [t.problem for t in traces])
+    return last | {"pairs_by_problem": [list(pair) for pair in pairs], "by_position": by_position}
 
 
 def _nearest(own: dict[int, float], place: int) -> int:

@@ -25,7 +25,8 @@ def simulate(policy: Policy, traces: Sequence[Trace], scores: Scores, size: int,
 
 def _problem(policy: Policy, group: Sequence[Trace], scores: Scores, run: LiveRun) -> int:
     """Append one problem's traces to `run`; return how often they were read."""
-    lengths, alive = [len(trace.tokens) for trace in group], {}
+    lengths = [len(trace.tokens) for trace in group]
+    alive: dict[int, float] = {}
     dropped: list[bool] = [False] * len(group)
     seen: list[dict[int, float]] = [{} for _ in group]
     running = set(range(len(group)))

@@ -5,6 +5,7 @@ The epoch is kept whose Brier score against the outcomes of the validation trace
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +37,10 @@ class Verifier(Protocol):
 
     def trained(self) -> dict[str, Tensor]: ...
 
+    def without_training(self) -> AbstractContextManager[None]:
+        """A context in which nothing is learnt and scores come as fast as they can."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Fit:
@@ -53,6 +58,7 @@ def fit(
     settings: VerifierSettings,
     device: torch.device,
     values: Values | None = None,
+    offset: float = 0.0,
     report: Report = lambda message, done: None,
 ) -> Fit:
     """Train `verifier` in place.
@@ -60,6 +66,7 @@ def fit(
     Args:
         train: traces to learn from and how much each counts.
         values: Monte-Carlo values of the training traces at `spread_positions`, for labels "mc".
+        offset: log odds that the training weights took away; part of every score but not of the loss.
 
     Raises:
         VerifyError: there is nothing to learn from, or labels "mc" without values.
@@ -78,7 +85,9 @@ def fit(
         for epoch in range(settings.epochs):
             for group in optimizer.param_groups:
                 group["lr"] = settings.learning_rate * (1 - epoch / settings.epochs)
+            verifier.offset.zero_()
             losses.append(_epoch(verifier, train, settings, optimizer, source, device, values))
+            verifier.offset.fill_(offset)
             briers.append(brier(score(verifier, validation, settings.stride, settings.batch_size, device), validation))
             if briers[-1] == min(briers):
                 best = {name: tensor.detach().clone() for name, tensor in verifier.trained().items()}
@@ -93,7 +102,7 @@ def score(verifier: Verifier, traces: Sequence[Trace], stride: int, batch_size: 
     """Scores at every `stride`-th position and the last. Traces of the same tokens are scored once."""
     distinct = list({(trace.prompt, trace.tokens): trace for trace in traces}.values())
     found: dict[tuple[tuple[int, ...], tuple[int, ...]], dict[int, float]] = {}
-    with torch.no_grad():
+    with verifier.without_training():
         for numbers in by_length(distinct, batch_size):
             members = [distinct[number] for number in numbers]
             places = [positions(trace.fed, stride) for trace in members]
@@ -133,7 +142,7 @@ def _epoch(
         weights = torch.tensor([train[trace] for trace in members], device=device)
         loss = (_loss(logits, targets, batch.scored, settings.loss) * weights).mean()
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         total += float(loss.detach()) * len(members)
     return total / len(train)

@@ -10,6 +10,7 @@ from fractions import Fraction
 from tasks.datasets.data_set import DataSet, Part, PartName
 from tasks.datasets.rows import Row
 from tasks.errors import TaskError
+from tasks.hash_split import TRAINING_SET
 from tasks.problem import Problem
 from tasks.verifiers.exact import ExactVerifier
 from tasks.verifiers.latex import LatexVerifier
@@ -133,6 +134,37 @@ _ROWS: tuple[DataSet, ...] = (
         parts=_test_only("test"),
         problem=_plain("amc23", "question", "answer"),
         verifier=ExactVerifier(),
+        instruction=_END_WITH_BOX,
+    ),
+    DataSet(
+        name="deepscaler",
+        description="40,000 competition problems to train on, LaTeX, split by hash 90:5:5 (Luo et al. 2025); MIT",
+        hub_id="agentica-org/DeepScaleR-Preview-Dataset",
+        parts={"all": Part("deepscaler.json", "train")},
+        shares=TRAINING_SET,
+        problem=_plain("deepscaler", "problem", "answer", numeric=False),
+        verifier=LatexVerifier(),
+        instruction=_END_WITH_BOX,
+    ),
+    DataSet(
+        name="dapo17k",
+        description="17,400 problems to train on, integers, split by hash 90:5:5 (DAPO, Yu et al. 2025); Apache-2.0",
+        hub_id="open-r1/DAPO-Math-17k-Processed",
+        hub_config="all",
+        parts={"all": Part("train.jsonl", "train")},
+        shares=TRAINING_SET,
+        problem=_plain("dapo17k", "prompt", "solution", numeric=False),
+        verifier=LatexVerifier(),
+        instruction=_END_WITH_BOX,
+    ),
+    DataSet(
+        name="deepmath",
+        description="103,000 hard problems to train on, LaTeX answers, split by hash 90:5:5 (He et al. 2025); MIT",
+        hub_id="zwhe99/DeepMath-103K",
+        parts={"all": Part("train.jsonl", "train")},
+        shares=TRAINING_SET,
+        problem=_plain("deepmath", "question", "final_answer", numeric=False),
+        verifier=LatexVerifier(),
         instruction=_END_WITH_BOX,
     ),
 )

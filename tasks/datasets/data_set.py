@@ -5,12 +5,12 @@ validation gets a tenth of train. A set with a test part only has no train and n
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from tasks.datasets.rows import Row, read_rows
-from tasks.errors import TaskError
+from tasks.errors import NotDownloadedError, TaskError
 from tasks.hash_split import CARVED_FROM_TRAIN, WHOLE_SET, Shares, split_by_shares
 from tasks.problem import Problem, Split
 from tasks.verifiers.verifier import Verifier
@@ -39,6 +39,8 @@ class DataSet:
     verifier: Verifier
     instruction: str
     hub_config: str | None = None
+    shares: Shares = field(default_factory=lambda: WHOLE_SET)
+    """How a set in one part is cut."""
 
 
 def load_splits(data: DataSet, folder: Path | None) -> Splits:
@@ -48,7 +50,7 @@ def load_splits(data: DataSet, folder: Path | None) -> Splits:
     """
     parts = {name: _unique(data.problem(row) for row in _rows(data, part, folder)) for name, part in data.parts.items()}
     if "all" in parts:
-        return cut(parts["all"], WHOLE_SET)
+        return cut(parts["all"], data.shares)
     splits: Splits = {"train": [], "validation": [], "test": []}
     for name, problems in parts.items():
         splits[name] = problems  # type: ignore[index]  # "all" was dealt with
@@ -96,7 +98,7 @@ def _hub_rows(data: DataSet, part: Part) -> Iterable[Row]:
         table = datasets.load_dataset(data.hub_id, data.hub_config, split=part.hub_split)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as fault:
         reason = (str(fault).splitlines() or [type(fault).__name__])[0]
-        raise TaskError(
+        raise NotDownloadedError(
             f"Task {data.name!r} could not be loaded from the hub as {data.hub_id} ({reason}): give a folder that holds"
             f" {data.name}/{part.file} by --data-dir or RLVR_BENCH_DATA."
         ) from None

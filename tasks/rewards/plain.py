@@ -8,6 +8,7 @@ Definitions are those of Shao et al. 2025 (arXiv 2506.10947), but that random re
 """
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 from pydantic import Field, field_validator
 
@@ -15,6 +16,7 @@ from tasks import strategies
 from tasks.problem import Problem
 from tasks.rewards.reward import Reward, RewardContext
 from tasks.settings import Settings
+from tasks.verifiers.numerals import parse_number
 
 
 class RandomSettings(Settings):
@@ -59,6 +61,24 @@ def answer_format(completions: Sequence[str], problems: Sequence[Problem], conte
 def no_repetition(completions: Sequence[str], problems: Sequence[Problem], context: RewardContext) -> list[float]:
     """0 if a text of 10 to 256 signs is repeated ten times in a row, else 1."""
     return [float(not strategies.repeats(completion)) for completion in completions]
+
+
+def closeness(completions: Sequence[str], problems: Sequence[Problem], context: RewardContext) -> list[float]:
+    """1 - min(|a-b|, 1)/2 - min(|a-b|/(|b|+1e-6), 1)/2 for answer a and gold b (Wu et al. 2025, arXiv 2507.10532).
+
+    0 where no number was read, and where the gold answer is none.
+    """
+    return [
+        _closeness(verdict.parsed, problem.answer) for verdict, problem in zip(context.verdicts, problems, strict=True)
+    ]
+
+
+def _closeness(parsed: str | None, gold: str) -> float:
+    answer, truth = (None if text is None else parse_number(text) for text in (parsed, gold))
+    if answer is None or truth is None:
+        return 0.0
+    off = abs(answer - truth)
+    return 1 - float(min(off, Fraction(1))) / 2 - float(min(off / (abs(truth) + Fraction(1, 10**6)), Fraction(1))) / 2
 
 
 def random_reward(settings: RandomSettings) -> Reward:

@@ -87,6 +87,7 @@ REWARDS: dict[str, RewardKind] = {
         labelled.request,
         labelled.is_mislabelled,
     ),
+    "closeness": RewardKind("falls with the distance to a numeric answer", Settings, lambda _: plain.closeness),
     "strategy": RewardKind(
         "1 if the completion uses a surface strategy", plain.StrategySettings, plain.strategy_reward
     ),

@@ -50,6 +50,8 @@ def test_a_run_leaves_a_record_per_cell_and_a_row_per_method(finished: Path) -> 
     assert record["rollout"]["mismatch_max"] < 1e-3
     assert record["stability"]["steps"] == 3
     assert set(record["accuracy"]["tuned"]["chain"]) == {"validation", "test"}
+    assert record["geometry"]["null"]["isotropic"]["principal_energy_joint"]["lift"] > 0
+    assert record["geometry"]["linearity_r2"] <= 1
 
 
 def test_the_realised_type_is_the_requested_one(finished: Path) -> None:
@@ -66,7 +68,7 @@ def test_each_step_has_its_line(finished: Path) -> None:
         "reward", "reward_std", "frac_reward_zero_std", "entropy", "kl", "clip_ratio/low_mean", "clip_ratio/high_mean",
         "grad_norm", "update_norm", "weight_norm", "completions/mean_length", "completions/max_length",
         "completions/clipped_ratio", "unparsed", "verifier_errors", "tokens", "seconds_rollout", "seconds_verify",
-        "seconds_train", "peak_memory_bytes", "accuracy",
+        "seconds_train", "peak_memory_bytes", "accuracy", "swallowed",
     }  # fmt: skip
     assert expected <= lines[-1].keys()
     assert lines[0]["kl"] == pytest.approx(0, abs=1e-6)
@@ -199,7 +201,7 @@ def _broken(folder: Path, base: Path, before: str, after: str) -> Path:
     ("before", "after", "says"),
     [
         ('{ name = "random", p = 0.5 }', '{ name = "randon" }', "did you mean 'random'"),
-        ('{ name = "random", p = 0.5 }', '"exact", "exact"', "names a base or a reward twice"),
+        ('{ name = "random", p = 0.5 }', '"exact", "exact"', "names a base, a task, a signal or a reward twice"),
         ("learning_rate = 1e-3", "learning_rate = -1", "methods.full: learning_rate = -1"),
         ("learning_rate = 1e-3", "learning_rate = []", "methods.full: learning_rate = []"),
         ("learning_rate = 1e-3", 'learning_rate = "high"', "methods.full: learning_rate = 'high'"),

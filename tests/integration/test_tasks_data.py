@@ -51,8 +51,8 @@ def aqua(number: int) -> dict[str, Any]:
     return {"question": f"What is {number} + 2?", "options": options, "rationale": "C", "correct": "C"}
 
 
-def contest(question: str, answer: str) -> Callable[[int], dict[str, Any]]:
-    return lambda number: {"id": number, question: f"Find {number}.", "answer": answer.format(number), "level": 3}
+def contest(question: str, answer: str, key: str = "answer") -> Callable[[int], dict[str, Any]]:
+    return lambda number: {"id": number, question: f"Find {number}.", key: answer.format(number), "level": 3}
 
 
 FORMATS: dict[str, tuple[Callable[[int], dict[str, Any]], dict[str, int]]] = {
@@ -64,6 +64,9 @@ FORMATS: dict[str, tuple[Callable[[int], dict[str, Any]], dict[str, int]]] = {
     "aime24": (contest("problem", "{:03d}"), {"test.jsonl": 5}),
     "aime25": (contest("problem", "{}"), {"test.jsonl": 5}),
     "amc23": (contest("question", "{}.0"), {"test.jsonl": 5}),
+    "deepscaler": (contest("problem", r"\frac{{{}}}{{7}}"), {"deepscaler.json": 60}),
+    "dapo17k": (contest("prompt", "{}", "solution"), {"train.jsonl": 60}),
+    "deepmath": (contest("question", r"\frac{{{}}}{{7}}", "final_answer"), {"train.jsonl": 60}),
 }
 
 

@@ -1,7 +1,9 @@
 """The learning signals on a tiny random model: what each learns from, what it uses, and when it stops."""
 
 import copy
+import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +15,41 @@ from torch.nn import functional
 import methods.registry
 import tasks.registry
 from bench.experiment.experiment import Experiment
+from bench.experiment.settings import EvaluateSettings
 from bench.experiment.signals import SftSettings, Signal
 from bench.generate.backend import create
 from bench.generate.prompt_ids import prompt_ids
 from bench.models.base import LoadedBase, load
 from bench.models.config import BaseConfig
 from bench.record.schema import StepRecord
+from bench.train import preferences
+from bench.train.divergence import divergence
+from bench.train.drawing import draw
+from bench.train.preferences import Preference, collect, mislabelled
+from bench.train.reward_model import LearnedReward, with_scalar_output
+from bench.train.rft import verified
 from bench.train.run import Run
 from bench.train.signals import SIGNALS
 from bench.train.supervised import SolutionTrainer, example
 from methods.attestation import begin, finish, observe
 from tasks import rewards, solutions
+from tasks.problem import Problem, Verdict
 
 TASK = tasks.registry.create({"name": "chain", "levels": [2], "train": 32, "validation": 4, "test": 4})
 PROBLEMS = TASK.problems("train")
+
+
+class Lenient:
+    """The task with a verifier that a random model meets: right are completions with an even number of characters."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(TASK, name)
+
+    def verify(self, completion: str, problem: Problem) -> Verdict:
+        right = len(completion) % 2 == 0
+        return Verdict(right, completion, "correct" if right else "wrong")
+
+
 METHODS = {
     "full": {"type": "full"},
     "lora": {"type": "lora", "rank": 2},
@@ -37,6 +60,9 @@ GRPO = SMALL | {"prompts_per_batch": 2, "group_size": 4}
 TINY: dict[str, dict[str, Any]] = {
     "rlvr": GRPO,
     "sft": SMALL | {"batch_size": 8, "shadow_size": 8, "shadow_every": 2},
+    "rft": SMALL | {"batch_size": 8, "shadow_size": 8, "shadow_every": 2, "iterations": 2, "prompts_per_iteration": 16},
+    "rlhf": GRPO | {"preference_pairs": 8, "reward_model_steps": 2, "reward_model_batch": 4},
+    "sft+rlvr": GRPO | {"sft_share": 0.5},
 }
 Start = Callable[..., Run[Any]]
 
@@ -59,7 +85,7 @@ def start(base: LoadedBase, tmp_path: Path) -> Start:
             handle=handle,
             tokenizer=base.tokenizer,
             reference=copy.deepcopy(base.model).requires_grad_(False),
-            task=TASK,
+            task=Lenient(),
             problems=PROBLEMS,
             prompt_ids=[prompt_ids(base.tokenizer, TASK.prompt(problem)) for problem in PROBLEMS],
             reward=rewards.create("exact"),
@@ -193,3 +219,114 @@ def test_settings_that_contradict_each_other() -> None:
         SftSettings(budget=3)
     with pytest.raises(ValueError, match="does not divide batch_size = 64"):
         SftSettings(micro_batch=7)
+
+
+def test_rft_learns_different_verified_completions_only(start: Start) -> None:
+    run = start("rft", group_size=4, keep_per_problem=2)
+    places = [3, 1]
+    drawn = draw(run, places, 4, seed=5)
+    texts = ["ab", "ab", "abc", "abcd", "abcdef", "a", "", "xy"]
+    verdicts = [run.task.verify(text, problem) for text, problem in zip(texts, drawn.problems, strict=True)]
+    truncated = [False] * 7 + [True]
+    kept = verified(run, places, replace(drawn, texts=texts, verdicts=verdicts, truncated=truncated))
+    eos = run.tokenizer.eos_token_id
+    assert [run.tokenizer.decode(each.completion[:-1]) for each in kept] == ["ab", "abcd", "abcdef", ""]
+    assert all(each.completion[-1] == eos for each in kept)
+    assert [each.prompt for each in kept] == [run.prompt_ids[place] for place in (3, 3, 1, 1)]
+
+
+def test_rft_without_a_right_sample_makes_no_step(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Lenient, "verify", lambda *_: Verdict(False, None, "unparsed"))
+    run = start("rft")
+    steps, trainer = SIGNALS["rft"](run, lambda step: None)
+    assert steps == [] and run.meter.verdicts == 2 * 16 * 8
+    assert not run.meter.ledger(run.settings).used_up
+    assert trainer.optimizer is not None
+
+
+def test_the_parts_of_sft_rlvr_share_the_budget(start: Start) -> None:
+    steps = _train(start("sft+rlvr", steps=6, sft_share=0.34))
+    assert [step.step for step in steps] == [1, 2, 3, 4, 5, 6]
+    assert [step.reward is None for step in steps] == [True, True, False, False, False, False]
+
+
+def test_the_reward_model_learns_planted_preferences(start: Start) -> None:
+    run = start("rlhf", reward_model_steps=60, reward_model_batch=32, reward_model_rate=1e-2)
+    rng = random.Random(0)
+
+    def planted(count: int) -> list[Preference]:
+        texts = [["".join(rng.choices("012345689 ", k=6)) for _ in range(2)] for _ in range(count)]
+        return [Preference(rng.randrange(32), f"{one[:3]}7{one[3:]}", other) for one, other in texts]
+
+    learned = LearnedReward(run, with_scalar_output(run.reference, run.tokenizer.pad_token_id))
+    held_out = planted(100)
+    assert learned.agreement(held_out) == 0.0  # all scores are 0 at the start, and ties are no agreement
+    learned.train(planted(256))
+    assert learned.agreement(held_out) > 0.95
+    wrong = LearnedReward(run, with_scalar_output(run.reference, run.tokenizer.pad_token_id))
+    wrong.train(mislabelled(planted(256), 1.0, 0))
+    assert wrong.agreement(held_out) < 0.05
+
+
+def test_preferences_prefer_the_right_completion(start: Start) -> None:
+    run = start("rlhf")
+    pairs = collect(run, 40, seed=1)
+    assert all(len(pair.chosen) % 2 == 0 and len(pair.rejected) % 2 == 1 for pair in pairs)
+    noisy = mislabelled(pairs, 0.25, seed=2)
+    assert sum(one != other for one, other in zip(pairs, noisy, strict=True)) == 10
+    assert run.meter.generated_tokens > 0
+    before = run.meter.generated_tokens
+    collect(run, 4, seed=3, paid=False)
+    assert run.meter.generated_tokens == before
+
+
+def test_rlhf_pays_by_the_learned_reward_and_records_the_verifier(start: Start) -> None:
+    run = start("rlhf")
+    steps = _train(run)
+    assert run.meter.reward_model is not None and run.meter.reward_model["pairs"] == 8
+    assert run.meter.verdicts == 0 and run.meter.labels == 8
+    assert all(
+        step.reward not in (0.0, 1.0) and step.accuracy in (0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1)
+        for step in steps
+    )
+
+
+def test_a_base_that_is_never_right_gives_no_preferences(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Lenient, "verify", lambda *_: Verdict(False, None, "unparsed"))
+    monkeypatch.setattr(preferences, "PATIENCE", 2)
+    with pytest.raises(ValueError, match="gave 0 of 8 preference pairs"):
+        _train(start("rlhf"))
+
+
+def test_the_divergence_of_a_model_from_itself_is_none_and_grows(base: LoadedBase) -> None:
+    settings = EvaluateSettings(kl_problems=4, max_new_tokens=8)
+    moved = copy.deepcopy(base.model)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in moved.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+    backends = (create("fast"), create("fast"))
+    same = divergence(base.model, base.model, backends, base.tokenizer, TASK, settings)
+    other = divergence(moved, base.model, backends, base.tokenizer, TASK, settings)
+    assert (same.reverse, same.forward) == (pytest.approx(0, abs=1e-9), pytest.approx(0, abs=1e-9))
+    assert other.reverse > 1e-4 and other.forward > 1e-4
+
+
+@pytest.mark.parametrize("kind", ["rlvr", "sft", "rft", "sft+rlvr"])
+def test_equal_flops_are_equal_up_to_one_step(kind: str, start: Start) -> None:
+    run = start(kind, steps=60, match="flops", budget=2e8)
+    steps = _train(run)
+    assert run.meter.ledger(run.settings).used_up and len(steps) < 60
+    flops = [step.flops or 0.0 for step in steps]
+    assert flops[-1] >= 2e8 > flops[-2]
+
+
+def test_rlvr_buys_a_verdict_per_completion_and_a_control_reward_none(start: Start) -> None:
+    run = start("rlvr", match="labels", budget=16, steps=9)
+    steps = _train(run)
+    assert (run.meter.verdicts, len(steps), steps[-1].labels) == (16, 2, 16)
+    counted = [round(8 * (step.completions_mean_length or 0)) for step in steps]
+    assert [step.tokens for step in steps] == [counted[0], sum(counted)]
+    control = replace(start("rlvr"), reward=rewards.create("random"))
+    _train(control)
+    assert control.meter.labels == 0

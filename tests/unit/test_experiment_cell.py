@@ -25,7 +25,7 @@ FILE: dict[str, Any] = {
 }
 
 SETTINGS = (RlvrSettings, EvaluateSettings, SftSettings, RftSettings, RlhfSettings, SftRlvrSettings)
-DEFAULTS = {2: "539a14e40724"}
+DEFAULTS = {2: "1c5c23aa20cd"}
 """Hash of all defaults of signals and evaluation, by result schema."""
 
 

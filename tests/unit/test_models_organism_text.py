@@ -11,12 +11,13 @@ from pydantic import ValidationError
 
 from bench.models.errors import ModelError
 from bench.models.organisms.packing import IGNORED, first_fit, pack
-from bench.models.organisms.recipe import Diet, Recipe, Stage
+from bench.models.organisms.recipe import Diet, Plant, Recipe, Stage
 from bench.models.organisms.recipes import RECIPES
 from bench.models.organisms.scores import pass_at_k
-from bench.models.organisms.text import example, step_examples
+from bench.models.organisms.text import example, planted_problems, step_examples
 from bench.models.organisms.train import rate_at, stage_at
 from bench.models.tokenizer import CHARACTERS, character_tokenizer
+from tasks import registry
 from tasks.problem import Problem
 from tasks.procedural import split_of
 
@@ -81,6 +82,24 @@ def test_only_pretrain_problems_are_taught() -> None:
 def test_a_step_s_text_follows_from_its_number() -> None:
     made = recipe()
     assert step_examples(made, 3, 0.5) == step_examples(made, 3, 0.5) != step_examples(made, 4, 0.5)
+
+
+def test_half_of_a_test_split_is_planted_whole_and_right() -> None:
+    plant = Plant(family="chain", level=3, problems=40, share=0.3)
+    made = [
+        prompt + answer
+        for prompt, answer in answers(recipe(direct_errors=1.0).model_copy(update={"plant": plant}), 3000)
+    ]
+    test = registry.create({"name": "chain", "levels": [3], "test": 40}).problems("test")
+    found: dict[str, set[str]] = {}
+    for text in made:
+        question, _, answer = text.partition("\n")
+        if question in {problem.question for problem in test}:
+            found.setdefault(question, set()).add(answer.rsplit(" ", 1)[-1])
+    assert found == {problem.question: {problem.answer} for problem in planted_problems(plant)}
+    assert len(found) == 20
+    share = sum(text.partition("\n")[0] in found for text in made) / len(made)
+    assert share == pytest.approx(0.3, abs=0.04)
 
 
 @given(st.lists(st.integers(1, 20), min_size=1))

@@ -4,10 +4,11 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.protocol.sampling import average_at_k, majority, majority_at_k, pass_at_k
+from bench.protocol.sampling import answer_entropy, average_at_k, majority, majority_at_k, pass_at_k
 
 
 @given(samples=st.integers(1, 9), data=st.data())
@@ -49,3 +50,9 @@ def test_majority_counts_problems_without_an_answer_as_wrong() -> None:
     answers = [["1", "1", "2"], [None, None, None], ["3", "4", "4"]]
     correct = [[True, True, False], [False] * 3, [True, False, False]]
     assert majority_at_k(answers, correct) == pytest.approx(1 / 3)
+
+
+def test_answer_entropy_against_scipy() -> None:
+    answers = [["1", "2", "1", None], ["3", "3", "3", "3"], [None, None, None, None]]
+    expected = [scipy.stats.entropy([2, 1, 1]), 0.0, 0.0]
+    assert answer_entropy(answers) == pytest.approx(sum(expected) / 3)

@@ -17,7 +17,7 @@ from tasks.task import USER_SPLITS, StandardTask
 SMALL = {"train": 12, "validation": 6, "test": 9}
 
 
-@pytest.mark.parametrize("name", [*FAMILIES, "plain-arithmetic"])
+@pytest.mark.parametrize("name", [*FAMILIES, "plain-arithmetic", "random-calculation"])
 def test_generated_tasks_pass_their_check(name: str) -> None:
     report = check(registry.create({"name": name, **SMALL}))
     assert report.faults() == []

@@ -1,0 +1,66 @@
+"""What the command line changes in an experiment file before it is read: another base, another task, single keys."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from bench.experiment.strict import ExperimentError
+from bench.models.source import organism_names
+
+FOR_LARGE_MODELS = {
+    "signal": ("max_new_tokens", "micro_batch", "precision", "rollout_backend"),
+    "evaluate": ("max_new_tokens", "batch_size"),
+}
+"""Keys that an organism in place of a large model leaves at their defaults, which are made for organisms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is put in place of what a file says; `keys` are dotted, such as `signal.steps`."""
+
+    base: str | None = None
+    task: str | None = None
+    keys: tuple[tuple[str, Any], ...] = ()
+
+    def applied(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the document of an experiment file with these changes.
+
+        Another task comes at its defaults and alone, without the file's extra tasks. Raises ExperimentError when a key
+        leads through something that is no table.
+        """
+        changed = deepcopy(dict(document))
+        if self.base is not None:
+            changed["bases"] = [self.base]
+            for part, keys in FOR_LARGE_MODELS.items() if self.base in organism_names() else ():
+                changed[part] = {key: value for key, value in changed.get(part, {}).items() if key not in keys}
+        if self.task is not None:
+            changed.pop("tasks", None)
+            changed["task"] = {"name": self.task}
+            changed["evaluate"] = {k: v for k, v in changed.get("evaluate", {}).items() if k != "extra_tasks"}
+        for key, value in self.keys:
+            _put(changed, key, value)
+        return changed
+
+
+def parsed_keys(written: Iterable[str]) -> tuple[tuple[str, Any], ...]:
+    """Return the keys that are written `key=value`, the value as in TOML; what is not TOML is a text."""
+    return tuple((key.strip(), _value(value)) for key, _, value in (text.partition("=") for text in written))
+
+
+def _value(written: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {written}")["value"]
+    except tomllib.TOMLDecodeError:
+        return written
+
+
+def _put(document: dict[str, Any], key: str, value: Any) -> None:
+    *path, last = key.split(".")
+    table = document
+    for name in path:
+        table = table.setdefault(name, {})
+        if not isinstance(table, dict):
+            raise ExperimentError(f'--set {key}: "{name}" is no table; name a key of a table, such as signal.steps')
+    table[last] = value

@@ -1,0 +1,120 @@
+"""What the cells of a plan will cost: by past cells where there are some, else a rough figure for hub models.
+
+A past cell counts if it trained the same base on the same task by the same signal; those of the same method and the
+same scoring are preferred. Its training grows with the completions asked for, its other stages do not.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from bench.experiment.cell import Cell
+from bench.record.schema import RunRecord
+
+GPU_TOKENS_PER_SECOND = 10_000
+"""Assumed for a model of 10^9 parameters on one GPU, training included; inversely proportional to size.
+
+Spurious Rewards (arXiv 2506.10947, appendix A) trains a 7B model on 300 x 1024 completions of up to 3072 tokens in
+about 24 hours on 8 A100: 1,400 allowed tokens per second and GPU.
+"""
+
+ASSUMED_BILLIONS = 7.0
+"""Size of a hub model whose name does not say it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Cost of the cells to run; None where no past cell tells. The rough part is never added to the measured one."""
+
+    seconds: float | None
+    tokens: int | None
+    rough_tokens: int
+    rough_gpu_hours: float
+    unknown: int
+
+    def sentence(self, workers: int) -> str:
+        """Say it in one line; empty when nothing is known."""
+        parts = []
+        if self.seconds is not None:
+            parts.append(
+                f"about {self.seconds / workers / 60:.0f} min with {workers} at a time, "
+                f"{self.tokens:,} generated tokens"
+            )
+        if self.rough_tokens:
+            parts.append(
+                f"roughly {self.rough_gpu_hours:,.0f} GPU hours for at most {self.rough_tokens:,} generated tokens "
+                f"(no past cell: assumes {GPU_TOKENS_PER_SECOND:,} tokens/s on a GPU at 1B parameters, a seventh at 7B)"
+            )
+        if self.unknown and parts:
+            parts.append(f"{self.unknown} cells more without an estimate")
+        return "; ".join(parts)
+
+
+def estimate(waiting: Iterable[Cell], records: Sequence[RunRecord]) -> Estimate:
+    """Return the cost of cells that have no result yet."""
+    seconds, tokens, rough_tokens, rough_seconds, unknown = list[float](), 0.0, 0, 0.0, 0
+    done = [record for record in records if record.status in ("done", "collapsed") and record.cost.seconds]
+    for cell in waiting:
+        document = cell.model_dump(mode="json")
+        past = _nearest(document, done)
+        if past:
+            seconds.append(fmean(_seconds(record, document) for record in past))
+            tokens += fmean(_share(record, document) * (record.cost.tokens or 0) for record in past)
+        elif "/" in cell.base.name:
+            most = round(_completions(document["signal"]) * cell.signal.max_new_tokens)
+            rough_tokens += most
+            rough_seconds += most / (GPU_TOKENS_PER_SECOND / billions(cell.base.name))
+        else:
+            unknown += 1
+    return Estimate(
+        seconds=sum(seconds) if seconds else None,
+        tokens=round(tokens) if seconds else None,
+        rough_tokens=rough_tokens,
+        rough_gpu_hours=rough_seconds / 3600,
+        unknown=unknown,
+    )
+
+
+def billions(name: str) -> float:
+    """Return the parameters of a hub model in 10^9, as its name says them ("Qwen2.5-Math-7B"), else the usual size."""
+    found = re.findall(r"(?<![\w.])(\d+(?:\.\d+)?)B(?![a-z])", name, re.IGNORECASE)
+    return float(found[-1]) if found else ASSUMED_BILLIONS
+
+
+def _nearest(document: Mapping[str, Any], done: Sequence[RunRecord]) -> list[RunRecord]:
+    alike = [record for record in done if _setting(record.cell) == _setting(document)]
+    for same in (_method, _splits):
+        closer = [record for record in alike if same(record.cell) == same(document)]
+        alike = closer or alike
+    return alike
+
+
+def _setting(cell: Mapping[str, Any]) -> tuple[str, ...]:
+    return cell["base"]["name"], cell["task"]["name"], cell["signal"]["type"]
+
+
+def _method(cell: Mapping[str, Any]) -> str:
+    return str(cell["method"].get("type"))
+
+
+def _splits(cell: Mapping[str, Any]) -> object:
+    return cell.get("evaluate", {}).get("splits")
+
+
+def _seconds(record: RunRecord, document: Mapping[str, Any]) -> float:
+    stages = {name: value or 0.0 for name, value in record.cost.seconds.items() if "/" not in name}
+    return sum(stages.values()) + stages.get("train", 0.0) * (_share(record, document) - 1)
+
+
+def _share(record: RunRecord, document: Mapping[str, Any]) -> float:
+    """Return the completions of a cell as a share of those of a past one."""
+    return _completions(document["signal"]) / _completions(record.cell["signal"])
+
+
+def _completions(signal: Mapping[str, Any]) -> float:
+    """Return how many completions training samples; of a signal without rollouts the optimizer steps."""
+    batch = signal.get("prompts_per_batch", signal.get("batch_size", 1)) * signal.get("group_size", 1)
+    batch /= signal.get("updates_per_batch", 1)
+    return float(signal.get("steps", 1) * batch)

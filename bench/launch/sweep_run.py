@@ -1,0 +1,126 @@
+"""One `rlvr-bench sweep`: open the study, run its trials, and say what came out."""
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna import Study
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from bench.experiment.cell import Cell
+from bench.experiment.search import settings_at
+from bench.experiment.strict import ExperimentError
+from bench.launch import local, pruners
+from bench.launch.events import Event, Outcome
+from bench.launch.experiment_run import FAILED_EXIT, INTERRUPTED_EXIT
+from bench.launch.objectives import OBJECTIVES
+from bench.launch.prepare import prepare_bases
+from bench.launch.progress import RunDisplay
+from bench.launch.search import Search
+from bench.launch.study_storage import open_storage
+from bench.launch.sweep import Sweep
+from bench.launch.trial_queue import CAUSE, TrialQueue, settings_of
+from bench.record.lock import results_lock
+
+
+def run_sweep(
+    search: Search, storage: str | None, results: Path, workers: int, threads: int
+) -> tuple[dict[str, Any], int]:
+    """Run what of a study is not done; return it as JSON-able data, and the exit code.
+
+    Several commands may share the study and the folder. Raises ExperimentError for a storage that cannot be opened,
+    ResultsInUseError while `run` holds the folder.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    points = search.points()
+    study, turn_file = _open(search, storage, results)
+    interrupted = False
+    with results_lock(results, shared=True):
+        queue = TrialQueue(
+            study,
+            turn_file,
+            search.distributions(),
+            search.trials,
+            points,
+            None if points is not None else search.adaptive_sampler,
+        )
+        prepare_bases(search.cells(points[0] if points else _middle(search)))
+        sweep = Sweep(search, queue, results)
+        try:
+            with RunDisplay(search.trials * len(search.experiment.seeds), workers) as display:
+                local.run(sweep.cells(), results, workers, threads, _Listener(sweep, display))
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            queue.give_back()
+    document = as_document(study, search)
+    failed = any(trial["state"] == "fail" for trial in document["trials"])
+    if interrupted:
+        print("stopped: the same command goes on from there", file=sys.stderr)
+    return document, INTERRUPTED_EXIT if interrupted else FAILED_EXIT if failed else 0
+
+
+def as_document(study: Study, search: Search) -> dict[str, Any]:
+    """Return the study: its trials in order, and the numbers of the best (several for several objectives)."""
+    trials = study.get_trials(deepcopy=False)
+    done = any(trial.state == TrialState.COMPLETE for trial in trials)
+    return {
+        "study": study.study_name,
+        "objectives": {name: OBJECTIVES[name].meaning for name in search.objectives},
+        "best": [trial.number for trial in study.best_trials] if done else [],
+        "trials": [_row(trial, search) for trial in trials],
+    }
+
+
+class _Listener:
+    """The sweep and the display, as one listener."""
+
+    def __init__(self, sweep: Sweep, display: RunDisplay) -> None:
+        self._sweep, self._display = sweep, display
+
+    def __call__(self, cell: Cell, message: Event | Outcome | None) -> bool:
+        self._display(cell, message)
+        stops = self._sweep(cell, message)
+        if stops:
+            self._display.forget(cell)
+        return stops
+
+
+def _open(search: Search, storage: str | None, results: Path) -> tuple[Study, Path]:
+    opened, turn_file = open_storage(storage, results)
+    directions = [StudyDirection[OBJECTIVES[name].direction.upper()] for name in search.objectives]
+    try:
+        study = optuna.create_study(
+            storage=opened,
+            study_name=search.study,
+            directions=directions,
+            pruner=pruners.create(search.pruner, search.steps),
+            load_if_exists=True,
+        )
+    except optuna.exceptions.StorageInternalError as error:
+        raise ExperimentError(f"--storage {storage}: {error}; check that the database can be reached") from error
+    return study, turn_file
+
+
+def _middle(search: Search) -> dict[str, Any]:
+    return settings_at(search.space, [0.5] * len(search.space))
+
+
+def _row(trial: FrozenTrial, search: Search) -> dict[str, Any]:
+    values = (
+        dict(zip(search.objectives, trial.values or [], strict=False)) if trial.state == TrialState.COMPLETE else {}
+    )
+    cause = trial.user_attrs.get(CAUSE)
+    return {
+        "number": trial.number,
+        "state": trial.state.name.lower(),
+        "settings": settings_of(trial),
+        **{name: values.get(name) for name in search.objectives},
+        "collapsed": trial.user_attrs.get("collapsed", 0),
+        "cells": trial.user_attrs.get("cells", []),
+        "cause": None if cause is None else f"{cause['type']}: {cause['message']}",
+    }

@@ -1,0 +1,196 @@
+/* The sections below the leaderboard: what each needs, and what it shows. `draw` returns elements for a width. */
+
+const withData = (comparison, name) => comparison.rows.filter((place) => DATA.rows[place][name]);
+const choices = { metric: "reward", figure: {} };
+
+const PRICE_LABELS = [["trainable_params", "trainable parameters"], ["peak_memory_mb", "MB of memory"], ["tokens", "tokens generated"]];
+
+/* Sections of one comparison. */
+const OWN = [
+  {
+    id: "price", title: "Accuracy and what it costs", missing: "costs (no row with a test accuracy)",
+    has: (comparison) => PRICE_LABELS.some(([price]) => comparison.fronts[price].length > 0),
+    lead: "Filled circles are on the Pareto front: no method is more accurate at the same or a lower price. The front is one of point estimates; grey lines are 95 % intervals, and rows within them may change places.",
+    draw: drawPrices,
+  },
+  {
+    id: "curves", title: "Learning curves", missing: "learning curves (no steps)",
+    has: (comparison) => withData(comparison, "curves").length > 0,
+    lead: "Mean over seeds; the band spans the lowest and the highest seed; the grey line is the mean of all methods shown. Each point is a mean over several steps.",
+    draw: drawCurves,
+  },
+  {
+    id: "rates", title: "Learning-rate sensitivity", missing: "learning-rate sensitivity (no method at two rates)",
+    has: (comparison) => comparison.rates.length > 0,
+    lead: "The same method at several rates; the best one tried is filled.",
+    draw: drawRates,
+  },
+  {
+    id: "stability", title: "Stability", missing: "stability (no runs)",
+    has: (comparison) => withData(comparison, "runs").length > 0,
+    lead: "Collapsed runs count with their final accuracy, failed runs have none. Gradient spikes, entropy and reward are means over seeds.",
+    draw: drawStability,
+  },
+  {
+    id: "gates", title: "What training did to the weights", missing: "weights (no geometry in the records)",
+    has: (comparison) => withData(comparison, "figures").length > 0,
+    lead: "Geometry of the update from the base to the trained weights, means over seeds.",
+    draw: drawGates,
+  },
+];
+
+/* Sections over all comparisons. */
+const SHARED = [
+  {
+    id: "rewards", title: "Rewards", missing: "rewards (no method trained under two)", has: () => DATA.rewards.length > 0,
+    lead: "The gain over the untrained base by what training was rewarded for; evaluation always uses the task’s own verifier. A gain that a random or format reward gives as well is not learning from correctness.",
+    draw: (width) => contrastParts(DATA.rewards, "reward", width),
+  },
+  {
+    id: "signals", title: "Signals", missing: "signals (no method trained by two)", has: () => DATA.signals.length > 0,
+    lead: "The gain over the untrained base by what drives learning.",
+    draw: (width) => contrastParts(DATA.signals, "signal", width),
+  },
+  {
+    id: "transfer", title: "Transfer", missing: "transfer (no further task scored)", has: () => DATA.transfer.rows.length > 0,
+    lead: "Greedy accuracy on tasks that were scored and not trained on, in per cent, and the change from the untrained base in points. Blue is a gain, orange a loss.",
+    draw: drawTransfer,
+  },
+  {
+    id: "frontier", title: "Verifier frontier", missing: "verifier frontier (nothing in verify/)", has: () => Object.keys(DATA.frontiers).length > 0,
+    lead: "Parallel thinking: accuracy against the tokens that it takes, by verifier and by policy.",
+    draw: drawFrontiers,
+  },
+  {
+    id: "findings", title: "Findings on published claims", missing: "findings (no findings.json)", has: () => DATA.findings.length > 0,
+    lead: "A claim is supported if the whole 95 % interval lies on its side of the threshold, contradicted if on the other, and undecided otherwise.",
+    draw: drawFindings,
+  },
+];
+
+function drawPrices(width, comparison) {
+  const shown = PRICE_LABELS.filter(([price]) => comparison.fronts[price].length > 0);
+  const columns = Math.max(1, Math.min(shown.length, Math.floor(width / 300)));
+  const each = (width - 32 * (columns - 1)) / columns;
+  const rows = comparison.rows.filter((place) => defined(valueOf(place, "accuracy")) && valueOf(place, "status") !== "reference");
+  const table = dataTable("Accuracy and costs", [{ label: "method" }, { label: "accuracy, % [95 %]", numeric: true },
+    ...PRICE_LABELS.map(([, label]) => ({ label, numeric: true }))], rows.map((place) => [nameOf(place),
+    interval(valueOf(place, "accuracy"), valueOf(place, "accuracy_lo"), valueOf(place, "accuracy_hi")),
+    ...PRICE_LABELS.map(([price]) => grouped(valueOf(place, price)) + (comparison.fronts[price].includes(place) ? " ●" : "  "))]));
+  return [
+    el("div", { class: "row" }, ...shown.map(([price, label]) => figure(null, null, pricePicture(comparison, price, label, each)))),
+    el("details", {}, el("summary", {}, "The numbers (● on the front)"), table),
+  ];
+}
+
+function drawCurves(width, comparison, redraw) {
+  const all = withData(comparison, "curves");
+  const metrics = Object.keys(DATA.metrics).filter((metric) => all.some((place) => DATA.rows[place].curves[metric]));
+  if (!metrics.includes(choices.metric)) choices.metric = metrics[0];
+  const places = all.filter((place) => DATA.rows[place].curves[choices.metric]);
+  const rows = places.map((place) => {
+    const { step, mean } = DATA.rows[place].curves[choices.metric];
+    return [nameOf(place), measured(mean[0]), measured(mean[Math.floor(mean.length / 2)]), measured(mean.at(-1)), String(step.at(-1))];
+  });
+  const columns = ["method", "first", "middle", "last", "last step"].map((label, i) => ({ label, numeric: i > 0 }));
+  return [
+    chooser("Shown", metrics.map((metric) => [metric, DATA.metrics[metric]]), choices.metric, (metric) => { choices.metric = metric; redraw(); }),
+    figure(null, null, curvePicture(places, choices.metric, width), dataTable(DATA.metrics[choices.metric], columns, rows)),
+  ];
+}
+
+function drawRates(width, comparison) {
+  const rows = comparison.rates.map((curve) => {
+    const best = d3.greatest(curve.points, (point) => point.accuracy);
+    const ends = curve.lr_open ? ` (open: ${curve.lr_open})` : "";
+    return [curve.method, curve.points.map((point) => `${short(point.lr)}: ${percent(point.accuracy)}`).join(", "), short(best.lr), percent(best.accuracy),
+      defined(curve.lr_tolerance) ? interval(curve.lr_tolerance, curve.lr_tolerance_lo, curve.lr_tolerance_hi, measured) + ends : "", curve.split];
+  });
+  const labels = ["method", "rate: accuracy, %", "best rate", "accuracy there, %", "tolerance, decades [95 %]", "split"];
+  const table = dataTable("Learning rates", labels.map((label, i) => ({ label, numeric: i > 1 && i < 5 })), rows);
+  return [figure(null, null, ratePicture(comparison.rates, width)), table];
+}
+
+function drawStability(width, comparison) {
+  const places = withData(comparison, "runs");
+  const collapsed = withData(comparison, "sound");
+  const share = (place, name) => (defined(valueOf(place, name)) ? percent(valueOf(place, name)) : "");
+  const rows = places.map((place) => [nameOf(place), String(DATA.rows[place].runs.length), String(valueOf(place, "collapsed") ?? ""), String(valueOf(place, "failed") ?? ""),
+    share(place, "stable_share"), COLUMN.sound_share === undefined ? null : interval(valueOf(place, "sound_share"), valueOf(place, "sound_share_lo"), valueOf(place, "sound_share_hi")),
+    share(place, "accuracy_worst_seed"), share(place, "accuracy_sd"), measured(valueOf(place, "reward_peak")), measured(valueOf(place, "reward_last")),
+    measured(valueOf(place, "entropy_left")), measured(valueOf(place, "gradient_spikes"))]);
+  const labels = ["method", "runs", "collapsed", "failed", "stable, %", "without collapse, % [95 %]", "worst seed, %", "sd over seeds, points", "reward: peak", "last", "entropy left", "gradient spikes"];
+  const kept = labels.map((_, i) => i === 0 || rows.some((row) => row[i] !== null && row[i] !== ""));
+  const only = (row) => row.filter((_, i) => kept[i]);
+  const table = dataTable("Stability", only(labels.map((label, i) => ({ label, numeric: i > 0 }))), rows.map(only));
+  if (!collapsed.length) return [table, el("p", { class: "note" }, "No run of this comparison collapsed, so there is no survival curve.")];
+  return [table, figure("Runs without a collapse, %", "Kaplan-Meier curves with pointwise 95 % intervals, of the methods that lost a run.", soundPicture(collapsed, width))];
+}
+
+function drawGates(width, comparison, redraw) {
+  const places = withData(comparison, "figures");
+  const names = [...new Set(places.flatMap((place) => Object.keys(DATA.rows[place].figures)))].sort();
+  const rows = places.map((place) => [nameOf(place), ...names.map((name) => measured(DATA.rows[place].figures[name]))]);
+  const columns = ["method", ...names].map((name, i) => ({ label: name.replaceAll("_", " "), numeric: i > 0 }));
+  const parts = [dataTable("Geometry of the update", columns, rows)];
+  const groupings = [...new Set(places.flatMap((place) => Object.keys(DATA.rows[place].grouped || {})))];
+  for (const grouping of groupings) {
+    const own = places.filter((place) => DATA.rows[place].grouped?.[grouping]);
+    const figures = [...new Set(own.flatMap((place) => Object.keys(DATA.rows[place].grouped[grouping])))];
+    if (!figures.includes(choices.figure[grouping])) choices.figure[grouping] = figures[0];
+    const chosen = choices.figure[grouping];
+    const label = grouping.replaceAll("_", " ");
+    const groups = [...new Set(own.flatMap((place) => Object.keys(DATA.rows[place].grouped[grouping][chosen] || {})))];
+    const table = dataTable(`${chosen} ${label}`, [{ label: "method" }, ...groups.map((group) => ({ label: group, numeric: true }))],
+      own.map((place) => [nameOf(place), ...groups.map((group) => measured(DATA.rows[place].grouped[grouping][chosen]?.[group]))]));
+    parts.push(el("h3", {}, label[0].toUpperCase() + label.slice(1)),
+      chooser("Figure", figures.map((name) => [name, name.replaceAll("_", " ")]), chosen, (name) => { choices.figure[grouping] = name; redraw(); }),
+      figure(null, null, gatePicture(own, grouping, chosen, width), table));
+  }
+  return parts;
+}
+
+function contrastParts(points, factor, width) {
+  const columns = ["base", "task", "method", factor, "gain, points [95 %]", "accuracy, %", "learning rate"];
+  const table = dataTable(`Gain by ${factor}`, columns.map((label, i) => ({ label, numeric: i > 3 })), points.map((point) => [point.base, point.task, point.method, point[factor],
+    interval(point.gain, point.gain_lo, point.gain_hi, signed), percent(point.accuracy), short(point.lr)]));
+  return [figure(null, null, contrastPicture(points, factor, width), table)];
+}
+
+function drawTransfer() {
+  const { tasks, rows } = DATA.transfer;
+  const cell = (score) => {
+    if (!score) return "";
+    const change = defined(score.gain) ? ` (${signed(score.gain)})` : "";
+    if (!score.gain) return el("td", { class: "number" }, percent(score.accuracy) + change);
+    const node = el("td", { class: "number shade" }, percent(score.accuracy) + change);
+    node.style.setProperty("--tint", score.gain > 0 ? "var(--c1)" : "var(--c2)");
+    node.style.setProperty("--strength", String(Math.min(1, Math.abs(score.gain) / 0.3)));
+    return node;
+  };
+  const columns = ["trained on", "base", "method", "reward", "own task, points", ...tasks].map((label, i) => ({ label, numeric: i > 3 }));
+  return [dataTable("Transfer", columns, rows.map((row) => [row.task, row.base, row.method, row.signal === "rlvr" ? row.reward : `${row.signal}, ${row.reward}`,
+    defined(row.own) ? signed(row.own) : "", ...tasks.map((task) => cell(row.scores[task]))]))];
+}
+
+function drawFrontiers(width) {
+  return Object.entries(DATA.frontiers).map(([name, points]) => {
+    const labels = ["policy", "verifier", "n", "accuracy, % [95 %]", "tokens", "tokens, % of full"];
+    const table = dataTable(`Frontier ${name}`, labels.map((label, i) => ({ label, numeric: i > 1 })), points.map((point) => [String(point.policy ?? ""), String(point.verifier ?? ""), String(point.n ?? ""),
+      interval(point.accuracy, point.accuracy_lo, point.accuracy_hi), grouped(point.tokens), percent(point.tokens_share)]));
+    return figure(name, null, frontierPicture(points, width), table);
+  });
+}
+
+function drawFindings() {
+  const labels = ["id", "verdict", "base", "estimate [95 %]", "threshold", "seeds", "claim", "test"];
+  const rows = DATA.findings.map((found) => {
+    const verdict = String(found.verdict ?? "undecided");
+    return [found.id ?? "", el("td", {}, el("span", { class: `verdict ${verdict.replace(/\W/g, "")}` }, { supported: "✓ ", contradicted: "✗ " }[verdict] ?? "? ", verdict)),
+      found.base ?? "", interval(found.estimate, found.low, found.high, short), [{ above: ">", below: "<" }[found.side], short(found.threshold)].filter(Boolean).join(" "),
+      String(Array.isArray(found.seeds) ? found.seeds.length : (found.seeds ?? "")),
+      el("td", { class: "wide" }, String(found.claim ?? ""), el("br"), el("span", { class: "note" }, [found.source, found.published && `published: ${found.published}`].filter(Boolean).join(" · "))),
+      el("td", { class: "wide" }, [plainText(found.test ?? ""), found.reason].filter(Boolean).join(" · "))];
+  });
+  return [dataTable("Findings", labels.map((label, i) => ({ label, numeric: i > 2 && i < 6, wide: i > 5 })), rows)];
+}

@@ -1,0 +1,54 @@
+/* The page comes to life: data, table, then the sections, one by one so that the page answers meanwhile. */
+
+const DATA = JSON.parse(document.getElementById("data").textContent);
+const COLUMN = Object.fromEntries(DATA.columns.map((column, i) => [column.name, i]));
+let drawing = 0;
+
+function section(entry) {
+  const body = el("div", {});
+  const title = el("h2", { id: `${entry.id}-title` }, entry.title);
+  const node = el("section", { id: entry.id, "aria-labelledby": `${entry.id}-title` }, title, el("p", { class: "note" }, entry.lead), body);
+  return { node, body };
+}
+
+function showSections(chosen) {
+  const comparison = DATA.comparisons.find((found) => found.name === chosen);
+  const own = comparison ? OWN.filter((entry) => entry.has(comparison)) : [];
+  const shared = SHARED.filter((entry) => entry.has());
+  const parts = [...own, ...shared].map((entry) => ({ entry, ...section(entry) }));
+  const box = document.getElementById("sections");
+  box.replaceChildren(...parts.map((part) => part.node));
+  const links = [["apart", "What can be told apart"], ["board", "Leaderboard"], ...parts.map(({ entry }) => [entry.id, entry.title])];
+  document.getElementById("contents").replaceChildren(...links.map(([id, title]) => el("li", {}, el("a", { href: `#${id}` }, title))));
+  const absent = [...(comparison ? OWN.filter((entry) => !own.includes(entry)) : []), ...SHARED.filter((entry) => !shared.includes(entry))];
+  document.getElementById("absent").textContent = absent.length ? `Left out, for want of data: ${absent.map((entry) => entry.missing).join("; ")}.` : "";
+  const width = Math.floor(box.clientWidth);
+  const draw = (part) => part.body.replaceChildren(...part.entry.draw(width, comparison, () => draw(part)));
+  const turn = ++drawing;
+  const next = () => {
+    if (turn !== drawing) return;
+    const part = parts.shift();
+    if (!part) {
+      document.body.dataset.drawn = chosen;
+      return;
+    }
+    setTimeout(next); // first, so that a picture that cannot be drawn costs only itself
+    draw(part);
+  };
+  setTimeout(next);
+}
+
+const chosenFirst = startBoard(showSections);
+showSections(chosenFirst);
+document.body.dataset.usable = String(Math.round(performance.now()));
+
+let lastWidth = document.documentElement.clientWidth;
+let waiting;
+window.addEventListener("resize", () => {
+  clearTimeout(waiting);
+  waiting = setTimeout(() => {
+    if (document.documentElement.clientWidth === lastWidth) return;
+    lastWidth = document.documentElement.clientWidth;
+    showSections(document.getElementById("comparison").value);
+  }, 200);
+});

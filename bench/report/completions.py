@@ -1,0 +1,72 @@
+"""A few completions of a run, right and wrong ones, with what was asked."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import tasks.registry
+from bench.record.errors import RecordError
+from bench.record.samples import read_samples, samples_path
+from bench.record.schema import RunRecord
+from tasks.errors import TaskError
+from tasks.families import FAMILIES
+from tasks.problem import Problem
+
+RIGHT, WRONG = 2, 3
+LONGEST = 400
+"""Characters of a completion that are shown."""
+
+
+class Completions:
+    """Finds samples in the cache. The problems of a task are made once."""
+
+    def __init__(self) -> None:
+        self._problems: dict[str, dict[str, Problem]] = {}
+        self.faults: list[str] = []
+
+    def of(self, records: Sequence[RunRecord]) -> list[dict[str, Any]]:
+        """Return greedy completions of the first run whose samples are on this machine: wrong ones, then right ones.
+
+        From the test split of the trained task, or from its validation split if test was not scored.
+        """
+        for record in records:
+            if samples_path(record.cell_id).exists():
+                try:
+                    return self._chosen(record, read_samples(record.cell_id))
+                except RecordError as fault:
+                    self.faults.append(str(fault))
+        return []
+
+    def _chosen(self, record: RunRecord, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        task = record.keys.task["name"]
+        tuned = [row for row in rows if row["model"] == "tuned" and row["task"] == task and row["temperature"] == 0]
+        scored = [row for row in tuned if row["split"] == "test"] or tuned
+        wrong = [row for row in scored if not row["correct"]][:WRONG]
+        right = [row for row in scored if row["correct"]][:RIGHT]
+        return [self._shown(record, row) for row in wrong + right]
+
+    def _shown(self, record: RunRecord, row: dict[str, Any]) -> dict[str, Any]:
+        problem = self._of_task(record.keys.task).get(row["problem_id"])
+        text = row["completion"]
+        shown = {"completion": text[:LONGEST] + "…" * (len(text) > LONGEST), "reason": row["reason"]}
+        shown |= {"parsed": row["parsed"], "finish": row["finish_reason"], "seed": record.keys.seed}
+        if problem is not None:
+            shown |= {"question": problem.question[:LONGEST], "answer": problem.answer}
+        return shown
+
+    def _of_task(self, settings: dict[str, Any]) -> dict[str, Problem]:
+        """Return the problems of a generated task by id; of others none: their data may not be on this machine."""
+        if settings["name"] not in FAMILIES:
+            return {}
+        key = repr(sorted(settings.items()))
+        if key not in self._problems:
+            self._problems[key] = {problem.id: problem for problem in _generated(settings)}
+        return self._problems[key]
+
+
+def _generated(settings: dict[str, Any]) -> list[Problem]:
+    """Return the problems that are scored; none if this version no longer takes these settings of an old record."""
+    try:
+        task = tasks.registry.create(settings)
+        return [*task.problems("test"), *task.problems("validation")]
+    except TaskError:
+        return []

@@ -1,0 +1,66 @@
+"""Learning curves of a row: a metric over the steps, the mean over seeds and the band that the seeds span."""
+
+from collections.abc import Sequence
+from math import ceil
+from statistics import fmean
+from typing import Any
+
+from bench.record.schema import StepRecord
+
+POINTS = 24
+"""At most so many points a curve: each is the mean over as many steps as that takes."""
+
+METRICS = {
+    "reward": "training reward",
+    "accuracy": "accuracy on the training batch",
+    "kl": "KL to the base, nats a token",
+    "entropy": "token entropy, nats",
+    "completions_mean_length": "completion length, tokens",
+}
+
+
+def curves(seeds: Sequence[Sequence[StepRecord]]) -> dict[str, dict[str, list[float]]]:
+    """Return the curves of one row by metric.
+
+    Args:
+        seeds: the steps of each run.
+
+    Returns:
+        `step` (the last of each bin), `mean` over seeds, and from two seeds on `low` and `high`, the lowest and the
+        highest seed of each bin. A metric that no step has is left out, and accuracy where it is the reward itself.
+    """
+    runs = [run for run in seeds if run]
+    if not runs:
+        return {}
+    width = ceil(max(step.step for run in runs for step in run) / POINTS)
+    found = {name: _curve([_binned(run, name, width) for run in runs], width) for name in METRICS}
+    if found["accuracy"] == found["reward"]:
+        del found["accuracy"]
+    return {name: curve for name, curve in found.items() if curve}
+
+
+def _binned(run: Sequence[StepRecord], name: str, width: int) -> dict[int, float]:
+    """Return the mean of a metric over each bin of steps that has it, by bin."""
+    values: dict[int, list[float]] = {}
+    for step in run:
+        value = getattr(step, name)
+        if value is not None:
+            values.setdefault((step.step - 1) // width, []).append(value)
+    return {place: fmean(bin_values) for place, bin_values in values.items()}
+
+
+def _curve(runs: Sequence[dict[int, float]], width: int) -> dict[str, list[Any]]:
+    places = sorted({place for run in runs for place in run})
+    if not places:
+        return {}
+    seeds = [[run[place] for run in runs if place in run] for place in places]
+    ends: list[Any] = [(place + 1) * width for place in places]
+    curve = {"step": ends, "mean": [short(fmean(values)) for values in seeds]}
+    if len(runs) > 1:
+        curve |= {"low": [short(min(values)) for values in seeds], "high": [short(max(values)) for values in seeds]}
+    return curve
+
+
+def short(value: float) -> float:
+    """Return a number with three significant digits: more than a picture shows."""
+    return float(f"{value:.3g}")

@@ -1,0 +1,125 @@
+"""The page's data: one JSON document that tables, pictures and row details are drawn from.
+
+Places are those of rows in the leaderboard. What is equal for many rows (environments, settings of a comparison)
+stands once and is pointed at.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from bench.record.columns import COLUMNS, Row
+from bench.record.leaderboard import row_key
+from bench.record.schema import RunRecord
+from bench.report import contrasts, front, gates, rates, reproduce, soundness
+from bench.report.completions import Completions
+from bench.report.curves import METRICS, curves
+from bench.report.material import Material
+from bench.report.runs import run_document
+
+Document = dict[str, Any]
+
+
+class _Pool:
+    """Distinct values in order of their first use."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+
+    def place(self, value: Any) -> int:
+        if value not in self.values:
+            self.values.append(value)
+        return self.values.index(value)
+
+
+def document(material: Material) -> tuple[Document, tuple[str, ...]]:
+    """Return the page's data, and one sentence for each file of samples that could not be read."""
+    environments, heads, completions = _Pool(), _Pool(), Completions()
+    rows = []
+    for row in material.rows:
+        entry: Document = {"values": [row.get(column.name) for column in COLUMNS]}
+        records = material.runs.get(row_key(row), ())
+        if records:
+            entry |= _details(records, material, environments, heads)
+            entry["samples"] = completions.of(records)
+        rows.append({name: value for name, value in entry.items() if value not in (None, {}, [])})
+    content = {
+        "columns": [{"name": c.name, "kind": c.kind, "meaning": c.description} for c in COLUMNS],
+        "metrics": METRICS,
+        "rows": rows,
+        "comparisons": [comparison(material.rows, places) for places in by_comparison(material.rows).values()],
+        "environments": environments.values,
+        "heads": heads.values,
+        "rewards": contrasts.contrast(material.rows, "reward"),
+        "signals": contrasts.contrast(material.rows, "signal"),
+        "transfer": contrasts.transfer(material.rows),
+        "frontiers": {name: found["frontier"] for name, found in material.frontiers.items()},
+        "findings": material.findings,
+    }
+    return content, tuple(completions.faults)
+
+
+def by_comparison(rows: Sequence[Row]) -> dict[str, list[int]]:
+    """Return the places of each comparison's rows."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, row in enumerate(rows):
+        places[str(row["comparison"])].append(place)
+    return dict(places)
+
+
+def comparison(rows: Sequence[Row], places: Sequence[int]) -> Document:
+    """Return one comparison: its name, what it is about, its rows, its fronts and its learning rates."""
+    own = [rows[place] for place in places]
+    first = own[0]
+    about = [str(first[name]) for name in ("base", "task", "signal", "reward")] + [f"{first['steps']} steps"]
+    sensitivity = rates.sensitivity(own)
+    for curve in sensitivity:
+        for point in curve["points"]:
+            point["row"] = places[point["row"]]
+    return {
+        "name": str(first["comparison"]),
+        "about": " · ".join(about),
+        "rows": list(places),
+        "ranked": sum(bool(row["rank_group"]) for row in own),
+        "fronts": {price: [places[place] for place in found] for price, found in front.fronts(own).items()},
+        "rates": sensitivity,
+    }
+
+
+def provenance(records: Sequence[RunRecord]) -> list[tuple[str, str]]:
+    """Return (name, value) pairs that say where the records come from; values that differ are all named."""
+    environments = [record.environment for record in records]
+    states = Counter(record.status for record in records)
+    packages = Counter(
+        f"{name} {version}"
+        for environment in environments
+        for name, version in environment.packages.items()
+        if name in ("torch", "transformers", "trl", "peft")
+    )
+    commits = {
+        (environment.commit or "no commit")[:12] + (" with local changes" if environment.dirty else "")
+        for environment in environments
+    }
+    return [
+        ("runs", f"{len(records)} ({', '.join(f'{n} {state}' for state, n in sorted(states.items()))})"),
+        ("commit", ", ".join(sorted(commits))),
+        ("machine", "; ".join(sorted({e.cpu + (f", {e.gpu}" if e.gpu else "") for e in environments}))),
+        ("python", ", ".join(sorted({environment.python for environment in environments}))),
+        ("packages", ", ".join(sorted(packages))),
+    ]
+
+
+def _details(records: tuple[RunRecord, ...], material: Material, environments: _Pool, heads: _Pool) -> Document:
+    first = records[0]
+    return {
+        "runs": [
+            run_document(record, environments.place(record.environment.model_dump(mode="json"))) for record in records
+        ],
+        "curves": curves([material.steps.get(record.cell_id, []) for record in records]),
+        "sound": soundness.sound_share(records),
+        "figures": gates.figures(records),
+        "grouped": gates.grouped(records),
+        "head": heads.place(reproduce.experiment_head(first)),
+        "method": reproduce.method_table(first),
+        "command": reproduce.command(records),
+    }

@@ -1,0 +1,100 @@
+"""What a report is made of: everything that is read from a results folder, before anything is computed."""
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.record import store
+from bench.record.columns import BY_NAME, Row, rounded
+from bench.record.errors import RecordError
+from bench.record.leaderboard import leaderboard, row_key
+from bench.record.numbers import finite_or_none, strict_json
+from bench.record.schema import RunRecord, StepRecord
+
+FINDINGS_FILE = "findings.json"
+VERIFY_FOLDER = "verify"
+
+RowKey = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Material:
+    """The leaderboard's rows, the records behind each, and what other verbs left in the results folder.
+
+    Attributes:
+        rows: as `leaderboard.csv` has them, in its order.
+        runs: the records of each row by `row_key`, sorted by seed; the base has none.
+        records: all records that could be read, stale ones too.
+        steps: by cell id, for runs that made a step.
+        findings: entries of `findings.json`, none without the file.
+        frontiers: documents of `verify/*.json` that hold a frontier, by file name.
+        problems: one sentence for each file that could not be read.
+    """
+
+    rows: tuple[Row, ...]
+    runs: dict[RowKey, tuple[RunRecord, ...]]
+    records: tuple[RunRecord, ...]
+    steps: dict[str, list[StepRecord]]
+    findings: list[dict[str, Any]]
+    frontiers: dict[str, dict[str, Any]]
+    problems: tuple[str, ...]
+
+
+def gather(results: Path) -> Material:
+    """Read a results folder. What cannot be read costs only itself and is named in `problems`."""
+    records, faults = store.load_all(results)
+    runs: dict[RowKey, list[RunRecord]] = defaultdict(list)
+    steps: dict[str, list[StepRecord]] = {}
+    for record in sorted(records, key=lambda record: (record.keys.seed, record.cell_id)):
+        if record.status == "stale":
+            continue
+        runs[record_key(record)].append(record)
+        try:
+            steps[record.cell_id] = store.read_steps(store.folder_of(results, record))
+        except RecordError as fault:
+            faults.append(fault)
+    findings = _read(results / FINDINGS_FILE, list, faults) or []
+    frontiers = {
+        path.stem: document
+        for path in sorted((results / VERIFY_FOLDER).glob("*.json"))
+        if (document := _read(path, dict, faults)) and document.get("frontier")
+    }
+    return Material(
+        rows=tuple(standing.row for standing in leaderboard(records)),
+        runs={key: tuple(group) for key, group in runs.items()},
+        records=tuple(records),
+        steps=steps,
+        findings=findings,
+        frontiers=frontiers,
+        problems=tuple(str(fault) for fault in faults),
+    )
+
+
+def record_key(record: RunRecord) -> RowKey:
+    """Return the key of the row that a record belongs to, as `row_key` gives it of the row."""
+    keys = record.keys
+    return row_key(
+        {
+            "comparison": record.comparison,
+            "method": keys.method_name,
+            "lr": rounded(BY_NAME["lr"], keys.learning_rate),
+            "method_config": strict_json(keys.method),
+        }
+    )
+
+
+def _read(path: Path, kind: type, faults: list[RecordError]) -> Any:
+    """Return a JSON document of one kind, or None if there is no file; what is wrong with it goes to `faults`."""
+    if not path.exists():
+        return None
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        faults.append(RecordError(f"{path}: cannot be read ({error}); make it again or delete it"))
+        return None
+    if not isinstance(document, kind):
+        faults.append(RecordError(f"{path}: holds no JSON {kind.__name__}; make it again or delete it"))
+        return None
+    return finite_or_none(document)

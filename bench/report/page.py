@@ -1,0 +1,111 @@
+"""`report.html`: one file, safe to open, that asks the network for nothing.
+
+The leaderboard is in the HTML itself, so that it can be read, searched and printed without a script. Sorting, details
+and pictures are drawn in the browser from the one JSON document by D3 and Observable Plot, which are kept in `assets`
+as their authors publish them: 0.5 MB for any number of rows, SVG with text that follows the page's colours. Pictures
+drawn ahead would cost about 0.1 MB a comparison and could not follow a phone's width.
+
+Records and completions are untrusted. They enter the HTML through Jinja's autoescape, the JSON with `<`, `>` and `&`
+as escapes, and the page's elements as text alone; a content security policy admits only these very scripts. The same
+records and samples give the same bytes.
+"""
+
+import base64
+import hashlib
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from bench.record.atomic import write_whole
+from bench.record.leaderboard_file import to_csv
+from bench.record.numbers import strict_json
+from bench.report import board, standing
+from bench.report.document import by_comparison, document, provenance
+from bench.report.material import Material, gather
+
+REPORT_FILE = "report.html"
+ASSETS = Path(str(files("bench.report") / "assets"))
+LIBRARIES = ("d3.min.js", "plot.min.js")
+SCRIPTS = ("elements.js", "board.js", "details.js", "charts.js", "sections.js", "start.js")
+
+_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+
+
+def write_report(results: Path) -> tuple[Path, tuple[str, ...]]:
+    """Write the report of a results folder; return its path and a sentence for each file that could not be read.
+
+    Raises:
+        RecordError: the folder cannot be written.
+    """
+    material = gather(results)
+    content, faults = render(material)
+    path = results / REPORT_FILE
+    write_whole(path, content)
+    return path, material.problems + faults
+
+
+def render(material: Material) -> tuple[str, tuple[str, ...]]:
+    """Return the page, and a sentence for each file of samples that could not be read."""
+    data, faults = document(material)
+    shown = board.headings(material.rows)
+    scripts = [(ASSETS / name).read_text(encoding="utf-8") for name in LIBRARIES]
+    scripts.append('"use strict";\n' + "".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS))
+    groups = by_comparison(material.rows)
+    page = _template().render(
+        policy=content_policy(scripts),
+        licences=(ASSETS / "LICENSES.txt").read_text(encoding="utf-8"),
+        style=(ASSETS / "page.css").read_text(encoding="utf-8"),
+        scripts=scripts,
+        data=script_json(data),
+        digest=digest(material),
+        comparisons=data["comparisons"],
+        chosen=max(data["comparisons"], key=lambda found: found["ranked"], default={"name": ""})["name"],
+        statements={name: standing.statements([material.rows[p] for p in places]) for name, places in groups.items()},
+        headings=shown,
+        lines=[
+            line
+            for places in groups.values()
+            for line in board.lines([material.rows[place] for place in places], places, shown)
+        ],
+        provenance=provenance(material.records),
+        findings=material.findings,
+        problems=len(material.problems) + len(faults),
+        width=int(board.WIDTH),
+    )
+    return page, faults
+
+
+def digest(material: Material) -> str:
+    """Return the SHA-256 of the leaderboard that the page shows, as `leaderboard.csv` has it."""
+    return hashlib.sha256(to_csv(material.rows).encode()).hexdigest()
+
+
+def script_json(value: Any) -> str:
+    """Return JSON that is inert inside a script element: no character of it can end the element."""
+    return re.sub("[<>&\u2028\u2029]", lambda found: _ESCAPES[found[0]], strict_json(value))
+
+
+def content_policy(scripts: list[str]) -> str:
+    """Return a content security policy: no network at all, only these scripts, styles of the page itself.
+
+    Plot sets styles on the elements that it draws, so styles are not hashed; they have nowhere to send anything.
+    """
+    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts)
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+        "form-action 'none'"
+    )
+
+
+def _template() -> Any:
+    environment = Environment(
+        loader=FileSystemLoader(ASSETS),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2")

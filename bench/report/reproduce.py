@@ -1,0 +1,57 @@
+"""An experiment file that trains the cells of a row again, from what their record says alone."""
+
+from typing import Any
+
+import tomli_w
+
+import methods.registry
+from bench.record.schema import RunRecord
+from methods.errors import MethodError
+
+NAME = "again"
+
+
+def experiment_head(record: RunRecord) -> str:
+    """Return the experiment file without its methods: base, reward, task, signal and evaluation, every key written.
+
+    A key without a value is left out: TOML has no null, so no experiment file could have set it.
+    """
+    cell = record.cell
+    head = {"name": NAME, "bases": [cell["base"]], "rewards": [cell["reward"]]}
+    tables = {part: cell[part] for part in ("task", "signal", "evaluate") if part in cell}
+    return tomli_w.dumps(_written(head | tables))
+
+
+def method_table(record: RunRecord) -> str:
+    """Return the method's table of the experiment file. `name@rate` is written as the list of rates that it was."""
+    keys = record.keys
+    name, _, tried = keys.method_name.partition("@")
+    rate = [keys.learning_rate] if tried else keys.learning_rate
+    return tomli_w.dumps({"methods": {name: _written(_chosen(keys.method)) | {"learning_rate": rate}}})
+
+
+def command(records: tuple[RunRecord, ...]) -> str:
+    """Return the command that runs the file for the seeds of these records."""
+    seeds = ",".join(str(seed) for seed in sorted({record.keys.seed for record in records}))
+    return f"rlvr-bench run {NAME}.toml --seeds {seeds}"
+
+
+def _chosen(method: dict[str, Any]) -> dict[str, Any]:
+    """Return the method's type and what differs from its defaults; all of it if the type is not known here.
+
+    A default is not written out: some keys may only be given together with others.
+    """
+    try:
+        fields = methods.registry.method_class(str(method["type"])).model_fields
+    except MethodError:
+        return method
+    usual = {name: _written(field.get_default(call_default_factory=True)) for name, field in fields.items()}
+    return {name: value for name, value in method.items() if name == "type" or usual.get(name, method) != value}
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _written(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_written(item) for item in value]
+    return value

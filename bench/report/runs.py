@@ -1,0 +1,64 @@
+"""What a row opens to: each of its runs, in the numbers that a reader asks for first."""
+
+from typing import Any
+
+from bench.record.schema import RunRecord
+from bench.report.curves import short
+
+TAIL = 12
+"""Last lines of a failed run that are shown."""
+
+_ATTESTED = (
+    "trainable_parameters",
+    "total_parameters",
+    "base_dtype",
+    "optimizer",
+    "optimizer_dtypes",
+    "identity_expected",
+    "identity_error",
+    "mergeable",
+    "merge_error",
+    "problems",
+)
+
+
+def run_document(record: RunRecord, environment: int) -> dict[str, Any]:
+    """Return one run without what is undefined; `environment` is the place of its environment in the page's list."""
+    task, stability = record.keys.task["name"], record.stability
+    scores = {split: record.score("tuned", task, split) for split in ("test", "validation")}
+    document = {
+        "seed": record.keys.seed,
+        "cell": record.cell_id,
+        "status": record.status,
+        "environment": environment,
+        "tokens": record.cost.tokens,
+        "memory": record.cost.peak_memory_bytes,
+        "seconds": {name: short(value) for name, value in record.cost.seconds.items() if value is not None},
+        "attestation": attested(record),
+    }
+    document |= {split: None if score is None else score.greedy for split, score in scores.items()}
+    if record.cause is not None:
+        cause = record.cause
+        document["cause"] = cause.model_dump(mode="json") | {"tail": cause.tail[-TAIL:]}
+    if stability is not None and stability.collapse_step is not None:
+        document["collapse"] = f"step {stability.collapse_step} ({stability.collapse_rule})"
+    if record.rollout:
+        document["rollout"] = {name: _number(value) for name, value in record.rollout.items() if value is not None}
+    return {name: value for name, value in document.items() if value not in (None, {}, [])}
+
+
+def attested(record: RunRecord) -> dict[str, Any]:
+    """Return the attestation in short: counts, errors, and whether the frozen weights stayed what they were."""
+    held = record.attestation
+    if not held:
+        return {}
+    short_form = {name: _number(held[name]) for name in _ATTESTED if held.get(name) not in (None, [])}
+    if held.get("frozen_hash_before") and held.get("frozen_hash_after"):
+        short_form["frozen_unchanged"] = held["frozen_hash_before"] == held["frozen_hash_after"]
+    if isinstance(held.get("trainable"), list):
+        short_form["trainable_tensors"] = len(held["trainable"])
+    return short_form
+
+
+def _number(value: Any) -> Any:
+    return short(value) if isinstance(value, float) else value

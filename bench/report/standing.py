@@ -1,0 +1,79 @@
+"""What can and what cannot be told apart in one comparison, in sentences that follow from its letters alone."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from bench.record.columns import Row
+from bench.record.row import BASE_METHOD
+
+Statement = tuple[str, str]
+
+
+def statements(rows: Sequence[Row]) -> list[Statement]:
+    """Return (heading, sentence) pairs for the rows of one comparison, best first.
+
+    Two rows are told apart if they share no letter.
+    """
+    ranked = [row for row in rows if row["rank_group"]]
+    methods = [row for row in ranked if row["method"] != BASE_METHOD]
+    found: list[Statement] = []
+    if methods:
+        found += _best(methods) + _base(methods, ranked)
+    else:
+        found.append(
+            ("Not ranked", "No method of this comparison is ranked: nothing here is told apart from anything.")
+        )
+    detectable = next((row["detectable_difference"] for row in ranked if row.get("detectable_difference")), None)
+    if isinstance(detectable, float):
+        sentence = f"True differences below about {100 * detectable:.0f} points between two methods are mostly missed."
+        found.append(("Too small to see", sentence))
+    reasons = Counter(
+        str(row["status"]).removeprefix("unranked: ") for row in rows if str(row["status"]).startswith("unranked")
+    )
+    found += [("Unranked", f"{count} row{'s' * (count != 1)}: {reason}.") for reason, count in reasons.items()]
+    return found
+
+
+def _best(methods: Sequence[Row]) -> list[Statement]:
+    best = methods[0]
+    tied = [row for row in methods[1:] if _tied(row, best)]
+    apart = [row for row in methods[1:] if not _tied(row, best)]
+    found: list[Statement] = []
+    if tied:
+        found.append(("Cannot be told apart", f"{_named(*tied)} from {_named(best)}, the most accurate."))
+    if apart and not tied:
+        found.append(("Told apart", f"{_named(best)} is better than every other method, beyond noise."))
+    elif apart:
+        verb = "is" if len(apart) == 1 else "are"
+        found.append(("Told apart", f"{_named(*apart)} {verb} worse than {_named(best)}, beyond noise."))
+    candidates = [row for row in methods if row.get("may_be_best") == "yes"]
+    if candidates and len(methods) > 1:
+        found.append(("May be the best", f"{_named(*candidates)}: no row is told to be better than one of these."))
+    if len(methods) == 1:
+        found.append(("One method", f"{_named(best)} is the only method that is ranked."))
+    return found
+
+
+def _base(methods: Sequence[Row], ranked: Sequence[Row]) -> list[Statement]:
+    base = next((row for row in ranked if row["method"] == BASE_METHOD), None)
+    if base is None:
+        return []
+    tied = [row for row in methods if _tied(row, base)]
+    worse = [row for row in methods if not _tied(row, base) and ranked.index(row) > ranked.index(base)]
+    if not tied and not worse:
+        return [("Against the base", "Every ranked method is better than the untrained base, beyond noise.")]
+    found = []
+    if tied:
+        found.append(("Against the base", f"{_named(*tied)}: not told apart from the untrained base."))
+    if worse:
+        found.append(("Against the base", f"{_named(*worse)}: worse than the untrained base, beyond noise."))
+    return found
+
+
+def _tied(row: Row, other: Row) -> bool:
+    return bool(set(str(row["rank_group"])) & set(str(other["rank_group"])))
+
+
+def _named(*rows: Row) -> str:
+    names = [str(row["method"]) for row in rows]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,65 @@
+"""How far a trained model is from its base on the problems of a task, trained on or not.
+
+Forgetting is predicted by the forward KL on the new task, E_x sum_y p0 log(p0 / p) (Shenfeld et al. 2025, "RL's Razor",
+arXiv 2509.04259); a policy gradient keeps the reverse one small. Both are k3 estimates, in nats per token.
+"""
+
+from dataclasses import dataclass
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from bench.experiment.settings import EvaluateSettings
+from bench.generate.backend import Backend, Completions
+from bench.generate.prompt_ids import prompt_ids
+from bench.generate.stopping import eos_ids
+from bench.train import scorer
+from bench.train.log_probs import k3
+from bench.train.scorer import Rows
+from tasks.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """KL(tuned || base) on the tuned model's samples, and KL(base || tuned) on the base's."""
+
+    reverse: float
+    forward: float
+
+
+def divergence(
+    tuned: PreTrainedModel,
+    base: PreTrainedModel,
+    backends: tuple[Backend, Backend],
+    tokenizer: PreTrainedTokenizerBase,
+    task: Task,
+    settings: EvaluateSettings,
+) -> Divergence:
+    """Sample one completion of each of the first `kl_problems` test problems with either model, scored by the other.
+
+    Args:
+        tuned, base: plain models or, for the tuned one, a model with its adapters; not changed.
+        backends: what generates with the tuned model, and with the base.
+    """
+    problems = task.problems("test")[: settings.kl_problems]
+    prompts = [prompt_ids(tokenizer, task.prompt(problem, settings.prompt)) for problem in problems]
+
+    def sample(model: PreTrainedModel, backend: Backend) -> Completions:
+        return backend.generate(
+            model,
+            prompts,
+            max_new_tokens=settings.max_new_tokens,
+            temperature=settings.temperature,
+            seed=settings.seed,
+            eos_ids=eos_ids(base, tokenizer),
+            pad_id=tokenizer.pad_token_id,
+            batch_size=settings.batch_size,
+        )
+
+    def kl(sampler: PreTrainedModel, other: PreTrainedModel, backend: Backend) -> float:
+        completions = sample(sampler, backend)
+        rows = Rows.of_lists(prompts, completions.token_ids, other.device)
+        how = scorer.choose(scorer.AUTO, other)
+        scored = scorer.log_probs_of(other, rows, settings.temperature, how)
+        return k3(Rows.floats(completions.logprobs, other.device), scored, rows.completion_mask)
+
+    return Divergence(reverse=kl(tuned, base, backends[0]), forward=kl(base, tuned, backends[1]))

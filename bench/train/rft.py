@@ -1,0 +1,64 @@
+"""The `rft` signal: supervised fine-tuning on the model's own verified samples, iterated.
+
+Sample with the current policy, keep what the verifier accepts, imitate it, sample again (rejection sampling
+fine-tuning: Yuan et al. 2023, arXiv 2308.01825; iterated as in STaR, Zelikman et al. 2022, arXiv 2203.14465, but going
+on from the last weights). On-policy data without a policy gradient: what RLVR has to beat.
+"""
+
+import random
+from collections import defaultdict
+
+import torch
+
+from bench.experiment.signals import RftSettings
+from bench.record.schema import StepRecord
+from bench.train.drawing import Draw, draw
+from bench.train.ledger import Shape
+from bench.train.run import Progress, Run, Trained, begin
+from bench.train.seeds import derive
+from bench.train.step_record import recorder
+from bench.train.supervised import Example, example, fit
+
+
+class _Untrained:
+    """Stands for the trainer of a run that never found a right completion, and so never made a step."""
+
+    update_backend = "padded"
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self.optimizer = optimizer
+
+
+def train(run: Run[RftSettings], progress: Progress) -> tuple[list[StepRecord], Trained]:
+    """Train a handle in place; see `rlvr.train`. An iteration in which nothing is right makes no step."""
+    settings, shape = run.settings, Shape.of(run.reference)
+    begin(run, settings.steps)
+    trainer: Trained = _Untrained(run.handle.create_optimizer(run.learning_rate, settings.weight_decay, settings.betas))
+    steps: list[StepRecord] = []
+    sink = recorder(run, steps, progress)
+    for iteration in range(settings.iterations):
+        seed = derive(run.seed, "rollout") + iteration
+        places = random.Random(seed).sample(range(len(run.problems)), settings.prompts)
+        drawn = draw(run, places, settings.group_size, seed)
+        run.meter.generate(shape, drawn.prompts, drawn.token_ids)
+        run.meter.verdicts += len(drawn.verdicts)
+        examples = verified(run, places, drawn)
+        if examples:
+            trainer = fit(run, examples, settings.steps_of(iteration), sink)
+        if run.meter.exhausted(settings) or (steps and steps[-1].non_finite):
+            break
+    return steps, trainer
+
+
+def verified(run: Run[RftSettings], places: list[int], drawn: Draw) -> list[Example]:
+    """Return the first different correct completions of every problem, at most `keep_per_problem` of each.
+
+    `drawn` holds `group_size` completions of every problem of `places`, one problem after the other.
+    """
+    kept: dict[int, dict[str, Example]] = defaultdict(dict)
+    for row, (text, verdict) in enumerate(zip(drawn.texts, drawn.verdicts, strict=True)):
+        place = places[row // run.settings.group_size]
+        own = kept[place]
+        if verdict.correct and not drawn.truncated[row] and len(own) < run.settings.keep_per_problem:
+            own.setdefault(text, example(run, place, text))
+    return [made for own in kept.values() for made in own.values()]

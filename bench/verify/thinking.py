@@ -1,0 +1,92 @@
+"""Parallel thinking on some problems, as a document: the answers, what they cost, and every trace."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from bench.verify import frontier
+from bench.verify.live import LiveRun, Watch, think
+from bench.verify.measures import risk_coverage, sure_from
+from bench.verify.policies import Policy, label
+from bench.verify.readers import Reader
+from bench.verify.subject import Subject
+from bench.verify.trace import mean
+from bench.verify.trace_file import TRACES_SCHEMA
+from bench.verify.training import Scores
+from tasks.problem import Problem
+
+THINK_SCHEMA = pa.schema(
+    [
+        *TRACES_SCHEMA,
+        ("dropped", pa.bool_()),
+        ("score", pa.float64()),
+        ("read_at", pa.list_(pa.int32())),
+        ("scores", pa.list_(pa.float64())),
+    ]
+)
+
+
+def answer(
+    subject: Subject,
+    problem: Problem,
+    size: int,
+    policy: Policy,
+    reader: Callable[[], Reader],
+    aggregator: str,
+    window: int,
+    sure: float | None,
+    watch: Watch | None = None,
+) -> tuple[dict[str, Any], LiveRun]:
+    """Think about one problem; its `state` is "answered", or "uncertain" where the vote's share is below `sure`."""
+    run = think(subject.asker, [problem], size, policy, reader, window, watch)
+    (said,) = frontier.answers(run, aggregator)
+    withheld = said.answer is None or (sure is not None and said.share is not None and said.share < sure)
+    document = {
+        "problem": problem.id,
+        "question": problem.question,
+        "gold": problem.answer,
+        "answer": said.answer,
+        "correct": said.correct,
+        "share": said.share,
+        "state": "uncertain" if withheld else "answered",
+        "tokens": run.tokens,
+        "probe_tokens": run.probe_tokens,
+        "seconds": run.seconds,
+        "dropped": sum(run.dropped),
+    }
+    return document, run
+
+
+def summary(documents: Sequence[dict[str, Any]], size: int, policy: Policy) -> dict[str, Any]:
+    """What the answers come to; `risk` is the share of wrong answers among those that were given."""
+    given = [entry for entry in documents if entry["state"] == "answered"]
+    return {
+        "policy": label(policy),
+        "n": size,
+        "accuracy": mean(float(entry["correct"]) for entry in documents),
+        "coverage": len(given) / len(documents),
+        "risk": mean(float(not entry["correct"]) for entry in given),
+        "tokens": sum(entry["tokens"] for entry in documents),
+        "probe_tokens": sum(entry["probe_tokens"] for entry in documents),
+        "seconds": sum(entry["seconds"] for entry in documents),
+    }
+
+
+def sure_share(subject: Subject, scores: Scores | None, aggregator: str, risk: float) -> float | None:
+    """The vote's share from which answers to the validation problems were wrong in at most `risk` of the cases."""
+    size = subject.settings.traces.samples
+    said = frontier.answers(frontier.whole(subject.traces("validation"), scores, size, size), aggregator)
+    curve = [(entry.share, entry.correct) for entry in said if entry.share is not None]
+    points = risk_coverage([share for share, _ in curve], [correct for _, correct in curve])
+    least = sure_from(points, risk)
+    return 1.01 if least is None else least  # nothing is sure enough
+
+
+def rows(run: LiveRun) -> list[dict[str, Any]]:
+    """The traces of a run as rows of `THINK_SCHEMA`."""
+    return [
+        {name: getattr(trace, name) for name in TRACES_SCHEMA.names}
+        | {"dropped": dropped, "score": score, "read_at": list(read), "scores": list(read.values())}
+        for trace, dropped, score, read in zip(run.traces, run.dropped, run.scores, run.readings, strict=True)
+    ]

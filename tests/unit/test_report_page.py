@@ -1,0 +1,176 @@
+"""The report page without a browser: what is in it, what is kept out, and that the same records give the same bytes."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from record_factory import outcomes, record
+from report_folder import HOSTILE, everything, material_of, steps, write_everything
+
+from bench.experiment.cell import cells
+from bench.experiment.experiment import load
+from bench.record import store
+from bench.report import contrasts, front, rates, reproduce, standing
+from bench.report.curves import POINTS, curves
+from bench.report.gates import figures, grouped
+from bench.report.material import gather
+from bench.report.page import render, script_json, write_report
+from bench.report.soundness import sound_share
+
+RESULTS = Path(__file__).parents[2] / "results"
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RLVR_BENCH_CACHE", str(tmp_path / "cache"))
+    write_everything(tmp_path / "results")
+    return tmp_path / "results"
+
+
+class Page(HTMLParser):
+    """What a browser makes of the page: its elements and their attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+
+def test_the_same_folder_gives_the_same_bytes(results: Path) -> None:
+    path, problems = write_report(results)
+    first = path.read_bytes()
+    assert problems == ()
+    write_report(results)
+    assert path.read_bytes() == first
+
+
+def test_nothing_is_loaded_and_nothing_hostile_is_an_element(results: Path) -> None:
+    page = Page(write_report(results)[0].read_text(encoding="utf-8"))
+    tags = [tag for tag, _ in page.elements]
+    assert "img" not in tags and "iframe" not in tags and tags.count("script") == 4
+    addresses = [held[name] for _, held in page.elements for name in ("src", "href") if name in held]
+    assert addresses and all(str(address).startswith(("#", "data:,")) for address in addresses)
+    assert not any(name.startswith("on") for _, held in page.elements for name in held)
+
+
+def test_the_policy_forbids_the_network_and_other_scripts(results: Path) -> None:
+    page = Page(write_report(results)[0].read_text(encoding="utf-8"))
+    (policy,) = [held["content"] for _, held in page.elements if held.get("http-equiv") == "Content-Security-Policy"]
+    assert policy is not None and "default-src 'none'" in policy
+    scripts = next(part for part in policy.split(";") if "script-src" in part)
+    assert scripts.count("'sha256-") == 3 and "unsafe" not in scripts and "http" not in policy
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "</script>", "<!--<script>", "]]>", "\u2028\u2029", "a & b"])
+def test_json_in_the_page_is_inert_and_reads_back(text: str) -> None:
+    written = script_json({"text": text})
+    assert not re.search("[<>&\u2028\u2029]", written)
+    assert json.loads(written) == {"text": text}
+
+
+def test_what_cannot_be_read_is_named_and_costs_only_itself(results: Path) -> None:
+    (results / "findings.json").write_text("{")
+    broken = next(results.glob("runs/*/full/*/steps.jsonl"))
+    broken.write_text("nonsense\n")
+    path, problems = write_report(results)
+    assert len(problems) == 2 and "findings.json" in problems[1] and "steps.jsonl, line 1" in problems[0]
+    assert "2 files of this results folder could not be read" in path.read_text(encoding="utf-8")
+
+
+def test_a_committed_row_is_reproduced_by_the_file_that_the_page_gives(tmp_path: Path) -> None:
+    material = gather(RESULTS)
+    groups = [group for group in material.runs.values() if group[0].keys.base["name"].startswith("organism")]
+    assert groups
+    for records in groups[:2]:
+        path = tmp_path / "again.toml"
+        path.write_text(reproduce.experiment_head(records[0]) + "\n" + reproduce.method_table(records[0]))
+        seeds = tuple(record.keys.seed for record in records)
+        again = {cell.id: cell.comparison for cell in cells(load(str(path)), seeds=seeds)}
+        assert again == {record.cell_id: record.comparison for record in records}
+        assert reproduce.command(records) == f"rlvr-bench run again.toml --seeds {','.join(map(str, seeds))}"
+
+
+def test_a_rate_of_a_sweep_is_written_as_a_list() -> None:
+    swept = next(one for one in everything() if one.keys.method_name == "lora@0.0003")
+    assert reproduce.method_table(swept) == '[methods.lora]\ntype = "lora"\nlearning_rate = [\n    0.0003,\n]\n'
+
+
+def test_curves_are_means_of_bins_with_the_seeds_they_span() -> None:
+    found = curves([steps(40), steps(40, shift=1.0)])
+    reward = found["reward"]
+    assert len(reward["step"]) <= POINTS and reward["step"][-1] == 40 and reward["step"][0] == 2
+    first = [sum(step.reward or 0 for step in run[:2]) / 2 for run in (steps(40), steps(40, shift=1.0))]
+    assert reward["low"][0] == pytest.approx(min(first), rel=5e-3)
+    assert reward["mean"][0] == pytest.approx(sum(first) / 2, rel=5e-3)
+    assert found["kl"]["step"] == [2, 6, 12, 16, 22, 26, 32, 36]
+    assert "low" not in curves([steps()])["reward"] and curves([[]]) == {}
+
+
+def test_the_front_holds_what_nothing_beats() -> None:
+    rows = material_of([record("a", 0), record("b", 0, outcomes(0.9)), record("c", 0, outcomes(0.2))], []).rows
+    sized = [row | {"trainable_params": {"a": 10, "b": 20, "c": 15}.get(str(row["method"]))} for row in rows]
+    names = [sized[place]["method"] for place in front.fronts(sized)["trainable_params"]]
+    assert names == ["b", "a"]
+
+
+def test_statements_say_who_is_tied_and_who_is_apart() -> None:
+    rows = [{"method": name, "rank_group": group, "status": "ranked"} for name, group in
+            (("x", "a"), ("y", "ab"), ("z", "b"), ("base", "c"))]  # fmt: skip
+    assert standing.statements(rows) == [  # type: ignore[arg-type]
+        ("Cannot be told apart", "y from x, the most accurate."),
+        ("Told apart", "z is worse than x, beyond noise."),
+        ("Against the base", "Every ranked method is better than the untrained base, beyond noise."),
+    ]
+    unranked = [{"method": "x", "rank_group": None, "status": "unranked: 1 scored seed, 2 are needed"}]
+    assert [heading for heading, _ in standing.statements(unranked)] == ["Not ranked", "Unranked"]  # type: ignore[arg-type]
+
+
+def test_counterparts_across_comparisons_are_found(results: Path) -> None:
+    rows = gather(results).rows
+    rewards = {(point["method"], point["reward"]) for point in contrasts.contrast(rows, "reward")}
+    assert rewards == {(method, reward) for method in ("lora", "full") for reward in ("exact", "random")}
+    assert {point["signal"] for point in contrasts.contrast(rows, "signal")} == {"rlvr", "sft"}
+    transfer = contrasts.transfer(rows)
+    assert transfer["tasks"] == ["svamp"] and {row["method"] for row in transfer["rows"]} == {"lora", "full"}
+
+
+def test_a_sweep_is_one_curve_over_its_rates(results: Path) -> None:
+    rows = [row for row in gather(results).rows if str(row["method"]).startswith("lora@")]
+    (curve,) = rates.sensitivity(rows)
+    assert curve["split"] == "validation" and [point["lr"] for point in curve["points"]] == [1e-4, 3e-4, 1e-3, 3e-3]
+    assert rates.sensitivity(rows[:1]) == []
+
+
+def test_geometry_is_averaged_over_seeds_and_groups_are_kept() -> None:
+    runs = [one for one in everything() if one.keys.method_name == "full" and one.keys.reward["name"] == "exact"]
+    assert figures(runs) == {"relative_norm": 0.01, "sparsity_bf16": 0.28, "sparsity_bf16 over null": 0.56}
+    tables = grouped(runs)
+    assert set(tables) == {"by_type", "by_layer"}
+    assert tables["by_type"]["sparsity_bf16"]["k_proj"] == pytest.approx(0.4 * 0.6)
+    assert tables["by_type"]["sparsity_bf16 over null"]["k_proj"] == pytest.approx(0.8)
+    assert tables["by_layer"]["sparsity_bf16"] == pytest.approx({"0": 0.36, "1": 0.32, "2": 0.28, "3": 0.24})
+    assert figures([record("lora", 0, status="failed")]) == {}
+
+
+def test_survival_falls_where_runs_collapse() -> None:
+    runs = [one for one in everything() if one.keys.method_name == "pissa"]
+    curve = sound_share(runs)
+    assert curve is not None
+    assert curve["step"] == [0, 10, 20, 40] and curve["share"] == pytest.approx([1, 2 / 3, 1 / 3, 1 / 3])
+    assert sound_share(runs[:1]) is None
+
+
+def test_an_empty_folder_gives_a_page_that_says_so(tmp_path: Path) -> None:
+    page, problems = render(gather(tmp_path))
+    assert problems == () and "There are no run records in this folder yet." in page
+
+
+def test_committed_records_all_stand_behind_their_rows() -> None:
+    material = gather(RESULTS)
+    rows = [row for row in material.rows if row["method"] != "base"]
+    assert len(rows) == len(material.runs) and sum(map(len, material.runs.values())) == len(store.load_all(RESULTS)[0])
