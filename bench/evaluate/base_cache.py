@@ -28,11 +28,11 @@ Computed = TypeVar("Computed")
 CODE_VERSION = 2
 """Raised when a change of this package changes the score of an unchanged model."""
 
-_LIBRARIES = {"torch": "torch", "transformers": "transformers", "lm_eval": "lm-eval"}
-"""What runs and scores a model, with the name of its distribution."""
-
 NOT_OF_A_SCORE = {"splits", "extra_tasks", "rank_one", "prompt_range", "kl_problems", "contamination"}
 """Settings that say what else is scored, measured or probed."""
+
+_LIBRARIES = {"torch": "torch", "transformers": "transformers", "lm_eval": "lm-eval"}
+"""What runs and scores a model, with the name of its distribution."""
 
 
 def key(

@@ -21,7 +21,6 @@ from bench.generate.backend import Backend
 from bench.models.base import LoadedBase
 from bench.record.samples import read_samples
 from bench.record.schema import Score, ScoredSplit
-from bench.record.scored import score_names
 from tasks.prompts import STYLES
 from tasks.task import Task
 
@@ -97,10 +96,10 @@ def _base_score(
 
 
 def questions(cell: Cell, task: Task) -> Iterator[tuple[str, Task, ScoredSplit]]:
-    """Name, task and split of each score; further tasks of the same name are numbered from 2."""
+    """Name, task and split of each score."""
     for split in cell.evaluate.splits:
         if task.problems(split):
             yield task.name, task, split
-    extras = [tasks.registry.create(dict(settings), cell.data_dir) for settings in cell.evaluate.extra_tasks]
-    for name, extra in zip(score_names(task.name, [extra.name for extra in extras]), extras, strict=True):
-        yield name, extra, "test"
+    _, *further = cell.scored_tasks().items()
+    for name, settings in further:
+        yield name, tasks.registry.create(settings, cell.data_dir), "test"

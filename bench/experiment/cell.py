@@ -23,6 +23,7 @@ import tasks.rewards
 import tasks.solutions
 from bench.experiment.experiment import Experiment
 from bench.experiment.protocol import Tuning
+from bench.experiment.scored import score_tasks
 from bench.experiment.settings import EvaluateSettings
 from bench.experiment.signals import SftRlvrSettings, SftSettings, Signal
 from bench.experiment.strict import ExperimentError, Settings
@@ -87,6 +88,13 @@ class Cell(Settings):
     def chosen_method(self) -> dict[str, Any]:
         """The method's type and the settings that differ from its defaults."""
         return _chosen(methods.registry.create(self.method))
+
+    def scored_tasks(self) -> dict[str, Mapping[str, Any]]:
+        """Return the settings of the trained task and of those that are only scored, by the names of their scores.
+
+        Further tasks of the same name are numbered from 2.
+        """
+        return score_tasks({"task": self.task, "evaluate": {"extra_tasks": self.evaluate.extra_tasks}})
 
     @property
     def paid_reward(self) -> dict[str, Any]:
@@ -195,6 +203,8 @@ def _fingerprint(name: str, of: Callable[[], str], fetch: bool) -> str:
 def _tasks(experiment: Experiment, data_dir: Path | None, fetch: bool) -> list[tuple[dict[str, Any], str]]:
     """Return the settings and the fingerprint of every task that is trained on; only data that are here are checked."""
     tasks.prompts.render("", "", experiment.evaluate.prompt, chat=False)
+    for reward in experiment.rewards:
+        tasks.rewards.label_request(reward)
     found = []
     for settings in experiment.all_tasks:
         task = tasks.registry.create(settings, data_dir)
@@ -213,9 +223,7 @@ def _rewards(experiment: Experiment, signal: Signal) -> list[dict[str, Any]]:
 
 
 def _check(experiment: Experiment, task: Task) -> None:
-    """Raise what would otherwise end every cell: a solution, a reward's labels or a train split that is not there."""
-    for reward in experiment.rewards:
-        tasks.rewards.label_request(reward)
+    """Raise what would otherwise end every cell: a solution or a train split that is not there."""
     for signal in experiment.all_signals:
         needed, there = signal.problems_needed, len(task.problems("train"))
         if there < needed:

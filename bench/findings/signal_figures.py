@@ -7,11 +7,11 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.experiment.scored import Relation, related, score_tasks
 from bench.findings.contrasts import Figure
 from bench.findings.evidence import Run
 from bench.protocol.sampling import pass_at_k
 from bench.record.schema import RunRecord, StepRecord
-from bench.record.scored import Relation, related, score_tasks
 
 SMOOTHED = 5
 """Steps in the moving mean of a curve whose peak or end is read."""
@@ -166,7 +166,7 @@ def _smooth(values: list[float]) -> Curve:
 
 
 def _gain(record: RunRecord, task: str) -> float | None:
-    tuned, base = (record.score(role, task, "test") for role in ("tuned", "base"))  # type: ignore[arg-type]
+    tuned, base = (record.score(role, task, "test") for role in ("tuned", "base"))
     if tuned is None or base is None or tuned.greedy is None or base.greedy is None:
         return None
     return tuned.greedy - base.greedy

@@ -10,18 +10,19 @@ from statistics import fmean
 
 import numpy as np
 
+from bench.experiment.scored import label, score_tasks
 from bench.findings.contrasts import SAME, Figure, contrast, having
 from bench.findings.errors import FindingsError, NoEvidence
 from bench.findings.evidence import Evidence, Run, Where
 from bench.findings.finding import Finding, mean_interval
 from bench.findings.signal_figures import FIGURES, gain_on_families
 from bench.models.suggestion import did_you_mean
-from bench.record.scored import label, score_tasks
 
 
 def signal_mean(evidence: Evidence, figure: str, runs: Where) -> Finding:
     """The mean of a signal figure over runs; its interval is over seeds."""
-    kept = having(evidence.select(runs), _figure(figure), figure)
+    read = _figure(figure)
+    kept = having(evidence.select(runs), read, figure)
     return Finding.of(mean_interval([value for _, value in kept]), [run for run, _ in kept])
 
 

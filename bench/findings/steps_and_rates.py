@@ -81,8 +81,8 @@ def best_rate_difference(evidence: Evidence, a: Where, b: Where, match: Sequence
 def survived_rate_ratio(evidence: Evidence, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:
     """Largest learning rate that `a` survives over the largest that `b` survives, geometric mean over seeds.
 
-    A rate is survived when the test accuracy is at least half of the method's best at any rate with the same seed. Where
-    between the largest rate survived and the smallest above it a run collapses is not known: the interval, over seeds,
+    A rate is survived when test accuracy is at least half of the method's best at any rate with the same seed. Where a
+    run collapses between the largest rate survived and the smallest above it is not known: the interval, over seeds,
     holds both ends for both methods. It has no upper end where `a` survives every rate that was tried.
 
     Raises:

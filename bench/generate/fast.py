@@ -242,7 +242,8 @@ class _Decoder:
                 stops = ~monitor.running(_Sight(names[rows], step, first[rows], cache, self.rotary), logits)
                 if bool(stops.any()):
                     lengths[rows[stops]] = step
-                    rows, logits = _drop(rows, stops, cache, logits)
+                    left = _keep(stops, cache)
+                    rows, logits = rows[left], logits[left]
                 if not len(rows):
                     break
             drawn = draw(logits, temperature, noise[step].index_select(0, rows))
@@ -257,7 +258,7 @@ class _Decoder:
                 monitor.ended(_Sight(names[whose], step, first[whose], cache.take(last), self.rotary))
             if bool(ended.any()):
                 lengths[rows[ended]], finished[rows[ended]] = step + 1, True
-                rows, _ = _drop(rows, ended, cache)
+                rows = rows[_keep(ended, cache)]
                 chosen = tokens[step].index_select(0, rows)
             if step + 1 == steps or not len(rows):
                 break
@@ -361,16 +362,15 @@ class _Sight:
         return reader.normalised(x)
 
 
-def _drop(rows: Tensor, ended: Tensor, cache: _Cache, logits: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-    """Row numbers that go on, and their logits; rows from the end take the places of ended ones, in the cache too."""
-    left = len(rows) - int(ended.sum())
+def _keep(ended: Tensor, cache: _Cache) -> Tensor:
+    """Places of the rows that go on, in their new order: the last take the places of ended ones, in the cache too."""
+    left = len(ended) - int(ended.sum())
+    places = torch.arange(left)
     holes, movers = ended[:left].nonzero().squeeze(1), (~ended[left:]).nonzero().squeeze(1) + left
     if len(holes):
         cache.move(holes, movers)
-        rows[holes] = rows[movers]
-        if logits is not None:
-            logits[holes] = logits[movers]
-    return rows[:left], None if logits is None else logits[:left]
+        places[holes] = movers
+    return places
 
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

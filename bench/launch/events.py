@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["load", "base", "train", "geometry", "evaluate", "record"]
+Stage = Literal["load", "base", "attach", "train", "geometry", "evaluate", "verify", "rank_one", "record"]
 
 
 @dataclass(frozen=True, slots=True)

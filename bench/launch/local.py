@@ -119,7 +119,7 @@ def _listen(running: list[_Job], listen: Listener) -> list[_Job]:
             continue
         if isinstance(message, Outcome):
             job.outcome = message
-        elif listen(job.cell, message):
+        elif not job.stopped and listen(job.cell, message):
             job.stopped = True
             job.process.kill()
     return ended

@@ -18,6 +18,7 @@ from bench.launch.events import Event, Outcome
 from bench.launch.experiment_run import FAILED_EXIT, INTERRUPTED_EXIT
 from bench.launch.objectives import OBJECTIVES
 from bench.launch.prepare import prepare_bases
+from bench.launch.prepare_labels import prepare_labels
 from bench.launch.progress import RunDisplay
 from bench.launch.search import Search
 from bench.launch.study_storage import open_storage
@@ -48,7 +49,9 @@ def run_sweep(
             points,
             None if points is not None else search.adaptive_sampler,
         )
-        prepare_bases(search.cells(points[0] if points else _middle(search)))
+        first = search.cells(points[0] if points else _middle(search))
+        prepare_bases(first)
+        prepare_labels(first, threads)
         sweep = Sweep(search, queue, results)
         try:
             with RunDisplay(search.trials * len(search.experiment.seeds), workers) as display:

@@ -22,7 +22,8 @@ def quasi_random(trials: int, seed: int) -> Points:
     from scipy.stats import qmc  # half a second that a grid need not wait for
 
     bits = math.ceil(math.log2(trials)) if trials > 1 else 0
-    return qmc.Sobol(DIMENSIONS, scramble=True, rng=seed).random_base2(bits)[:trials]
+    points: Points = qmc.Sobol(DIMENSIONS, scramble=True, rng=seed).random_base2(bits)[:trials]
+    return points
 
 
 def uniform(trials: int, seed: int) -> Points:

@@ -228,10 +228,10 @@ class RunRecord(_Record):
     stability: Stability | None = None
     geometry: Annotated[dict[str, Any] | None, BeforeValidator(finite_or_none)] = None
     cost: Cost = Cost()
-    rescored: Rescored | None = Field(default=None, description="set where scores are not those of the run itself")
     think: Annotated[dict[str, Any] | None, BeforeValidator(finite_or_none)] = Field(
         None, description="votes over the trained model's traces, weighed and stopped by a probe trained on it"
     )
+    rescored: Rescored | None = Field(default=None, description="set where scores are not those of the run itself")
     ledger: Ledger | None = None
     reward_model: dict[str, Number] | None = Field(
         None, description="pairs and label noise of a learned reward, and its agreement with labels"

@@ -49,7 +49,7 @@ def _flat(table: dict[str, Any]) -> dict[str, float]:
     numbers = {name: float(value) for name, value in table.items() if _is_number(value)}
     null, lifts = table.get("null"), table.get("lift")
     isotropic = null.get("isotropic", {}) if isinstance(null, dict) else {}
-    ratios = {name: found.get("lift") for name, found in isotropic.items() if isinstance(found, dict)}
+    ratios: dict[str, Any] = {name: found.get("lift") for name, found in isotropic.items() if isinstance(found, dict)}
     ratios |= lifts if isinstance(lifts, dict) else {}
     return numbers | {f"{name}{OVER_NULL}": float(value) for name, value in ratios.items() if _is_number(value)}
 

@@ -14,7 +14,7 @@ import numpy as np
 class Choice(NamedTuple):
     """The chosen trace, None when no trace has an answer; `share` in [0, 1], None where weights do not add up to it."""
 
-    index: int | None
+    chosen: int | None
     share: float | None
 
 
@@ -56,7 +56,7 @@ def filtered(answers: Sequence[str | None], scores: Sequence[float], share: floa
     least = float(np.percentile(scores, 100 * (1 - share)))
     kept = [index for index, score in enumerate(scores) if score >= least]
     choice = vote([answers[index] for index in kept], [scores[index] for index in kept])
-    return Choice(None if choice.index is None else kept[choice.index], choice.share)
+    return Choice(None if choice.chosen is None else kept[choice.chosen], choice.share)
 
 
 Aggregator = Callable[[Sequence[str | None], Sequence[float]], Choice]

@@ -20,7 +20,7 @@ class Answer:
 
     def __init__(self, traces: Sequence[Trace], scores: Sequence[float], aggregator: Aggregator) -> None:
         choice = aggregator([trace.answer for trace in traces], scores)
-        chosen = None if choice.index is None else traces[choice.index]
+        chosen = None if choice.chosen is None else traces[choice.chosen]
         self.answer = chosen.answer if chosen else None
         self.correct = chosen is not None and chosen.correct
         self.share = choice.share

@@ -68,10 +68,9 @@ def write_traces(path: Path, traces: list[Trace]) -> None:
 def read_traces(path: Path) -> list[Trace]:
     """Read what `write_traces` wrote; raises RecordError where it cannot be read."""
     try:
-        rows = pq.read_table(path, schema=TRACES_SCHEMA).to_pylist()
+        rows: list[dict[str, Any]] = pq.read_table(path, schema=TRACES_SCHEMA).to_pylist()
     except (pa.ArrowInvalid, OSError) as error:
         raise RecordError(
             f"{path}: not a readable parquet file of traces ({error}); delete it and run again"
         ) from error
-    lists = ("prompt", "tokens")
-    return [Trace(**{name: tuple(cell) if name in lists else cell for name, cell in row.items()}) for row in rows]
+    return [Trace(**row | {name: tuple(row[name]) for name in ("prompt", "tokens")}) for row in rows]

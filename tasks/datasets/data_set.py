@@ -87,7 +87,10 @@ def _unique(problems: Iterable[Problem]) -> list[Problem]:
 
 def _rows(data: DataSet, part: Part, folder: Path | None) -> Iterable[Row]:
     if folder is not None:
-        return read_rows(folder / data.name / part.file)
+        path = folder / data.name / part.file
+        if not path.exists():
+            raise NotDownloadedError(f"There is no file {path}: put it there or correct the folder.")
+        return read_rows(path)
     return _hub_rows(data, part)
 
 

@@ -25,7 +25,7 @@ FILE: dict[str, Any] = {
 }
 
 SETTINGS = (RlvrSettings, EvaluateSettings, SftSettings, RftSettings, RlhfSettings, SftRlvrSettings)
-DEFAULTS = {2: "1c5c23aa20cd"}
+DEFAULTS = {2: "12c266676128"}
 """Hash of all defaults of signals and evaluation, by result schema."""
 
 

@@ -155,7 +155,7 @@ def test_an_intervention_that_takes_agreement_away_is_told_from_one_that_does_no
     kept = [_masked(0.8, 10 + seed, base=turned) for seed in range(4)]
     found = intervened_agreement(_evidence(plain + kept), FULL, coordinates="base", **asked)
     assert found.estimate == pytest.approx(1.0, abs=0.2) and found.verdict("below", 0.5) == "contradicted"
-    with pytest.raises(NoEvidence, match="no records with base.intervention = rotate-heads"):
+    with pytest.raises(NoEvidence, match=r"base\.intervention = rotate-heads"):
         intervened_agreement(_evidence(plain), FULL, **asked)
 
 

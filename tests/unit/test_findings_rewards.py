@@ -160,6 +160,28 @@ def test_prompts_range_and_shrinkage() -> None:
         rewards.shrinkage(_evidence(*losing), {})
 
 
+def test_memory_of_planted_questions_and_its_change() -> None:
+    def probed(seed: int, after: float) -> Run:
+        found = {
+            "base": {
+                "planted": {"60": {"outcomes": "1110"}, "answer_perplexity": 2.0},
+                "clean": {"60": {"outcomes": "00100"}},
+            },
+            "tuned": {"planted": {"answer_perplexity": after}},
+        }
+        return Run(_run("random", seed, BASE).record.model_copy(update={"contamination": found}))
+
+    runs = _evidence(probed(0, 1.5), probed(1, 1.7))
+    found = rewards.planted_completion(runs, 60, {})
+    welch = stats.ttest_ind([1, 1, 1, 0], [0, 0, 1, 0, 0], equal_var=False).confidence_interval(0.95)
+    assert (found.estimate, found.low, found.high) == pytest.approx((0.75 - 0.2, *welch))
+    place = "contamination.{}.planted.answer_perplexity"
+    changed = rewards.change(runs, place.format("base"), place.format("tuned"), {})
+    assert changed.estimate == pytest.approx(-0.4)
+    with pytest.raises(NoEvidence, match="contamination = true"):
+        rewards.planted_completion(_evidence(_run("random", 0, BASE)), 60, {})
+
+
 def test_the_ratio_of_spreads_has_the_f_interval() -> None:
     counts = {"random": (0, 40, 80, 20), "exact": (10, 20, 30, 25)}
     runs = [_run(name, seed, _better(n, set(IDS))) for name, each in counts.items() for seed, n in enumerate(each)]

@@ -10,6 +10,7 @@ from record_factory import record, score
 
 from bench.experiment.cell import cells
 from bench.experiment.experiment import load
+from bench.experiment.scored import label, related, score_tasks
 from bench.findings import signals
 from bench.findings.errors import FindingsError, NoEvidence
 from bench.findings.evidence import Evidence, Run
@@ -23,7 +24,6 @@ from bench.findings.signal_figures import (
     turn_over,
 )
 from bench.record.schema import RunRecord, StepRecord
-from bench.record.scored import label, related, score_names
 
 FAMILIES = ["chain", "sums", "linear", "count"]
 
@@ -33,11 +33,11 @@ def _digits(share: float) -> str:
 
 
 def _record(task: dict[str, Any], accuracies: dict[str, tuple[float, float]], seed: int = 0) -> RunRecord:
-    """A record on `task`; `accuracies` are (base, tuned) of the trained task ("") and of further ones, by family-level."""
+    """A record on `task`; `accuracies` are (base, tuned) of the trained task ("") and of others, by family-level."""
     made = record(seed=seed)
     extra = [{"name": name.split("-")[0], "levels": [int(name.split("-")[1])]} for name in accuracies if name]
     cell = made.cell | {"task": task, "evaluate": {"extra_tasks": extra}, "signal": {"type": "rlvr"}}
-    names = [task["name"], *score_names(task["name"], [each["name"] for each in extra])]
+    names = score_tasks(cell)
     pairs = dict(zip(names, [accuracies[""], *(pair for name, pair in accuracies.items() if name)], strict=True))
     scored = {
         role: {name: {"test": score(_digits(pair[place]))} for name, pair in pairs.items()}
@@ -99,7 +99,7 @@ def test_a_cold_start_is_judged_where_the_base_is_cold() -> None:
     cold, warm = _record(task, {"": (0.0, 0.02)}, 0), _record(task, {"": (0.5, 0.9)}, 1)
     evidence = Evidence("organism-steps", tuple(_runs([cold, warm])))
     assert signals.cold_gain(evidence, {}, below=0.05).estimate == pytest.approx(0.02)
-    with pytest.raises(NoEvidence, match="at most 0.05"):
+    with pytest.raises(NoEvidence, match=r"at most 0\.05"):
         signals.cold_gain(Evidence("x", tuple(_runs([warm]))), {}, below=0.05)
 
 

@@ -28,7 +28,7 @@ def test_places_are_different_and_follow_from_name_and_size_alone() -> None:
     assert one[:3].tolist() == PINNED
 
 
-PINNED = [20149, 34163, 31764]
+PINNED = [14203, 34386, 31132]
 """numpy has frozen the stream of RandomState: masks of committed records stay comparable."""
 
 

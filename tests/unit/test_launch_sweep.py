@@ -117,7 +117,7 @@ def test_a_failed_trial_is_recorded_and_costs_no_other(tmp_path: Path) -> None:
 
 
 def test_the_median_stops_a_running_cell_that_is_behind(tmp_path: Path) -> None:
-    launcher = FakeLauncher(_search(steps=40, trials=16, sampler="grid", pruner="median"), tmp_path, _planted)
+    launcher = FakeLauncher(_search(steps=40, trials=16, pruner="median"), tmp_path, _planted)
     launcher.run()
     states = [trial.state.name for trial in launcher.study.trials]
     assert launcher.stopped and states.count("PRUNED") == len(launcher.stopped)
@@ -131,8 +131,8 @@ def test_wilcoxon_spares_the_other_seeds_of_a_trial_that_is_worse(tmp_path: Path
     launcher.run()
     seeds = Counter(rate for rate, _ in launcher.ran)
     pruned = [trial for trial in launcher.study.trials if trial.state.name == "PRUNED"]
-    assert pruned and set(seeds.values()) == {1, 3}
-    assert list(seeds.values()).count(1) == len(pruned)
+    assert pruned and min(seeds.values()) == 1
+    assert sum(count < 3 for count in seeds.values()) == len(pruned)
     assert all(_planted_at(t.params["learning_rate"]) < launcher.study.best_value for t in pruned)
 
 

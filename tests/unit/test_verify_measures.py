@@ -71,12 +71,12 @@ def test_votes() -> None:
     answers, scores = ["1", "2", "2", None, "3"], [0.9, 0.3, 0.4, 1.0, 0.8]
     assert aggregate.majority(answers, scores) == (1, pytest.approx(0.5))
     assert aggregate.vote(answers, scores) == (0, pytest.approx(0.9 / 2.4))
-    assert aggregate.best_of(answers, scores).index == 0
-    assert aggregate.log_odds(answers, scores).index == 0
-    assert aggregate.filtered(["2", "2", "1"], [0.1, 0.1, 0.9], 0.3).index == 2
+    assert aggregate.best_of(answers, scores).chosen == 0
+    assert aggregate.log_odds(answers, scores).chosen == 0
+    assert aggregate.filtered(["2", "2", "1"], [0.1, 0.1, 0.9], 0.3).chosen == 2
     assert aggregate.vote([None, None], [1.0, 1.0]) == (None, None)
-    assert aggregate.majority(["a", "b"], [0, 0]).index == 0
-    assert aggregate.log_odds(["a", "a", "b"], [0.4, 0.4, 0.6]).index == 2
+    assert aggregate.majority(["a", "b"], [0, 0]).chosen == 0
+    assert aggregate.log_odds(["a", "a", "b"], [0.4, 0.4, 0.6]).chosen == 2
 
 
 def test_policies_keep_the_best_and_always_one() -> None:

@@ -7,7 +7,7 @@ Relation = Literal["trained", "level", "family"]
 """The trained task itself; the same family at a level that was not trained; a family that was not trained."""
 
 
-def score_names(own: str, extra: Sequence[str]) -> list[str]:
+def _names(own: str, extra: Sequence[str]) -> list[str]:
     """Return the names of the further tasks' scores: those of a name that was there already are numbered from 2."""
     seen, names = [own], []
     for name in extra:
@@ -20,7 +20,7 @@ def score_names(own: str, extra: Sequence[str]) -> list[str]:
 def score_tasks(cell: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Return the settings of each scored task of a cell by the name of its score, the trained one first."""
     own, extra = cell["task"], cell.get("evaluate", {}).get("extra_tasks", ())
-    names = score_names(str(own["name"]), [str(each["name"]) for each in extra])
+    names = _names(str(own["name"]), [str(each["name"]) for each in extra])
     return dict(zip([str(own["name"]), *names], [own, *extra], strict=True))
 
 
