@@ -90,7 +90,7 @@ class Mask(Method):
         default=None,
         min_length=1,
         description="rl-subnetwork and random only, instead of density: a safetensors file, or a folder of them, with "
-        "the final weights of the full run whose changed entries make, or size, the mask.",
+        "the final weights of the full run (keep_weights) whose changed entries make, or size, the mask.",
     )
     fisher_tokens: int = Field(
         default=32, ge=1, description="Fisher only: how many tokens the model samples after each calibration prompt."
@@ -115,6 +115,10 @@ class Mask(Method):
     @property
     def dial(self) -> Dial | None:
         return super().dial if self.size_is_density else None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return () if self.tuned is None else (self.tuned,)
 
     @property
     def size_is_density(self) -> bool:

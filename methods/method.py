@@ -111,6 +111,11 @@ class Method(BaseModel, ABC):
             )
         return TARGET_GROUPS[given]
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files, or folders of safetensors files, whose content decides what is trained."""
+        return ()
+
     @model_validator(mode="after")
     def _targets_are_distinct(self) -> "Method":
         if len(set(self.targets)) < len(self.targets):

@@ -9,7 +9,7 @@ import tasks.registry
 from bench.audit.stored import StoredScore
 from bench.evaluate.completion import Completion, Graded
 from bench.evaluate.grading import problems_hash, score
-from bench.experiment.cell import Cell
+from bench.experiment.scored import score_tasks
 from bench.record.errors import RecordError
 from bench.record.schema import ModelRole, RunRecord, Score, ScoredSplit
 from tasks.problem import Problem, Verdict
@@ -30,6 +30,12 @@ class Regraded:
     before: Score
     after: Score
     changed: int
+
+    @property
+    def differs(self) -> bool:
+        """Whether the score is another, in what of it was measured before."""
+        after = self.after.model_dump()
+        return any(value != after[name] for name, value in self.before.model_dump().items() if value is not None)
 
     @property
     def gained(self) -> int:
@@ -80,7 +86,7 @@ class Grader:
 
     def _task(self, record: RunRecord, name: str) -> tuple[str, Task]:
         """Return a task and what names it among all cells."""
-        settings = Cell.model_validate(record.cell).scored_tasks()[name]
+        settings = dict(score_tasks(record.cell)[name])
         identity = str(sorted(settings.items()))
         if identity not in self._tasks:
             self._tasks[identity] = tasks.registry.create(settings, self._data_dir)

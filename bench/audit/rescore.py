@@ -30,7 +30,7 @@ class RegradedCell:
     @property
     def changed(self) -> bool:
         """Whether one of its scores is another."""
-        return any(one.before != one.after for one in self.scores)
+        return any(one.differs for one in self.scores)
 
 
 @dataclass(slots=True)
@@ -75,7 +75,7 @@ def changes(found: Rescoring) -> list[dict[str, Any]]:
     lines: dict[tuple[str, ...], Counter[str]] = {}
     for cell in found.cells:
         for one in cell.scores:
-            if one.before != one.after:
+            if one.differs:
                 key = (cell.record.comparison, cell.record.keys.method_name, one.role, one.task, one.split)
                 line = lines.setdefault(key, Counter())
                 line.update(cells=1, gained=one.gained, lost=one.lost, completions=one.changed)

@@ -25,7 +25,7 @@ from bench.record.schema import Score
 
 Computed = TypeVar("Computed")
 
-_CODE_VERSION = 2
+CODE_VERSION = 2
 """Raised when a change of this package changes the score of an unchanged model."""
 
 NOT_OF_A_SCORE = {"splits", "extra_tasks", "rank_one", "prompt_range", "kl_problems", "contamination"}
@@ -42,14 +42,16 @@ def key(
     settings: EvaluateSettings,
     backend: str,
     versions: Mapping[str, str] | None = None,
+    code: int = CODE_VERSION,
 ) -> str:
     """Id of a base score: "base-" and 16 hex digits of the hash of all that changes it, library versions included.
 
     Args:
         versions: by distribution, where the score was made; the installed ones if not given.
+        code: the code version that made it.
     """
     content = {
-        "code": _CODE_VERSION,
+        "code": code,
         "libraries": {name: versions.get(dist) if versions else version(dist) for name, dist in _LIBRARIES.items()},
         "base": base_fingerprint,
         "task": task_fingerprint,

@@ -30,7 +30,7 @@ from bench.experiment.strict import ExperimentError, Settings
 from bench.experiment.think import ThinkSettings
 from bench.models.config import BaseConfig
 from bench.models.errors import NotDownloadedError
-from bench.models.fingerprint import fingerprint
+from bench.models.fingerprint import file_digest, fingerprint, folder_fingerprint
 from tasks.errors import NotDownloadedError as DataNotDownloadedError
 from tasks.task import Task
 
@@ -59,17 +59,21 @@ class Cell(Settings):
     evaluate: EvaluateSettings
     verify: ThinkSettings | None = None
     extra_fingerprints: tuple[str, ...] = ()
+    method_fingerprints: tuple[str, ...] = ()
+    """Hashes of the files that the method reads."""
     seed: int
     tuning: Tuning | None = None
     """How the protocol of an experiment found these settings; None outside of one."""
     data_dir: Path | None = Field(None, exclude=True)
     """Where data files lie on this machine; the task's fingerprint says what they hold."""
+    keep_weights: bool = Field(False, exclude=True)
 
     @cached_property
     def id(self) -> str:
         """First 12 hex digits of the SHA-256 of all that changes the result."""
         own = {"method": self.chosen_method, "learning_rate": self.learning_rate, "seed": self.seed}
         own |= {} if self.tuning is None else {"tuning": self.tuning.identity}
+        own |= {"method_files": self.method_fingerprints} if self.method_fingerprints else {}
         return _digest(self._comparable() | own)[:12]
 
     @property
@@ -158,6 +162,7 @@ def cells(
         _fingerprint(str(settings["name"]), tasks.registry.create(dict(settings), data_dir).fingerprint, fetch)
         for settings in experiment.evaluate.extra_tasks
     )
+    files = {name: _content(config) for name, (config, _) in entries.items()}
     trained = _tasks(experiment, data_dir, fetch)
     bases = [(base, _fingerprint(base.name, partial(fingerprint, base, fetch), fetch)) for base in experiment.bases]
     grid = [
@@ -174,9 +179,11 @@ def cells(
             evaluate=experiment.evaluate,
             verify=experiment.verify,
             extra_fingerprints=extra,
+            method_fingerprints=files[name],
             seed=seed,
             tuning=(tuning or {}).get(name),
             data_dir=data_dir,
+            keep_weights=experiment.keep_weights,
         )
         for seed in seeds or experiment.seeds
         for base, base_fingerprint in bases
@@ -261,6 +268,18 @@ def _method_entries(experiment: Experiment) -> dict[str, tuple[dict[str, Any], f
         config = methods.registry.create({"type": name} | keys).model_dump(mode="json")
         entries |= {f"{name}@{rate:g}" if isinstance(given, list) else name: (config, rate) for rate in rates}
     return entries
+
+
+def _content(method: dict[str, Any]) -> tuple[str, ...]:
+    """Return hashes of the files that a method reads; raises ExperimentError where one is not there."""
+    found = []
+    for path in (Path(file).expanduser() for file in methods.registry.create(method).files):
+        if not path.exists():
+            raise ExperimentError(
+                f"method {method['type']!r} reads {path}, which does not exist; give a path that does"
+            )
+        found.append(folder_fingerprint(path) if path.is_dir() else file_digest(path))
+    return tuple(found)
 
 
 def _chosen(settings: BaseModel, exclude: set[str] | None = None) -> dict[str, Any]:

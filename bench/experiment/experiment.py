@@ -1,7 +1,7 @@
 """The experiment file: which cells a comparison is made of.
 
 The grid is bases x tasks x signals x rewards x methods x seeds. A method entry is the method's own keys plus
-`learning_rate`; a list of rates makes one method of each. With a `[protocol]`, what has no rate is tuned first.
+`learning_rate`; a list of rates makes one method of each. A `[protocol]` tunes what has no learning rate first.
 """
 
 import tomllib
@@ -48,6 +48,8 @@ class Experiment(Settings):
     signal: Signal = RlvrSettings()
     signals: tuple[Signal, ...] = ()
     evaluate: EvaluateSettings = EvaluateSettings()
+    keep_weights: bool = False
+    """Keep every trained model in the cache, as the checkpoint cells/<cell id>/model. Does not change a result."""
     protocol: Protocol | None = None
     verify: ThinkSettings | None = None
     """Train a verifier on every trained model and measure what it saves; left out unless the file has the table."""

@@ -16,8 +16,7 @@ from bench.findings.contrasts import SAME, paired_strata
 from bench.findings.errors import NoEvidence
 from bench.findings.evidence import INTERVENTION, Evidence, Run, Where
 from bench.findings.finding import CONFIDENCE, Finding, Interval
-from bench.geometry.compare import expected_jaccard
-from bench.geometry.mask_sample import unpack
+from bench.geometry.packed_masks import expected_jaccard, unpack
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 

@@ -18,7 +18,7 @@ from bench.findings.contrasts import (
 from bench.findings.errors import NoEvidence
 from bench.findings.evidence import Evidence, Run, Where
 from bench.findings.finding import Finding, Interval, mean_interval
-from bench.geometry.kl import kl_growth
+from bench.geometry.kl_growth import kl_growth
 from bench.protocol import estimate
 from bench.record.schema import ModelRole, ScoredSplit
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from bench.geometry.angles import principal_angles
 from bench.geometry.masks import size
 from bench.geometry.nulls import shown_in_bf16
+from bench.geometry.packed_masks import expected_jaccard
 from bench.geometry.singular import decompose, subspaces
 
 
@@ -66,11 +67,6 @@ def jaccard(first: Tensor, second: Tensor) -> float | None:
     """Return |A and B| / |A or B| of two masks."""
     union = size(first | second)
     return size(first & second) / union if union else None
-
-
-def expected_jaccard(p: float, q: float) -> float | None:
-    """Return the Jaccard index p q / (p + q - p q) of independent masks of densities p and q."""
-    return p * q / (p + q - p * q) if p or q else None
 
 
 def agreement(base: Tensor, first: Tensor, second: Tensor, k: int) -> Agreement:

@@ -1,22 +1,14 @@
-"""Gate I: how far the policy is from the base, KL(policy || base), and how fast it moves away.
+"""Gate I: how far the policy is from the base, KL(policy || base).
 
-Pure functions of log-probabilities and step records; a forward pass is made by whoever has the models. All in nats per
+Pure functions of log-probabilities; a forward pass is made by whoever has the models. All in nats per
 token, float64.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
-import numpy as np
 import torch
 from torch import Tensor
-
-from bench.record.schema import StepRecord
-
-WINDOW = 10
-"""Records at either end whose means are the start and the end of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +24,6 @@ class SampledKl:
     k1_error: float | None
     k3_error: float | None
     tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class KlGrowth:
-    """How the KL to the base grew over a run; None where it is undefined.
-
-    `per_step` is the least-squares slope over optimizer steps. `per_reward` is the KL added per unit of reward added,
-    between the means of the first and last records; undefined when the reward did not rise.
-    """
-
-    per_step: float | None
-    per_reward: float | None
 
 
 def exact_kl(policy: Tensor, base: Tensor, mask: Tensor) -> float | None:
@@ -84,27 +64,6 @@ def sampled_kl(policy: Tensor, base: Tensor, mask: Tensor) -> SampledKl | None:
         k3_error=_ratio_error(k3.sum(dim=1), lengths),
         tokens=tokens,
     )
-
-
-def kl_growth(steps: Sequence[StepRecord]) -> KlGrowth:
-    """Return the growth of the KL over the records that have one."""
-    measured = [(record.step, record.kl, record.reward) for record in steps if record.kl is not None]
-    numbers = np.array([step for step, _, _ in measured], dtype=np.float64)
-    values = np.array([kl for _, kl, _ in measured], dtype=np.float64)
-    spread = numbers - numbers.mean() if len(numbers) else numbers
-    slope = float(spread @ values / (spread @ spread)) if len(set(numbers)) > 1 else None
-    rewarded = [(kl, reward) for _, kl, reward in measured if reward is not None]
-    return KlGrowth(slope, _per_reward(rewarded))
-
-
-def _per_reward(pairs: Sequence[tuple[float, float]]) -> float | None:
-    window = min(WINDOW, len(pairs) // 2)
-    if not window:
-        return None
-    kl, reward = (
-        fmean(pair[i] for pair in pairs[-window:]) - fmean(pair[i] for pair in pairs[:window]) for i in (0, 1)
-    )
-    return kl / reward if reward > 0 else None
 
 
 def _ratio_error(totals: Tensor, lengths: Tensor) -> float | None:

@@ -37,18 +37,6 @@ def pack(mask: Tensor) -> str:
     return base64.b64encode(np.packbits(mask.numpy()).tobytes()).decode("ascii")
 
 
-def unpack(text: str, count: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Return the first `count` entries of a packed mask.
-
-    Raises:
-        ValueError: it is not base64, or holds fewer entries.
-    """
-    data = np.frombuffer(base64.b64decode(text, validate=True), dtype=np.uint8)
-    if len(data) * 8 < count:
-        raise ValueError(f"a packed mask of {len(data)} bytes has no {count} entries")
-    return np.unpackbits(data, count=count).astype(np.bool_)
-
-
 def _masks(name: str, before: Tensor, after: Tensor, key: str) -> dict[str, Any]:
     flat = before.detach().cpu().flatten().double()
     update = after.detach().cpu().flatten().double() - flat

@@ -21,7 +21,7 @@ from bench.evaluate.scores import (
 )
 from bench.generate.backend import Backend, create_for
 from bench.geometry.cell import cell_geometry, in_a_cell
-from bench.geometry.kl import kl_growth
+from bench.geometry.kl_growth import kl_growth
 from bench.geometry.rank_one import rank_one_model
 from bench.launch.subject import Subject
 from bench.record.behaviour import Behaviour

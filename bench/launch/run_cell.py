@@ -18,6 +18,7 @@ from bench.evaluate.scores import Scores
 from bench.experiment.cell import Cell
 from bench.generate.backend import Backend, create_for
 from bench.launch.events import Event, Stage
+from bench.launch.kept import keep_weights
 from bench.launch.measured import (
     After,
     Before,
@@ -119,6 +120,9 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     if cell.evaluate.rank_one and handle.mergeable:
         with clock.stage("rank_one"):
             scores["rank_one"] = rank_one_scores(subject, handle, backend)
+    if cell.keep_weights:
+        with handle.rollout_weights() as model:
+            keep_weights(cell, model)
     about_training = _about_training(cell, before, method, training, clock)
     record = RunRecord(
         **about_training,

@@ -42,7 +42,7 @@ def _stored(base: BaseConfig, fetch: bool) -> str:
     if source.kind == "organism":
         return weights
     read = sorted(path for pattern in ("*.json", "*.jinja", "*.model", "*.txt") for path in folder.glob(pattern))
-    parts = [weights, f"pad {base.pad_token}", *(f"{path.name} {_file_digest(path)}" for path in read)]
+    parts = [weights, f"pad {base.pad_token}", *(f"{path.name} {file_digest(path)}" for path in read)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -58,11 +58,12 @@ def folder_fingerprint(folder: Path) -> str:
         raise ModelError(
             f"Folder {folder} has {reason}: save the model with save_pretrained, which writes model.safetensors."
         )
-    digests = [_file_digest(path) for path in files]
+    digests = [file_digest(path) for path in files]
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-def _file_digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file; that of a large one is remembered until the file changes."""
     path = path.resolve()
     status = path.stat()
     if status.st_size < REMEMBERED_FROM:

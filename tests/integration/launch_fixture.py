@@ -14,6 +14,7 @@ EXPERIMENT = """
 name = "tiny"
 description = "A random model that learns nothing."
 seeds = [0, 1]
+keep_weights = true
 bases = ["{base}"]
 rewards = [{{ name = "random", p = 0.5 }}]
 

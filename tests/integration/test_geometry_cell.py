@@ -10,7 +10,8 @@ from transformers import PreTrainedModel
 
 from bench.geometry.cell import cell_geometry, in_a_cell
 from bench.geometry.interventions import head_permutation, intervene, of_config, rotation
-from bench.geometry.mask_sample import places, unpack
+from bench.geometry.mask_sample import places
+from bench.geometry.packed_masks import unpack
 from bench.geometry.rank_one import rank_one_model
 from bench.models.config import BaseConfig
 from bench.models.fingerprint import fingerprint

@@ -10,9 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from launch_fixture import command, environment, run, save_tiny_base, write_experiment
+from safetensors import safe_open
 
 from bench.record.columns import COLUMNS
+from methods.tuned_weights import TunedWeights
 
 MEASURED = {column.name for column in COLUMNS if column.measured}
 
@@ -38,6 +41,15 @@ def _rows(results: Path) -> list[dict[str, str]]:
 
 def _records(results: Path) -> list[Path]:
     return sorted((results / "runs").glob("*/*/*/run.json"))
+
+
+def test_kept_weights_are_a_checkpoint_that_a_mask_can_read(finished: Path, base: Path) -> None:
+    (record, *_) = sorted((finished / "results" / "runs").glob("*/full/*/run.json"))
+    kept = TunedWeights(str(finished / "cache" / "cells" / json.loads(record.read_text())["cell_id"] / "model"))
+    name = "model.layers.0.mlp.down_proj.weight"
+    with safe_open(base / "model.safetensors", framework="pt") as stored:
+        before = stored.get_tensor(name)
+    assert not torch.equal(kept.weight(name, before), before)
 
 
 def test_a_run_leaves_a_record_per_cell_and_a_row_per_method(finished: Path) -> None:

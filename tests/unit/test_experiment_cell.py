@@ -11,6 +11,7 @@ from bench.experiment.cell import RESULT_SCHEMA, Cell, cells
 from bench.experiment.experiment import Experiment, load
 from bench.experiment.settings import EvaluateSettings, RlvrSettings
 from bench.experiment.signals import RftSettings, RlhfSettings, SftRlvrSettings, SftSettings
+from bench.experiment.strict import ExperimentError
 
 FILE: dict[str, Any] = {
     "name": "mine",
@@ -65,6 +66,22 @@ def test_a_default_that_is_written_out_does_not_change_the_id(changes: dict[str,
 )
 def test_what_changes_the_result_changes_the_id(changes: dict[str, Any]) -> None:
     assert _cell(**changes).id != _cell().id
+
+
+def test_the_content_of_a_file_that_a_method_reads_changes_the_id(tmp_path: Path) -> None:
+    file = tmp_path / "tuned.safetensors"
+    mask = {"type": "mask", "select": "rl-subnetwork", "tuned": str(file), "learning_rate": 1e-3}
+    with pytest.raises(ExperimentError, match="which does not exist"):
+        _cell(methods={"mask": mask})
+    ids = set()
+    for content in (b"first", b"second"):
+        file.write_bytes(content)
+        ids.add(_cell(methods={"mask": mask}).id)
+    assert len(ids) == 2
+
+
+def test_keeping_weights_does_not_change_the_id() -> None:
+    assert _cell(keep_weights=True).id == _cell().id
 
 
 def test_a_method_may_be_called_anything() -> None:

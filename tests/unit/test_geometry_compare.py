@@ -16,12 +16,12 @@ from bench.geometry.compare import (
     agreement,
     consensus,
     cosine,
-    expected_jaccard,
     jaccard,
     pairwise,
     update_angles,
 )
 from bench.geometry.nulls import null_update
+from bench.geometry.packed_masks import expected_jaccard
 
 
 def random_mask(density: float, seed: int, shape: tuple[int, int] = (200, 300)) -> torch.Tensor:

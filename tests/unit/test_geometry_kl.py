@@ -5,7 +5,8 @@ import pytest
 import scipy.stats
 import torch
 
-from bench.geometry.kl import exact_kl, kl_growth, sampled_kl
+from bench.geometry.kl import exact_kl, sampled_kl
+from bench.geometry.kl_growth import kl_growth
 from bench.record.schema import StepRecord
 
 

@@ -6,7 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.geometry.mask_sample import PLACES, pack, places, sample_masks, unpack
+from bench.geometry.mask_sample import PLACES, pack, places, sample_masks
+from bench.geometry.packed_masks import unpack
 from bench.geometry.precision import changed_bf16
 
 

@@ -54,7 +54,7 @@ def test_every_line_of_a_small_board_by_hand() -> None:
     line = to_csv([lora]).splitlines()[1]
     assert line.startswith("organism-steps.chain-4.rlvr.exact.abcdef,organism-steps,chain,rlvr,exact,lora,a,0.7500,")
     assert ",,3,0,0.2500,1000,0.025,0.001,0.7500,,,0.05,5000,11,300,ranked,0,1.0000,0.5000,,0.2500,20,2," in line
-    assert f',0.5,1,40,640,,"{{""type"":""lora""}}",0 1 2,fast,,{lora["cells"]},' in line
+    assert f',0.5,1,40,640,{lora["match"]},,,,"{{""type"":""lora""}}",0 1 2,fast,,{lora["cells"]},' in line
 
 
 def test_any_order_of_records_gives_the_same_bytes() -> None:

@@ -6,7 +6,7 @@ import random
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks import registry, rewards
@@ -35,6 +35,7 @@ def _parsed(text: str) -> ast.expr:
     return ast.parse(text.replace("^", "**"), mode="eval").body
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 20))
 def test_values_are_those_of_the_text(seed: int, operations: int) -> None:
     made = draw_expression(random.Random(seed), operations)

@@ -1,0 +1,25 @@
+"""Trained models that an experiment keeps, in the cache: too large for the results folder, found by the cell id."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from transformers import PreTrainedModel
+
+from bench.cache import cache_dir
+from bench.experiment.cell import Cell
+
+
+def weights_folder(cell_id: str) -> Path:
+    """Return where a cell's trained model is kept, if it was asked for."""
+    return cache_dir() / "cells" / cell_id / "model"
+
+
+def keep_weights(cell: Cell, model: PreTrainedModel) -> None:
+    """Write a trained model, merged where it can be, as safetensors; whole or not at all."""
+    folder = weights_folder(cell.id)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".model-"))
+    model.save_pretrained(temporary)
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.rename(folder)
