@@ -38,7 +38,9 @@ def frontier(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
     Beaten is who is not more accurate for the tokens; the oracle takes no part.
     """
-    shown = [{name: point.get(name) for name in SHOWN} for point in points if isinstance(point, dict)]
+    shown: list[dict[str, Any]] = [
+        {name: point.get(name) for name in SHOWN} for point in points if isinstance(point, dict)
+    ]
     known = [point for point in shown if all(_is_number(point[name]) for name in ("tokens", "accuracy"))]
     raced = [
         (place, float(point["tokens"]), float(point["accuracy"]))
