@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 from bench.audit.check import check
 from bench.cli import app
+from bench.experiment.cell import cells
+from bench.experiment.experiment import load
 from bench.record import store
 from bench.record.leaderboard import leaderboard
 from bench.record.leaderboard_file import LEADERBOARD_FILE, to_csv
@@ -23,7 +25,7 @@ COMMITTED = Path(__file__).parents[2] / "results"
 def results(tmp_path: Path) -> Path:
     """Two methods of the committed default preset, with their leaderboard."""
     folder = tmp_path / "results"
-    (comparison,) = (COMMITTED / "runs").glob("organism-steps.*")
+    comparison = COMMITTED / "runs" / cells(load("default"))[0].comparison
     for method in ("full", "lora"):
         shutil.copytree(comparison / method, folder / "runs" / comparison.name / method)
     renew(folder)
