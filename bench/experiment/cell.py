@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatch
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +159,7 @@ def cells(
                 f"{', '.join(_method_entries(experiment))}"
             )
     extra = tuple(
-        _fingerprint(str(settings["name"]), tasks.registry.create(dict(settings), data_dir).fingerprint, fetch)
+        _fingerprint(str(settings["name"]), _task(json.dumps(settings), data_dir).fingerprint, fetch)
         for settings in experiment.evaluate.extra_tasks
     )
     files = {name: _content(config) for name, (config, _) in entries.items()}
@@ -214,12 +214,18 @@ def _tasks(experiment: Experiment, data_dir: Path | None, fetch: bool) -> list[t
         tasks.rewards.label_request(reward)
     found = []
     for settings in experiment.all_tasks:
-        task = tasks.registry.create(settings, data_dir)
+        task = _task(json.dumps(settings), data_dir)
         fingerprint_ = _fingerprint(task.name, task.fingerprint, fetch)
         if not fingerprint_.startswith(NOT_DOWNLOADED):
             _check(experiment, task)
         found.append((settings, fingerprint_))
     return found
+
+
+@lru_cache(maxsize=32)
+def _task(settings: str, data_dir: Path | None) -> Task:
+    """Return the task of these settings, written as JSON: its problems are drawn or read once for all grids."""
+    return tasks.registry.create(json.loads(settings), data_dir)
 
 
 def _rewards(experiment: Experiment, signal: Signal) -> list[dict[str, Any]]:

@@ -4,9 +4,8 @@ An experiment is one stage or several; the cells of a stage follow from the reco
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from bench.experiment.cell import Cell
 from bench.launch import local
@@ -14,6 +13,7 @@ from bench.launch.plan import PlannedCell, plan
 from bench.launch.prepare import prepare_bases
 from bench.launch.prepare_labels import prepare_labels
 from bench.launch.progress import RunDisplay
+from bench.launch.stages import Stage
 from bench.record import store
 from bench.record.atomic import write_whole
 from bench.record.compare import compare
@@ -21,23 +21,10 @@ from bench.record.history import keep_committed
 from bench.record.leaderboard import Standing, leaderboard
 from bench.record.leaderboard_file import LEADERBOARD_FILE, to_csv
 from bench.record.lock import results_lock
-from bench.record.schema import RunRecord
 from bench.record.table import show, show_differences
 
 FAILED_EXIT = 1
 INTERRUPTED_EXIT = 130
-
-
-class StageCells(NamedTuple):
-    """What a stage runs, what to say of it, and what it could not settle (one sentence each)."""
-
-    cells: list[Cell]
-    remarks: Sequence[str] = ()
-    faults: Sequence[str] = ()
-
-
-Stage = Callable[[list[RunRecord]], StageCells]
-"""From the records so far to the cells of a stage."""
 
 
 def run_experiment(

@@ -3,7 +3,7 @@
 Without a `[protocol]` there is one stage, the grid. With one, the winners of the trials make the second.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,11 +11,22 @@ from bench.experiment.cell import Cell, cells
 from bench.experiment.experiment import Experiment
 from bench.experiment.protocol import Protocol
 from bench.experiment.stages import Contest, Selection, Winner, contests, final_cells
-from bench.launch.experiment_run import Stage, StageCells
 from bench.launch.plan import PlannedCell, plan
 from bench.record import store
 from bench.record.schema import RunRecord
 from bench.record.winner import Verdict, decide
+
+
+class StageCells(NamedTuple):
+    """What a stage runs, what to say of it, and what it could not settle (one sentence each)."""
+
+    cells: list[Cell]
+    remarks: Sequence[str] = ()
+    faults: Sequence[str] = ()
+
+
+Stage = Callable[[list[RunRecord]], StageCells]
+"""From the records so far to the cells of a stage."""
 
 
 def stages(experiment: Experiment, selection: Selection) -> list[Stage]:
@@ -56,10 +67,13 @@ def plan_stages(experiment: Experiment, selection: Selection, results: Path) -> 
     planned = plan((cell for contest in held for trial in contest.trials for cell in trial.cells), results, records)
     verdicts = [decide(contest, protocol, _by_id(records)) for contest in held]
     planned += plan(final_cells(experiment, _winners(verdicts), selection), results, records)
+    undecided: dict[str, list[Winner]] = {}
     for verdict in verdicts:
         if verdict.tuning is None:
-            waiting = final_cells(experiment, [_placeholder(verdict.contest)], selection, fixed=False)
-            planned += [PlannedCell(cell, "waiting", verdict.why) for cell in waiting]
+            undecided.setdefault(verdict.why, []).append(_placeholder(verdict.contest))
+    for why, placeholders in undecided.items():
+        waiting = final_cells(experiment, placeholders, selection, fixed=False)
+        planned += [PlannedCell(cell, "waiting", why) for cell in waiting]
     return Plan(planned, records, problems)
 
 
