@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from bench.experiment.cell import Cell
 from bench.launch.estimate import estimate
 from bench.record import store
@@ -109,7 +111,7 @@ def _state(
     if cell.absent:
         return PlannedCell(cell, "missing", f"not downloaded: {', '.join(cell.absent)}")
     if namesakes:
-        differences = _differences(namesakes[-1].cell, cell.model_dump(mode="json"))
+        differences = _differences(_resolved(namesakes[-1].cell), cell.model_dump(mode="json"))
         return PlannedCell(cell, "stale", ", ".join(differences) or "the code that a result depends on changed")
     return PlannedCell(cell, "missing")
 
@@ -136,6 +138,14 @@ def _name_of(cell: Cell) -> tuple[Any, ...]:
         cell.method_name,
         cell.seed,
     )
+
+
+def _resolved(cell: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a record with the defaults of keys that are newer than it, as far as they still parse."""
+    try:
+        return Cell.model_validate(cell).model_dump(mode="json")
+    except ValidationError:
+        return cell
 
 
 def _differences(before: dict[str, Any], after: dict[str, Any], prefix: str = "") -> list[str]:
