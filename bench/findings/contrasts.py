@@ -25,6 +25,9 @@ PROBLEMS = "problems"
 
 Figure = Callable[[Run], float | None]
 
+Stratum = tuple[list[Run], list[Run]]
+"""The runs of both sides of a comparison that agree in what they must share."""
+
 
 def mean(evidence: Evidence, figure: str, runs: Where) -> Finding:
     """The mean of a figure over runs, with Student's interval over seeds."""
@@ -55,7 +58,7 @@ def accuracy_difference(evidence: Evidence, a: Where, b: Where, match: Sequence[
     Only runs on the same problems are compared.
     """
     first, second = ([run for run in evidence.select(where) if test_score(run.record, "tuned")] for where in (a, b))
-    strata = paired_strata(first, second, (*match, PROBLEMS))
+    strata = repeated(paired_strata(first, second, (*match, PROBLEMS)))
     intervals = []
     for one, other in strata:
         found = estimate.difference(outcomes(one), outcomes(other))
@@ -73,7 +76,7 @@ def contrast(evidence: Evidence, value: Figure, name: str, a: Where, b: Where, m
     """Mean value of runs `a` minus that of `b` within strata."""
     one = dict_of(having(evidence.select(a), value, name))
     other = dict_of(having(evidence.select(b), value, name))
-    strata = paired_strata([run for run, _ in one.values()], [run for run, _ in other.values()], match)
+    strata = repeated(paired_strata([run for run, _ in one.values()], [run for run, _ in other.values()], match))
     intervals = [
         difference_interval(
             [one[run.record.cell_id][1] for run in first], [other[run.record.cell_id][1] for run in second]
@@ -104,7 +107,7 @@ def dict_of(kept: Sequence[tuple[Run, float]]) -> dict[str, tuple[Run, float]]:
     return {run.record.cell_id: (run, value) for run, value in kept}
 
 
-def paired_strata(one: Sequence[Run], other: Sequence[Run], match: Sequence[str]) -> list[tuple[list[Run], list[Run]]]:
+def paired_strata(one: Sequence[Run], other: Sequence[Run], match: Sequence[str]) -> list[Stratum]:
     """Return the strata that both sides have: the runs of each side that agree in all keys of `match`.
 
     Raises:
@@ -115,6 +118,15 @@ def paired_strata(one: Sequence[Run], other: Sequence[Run], match: Sequence[str]
     if not shared:
         raise NoEvidence(f"no two records to compare agree in {', '.join(match)}")
     return [(grouped[0][key], grouped[1][key]) for key in shared]
+
+
+def repeated(strata: Sequence[Stratum]) -> Sequence[Stratum]:
+    """Return the strata in which both sides have two seeds or more; all of them where none has.
+
+    A stratum of one run knows nothing of the spread over seeds and would take the interval of all others away.
+    """
+    kept = [pair for pair in strata if all(len({run.seed for run in side}) > 1 for side in pair)]
+    return kept or strata
 
 
 def pooled(intervals: Sequence[Interval]) -> Interval:

@@ -14,6 +14,7 @@ from bench.findings.contrasts import (
     per_seed,
     pooled,
     rank_correlation,
+    repeated,
 )
 from bench.findings.errors import NoEvidence
 from bench.findings.evidence import Evidence, Run, Where
@@ -68,7 +69,7 @@ def best_rate_difference(evidence: Evidence, a: Where, b: Where, match: Sequence
     """Test accuracy of `a` minus that of `b`, each at the learning rate with the best mean validation accuracy."""
     intervals: list[Interval] = []
     used: list[Run] = []
-    for ones, others in paired_strata(evidence.select(a), evidence.select(b), (*match, PROBLEMS)):
+    for ones, others in repeated(paired_strata(evidence.select(a), evidence.select(b), (*match, PROBLEMS))):
         first, second = _at_best_rate(ones), _at_best_rate(others)
         found = estimate.difference(outcomes(first), outcomes(second))
         alone = min(len(first), len(second)) < 2
@@ -83,14 +84,17 @@ def survived_rate_ratio(evidence: Evidence, a: Where, b: Where, match: Sequence[
 
     A rate is survived when test accuracy is at least half of the method's best at any rate with the same seed. Where a
     run collapses between the largest rate survived and the smallest above it is not known: the interval, over seeds,
-    holds both ends for both methods. It has no upper end where `a` survives every rate that was tried.
+    holds both ends for both methods. It has no upper end where `a` survives every rate that was tried. Settings under
+    which `b` was tried at one rate say nothing of where it collapses and are left out where others say more.
 
     Raises:
         NoEvidence: `b` survives every rate that was tried, so that nothing is known of where it collapses.
     """
     middles, lows, highs = [], [], []
     used: list[Run] = []
-    for ones, others in paired_strata(evidence.select(a), evidence.select(b), (*match, "seed")):
+    strata = paired_strata(evidence.select(a), evidence.select(b), (*match, "seed"))
+    swept = [pair for pair in strata if len({run.setting(RATE) for run in pair[1]}) > 1]
+    for ones, others in swept or strata:
         (survived, collapsed), (other_survived, other_collapsed) = _ends(ones), _ends(others)
         if other_collapsed is None:
             raise NoEvidence(f"{others[0].record.keys.method['type']} survives every learning rate that was tried")

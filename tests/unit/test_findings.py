@@ -136,6 +136,21 @@ def test_a_ratio_is_taken_on_the_logarithm() -> None:
     assert found.low * found.high == pytest.approx(4.0)
 
 
+def test_a_single_run_elsewhere_does_not_take_the_interval_away() -> None:
+    records = [_measured("lora", s, shift=2.0 + 0.1 * s) for s in range(3)]
+    records += [_measured("full", s, shift=1.0 + 0.1 * s) for s in range(3)]
+    where = {"method_name": "lora"}, {"method_name": "full"}
+    alone = contrasts.difference(_evidence(records), "geometry.shift", *where, match=["task.name"])
+    elsewhere = [
+        each.model_copy(update={"cell": each.cell | {"task": {"name": "sums"}}, "cell_id": name * 12})
+        for name, each in (("a", _measured("lora", 0, shift=9.0)), ("b", _measured("full", 0, shift=1.0)))
+    ]
+    found = contrasts.difference(_evidence(records + elsewhere), "geometry.shift", *where, match=["task.name"])
+    assert found == alone and found.low is not None
+    single = contrasts.difference(_evidence(elsewhere), "geometry.shift", *where, match=["task.name"])
+    assert (single.estimate, single.low) == (8.0, None)
+
+
 def test_accuracies_are_compared_on_the_same_problems() -> None:
     better = [record("lora", s, outcomes(0.9, seed=s)) for s in range(3)]
     worse = [record("full", s, outcomes(0.4, seed=s)) for s in range(3)]

@@ -232,3 +232,12 @@ def test_every_analysis_says_what_it_finds() -> None:
     for name, analysis in ANALYSES.items():
         assert analysis.__doc__, name
         assert analysis.__annotations__["return"] in (Finding, "Finding"), name
+
+
+def test_a_comparison_at_one_rate_does_not_hide_where_the_others_collapse() -> None:
+    ladders = _ladder("lora", {1e-2: 0.8, 1e-1: 0.1}) + _ladder("full", {1e-3: 0.8, 3e-3: 0.1, 1e-2: 0.1})
+    elsewhere = [
+        Run(run.record.model_copy(update={"cell": run.record.cell | {"task_fingerprint": "other"}}))
+        for run in _ladder("lora", {1e-3: 0.8}) + _ladder("full", {1e-3: 0.8})
+    ]
+    assert survived_rate_ratio(_evidence(ladders + elsewhere), LORA, FULL).estimate == pytest.approx(10)
