@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+import tasks.rewards
 from bench.protocol.random_effects import Floats
 from bench.record.columns import Row
 from bench.record.numbers import strict_json
@@ -138,7 +139,7 @@ def setting(record: RunRecord) -> Row:
         "base": str(keys.base.get("label") or keys.base["name"]),
         "task": str(keys.task["name"]),
         "signal": str(keys.signal["type"]),
-        "reward": " ".join([str(keys.reward["name"]), *_options(keys.reward)]),
+        "reward": tasks.rewards.phrase(keys.reward),
         "steps": batches,
         "rollouts": None if batches is None or batch is None or keys.signal.get("budget") else batches * batch,
         "match": _budget(keys.signal),
@@ -253,10 +254,6 @@ def _cells_hash(records: Sequence[RunRecord]) -> str:
 def _number(values: dict[str, Any] | None, name: str) -> float | None:
     value = (values or {}).get(name)
     return None if value is None else float(value)
-
-
-def _options(settings: dict[str, Any]) -> list[str]:
-    return [f"{key}={value}" for key, value in sorted(settings.items()) if key != "name" and value is not None]
 
 
 def _budget(signal: dict[str, Any]) -> str | None:

@@ -29,21 +29,26 @@ def curves(seeds: Sequence[Sequence[StepRecord]]) -> dict[str, dict[str, list[fl
         `step` (the last of each bin), `mean` over seeds, and from two seeds on `low` and `high`, the lowest and the
         highest seed of each bin. A metric that no step has is left out, and accuracy where it is the reward itself.
     """
+    found = {name: curve(seeds, name) for name in METRICS}
+    if found["accuracy"] == found["reward"]:
+        del found["accuracy"]
+    return {name: drawn for name, drawn in found.items() if drawn}
+
+
+def curve(seeds: Sequence[Sequence[StepRecord]], metric: str) -> dict[str, list[Any]]:
+    """Return the curve of one metric as `curves` does; empty where no step has it."""
     runs = [run for run in seeds if run]
     if not runs:
         return {}
     width = ceil(max(step.step for run in runs for step in run) / POINTS)
-    found = {name: _curve([_binned(run, name, width) for run in runs], width) for name in METRICS}
-    if found["accuracy"] == found["reward"]:
-        del found["accuracy"]
-    return {name: curve for name, curve in found.items() if curve}
+    return _curve([_binned(run, metric, width) for run in runs], width)
 
 
 def _binned(run: Sequence[StepRecord], name: str, width: int) -> dict[int, float]:
     """Return the mean of a metric over each bin of steps that has it, by bin."""
     values: dict[int, list[float]] = {}
     for step in run:
-        value = getattr(step, name)
+        value = getattr(step, name, None)
         if value is not None:
             values.setdefault((step.step - 1) // width, []).append(value)
     return {place: fmean(bin_values) for place, bin_values in values.items()}

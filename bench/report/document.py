@@ -50,9 +50,9 @@ def document(material: Material) -> tuple[Document, tuple[str, ...]]:
         "comparisons": [comparison(material.rows, places) for places in by_comparison(material.rows).values()],
         "environments": environments.values,
         "heads": heads.values,
-        "rewards": contrasts.contrast(material.rows, "reward"),
-        "signals": contrasts.contrast(material.rows, "signal"),
-        "transfer": contrasts.transfer(material.rows),
+        "rewards": contrasts.contrast(material, "reward"),
+        "signals": contrasts.contrast(material, "signal"),
+        "transfer": contrasts.transfer(material),
         "frontiers": {name: front.frontier(found["frontier"]) for name, found in material.frontiers.items()},
         "findings": material.findings,
     }

@@ -29,7 +29,7 @@ from bench.report.material import Material, gather
 REPORT_FILE = "report.html"
 ASSETS = Path(str(files("bench.report") / "assets"))
 LIBRARIES = ("d3.min.js", "plot.min.js")
-SCRIPTS = ("elements.js", "board.js", "details.js", "charts.js", "sections.js", "start.js")
+SCRIPTS = ("elements.js", "board.js", "details.js", "charts.js", "effects.js", "sections.js", "start.js")
 
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 

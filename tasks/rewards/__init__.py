@@ -4,7 +4,7 @@ In: completions with their problems, verdicts and, for rewards that learn from t
 one number per completion. A reward is looked up by name or by settings with a name; some are made of other rewards.
 """
 
-from tasks.rewards.registry import REWARDS, create, find, keeps, label_request, names, resolve, title
+from tasks.rewards.registry import REWARDS, create, find, keeps, label_request, names, phrase, resolve, title
 from tasks.rewards.reward import Label, LabelRequest, Reward, RewardContext, RewardKind
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "keeps",
     "label_request",
     "names",
+    "phrase",
     "resolve",
     "title",
 ]

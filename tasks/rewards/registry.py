@@ -38,6 +38,21 @@ def title(settings: Mapping[str, Any]) -> str:
     return "-".join(_words(list(settings.values())))
 
 
+def phrase(settings: Mapping[str, Any]) -> str:
+    """The resolved settings for a reader, without those at their defaults: "random p=0.3", "and(exact, format)".
+
+    Nothing is looked up that is not shipped, so that records of a plug-in can be read without it.
+    """
+    name = str(settings["name"])
+    inner = [phrase(each) for each in settings.get("rewards") or [settings.get("reward")] if isinstance(each, Mapping)]
+    made_of = f"({', '.join(inner)})" if inner else ""
+    fields = REWARDS[name].settings.model_fields if name in REWARDS else {}
+    own = {key: value for key, value in settings.items() if key not in ("name", "reward", "rewards")}
+    chosen = {k: v for k, v in own.items() if k == name or k not in fields or v != fields[k].default}
+    said = [f"={value}" if key == name else f" {key}={value}" for key, value in sorted(chosen.items())]
+    return name + made_of + "".join(said)
+
+
 def label_request(settings: str | Mapping[str, Any]) -> LabelRequest | None:
     """How the labels are made that a reward, or one inside it, asks for; None if none does.
 

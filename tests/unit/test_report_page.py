@@ -139,11 +139,11 @@ def test_statements_say_who_is_tied_and_who_is_apart() -> None:
 
 
 def test_counterparts_across_comparisons_are_found(results: Path) -> None:
-    rows = gather(results).rows
-    rewards = {(point["method"], point["reward"]) for point in contrasts.contrast(rows, "reward")}
+    material = gather(results)
+    rewards = {(point["method"], point["reward"]) for point in contrasts.contrast(material, "reward")}
     assert rewards == {(method, reward) for method in ("lora", "full") for reward in ("exact", "random")}
-    assert {point["signal"] for point in contrasts.contrast(rows, "signal")} == {"rlvr", "sft"}
-    transfer = contrasts.transfer(rows)
+    assert {point["signal"] for point in contrasts.contrast(material, "signal")} == {"rlvr", "sft"}
+    transfer = contrasts.transfer(material)
     assert transfer["tasks"] == ["svamp"] and {row["method"] for row in transfer["rows"]} == {"lora", "full"}
 
 

@@ -150,3 +150,22 @@ def test_random_noise_does_not_depend_on_the_batch() -> None:
     for place in order[:50]:
         alone = RewardContext(TASK, 0, 0, [place], [TASK.verify(WRONG[place], PROBLEMS[place])])
         assert reward([WRONG[place]], [PROBLEMS[place]], alone) == [whole[place]]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("random", "random"),
+        ({"name": "random", "p": 0.3}, "random p=0.3"),
+        ("incorrect", "incorrect"),
+        ("strategy", "strategy=worked"),
+        ({"name": "and", "rewards": ["exact", {"name": "not", "reward": "format"}]}, "and(exact, not(format))"),
+        ({"name": "noisy", "false_positive": 0.3}, "noisy(exact) false_positive=0.3"),
+    ],
+)
+def test_a_phrase_names_what_is_not_at_its_default(settings: object, said: str) -> None:
+    assert rewards.phrase(rewards.resolve(settings)) == said
+
+
+def test_a_reward_that_is_not_installed_is_told_by_its_settings() -> None:
+    assert rewards.phrase({"name": "brevity", "limit": 3}) == "brevity limit=3"

@@ -176,40 +176,6 @@ function gatePicture(places, grouping, name, width) {
   });
 }
 
-/* A panel per method: the gain under each level of a factor, a colour and a shape per base and task. */
-function contrastPicture(points, factor, width) {
-  const where = (point) => `${point.base} · ${point.task}`;
-  const bases = [...new Set(points.map(where))];
-  const methods = [...new Set(points.map((point) => point.method))];
-  const levels = [...new Set(points.map((point) => point[factor]))];
-  const margin = Math.min(150, 20 + 7 * d3.max(levels, (level) => level.length));
-  const grid = panels(methods, width, 150 + margin);
-  const shown = points.map((point) => ({
-    ...grid.at(point.method), level: point[factor], where: where(point), method: point.method,
-    gain: 100 * point.gain, low: defined(point.gain_lo) ? 100 * point.gain_lo : null, high: defined(point.gain_hi) ? 100 * point.gain_hi : null,
-    shift: 7 * (bases.indexOf(where(point)) - (bases.length - 1) / 2),
-  }));
-  const facet = { fx: "fx", fy: "fy" };
-  const marks = bases.flatMap((base) => {
-    const own = shown.filter((point) => point.where === base);
-    const dy = own.length ? own[0].shift : 0;
-    return [
-      Plot.ruleY(own, { ...facet, y: "level", x1: "low", x2: "high", stroke: "where", strokeWidth: 1.6, dy }),
-      Plot.dot(own, { ...facet, y: "level", x: "gain", stroke: "where", fill: "where", symbol: "where", r: 4, dy }),
-    ];
-  });
-  return picture(`Gain over the base by ${factor}`, {
-    width, height: grid.lines * (levels.length * (18 + 7 * bases.length) + 50) + 40, marginLeft: margin, marginTop: 26, ...grid.scales,
-    x: { label: "gain over the base, points →", grid: true, ticks: 4, nice: true },
-    y: { domain: levels, label: null }, color: { domain: bases, range: COLOURS, legend: bases.length > 1 }, symbol: { domain: bases, range: SHAPES, legend: bases.length > 1 },
-    marks: [
-      Plot.ruleX([0], { stroke: GREY }), ...marks,
-      grid.titles((method) => method),
-      Plot.tip(shown, Plot.pointer({ ...facet, y: "level", x: "gain", title: (p) => `${p.method}, ${p.level}\n${p.where}\n${p.gain.toFixed(1)} points` })),
-    ],
-  });
-}
-
 /* Accuracy against tokens, a shape per kind of policy; what nothing beats is filled, joined and named. */
 const frontierName = (point) => [point.verifier ?? "no verifier", point.aggregator, point.policy, defined(point.n) ? `n = ${point.n}` : null].filter(Boolean).join(", ");
 

@@ -44,12 +44,12 @@ const SHARED = [
   {
     id: "rewards", title: "Rewards", missing: "rewards (no method trained under two)", has: () => DATA.rewards.length > 0,
     lead: "The gain over the untrained base by what training was rewarded for; evaluation always uses the task’s own verifier. A gain that a random or format reward gives as well is not learning from correctness.",
-    draw: (width) => contrastParts(DATA.rewards, "reward", width),
+    draw: rewardParts,
   },
   {
     id: "signals", title: "Signals", missing: "signals (no method trained by two)", has: () => DATA.signals.length > 0,
-    lead: "The gain over the untrained base by what drives learning.",
-    draw: (width) => contrastParts(DATA.signals, "signal", width),
+    lead: "The gain over the untrained base by what drives learning, at an equal budget.",
+    draw: signalParts,
   },
   {
     id: "transfer", title: "Transfer", missing: "transfer (no further task scored)", has: () => DATA.transfer.rows.length > 0,
@@ -150,13 +150,6 @@ function drawGates(width, comparison, redraw) {
   return parts;
 }
 
-function contrastParts(points, factor, width) {
-  const columns = ["base", "task", "method", factor, "gain, points [95 %]", "accuracy, %", "learning rate"];
-  const table = dataTable(`Gain by ${factor}`, columns.map((label, i) => ({ label, numeric: i > 3 })), points.map((point) => [point.base, point.task, point.method, point[factor],
-    interval(point.gain, point.gain_lo, point.gain_hi, signed), percent(point.accuracy), short(point.lr)]));
-  return [figure(null, null, contrastPicture(points, factor, width), table)];
-}
-
 function drawTransfer() {
   const { tasks, rows } = DATA.transfer;
   const cell = (score) => {
@@ -168,8 +161,8 @@ function drawTransfer() {
     node.style.setProperty("--strength", String(Math.min(1, Math.abs(score.gain) / 0.3)));
     return node;
   };
-  const columns = ["trained on", "base", "method", "reward", "own task, points", ...tasks].map((label, i) => ({ label, numeric: i > 3 }));
-  return [dataTable("Transfer", columns, rows.map((row) => [row.task, row.base, row.method, row.signal === "rlvr" ? row.reward : `${row.signal}, ${row.reward}`,
+  const columns = ["trained on", "base", "method", "signal", "own task, points", ...tasks].map((label, i) => ({ label, numeric: i > 3 }));
+  return [dataTable("Transfer", columns, rows.map((row) => [row.task, row.base, row.method, row.signal === "rlvr" ? `rlvr, ${row.reward}` : row.signal,
     defined(row.own) ? signed(row.own) : "", ...tasks.map((task) => cell(row.scores[task]))]))];
 }
 
@@ -182,13 +175,12 @@ function drawFrontiers(width) {
   });
 }
 
-/* Decided claims first; those without an estimate are many and say little, so they wait behind a line. */
+/* Claims in the order of their ids; those without an estimate say little, so they wait behind a line. */
 function drawFindings() {
   const estimated = DATA.findings.filter((found) => defined(found.estimate));
-  const order = { supported: 0, contradicted: 1 };
   const without = DATA.findings.filter((found) => !defined(found.estimate));
   const parts = [];
-  if (estimated.length) parts.push(findingsTable("Findings", d3.sort(estimated, (found) => order[found.verdict] ?? 2)));
+  if (estimated.length) parts.push(findingsTable("Findings", estimated));
   if (without.length) {
     const text = `${without.length} claim${without.length === 1 ? "" : "s"} undecided for want of records`;
     parts.push(el("details", {}, el("summary", {}, text), findingsTable("Undecided claims", without)));
@@ -196,23 +188,26 @@ function drawFindings() {
   return parts;
 }
 
+/* A claim stands once, with its verdict on each base model below it. */
 function findingsTable(caption, findings) {
-  const labels = ["id", "verdict", "base", "estimate [95 %]", "threshold", "seeds", "claim"];
   const marks = { supported: "✓ ", contradicted: "✗ " };
-  const rows = findings.map((found) => {
+  const verdictOf = (found) => {
     const verdict = String(found.verdict ?? "undecided");
+    const seeds = Array.isArray(found.seeds) ? found.seeds.length : found.seeds;
+    return el("tr", {}, el("td", {}, el("span", { class: `verdict ${verdict.replace(/\W/g, "")}` }, marks[verdict] ?? "? ", verdict)), el("td", {}, String(found.base ?? "")),
+      el("td", { class: "number" }, interval(found.estimate, found.low, found.high, short)), el("td", { class: "note" }, seeds ? `${seeds} seed${seeds === 1 ? "" : "s"}` : ""));
+  };
+  const rows = d3.groups(findings, (found) => String(found.id ?? "")).map(([id, group]) => {
+    const [found] = group;
     const source = [found.source, found.published && `published: ${found.published}`].filter(Boolean).join(" · ");
-    const tested = [plainText(found.test ?? ""), found.reason].filter(Boolean).join(" · ");
+    const tested = [plainText(found.test ?? ""), ...new Set(group.map((one) => one.reason).filter(Boolean))].filter(Boolean).join(" · ");
     return [
-      String(found.id ?? ""),
-      el("td", {}, el("span", { class: `verdict ${verdict.replace(/\W/g, "")}` }, marks[verdict] ?? "? ", verdict)),
-      String(found.base ?? ""),
-      interval(found.estimate, found.low, found.high, short),
-      [{ above: ">", below: "<" }[found.side], short(found.threshold)].filter(Boolean).join(" "),
-      String(Array.isArray(found.seeds) ? found.seeds.length : (found.seeds ?? "")),
+      id,
       el("td", { class: "wide" }, String(found.claim ?? ""), el("br"), el("span", { class: "note" }, source),
         tested ? el("details", {}, el("summary", {}, "How it was tested"), tested) : null),
+      [{ above: ">", below: "<" }[found.side], short(found.threshold)].filter(Boolean).join(" "),
+      el("td", {}, el("table", { class: "verdicts" }, el("tbody", {}, ...group.map(verdictOf)))),
     ];
   });
-  return dataTable(caption, labels.map((label, i) => ({ label, numeric: i > 2 && i < 6, wide: i === 6 })), rows);
+  return dataTable(caption, [{ label: "id" }, { label: "claim", wide: true }, { label: "threshold", numeric: true }, { label: "verdict, base, estimate [95 %], seeds" }], rows);
 }

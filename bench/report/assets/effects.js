@@ -1,0 +1,147 @@
+/* What rewards and signals did: rows of different comparisons side by side, and how their runs changed the model. */
+
+/* Points that differ in one factor alone, the largest group first. */
+const groupsOf = (points, least = 2) =>
+  d3.sort(d3.groups(points, (p) => JSON.stringify([p.task, p.method, p.settings])).map(([, group]) => group), (group) => -group.length)
+    .filter((group) => group.length >= least);
+const groupTitle = (group) => `${group[0].task}, ${group[0].method}`;
+const basesOf = (points) => [...new Set(points.map((point) => point.base))];
+const baseScales = (bases) => ({
+  color: { domain: bases, range: COLOURS, legend: false }, symbol: { domain: bases, range: SHAPES, legend: bases.length > 1 },
+});
+const inColumns = (figures) => el("div", { class: "row" }, ...figures);
+
+/* The gain under each level of the factor, a colour and a shape per base; the level that gains most on top. */
+function gainPicture(group, factor, width) {
+  const bases = basesOf(group);
+  const levels = d3.groupSort(group, (own) => -d3.mean(own, (p) => p.gain), (p) => p[factor]);
+  const shown = group.map((p) => ({
+    level: p[factor], base: p.base, gain: 100 * p.gain, dy: 7 * (bases.indexOf(p.base) - (bases.length - 1) / 2),
+    low: defined(p.gain_lo) ? 100 * p.gain_lo : null, high: defined(p.gain_hi) ? 100 * p.gain_hi : null,
+  }));
+  const marks = d3.groups(shown, (p) => p.dy).flatMap(([dy, own]) => [
+    Plot.ruleY(own, { y: "level", x1: "low", x2: "high", stroke: "base", strokeWidth: 1.6, dy }),
+    Plot.dot(own, { y: "level", x: "gain", stroke: "base", fill: "base", symbol: "base", r: 4, dy }),
+  ]);
+  return picture(`Gain over the base by ${factor}, ${groupTitle(group)}`, {
+    width, height: levels.length * (14 + 7 * bases.length) + 60, marginLeft: Math.min(0.55 * width, 24 + 6.6 * d3.max(levels, (l) => l.length)), marginRight: 16,
+    x: { label: "gain over the base, points →", grid: true, ticks: 5, nice: true }, y: { domain: levels, label: null }, ...baseScales(bases),
+    marks: [Plot.ruleX([0], { stroke: GREY }), ...marks,
+      Plot.tip(shown, Plot.pointer({ y: "level", x: "gain", title: (p) => `${p.level}\n${p.base}\n${p.gain.toFixed(1)} points` }))],
+  });
+}
+
+function gainFigures(points, factor, width) {
+  const groups = groupsOf(points);
+  const columns = Math.max(1, Math.min(groups.length, Math.floor(width / 430)));
+  const each = Math.floor((width - 32 * (columns - 1)) / columns);
+  const labels = ["task", "method", "settings", factor, "base", "gain, points [95 %]", "accuracy, %", "learning rate"];
+  const rows = groups.flat().map((p) => [p.task, p.method, p.settings, p[factor], p.base, interval(p.gain, p.gain_lo, p.gain_hi, signed), percent(p.accuracy), short(p.lr)]);
+  return [
+    inColumns(groups.map((group) => figure(groupTitle(group), group[0].settings, gainPicture(group, factor, groups.length === 1 ? width : each)))),
+    el("details", {}, el("summary", {}, "The numbers"), dataTable(`Gain by ${factor}`, labels.map((label, i) => ({ label, numeric: i > 4 })), rows)),
+  ];
+}
+
+/* Panels of lines over one x: {panel, series, x, y}. Series are told apart by colour and by a name at their end. */
+function linePanels(label, points, width, { x, y = {} }) {
+  const names = [...new Set(points.map((point) => point.panel))];
+  const series = [...new Set(points.map((point) => point.series))];
+  const grid = panels(names, width, Math.max(170, 7.2 * d3.max(names, (name) => name.length)));
+  const shown = points.map((point) => ({ ...point, ...grid.at(point.panel) }));
+  const facet = { fx: "fx", fy: "fy" };
+  return picture(label, {
+    width, height: grid.lines * 190 + 60, marginTop: 24, marginLeft: 48, marginRight: 14, marginBottom: 40, ...grid.scales,
+    x, y: { label: null, grid: true, ticks: 4, nice: true, ...y }, color: { domain: series, range: COLOURS, legend: series.length > 1 },
+    marks: [
+      Plot.line(shown, { ...facet, x: "x", y: "y", z: "series", stroke: "series", strokeWidth: 2, strokeDasharray: (p) => (p.dashed ? "5 4" : null) }),
+      grid.titles((name) => name),
+      Plot.tip(shown, Plot.pointer({ ...facet, x: "x", y: "y", title: (p) => `${p.series}\n${short(p.x)}: ${short(p.y)}` })),
+    ],
+  });
+}
+
+/* Rewards: gains, how the strategy spread, and what its change gained. */
+function rewardParts(width) {
+  const parts = gainFigures(DATA.rewards, "reward", width);
+  const held = (groupsOf(DATA.rewards.filter((p) => p.strategy?.use?.step))[0] ?? []);
+  if (!held.length) return parts;
+  const lines = held.flatMap((p) => p.strategy.use.step.map((step, i) => ({ panel: p.reward, series: `${p.base}: ${p.strategy.name}`, x: step, y: 100 * p.strategy.use.mean[i] })));
+  parts.push(
+    figure("How often answers use the base’s own strategy, %", "Share of rollouts with the strategy that most answers of the untrained base use, mean over seeds.",
+      linePanels("Share of rollouts with the base’s strategy", lines, width, { x: { label: "optimizer step →", ticks: 4 }, y: { domain: [0, 100] } })),
+    el("h3", {}, "Where the gain comes from"),
+    el("p", { class: "note" }, "Greedy answers before and after training, by whether they use the base’s strategy: the share of problems and, in points, what it gained. The four parts add up to the gain."),
+    contributionTable(DATA.rewards.filter((p) => p.strategy)),
+  );
+  return parts;
+}
+
+const CHANGES = [["with-with", "kept it"], ["with-without", "left it"], ["without-with", "took it up"], ["without-without", "never used it"]];
+
+function contributionTable(points) {
+  const arrow = (before, after) => (defined(before) || defined(after) ? `${percent(before) || "–"} → ${percent(after) || "–"}` : "");
+  const labels = ["reward", "base", "strategy", "used by, %", "right with it, %", "right without, %", ...CHANGES.map(([, said]) => `${said}: gained`)];
+  const rows = points.map((p) => {
+    const { base, tuned, transitions, name } = p.strategy;
+    return [p.reward, p.base, name, arrow(base.frequency, tuned.frequency), arrow(base.accuracy_with, tuned.accuracy_with), arrow(base.accuracy_without, tuned.accuracy_without),
+      ...CHANGES.map(([change]) => (transitions[change]?.problems ? `${signed(transitions[change].gained)} (${percent(transitions[change].problems)} %)` : "–"))];
+  });
+  return dataTable("Where the gain comes from", labels.map((label, i) => ({ label, numeric: i > 2 })), rows);
+}
+
+/* Signals: gains, learning against the ledger, pass@k, and the proxy of a learned reward. */
+function signalParts(width, _, redraw) {
+  return [...gainFigures(DATA.signals, "signal", width), ...ledgerParts(width, redraw), ...passParts(width), ...proxyParts(width)];
+}
+
+const MIXED = 3; // with fewer signals the gains above say it all
+const AXES = [["flops", "floating-point operations"], ["labels", "labels bought"]];
+
+function ledgerParts(width, redraw) {
+  const groups = groupsOf(DATA.signals.filter((p) => p.ledger?.accuracy)).filter((group) => new Set(group.map((p) => p.signal)).size >= MIXED);
+  if (!groups.length) return [];
+  const chosen = choices.ledger ?? "flops";
+  const lines = groups.flat().flatMap((p) => p.ledger.accuracy.map((value, i) => ({ panel: `${p.base}, ${groupTitle([p])}`, series: p.signal, x: p.ledger[chosen][i], y: 100 * value })));
+  return [
+    el("h3", {}, "Accuracy against what was spent, %"),
+    chooser("Spent", AXES, chosen, (name) => { choices.ledger = name; redraw(); }),
+    figure(null, "Accuracy of sampled answers to training problems, by the verifier, which some signals never see; mean over seeds. What a reward model or a purchase of labels cost is paid before the first step.",
+      linePanels("Accuracy against the ledger", lines, width, { x: { label: `${Object.fromEntries(AXES)[chosen]} →`, tickFormat: "~s", ticks: 4 } })),
+  ];
+}
+
+const MANY = 32; // below so many samples pass@k says little of what a model can do at all
+
+function passParts(width) {
+  const kept = DATA.signals.filter((p) => p.pass_k?.base && p.pass_k.tuned && Math.max(...Object.keys(p.pass_k.tuned)) >= MANY);
+  if (!kept.length) return [];
+  const panelOf = (p) => `${p.base}, ${groupTitle([p])}`;
+  const curve = (p, series, values) => Object.entries(values).map(([k, value]) => ({ panel: panelOf(p), series, x: Number(k), y: 100 * value, dashed: series === "untrained base" }));
+  const first = d3.groups(kept, panelOf).map(([, group]) => group[0]);
+  const lines = [...first.flatMap((p) => curve(p, "untrained base", p.pass_k.base)), ...kept.flatMap((p) => curve(p, p.signal, p.pass_k.tuned))];
+  const rows = kept.map((p) => {
+    const ks = d3.sort(Object.keys(p.pass_k.tuned).map(Number));
+    const last = ks.at(-1), crossing = ks.find((k) => k > 1 && p.pass_k.tuned[k] <= p.pass_k.base[k]);
+    return [p.base, p.task, p.signal, percent(p.pass_k.base[1]), percent(p.pass_k.tuned[1]), percent(p.pass_k.base[last]), percent(p.pass_k.tuned[last]), defined(crossing) ? String(crossing) : `above ${last}`];
+  });
+  const labels = ["base", "task", "signal", "pass@1: base, %", "tuned", "at the largest k: base, %", "tuned", "base no worse from k ="];
+  return [figure("What many samples find: pass@k, %", "Unbiased pass@k on test problems, mean over seeds. Where the dashed line of the untrained base crosses a curve, training has narrowed what the model can do.",
+    linePanels("pass@k", lines, width, { x: { type: "log", base: 2, label: "k →", tickFormat: "d", ticks: 5 } }),
+    dataTable("pass@k", labels.map((label, i) => ({ label, numeric: i > 2 })), rows))];
+}
+
+function proxyParts(width) {
+  const kept = DATA.signals.filter((p) => p.proxy);
+  if (!kept.length) return [];
+  const lines = kept.flatMap((p) => {
+    const { sqrt_kl: x, proxy, gold } = p.proxy;
+    const [low, high] = d3.extent(proxy);
+    const order = d3.sort(d3.range(x.length), (i) => x[i]);
+    const panel = `${p.base}, ${p.method}, ${p.signal.replace("rlhf, ", "").replace("preference ", "")}`;
+    return order.flatMap((i) => [{ panel, series: "verifier (gold)", x: x[i], y: 100 * gold[i] },
+      { panel, series: "learned reward (proxy), its own range", x: x[i], y: 100 * (proxy[i] - low) / (high - low || 1), dashed: true }]);
+  });
+  return [figure("Over-optimisation of a learned reward, %", "What the reward model pays and what the verifier finds, against the distance from the base: the square root of the KL a token. Where the proxy goes on rising and gold falls, the reward model is being exploited. Mean over seeds.",
+    linePanels("Proxy and gold reward", lines, width, { x: { label: "√KL →", ticks: 4 } }))];
+}
