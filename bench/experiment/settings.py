@@ -45,7 +45,7 @@ class TrainingSettings(Settings):
     max_grad_norm: float = Field(1.0, gt=0)
     warmup_steps: int = Field(0, ge=0)
     precision: Precision = "fp32"
-    """What forward and backward compute in; every trainable tensor is stored in float32."""
+    """What rollouts, forward and backward compute in. Trainable tensors are stored, and models scored, in float32."""
     rollout_backend: Literal["auto", "continuous", "fast", "hf", "vllm"] = "auto"
     """"auto" takes the fast path where it supports the model, else the reference path of transformers ("hf")."""
     report_to: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ()

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol, cast
 
+import torch
 from transformers import PreTrainedModel
 
 from bench.models.suggestion import did_you_mean
@@ -74,6 +75,7 @@ _BACKENDS = {
     "hf": ("bench.generate.hf", "HfBackend"),
     "vllm": ("bench.generate.vllm", "VllmBackend"),
 }
+_PRECISE = ("fast", "hf")
 
 
 def names() -> list[str]:
@@ -81,8 +83,8 @@ def names() -> list[str]:
     return sorted(_BACKENDS)
 
 
-def create(name: str) -> Backend:
-    """The backend of this name.
+def create(name: str, compute_dtype: torch.dtype = torch.float32) -> Backend:
+    """The backend of this name; `compute_dtype` is what it computes in, where that is its own choice (fast and hf).
 
     Raises:
         GenerationError: no backend has this name.
@@ -90,10 +92,11 @@ def create(name: str) -> Backend:
     if name not in _BACKENDS:
         raise GenerationError(f"Unknown generation backend {name!r}{did_you_mean(name, [*_BACKENDS, AUTO])}.")
     module, attribute = _BACKENDS[name]
-    return cast(Backend, getattr(importlib.import_module(module), attribute)())
+    kind = getattr(importlib.import_module(module), attribute)
+    return cast(Backend, kind(compute_dtype) if name in _PRECISE else kind())
 
 
-def create_for(name: str, model: PreTrainedModel) -> Backend:
+def create_for(name: str, model: PreTrainedModel, compute_dtype: torch.dtype = torch.float32) -> Backend:
     """The backend of this name, ready for `model`; "auto" is the fast path where it supports the model, else "hf".
 
     The result's `name` says which one it is, for the record.
@@ -102,9 +105,9 @@ def create_for(name: str, model: PreTrainedModel) -> Backend:
         GenerationError: no backend has this name, or the named one cannot run the model.
     """
     if name == AUTO:
-        fast = create("fast")
-        return fast if fast.refusal(model) is None else create("hf")
-    backend = create(name)
+        fast = create("fast", compute_dtype)
+        return fast if fast.refusal(model) is None else create("hf", compute_dtype)
+    backend = create(name, compute_dtype)
     if (reason := backend.refusal(model)) is not None:
         raise GenerationError(reason)
     return backend

@@ -46,9 +46,12 @@ def _plain_inference(model: PreTrainedModel) -> Iterator[None]:
 
 
 class HfBackend:
-    """Generation by transformers, with left padding."""
+    """Generation by transformers, with left padding; under autocast if `compute_dtype` is not that of the weights."""
 
     name = "hf"
+
+    def __init__(self, compute_dtype: torch.dtype = torch.float32) -> None:
+        self.compute_dtype = compute_dtype
 
     def refusal(self, model: PreTrainedModel) -> str | None:
         """None for every model that can generate."""
@@ -73,7 +76,8 @@ class HfBackend:
         keys = row_keys(prompts, seed)
         entropies: list[list[float]] = [[] for _ in prompts]
         result = Completions([[] for _ in prompts], [[] for _ in prompts], entropies, [True for _ in prompts])
-        with _plain_inference(model):
+        rounded = self.compute_dtype != torch.float32
+        with _plain_inference(model), torch.autocast(model.device.type, self.compute_dtype, enabled=rounded):
             for rows in batches(prompts, batch_size):
                 config = GenerationConfig(
                     max_new_tokens=max_new_tokens,

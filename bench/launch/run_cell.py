@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from transformers import PreTrainedModel
 
 import methods.registry
@@ -75,11 +76,12 @@ class _Clock:
 
 @dataclass(frozen=True, slots=True)
 class _Method:
-    """The method on the model, with the backend that runs it."""
+    """The method on the model; `backend` samples from it in float32 to score, `rollouts` in its precision to train."""
 
     handle: Handle
     attested: Attestation
     backend: Backend
+    rollouts: Backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,12 @@ def _attach(subject: Subject) -> _Method:
     handle = method.attach(model, derive(cell.seed, "adapter"), calibration)
     attested = attestation.begin(method, handle, observed)
     with handle.rollout_weights() as merged:  # a method that cannot be merged may need another backend than the base
-        return _Method(handle, attested, create_for(cell.signal.rollout_backend, merged))
+        backends = [create_for(cell.signal.rollout_backend, merged, dtype) for dtype in (torch.float32, _dtype(cell))]
+        return _Method(handle, attested, *backends)
+
+
+def _dtype(cell: Cell) -> torch.dtype:
+    return torch.bfloat16 if cell.signal.precision == "bf16" else torch.float32
 
 
 def _train(subject: Subject, method: _Method, labels: Labels, report: Report) -> _Training:
@@ -163,7 +170,7 @@ def _train(subject: Subject, method: _Method, labels: Labels, report: Report) ->
             problems=problems,
             prompt_ids=encoded,
             reward=rewards.create(cell.paid_reward),
-            backend=method.backend,
+            backend=method.rollouts,
             settings=cell.signal,
             learning_rate=cell.learning_rate,
             seed=cell.seed,

@@ -24,6 +24,8 @@ def train(run: Run[GrpoSettings], progress: Progress) -> tuple[list[StepRecord],
     steps: list[StepRecord] = []
     trainer = RolloutTrainer(run, recorder(run, steps, progress))
     trainer.train()
+    # Accelerate leaves autocast around the model's forward pass; what is attested and scored afterwards is float32.
+    trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     ended = run.meter.exhausted(run.settings) or (steps and steps[-1].non_finite)
     if len(steps) < run.settings.steps and not ended:
         raise RuntimeError(f"training made {len(steps)} of {run.settings.steps} optimizer steps; this is a defect")

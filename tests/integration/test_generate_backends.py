@@ -155,10 +155,12 @@ def test_generation_leaves_the_model_as_it_was():
     model(torch.tensor([[5, 6]])).logits.sum().backward()
 
 
-def test_bfloat16_stays_near_float32():
+@pytest.mark.parametrize("name", ["fast", "hf"])
+def test_bfloat16_stays_near_float32(name):
     model = tiny_model("qwen3", deviation=0.05)
-    exact = FastBackend().generate(model, PROMPTS, temperature=1.0, **REQUEST)
-    rounded = FastBackend(torch.bfloat16).generate(model, PROMPTS, temperature=1.0, **REQUEST)
+    exact = create_for(name, model).generate(model, PROMPTS, temperature=1.0, **REQUEST)
+    rounded = create_for(name, model, torch.bfloat16).generate(model, PROMPTS, temperature=1.0, **REQUEST)
+    assert rounded.logprobs != exact.logprobs
     same_start = [
         (a[0], b[0])
         for a, b, x, y in zip(exact.logprobs, rounded.logprobs, exact.token_ids, rounded.token_ids, strict=True)

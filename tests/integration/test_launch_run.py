@@ -245,6 +245,17 @@ def test_a_method_that_cannot_be_merged_runs_on_the_reference_path(base: Path, t
     assert record["geometry"] is None
 
 
+def test_a_run_in_bf16_is_attested_in_float32(base: Path, tmp_path: Path) -> None:
+    experiment = _broken(tmp_path, base, "max_new_tokens = 8\n", 'max_new_tokens = 8\nprecision = "bf16"\n')
+    arguments = ("run", experiment, "--results", tmp_path / "results", "--seeds", "0")
+    done = run(tmp_path / "cache", *arguments)
+    assert done.returncode == 0, done.stderr
+    for record in (json.loads(path.read_text()) for path in _records(tmp_path / "results")):
+        assert record["status"] == "done", record["cause"]
+        # Rollout and trainer both round, each in its own order; in float32 they agree to a millionth.
+        assert 1e-5 < record["rollout"]["mismatch_max"] < 1.0
+
+
 def test_a_results_folder_in_use_is_refused(finished: Path) -> None:
     from bench.record.lock import results_lock
 

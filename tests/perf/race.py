@@ -2,7 +2,7 @@
 
 The same model, prompts, group size, lengths and updates, in turn; ratios are taken pair by pair, because these
 machines are shared. The script may have one or two threads and float32 or bf16, whichever is fastest here; a cell has
-one thread and float32. Nothing is asserted: the tables go to the terminal.
+one thread and the precision that is asked for. Nothing is asserted: the tables go to the terminal.
 """
 
 import argparse
@@ -61,6 +61,8 @@ class Course:
     micro_batch: int | None
     rate: float
     """Factor on the methods' learning rates."""
+    precision: str
+    """Of the cell: fp32 or bf16."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ def main() -> None:
         options.steps,
         options.micro_batch,
         options.rate,
+        options.precision,
     )
     console = Console(width=150)
     console.print(_machine())
@@ -117,6 +120,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=80)
     parser.add_argument("--micro-batch", type=int)
     parser.add_argument("--rate", type=float, default=1.0)
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="of the cell")
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--grid", type=int, default=8, help="cells of the grid race; 0 leaves it out")
     return parser.parse_args()
@@ -179,6 +183,7 @@ def _cells(course: Course, seeds: list[int], names: list[str]) -> list[Cell]:
                 "group_size": course.group_size,
                 "max_new_tokens": course.max_new_tokens,
                 "micro_batch": course.micro_batch,
+                "precision": course.precision,
             },
             "evaluate": {"max_new_tokens": course.max_new_tokens},
             "methods": methods,
