@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.options import (
+    AddressOption,
     BaseOption,
     ChangesOption,
+    CpusOption,
     DataOption,
     ExperimentArgument,
+    GpusOption,
     JsonOption,
+    LauncherOption,
     OnlyOption,
     ResultsOption,
     SeedsOption,
@@ -35,6 +39,10 @@ def run(
     seeds: SeedsOption = None,
     workers: WorkersOption = None,
     threads: ThreadsOption = 1,
+    launcher: LauncherOption = "local",
+    address: AddressOption = None,
+    cpus: CpusOption = None,
+    gpus: GpusOption = 0.0,
     results: ResultsOption = Path("results"),
     reference: Annotated[Path | None, typer.Option(help="Compare with the records of this folder.")] = None,
     stale: Annotated[bool, typer.Option("--stale", help="Also run again what is from another environment.")] = False,
@@ -50,13 +58,15 @@ def run(
         _show_plan(*found, results, workers)
         return
     from bench.launch.experiment_run import run_experiment
-    from bench.launch.local import cores
+    from bench.launch.launcher import launcher_of
     from bench.launch.stages import stages
 
-    code = run_experiment(
-        stages(*found), results, workers or cores(), threads=threads, stale=stale, reference=reference
+    launch = launcher_of(launcher, address, cpus, gpus)
+    raise typer.Exit(
+        run_experiment(
+            stages(*found), results, workers, launch=launch, threads=threads, stale=stale, reference=reference
+        )
     )
-    raise typer.Exit(code)
 
 
 @app.command()
@@ -90,6 +100,10 @@ def sweep(
     seeds: Annotated[str | None, typer.Option(help="Seeds of a trial, such as 100,101; else the protocol's.")] = None,
     workers: WorkersOption = None,
     threads: ThreadsOption = 1,
+    launcher: LauncherOption = "local",
+    address: AddressOption = None,
+    cpus: CpusOption = None,
+    gpus: GpusOption = 0.0,
     results: ResultsOption = Path("results"),
     data_dir: DataOption = None,
     base: BaseOption = None,
@@ -98,7 +112,7 @@ def sweep(
     as_json: JsonOption = False,
 ) -> None:
     """Search the settings of one method, judged on validation; the same command goes on where it was."""
-    from bench.launch.local import cores
+    from bench.launch.launcher import launcher_of
     from bench.launch.search import search_of
     from bench.launch.sweep_run import run_sweep
     from bench.show import print_json
@@ -114,7 +128,8 @@ def sweep(
         objectives=tuple(name.strip() for name in objective.split(",")),
         selection=selection,
     )
-    document, code = run_sweep(search, storage, results, workers or cores(), threads)
+    launch = launcher_of(launcher, address, cpus, gpus)
+    document, code = run_sweep(search, storage, results, workers, launch=launch, threads=threads)
     if as_json:
         print_json(document)
     else:

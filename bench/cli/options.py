@@ -28,6 +28,14 @@ ChangesOption = Annotated[
     list[str] | None, typer.Option("--set", help="A key of the experiment as in TOML, such as --set signal.steps=4.")
 ]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="Processor threads of each cell.")]
+LauncherOption = Annotated[str, typer.Option(help="Where cells run: local, or ray (a cluster).")]
+AddressOption = Annotated[
+    str | None, typer.Option(help="With ray: a cluster's address; else $RAY_ADDRESS, else one on this machine.")
+]
+CpusOption = Annotated[
+    float | None, typer.Option(min=0, help="With ray: processors for each cell; else one for each thread.")
+]
+GpusOption = Annotated[float, typer.Option(min=0, help="With ray: GPUs for each cell.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
