@@ -2,8 +2,8 @@
 
 A pair is told apart if its difference would be rare as the largest of all differences (studentized range), at variances
 of its own two methods that borrow a little from the others'. Comparisons with a false claim among 600 simulated ones of
-methods that are equal in truth, on 256 problems, in per cent (standard error 0.9), by the standard deviation of accuracy
-over seeds:
+methods that are equal in truth, on 256 problems, in per cent (standard error 0.9), by the standard deviation of
+accuracy over seeds:
 
 | methods x seeds | 0 for all | 0.035 for all | log-normal around 0.035 | 0.15 for two, else 0.02 | 0.01 and 0.08 |
 |---|---|---|---|---|---|

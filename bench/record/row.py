@@ -138,7 +138,7 @@ def setting(record: RunRecord) -> Row:
         "base": str(keys.base.get("label") or keys.base["name"]),
         "task": str(keys.task["name"]),
         "signal": str(keys.signal["type"]),
-        "reward": " ".join([str(keys.reward["name"]), *_options(keys.reward)]),
+        "reward": reward_text(keys.reward),
         "steps": batches,
         "rollouts": None if batches is None or batch is None or keys.signal.get("budget") else batches * batch,
         "match": _budget(keys.signal),
@@ -253,6 +253,14 @@ def _cells_hash(records: Sequence[RunRecord]) -> str:
 def _number(values: dict[str, Any] | None, name: str) -> float | None:
     value = (values or {}).get(name)
     return None if value is None else float(value)
+
+
+def reward_text(reward: dict[str, Any]) -> str:
+    """Return a reward as it is written in a table: `random p=0.5`, `and(format, not(strategy strategy=worked))`."""
+    parts = [part for value in reward.values() for part in (value if isinstance(value, list | tuple) else [value])]
+    inner = ", ".join(reward_text(part) for part in parts if isinstance(part, dict))
+    plain = {key: value for key, value in reward.items() if not isinstance(value, dict | list | tuple)}
+    return " ".join([f"{reward['name']}({inner})" if inner else str(reward["name"]), *_options(plain)])
 
 
 def _options(settings: dict[str, Any]) -> list[str]:
