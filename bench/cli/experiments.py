@@ -1,5 +1,6 @@
 """Verbs that train: run, plan, sweep."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -141,6 +142,8 @@ def _show_plan(
     experiment: "Experiment", selection: "Selection", results: Path, workers: int | None, as_json: bool = False
 ) -> None:
     from dataclasses import replace
+
+    os.environ["HF_HUB_OFFLINE"] = "1"  # a plan fetches nothing, and does not wait for a hub that is out of reach
 
     from bench.launch.local import cores
     from bench.launch.plan import as_document, by_method
