@@ -49,7 +49,8 @@ class TrainingSettings(Settings):
     rollout_backend: Literal["auto", "continuous", "fast", "hf", "vllm"] = "auto"
     """"auto" takes the fast path where it supports the model, else the reference path of transformers ("hf")."""
     report_to: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ()
-    """Trackers that TRL reports to; off by default. Does not change the result."""
+    """Trackers that TRL reports to, off by default; does not change the result. TensorBoard's files are in the cache,
+    cells/<cell id>/tensorboard."""
 
     @model_validator(mode="after")
     def _budget_is_given_where_it_counts(self) -> Self:

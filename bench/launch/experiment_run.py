@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.experiment.cell import Cell
 from bench.launch import local
+from bench.launch.launcher import Launcher
 from bench.launch.plan import PlannedCell, plan
 from bench.launch.prepare import prepare_bases
 from bench.launch.prepare_labels import prepare_labels
@@ -30,8 +31,9 @@ INTERRUPTED_EXIT = 130
 def run_experiment(
     stages: Sequence[Stage],
     results: Path,
-    workers: int,
+    workers: int | None,
     *,
+    launch: Launcher = local.run,
     threads: int = 1,
     stale: bool = False,
     reference: Path | None = None,
@@ -41,7 +43,8 @@ def run_experiment(
     Args:
         stages: the experiment's cells, stage by stage; those whose record is there already are not run again.
         results: the results folder; locked meanwhile.
-        workers: cells at a time, each in a process of its own.
+        workers: cells at a time, each in a process of its own; None for as many as there is room for.
+        launch: where they run.
         threads: processor threads of each cell.
         stale: run cells again whose result came from another environment.
         reference: a results folder whose leaderboard the rows are compared with.
@@ -63,7 +66,7 @@ def run_experiment(
             _announce(planned, todo, results)
             prepare_bases(todo)
             prepare_labels(todo, threads)
-            interrupted = _run_cells(todo, results, workers, threads)
+            interrupted = _interrupted(todo, results, workers, threads, launch)
             if interrupted:
                 break
         standings = renew_leaderboard(results)
@@ -105,13 +108,13 @@ def renew_leaderboard(results: Path) -> list[Standing]:
     return standings
 
 
-def _run_cells(todo: list[Cell], results: Path, workers: int, threads: int) -> bool:
+def _interrupted(todo: list[Cell], results: Path, workers: int | None, threads: int, launch: Launcher) -> bool:
     """Run cells and return whether the user interrupted."""
     if not todo:
         return False
-    with RunDisplay(len(todo), workers) as display:
+    with RunDisplay(len(todo)) as display:
         try:
-            local.run(todo, results, workers, threads, display)
+            launch(todo, results, workers, threads, display)
         except KeyboardInterrupt:
             return True
     return False

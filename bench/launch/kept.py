@@ -1,4 +1,4 @@
-"""Trained models that an experiment keeps, in the cache: too large for the results folder, found by the cell id."""
+"""What is kept of a cell in the cache, found by the cell id: its trained model, and what a tracker wrote."""
 
 import shutil
 import tempfile
@@ -13,6 +13,11 @@ from bench.experiment.cell import Cell
 def weights_folder(cell_id: str) -> Path:
     """Return where a cell's trained model is kept, if it was asked for."""
     return cache_dir() / "cells" / cell_id / "model"
+
+
+def tracked_folder(cell_id: str) -> Path:
+    """Return where TensorBoard's files of a cell are kept, if it was asked for."""
+    return cache_dir() / "cells" / cell_id / "tensorboard"
 
 
 def keep_weights(cell: Cell, model: PreTrainedModel) -> None:

@@ -8,7 +8,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -17,16 +17,11 @@ from pathlib import Path
 
 from bench.experiment.cell import Cell
 from bench.launch.causes import cause_of_exit
-from bench.launch.events import Event, Outcome
-from bench.launch.worker import record_failure, tail, work
-
-Listener = Callable[[Cell, Event | Outcome | None], bool | None]
-"""Hears every event and outcome of a cell, and None about every second while nothing happens. To return True on an
-event stops the cell, which then leaves no record and has no outcome."""
+from bench.launch.events import Outcome
+from bench.launch.launcher import Listener, Waiting
+from bench.launch.worker import failed_record, keep_failure, tail, work
 
 IDLE_SECONDS = 1.0
-
-END = object()
 
 
 @dataclass(slots=True)
@@ -44,30 +39,23 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run(cells: Iterable[Cell | None], results: Path, workers: int, threads: int, listen: Listener) -> list[Outcome]:
-    """Run cells, `workers` at a time with `threads` threads each; return their outcomes in the order of their ends.
-
-    A cell is taken from `cells` when there is room for it; None says that there is none now, but may be later.
-
-    On KeyboardInterrupt the running cells are ended (they will run again next time) and the interrupt goes on.
-    """
+def run(
+    cells: Iterable[Cell | None], results: Path, workers: int | None, threads: int, listen: Listener
+) -> list[Outcome]:
+    """See `Launcher`; by default one cell at a time for each processor."""
     # The fork server and so every cell inherits these; set here because OpenMP reads them when torch is imported.
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["bench.launch.preload"])
-    waiting, running, outcomes, more = iter(cells), list[_Job](), list[Outcome](), True
+    waiting, running, outcomes = Waiting(cells), list[_Job](), list[Outcome]()
     with tempfile.TemporaryDirectory(prefix="rlvr-bench-") as folder:
         try:
-            while more or running:
-                while more and len(running) < workers:
-                    cell = next(waiting, END)
-                    more = cell is not END
-                    if not isinstance(cell, Cell):
-                        break
+            while waiting.more or running:
+                for cell in waiting.take((workers or cores()) - len(running)):
                     running.append(_start(context, cell, results, Path(folder), threads))
                 if not running:
-                    time.sleep(IDLE_SECONDS if more else 0)
+                    time.sleep(IDLE_SECONDS if waiting.more else 0)
                     continue
                 for job in _listen(running, listen):
                     running.remove(job)
@@ -132,4 +120,4 @@ def _end(job: _Job, results: Path) -> Outcome | None:
         return None
     if job.outcome is not None:
         return job.outcome
-    return record_failure(job.cell, results, cause_of_exit(job.process.exitcode, tail(job.log)))
+    return keep_failure(job.cell, results, failed_record(job.cell, cause_of_exit(job.process.exitcode, tail(job.log))))

@@ -15,9 +15,9 @@ LINE_EVERY_SECONDS = 30.0
 class RunDisplay:
     """Listens to cells and draws them; messages go to stderr, so that stdout stays for results."""
 
-    def __init__(self, total: int, workers: int) -> None:
+    def __init__(self, total: int) -> None:
         self._console = Console(stderr=True)
-        self._total, self._workers, self._ended = total, workers, 0
+        self._total, self._ended = total, 0
         self._started = self._last_line = time.monotonic()
         self._running: dict[str, tuple[str, Event]] = {}
         self._bars: dict[str, TaskID] = {}

@@ -3,11 +3,13 @@
 Everything random comes from the cell's own seeds; everything shared (the base model's scores) comes from the cache.
 """
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,7 +21,7 @@ from bench.evaluate.scores import Scores
 from bench.experiment.cell import Cell
 from bench.generate.backend import Backend, create_for
 from bench.launch.events import Event, Stage
-from bench.launch.kept import keep_weights
+from bench.launch.kept import keep_weights, tracked_folder
 from bench.launch.measured import (
     After,
     Before,
@@ -161,6 +163,8 @@ def _train(subject: Subject, method: _Method, labels: Labels, report: Report) ->
     problems = training_problems(subject.task, cell.paid_reward, labels, cell.signal)
     encoded = subject.encoded(problems)
     _check_length(cell, subject.loaded.model, encoded)
+    if cell.signal.report_to:
+        os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(tracked_folder(cell.id)))
     with tempfile.TemporaryDirectory(prefix="rlvr-bench-") as folder:
         run = Run(
             handle=method.handle,
@@ -174,7 +178,7 @@ def _train(subject: Subject, method: _Method, labels: Labels, report: Report) ->
             settings=cell.signal,
             learning_rate=cell.learning_rate,
             seed=cell.seed,
-            output_dir=folder,
+            output_dir=str(Path(folder) / f"{cell.method_name}-seed-{cell.seed}-{cell.id}"),
             labels=labels,
         )
         steps, trainer = SIGNALS[cell.signal.type](run, lambda step: report(_training_event(step, cell)))

@@ -2,18 +2,21 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from bench.experiment.strict import ExperimentError
 from bench.record.atomic import disk_errors
 
 JOURNAL_FILE = "studies.journal"
+
+SETTLE_SECONDS = 2.0
 
 
 class JournalLock(JournalFileOpenLock):
@@ -51,8 +54,10 @@ def open_storage(storage: str | None, results: Path) -> tuple[BaseStorage, Path]
         RecordError: a folder that cannot be written.
     """
     if storage is not None and "://" in storage:
+        turn_file = results / ".sweep.turn"
         try:
-            return RDBStorage(storage), results / ".sweep.turn"
+            with turn(turn_file):
+                return _database(storage), turn_file
         except (ImportError, SQLAlchemyError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise ExperimentError(f"--storage {storage}: {reason}; give a URL as SQLAlchemy writes it") from error
@@ -61,6 +66,15 @@ def open_storage(storage: str | None, results: Path) -> tuple[BaseStorage, Path]
         journal.parent.mkdir(parents=True, exist_ok=True)
         backend = JournalFileBackend(str(journal), lock_obj=JournalLock(journal))
     return JournalStorage(backend), journal.with_name(f".{journal.name}.turn")
+
+
+def _database(url: str) -> RDBStorage:
+    """Open a database; if it is new, Optuna makes its tables, which another machine may be doing at the same moment."""
+    try:
+        return RDBStorage(url)
+    except (IntegrityError, OperationalError, ProgrammingError):
+        time.sleep(SETTLE_SECONDS)
+        return RDBStorage(url)
 
 
 @contextmanager

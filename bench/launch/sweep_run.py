@@ -16,6 +16,7 @@ from bench.experiment.strict import ExperimentError
 from bench.launch import local, pruners
 from bench.launch.events import Event, Outcome
 from bench.launch.experiment_run import FAILED_EXIT, INTERRUPTED_EXIT
+from bench.launch.launcher import Launcher
 from bench.launch.objectives import OBJECTIVES
 from bench.launch.prepare import prepare_bases
 from bench.launch.prepare_labels import prepare_labels
@@ -28,7 +29,13 @@ from bench.record.lock import results_lock
 
 
 def run_sweep(
-    search: Search, storage: str | None, results: Path, workers: int, threads: int
+    search: Search,
+    storage: str | None,
+    results: Path,
+    workers: int | None,
+    *,
+    launch: Launcher = local.run,
+    threads: int = 1,
 ) -> tuple[dict[str, Any], int]:
     """Run what of a study is not done; return it as JSON-able data, and the exit code.
 
@@ -54,8 +61,8 @@ def run_sweep(
         prepare_labels(first, threads)
         sweep = Sweep(search, queue, results)
         try:
-            with RunDisplay(search.trials * len(search.experiment.seeds), workers) as display:
-                local.run(sweep.cells(), results, workers, threads, _Listener(sweep, display))
+            with RunDisplay(search.trials * len(search.experiment.seeds)) as display:
+                launch(sweep.cells(), results, workers, threads, _Listener(sweep, display))
         except KeyboardInterrupt:
             interrupted = True
         finally:

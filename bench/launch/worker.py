@@ -6,8 +6,10 @@ import signal
 import sys
 import threading
 import traceback
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.experiment.cell import Cell
 from bench.launch.causes import cause_of
@@ -17,37 +19,47 @@ from bench.record.environment import capture
 from bench.record.errors import RecordError
 from bench.record.schema import Cause, Cost, RunRecord
 
+if TYPE_CHECKING:
+    from bench.launch.run_cell import CellResult
+
 TAIL_LINES = 20
 
 
 def work(cell: Cell, results: Path, log: Path, threads: int, connection: Connection) -> None:
     """Run one cell to its record; the outcome goes through the connection last. What it prints goes to `log`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its cells
-    _redirect_output(log)
+    redirect_output(log)
     _end_with_parent(connection)
     import torch
 
     from bench.launch.run_cell import run_cell
-    from bench.record import samples
 
     torch.set_num_threads(threads)
     try:
         result = run_cell(cell, connection.send)
         connection.send(Event("record"))
-        samples.write_samples(cell.id, result.samples)
-        store.write_run(results, result.record, result.steps)
-        outcome = _outcome(cell, result.record)
-    except RecordError as error:  # nothing can be written: only the parent can say so
-        outcome = Outcome(cell.id, cell.method_name, cell.seed, "failed", str(error))
+        outcome = keep(cell, results, result)
     except Exception as error:  # noqa: BLE001 - the boundary of the cell: any error becomes its record
         traceback.print_exc()
-        outcome = record_failure(cell, results, cause_of(error, _tail(log)))
+        outcome = keep_failure(cell, results, failed_record(cell, cause_of(error, printed(log))))
     connection.send(outcome)
 
 
-def record_failure(cell: Cell, results: Path, cause: Cause) -> Outcome:
-    """Write the record of a cell that has no result."""
-    record = RunRecord(
+def keep(cell: Cell, results: Path, result: "CellResult") -> Outcome:
+    """Write the samples, the steps and the record of a finished cell."""
+    from bench.record import samples
+
+    try:
+        samples.write_samples(cell.id, result.samples)
+        store.write_run(results, result.record, result.steps)
+    except RecordError as error:  # nothing can be written: only the outcome can say so
+        return Outcome(cell.id, cell.method_name, cell.seed, "failed", str(error))
+    return _outcome(cell, result.record)
+
+
+def failed_record(cell: Cell, cause: Cause) -> RunRecord:
+    """Return the record of a cell that has no result."""
+    return RunRecord(
         cell=cell.model_dump(mode="json"),
         cell_id=cell.id,
         comparison=cell.comparison,
@@ -56,13 +68,18 @@ def record_failure(cell: Cell, results: Path, cause: Cause) -> Outcome:
         cost=Cost(),
         environment=capture(),
     )
+
+
+def keep_failure(cell: Cell, results: Path, record: RunRecord) -> Outcome:
+    """Write the record of a cell that has no result, unless there is an earlier result."""
+    outcome = _outcome(cell, record)
     try:
         if _has_result(store.folder_of(results, record)):
-            return Outcome(cell.id, cell.method_name, cell.seed, "failed", f"{cause.message}; the earlier result stays")
+            return replace(outcome, message=f"{outcome.message}; the earlier result stays")
         store.write_run(results, record, [])
     except RecordError as error:
-        return Outcome(cell.id, cell.method_name, cell.seed, "failed", f"{cause.message}; {error}")
-    return _outcome(cell, record)
+        return replace(outcome, message=f"{outcome.message}; {error}")
+    return outcome
 
 
 def _has_result(folder: Path) -> bool:
@@ -75,13 +92,14 @@ def _has_result(folder: Path) -> bool:
 
 
 def tail(log: Path) -> list[str]:
-    """Return the last lines that a cell printed."""
+    """Return the last lines of the output of a cell's process."""
     if not log.exists():
         return []
     return log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:]
 
 
-def _tail(log: Path) -> list[str]:
+def printed(log: Path) -> list[str]:
+    """Return the last lines that this process printed, after `redirect_output`."""
     sys.stdout.flush()
     sys.stderr.flush()
     return tail(log)
@@ -96,7 +114,8 @@ def _outcome(cell: Cell, record: RunRecord) -> Outcome:
     return Outcome(cell.id, cell.method_name, cell.seed, record.status, message)
 
 
-def _redirect_output(log: Path) -> None:
+def redirect_output(log: Path) -> None:
+    """Send all that this process prints from now on to a file."""
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)

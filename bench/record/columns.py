@@ -35,7 +35,8 @@ COLUMNS = (
     Column("reward", "text", "reward that training sees; evaluation always uses the task's verifier"),
     Column("method", "text", "fine-tuning method; `base` is the untrained model"),
     Column("rank_group", "text", "tie groups: rows of a comparison that share a letter cannot be told apart, with the "
-           "chance of any false claim in the comparison held at 5 % (Holm); a is the best; empty: unranked"),
+           "chance of any false claim in the comparison held at 5 % (studentized range); a is the best; "
+           "empty: unranked"),
     Column("accuracy", "fraction", "greedy accuracy on the test split after the last step, mean over seeds"),
     Column("accuracy_lo", "fraction", "lower end of its 95 % interval over seeds and problems (one seed: problems)"),
     Column("accuracy_hi", "fraction", "upper end of its 95 % interval"),

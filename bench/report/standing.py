@@ -47,7 +47,7 @@ def _best(methods: Sequence[Row]) -> list[Statement]:
         verb = "is" if len(apart) == 1 else "are"
         found.append(("Told apart", f"{_named(*apart)} {verb} worse than {_named(best)}, beyond noise."))
     candidates = [row for row in methods if row.get("may_be_best") == "yes"]
-    if candidates and len(methods) > 1:
+    if len(methods) > 1 and candidates and candidates != [best, *tied]:
         found.append(("May be the best", f"{_named(*candidates)}: no row is told to be better than one of these."))
     if len(methods) == 1:
         found.append(("One method", f"{_named(best)} is the only method that is ranked."))

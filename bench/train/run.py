@@ -40,6 +40,7 @@ class Run(Generic[SettingsT]):
     learning_rate: float
     seed: int
     output_dir: str
+    """Its last part names the run in trackers."""
     meter: Meter = field(default_factory=Meter)
     labels: Mapping[str, Label] = field(default_factory=dict)
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -164,6 +165,7 @@ def _arguments(run: Run[SupervisedSettings], steps: int) -> SFTConfig:
     micro_batch = settings.micro_batch or settings.batch_size
     return SFTConfig(
         output_dir=run.output_dir,
+        run_name=Path(run.output_dir).name,
         seed=derive(run.seed, "data"),
         learning_rate=run.learning_rate,
         lr_scheduler_type="constant_with_warmup",

@@ -9,6 +9,7 @@ scored: without padding, and only those that the gradient depends on.
 import math
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -260,6 +261,7 @@ def _arguments(run: Run[GrpoSettings]) -> GRPOConfig:
     micro_batch = settings.micro_batch or update
     return GRPOConfig(
         output_dir=run.output_dir,
+        run_name=Path(run.output_dir).name,
         seed=derive(run.seed, "data"),
         learning_rate=run.learning_rate,
         lr_scheduler_type="constant_with_warmup",

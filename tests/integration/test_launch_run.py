@@ -5,6 +5,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -254,6 +255,21 @@ def test_a_run_in_bf16_is_attested_in_float32(base: Path, tmp_path: Path) -> Non
         assert record["status"] == "done", record["cause"]
         # Rollout and trainer both round, each in its own order; in float32 they agree to a millionth.
         assert 1e-5 < record["rollout"]["mismatch_max"] < 1.0
+
+
+@pytest.mark.parametrize("verb", [("plan",), ("run", "--dry-run")])
+def test_a_plan_asks_no_hub(tmp_path: Path, verb: tuple[str, ...]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.setblocking(False)
+        address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        own = environment(tmp_path) | {"HTTPS_PROXY": address, "HTTP_PROXY": address, "HF_HOME": str(tmp_path)}
+        own = {name: value for name, value in own.items() if not name.endswith("_OFFLINE")}
+        arguments = (*verb, "published-spurious-rewards", "--results", tmp_path / "results")
+        done = subprocess.run(command(*arguments), env=own, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert "GPU hours" in done.stdout
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
 
 
 def test_a_results_folder_in_use_is_refused(finished: Path) -> None:

@@ -1,4 +1,4 @@
-"""Workers on one study in a real journal: killed ones lose nothing, nobody repeats anything."""
+"""Workers on one study in a real journal or database: killed ones lose nothing, nobody repeats anything."""
 
 import json
 import os
@@ -30,8 +30,8 @@ from bench.launch.study_storage import open_storage
 from bench.launch.trial_queue import TrialQueue
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
-journal, trials, drawn = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "drawn"
-storage, turn = open_storage(str(journal), journal.parent)
+place, folder, trials, drawn = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "drawn"
+storage, turn = open_storage(place, folder)
 study = optuna.create_study(storage=storage, study_name="s", load_if_exists=True)
 rates = {"learning_rate": FloatDistribution(1e-4, 1e-2, log=True)}
 if drawn:
@@ -44,26 +44,31 @@ while (trial := queue.ask()) != "never":
         time.sleep(0.05)
         continue
     time.sleep(0.03)
-    with open(journal.with_name("told.txt"), "a") as told:
+    with open(folder / "told.txt", "a") as told:
         told.write(f"{trial.number} {trial.params['learning_rate']:.6g}\\n")
     queue.complete(trial, [trial.params["learning_rate"]])
 """
 
 
-def _study(folder: Path) -> optuna.Study:
-    storage, _ = open_storage(None, folder)
+PLACES = {"journal": "{}/studies.journal", "database": "sqlite:///{}/studies.db"}
+
+
+def _study(folder: Path, place: str) -> optuna.Study:
+    storage, _ = open_storage(PLACES[place].format(folder), folder)
     return optuna.load_study(study_name="s", storage=storage)
 
 
-def _start(folder: Path, trials: int, kind: str) -> "subprocess.Popen[bytes]":
-    arguments = [str(folder / "studies.journal"), str(trials), kind]
+def _start(folder: Path, place: str, trials: int, kind: str) -> "subprocess.Popen[bytes]":
+    arguments = [PLACES[place].format(folder), str(folder), str(trials), kind]
     return subprocess.Popen([sys.executable, "-c", WORKER, *arguments], env=os.environ)
 
 
-@pytest.mark.parametrize("kind", ["drawn", "adaptive"])
-def test_four_workers_of_which_two_are_killed_lose_and_repeat_nothing(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("where", "kind"), [("journal", "drawn"), ("journal", "adaptive"), ("database", "drawn"), ("database", "adaptive")]
+)
+def test_four_workers_of_which_two_are_killed_lose_and_repeat_nothing(tmp_path: Path, where: str, kind: str) -> None:
     trials, moments = 24, random.Random(1)
-    workers = [_start(tmp_path, trials, kind) for _ in range(4)]
+    workers = [_start(tmp_path, where, trials, kind) for _ in range(4)]
     end = time.monotonic() + 60
     while not (tmp_path / "told.txt").exists() and time.monotonic() < end:
         time.sleep(0.05)
@@ -71,7 +76,7 @@ def test_four_workers_of_which_two_are_killed_lose_and_repeat_nothing(tmp_path: 
         time.sleep(moments.uniform(0.1, 0.3))
         worker.send_signal(signal.SIGKILL)
     assert [worker.wait(timeout=60) for worker in workers][2:] == [0, 0]
-    found = _study(tmp_path).get_trials()
+    found = _study(tmp_path, where).get_trials()
     assert [trial.state for trial in found] == [TrialState.COMPLETE] * trials
     assert sorted(trial.number for trial in found) == list(range(trials))
     rates = [trial.params["learning_rate"] for trial in found]

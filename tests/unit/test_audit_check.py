@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.audit.check import check
-from bench.cli import app
+from bench.cli.main import app
 from bench.experiment.cell import cells
 from bench.experiment.experiment import load
 from bench.record import store

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import tasks.registry
 from bench.audit.rescore import changes, rescore
-from bench.cli import app
+from bench.cli.main import app
 from bench.evaluate import base_cache
 from bench.evaluate.completion import Completion, Graded
 from bench.evaluate.grading import score

@@ -98,3 +98,12 @@ def test_draws_count_what_they_draw() -> None:
     counts = resample_counts("key", 5, 100, drawn=4)
     assert (counts.sum(axis=1) == 4).all() and (counts == resample_counts("key", 5, 100, drawn=4)).all()
     assert (counts != resample_counts("other", 5, 100, drawn=4)).any()
+
+
+def test_the_numbers_of_rliable() -> None:
+    """From rliable 1.2.0: metrics.aggregate_iqm, aggregate_optimality_gap and probability_of_improvement."""
+    rng = np.random.default_rng(0)
+    one, other = rng.random((5, 7)), rng.random((5, 7))
+    assert over_tasks.iqm(one) == pytest.approx(0.5661636935629151)
+    assert over_tasks.optimality_gap(one) == pytest.approx(0.47171797846297414)
+    assert over_tasks.probability_of_improvement(one, other) == pytest.approx(0.5542857142857144)

@@ -8,7 +8,7 @@ import pytest
 from record_factory import outcomes, record
 from typer.testing import CliRunner
 
-from bench.cli import app
+from bench.cli.main import app
 from bench.experiment.strict import ExperimentError
 from bench.record.history import earlier, keep_committed
 from bench.record.leaderboard import leaderboard

@@ -23,8 +23,9 @@ function panels(names, width, least = 165) {
     Plot.text(names.map((name) => ({ text: text(name), ...place.get(name) })), {
       fx: "fx", fy: "fy", text: "text", frameAnchor: "top-left", dy: -14, fontWeight: 600, fill: "currentColor",
     });
-  const scales = { fx: { axis: null, padding: 0.1 }, fy: { axis: null, padding: 0.3 } };
-  return { at: (name) => place.get(name), titles, scales, lines: Math.ceil(names.length / columns) };
+  const lines = Math.ceil(names.length / columns);
+  const scales = { fx: { axis: null, padding: 0.1 }, fy: { axis: null, paddingInner: lines > 1 ? 0.3 : 0, paddingOuter: 0 } };
+  return { at: (name) => place.get(name), titles, scales, lines };
 }
 
 /* At most four round ticks of a logarithmic scale. */
@@ -96,8 +97,8 @@ function curvePicture(places, metric, width) {
   const mean = d3.rollups(points, (group) => d3.mean(group, (p) => p.mean), (p) => p.step).map(([step, value]) => ({ step, value }));
   const facet = { fx: "fx", fy: "fy" };
   return picture(DATA.metrics[metric], {
-    width, height: grid.lines * 150 + 40, marginTop: 24, marginLeft: 48, ...grid.scales,
-    x: { label: "optimizer step →", ticks: 4 }, y: { label: null, grid: true, ticks: 4, nice: true },
+    width, height: grid.lines * 150 + 64, marginTop: 44, marginBottom: 40, marginLeft: 48, ...grid.scales,
+    x: { label: "optimizer step →", ticks: 4 }, y: { label: `↑ ${DATA.metrics[metric]}`, grid: true, ticks: 4, nice: true },
     marks: [
       places.length > 1 ? Plot.line(d3.sort(mean, (p) => p.step), { x: "step", y: "value", stroke: GREY, strokeWidth: 1.2 }) : null,
       Plot.areaY(points.filter((p) => defined(p.low)), { ...facet, x: "step", y1: "low", y2: "high", fill: ACCENT, fillOpacity: 0.22 }),
@@ -119,9 +120,9 @@ function ratePicture(curves, width) {
   })));
   const facet = { fx: "fx", fy: "fy" };
   return picture("Accuracy by learning rate", {
-    width, height: grid.lines * 150 + 40, marginTop: 24, marginLeft: 44, ...grid.scales,
+    width, height: grid.lines * 150 + 64, marginTop: 44, marginBottom: 40, marginLeft: 44, ...grid.scales,
     x: { type: "log", label: "learning rate →", tickFormat: "~e", ticks: 3, inset: 8 },
-    y: { label: null, grid: true, nice: true, ticks: 4 },
+    y: { label: "↑ accuracy, %", grid: true, nice: true, ticks: 4 },
     marks: [
       Plot.ruleX(points, { ...facet, x: "lr", y1: "low", y2: "high", stroke: GREY, strokeOpacity: 0.6 }),
       Plot.line(points, { ...facet, x: "lr", y: "accuracy", z: "method", stroke: ACCENT, strokeWidth: 1.6 }),
@@ -143,7 +144,7 @@ function soundPicture(places, width) {
   });
   const facet = { fx: "fx", fy: "fy" };
   return picture("Share of runs without a collapse", {
-    width, height: grid.lines * 150 + 40, marginTop: 24, marginLeft: 44, ...grid.scales,
+    width, height: grid.lines * 150 + 64, marginTop: 44, marginBottom: 40, marginLeft: 44, ...grid.scales,
     x: { label: "optimizer step →", ticks: 4 }, y: { domain: [0, 100], label: null, grid: true, ticks: 3 },
     marks: [
       Plot.areaY(points, { ...facet, x: "step", y1: "low", y2: "high", curve: "step-after", fill: ACCENT, fillOpacity: 0.18 }),
@@ -165,7 +166,7 @@ function gatePicture(places, grouping, name, width) {
   const written = width / groups.length > 56;
   return picture(`${name} ${grouping.replace("_", " ")}`, {
     width, height: 24 * new Set(methods).size + 76, marginLeft: Math.min(170, 26 + 7 * d3.max(methods, (m) => m.length)), marginTop: 34, padding: 0.04,
-    x: { domain: groups, label: null, axis: "top", tickRotate: width / groups.length < 64 && groups.some((g) => g.length > 4) ? -40 : 0 },
+    x: { domain: groups, label: grouping.replace("by_", ""), labelAnchor: "left", axis: "top", tickRotate: width / groups.length < 64 && groups.some((g) => g.length > 4) ? -40 : 0 },
     y: { domain: [...new Set(methods)], label: null },
     color: { scheme: "cividis", label: name.replaceAll("_", " "), tickFormat: short },
     marks: [

@@ -119,7 +119,7 @@ function drawStability(width, comparison) {
     share(place, "stable_share"), COLUMN.sound_share === undefined ? null : interval(valueOf(place, "sound_share"), valueOf(place, "sound_share_lo"), valueOf(place, "sound_share_hi")),
     share(place, "accuracy_worst_seed"), share(place, "accuracy_sd"), measured(valueOf(place, "reward_peak")), measured(valueOf(place, "reward_last")),
     measured(valueOf(place, "entropy_left")), measured(valueOf(place, "gradient_spikes"))]);
-  const labels = ["method", "runs", "collapsed", "failed", "stable, %", "without collapse, % [95 %]", "worst seed, %", "sd over seeds, points", "reward: peak", "last", "entropy left", "gradient spikes"];
+  const labels = ["method", "runs", "collapsed", "failed", "stable, %", "all rates: without collapse, % [95 %]", "worst seed, %", "sd over seeds, points", "reward: peak", "last", "entropy left", "gradient spikes"];
   const kept = labels.map((_, i) => i === 0 || rows.some((row) => row[i] !== null && row[i] !== ""));
   const only = (row) => row.filter((_, i) => kept[i]);
   const table = dataTable("Stability", only(labels.map((label, i) => ({ label, numeric: i > 0 }))), rows.map(only));
@@ -127,16 +127,23 @@ function drawStability(width, comparison) {
   return [table, figure("Runs without a collapse, %", "Kaplan-Meier curves with pointwise 95 % intervals, of the methods that lost a run.", soundPicture(collapsed, width))];
 }
 
+/* What papers speak of first, then the rest by name. */
+const GATES = ["sparsity_bf16", "relative_norm", "spectral_shift", "principal_angle_max_deg", "principal_energy_joint", "stable_rank", "effective_rank"];
+const gatesFirst = (names) => d3.sort(names, (name) => {
+  const place = GATES.indexOf(name.replace(" over null", ""));
+  return place < 0 ? GATES.length : place;
+}, (name) => name);
+
 function drawGates(width, comparison, redraw) {
   const places = withData(comparison, "figures");
-  const names = [...new Set(places.flatMap((place) => Object.keys(DATA.rows[place].figures)))].sort();
+  const names = gatesFirst([...new Set(places.flatMap((place) => Object.keys(DATA.rows[place].figures)))]);
   const rows = places.map((place) => [nameOf(place), ...names.map((name) => measured(DATA.rows[place].figures[name]))]);
   const columns = ["method", ...names].map((name, i) => ({ label: name.replaceAll("_", " "), numeric: i > 0 }));
   const parts = [dataTable("Geometry of the update", columns, rows)];
   const groupings = [...new Set(places.flatMap((place) => Object.keys(DATA.rows[place].grouped || {})))];
   for (const grouping of groupings) {
     const own = places.filter((place) => DATA.rows[place].grouped?.[grouping]);
-    const figures = [...new Set(own.flatMap((place) => Object.keys(DATA.rows[place].grouped[grouping])))];
+    const figures = gatesFirst([...new Set(own.flatMap((place) => Object.keys(DATA.rows[place].grouped[grouping])))]);
     if (!figures.includes(choices.figure[grouping])) choices.figure[grouping] = figures[0];
     const chosen = choices.figure[grouping];
     const label = grouping.replaceAll("_", " ");

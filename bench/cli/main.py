@@ -1,0 +1,65 @@
+"""The whole command: every verb, and what becomes of an error."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from bench.cli import checkpoints, experiments, methods, models, results, tasks
+
+DEBUG = "--debug"
+
+app = typer.Typer(
+    help="Which fine-tuning method should I use under RL with verifiable rewards, and why?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for verbs in (experiments, results, checkpoints):
+    app.add_typer(verbs.app)
+app.add_typer(methods.app, name="methods")
+app.add_typer(tasks.app, name="tasks")
+app.add_typer(models.app, name="models")
+app.add_typer(results.results_app, name="results")
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option(DEBUG, help="Show the traceback of an error.")] = False) -> None:
+    """Options of every verb."""
+
+
+def main() -> None:
+    """Run the command line; without --debug, no traceback reaches the user."""
+    if DEBUG in sys.argv:  # wherever it stands
+        sys.argv.remove(DEBUG)
+        app()
+    try:
+        app()
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+    except Exception as error:  # noqa: BLE001 - the boundary to the user
+        _fail(*_sentence(error))
+
+
+def _fail(sentence: str, code: int) -> None:
+    print(f"rlvr-bench: {sentence}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _sentence(error: Exception) -> tuple[str, int]:
+    """Return what to say of an error, and the exit code."""
+    from bench.experiment.strict import ExperimentError
+    from bench.findings.errors import FindingsError
+    from bench.geometry.errors import GeometryError
+    from bench.models.errors import ModelError
+    from bench.record.errors import RecordError, ResultsInUseError
+    from bench.verify.errors import VerifyError
+    from methods.errors import MethodError
+    from tasks.errors import TaskError
+
+    wrong = (ExperimentError, FindingsError, GeometryError, ModelError, MethodError, TaskError, ResultsInUseError)
+    if isinstance(error, (*wrong, VerifyError)):
+        return str(error), 2
+    if isinstance(error, RecordError):
+        return str(error), 1
+    return f"internal error: {type(error).__name__}: {error}; run it again with --debug and report what it says", 1

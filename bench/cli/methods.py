@@ -1,0 +1,81 @@
+"""Verbs about methods: list, show, check, cost."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from bench.cli.options import JsonOption, given_settings
+
+app = typer.Typer(help="Fine-tuning methods.", no_args_is_help=True)
+
+
+@app.command("list")
+def methods_list(
+    base: Annotated[str, typer.Option(help="The base on which trainable parameters are counted.")] = "organism-steps",
+    counts: Annotated[
+        bool, typer.Option("--counts", help="Attach the methods whose count the shapes of the base do not tell.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List the registered methods, and what each trains at its defaults."""
+    from bench.method_table import COLUMNS, as_text, listing
+    from bench.show import print_json, print_table
+
+    rows = listing(base, counts)
+    if as_json:
+        print_json(rows)
+    else:
+        print_table([as_text(row) for row in rows], COLUMNS)
+
+
+@app.command("show")
+def methods_show(name: str, as_json: JsonOption = False) -> None:
+    """Show a method's formula, source, dial, learning rates and settings with their defaults and why they are that."""
+    import methods.registry
+    from bench.show import print_entry, print_json
+
+    entry = methods.registry.describe(name).model_dump(mode="json")
+    if as_json:
+        print_json(entry)
+    else:
+        print_entry(entry, lists=["fields"])
+
+
+@app.command("check")
+def methods_check(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", show_default=False)] = None,
+    every: Annotated[bool, typer.Option("--all", help="Check all registered methods.")] = False,
+    keys: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of the method as in TOML, such as --set rank=4.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove on tiny models that a method does what every method must: one line per check."""
+    from bench.experiment.strict import ExperimentError
+    from bench.method_check import check, configs, every_config
+
+    if every == bool(names) or (every and keys):
+        raise ExperimentError("methods check: name the methods, with --set if you like, or give --all")
+    chosen, without = every_config() if every else (configs(names or [], given_settings(keys)), [])
+    for name in without:
+        print(f"not checked: {name} needs settings, see methods show {name}", file=sys.stderr)
+    raise typer.Exit(0 if check(chosen, brief=every, as_json=as_json) else 1)
+
+
+@app.command("cost")
+def methods_cost(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", show_default=False)] = None,
+    every: Annotated[bool, typer.Option("--all", help="Measure all registered methods.")] = False,
+    base: Annotated[str, typer.Option(help="The base model to measure on.")] = "organism-steps",
+    pairs: Annotated[int, typer.Option(min=1, help="Steps of the method and of full fine-tuning to compare.")] = 15,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure one optimizer step of a method beside full fine-tuning's: time, optimizer state, memory; as CSV."""
+    import methods.registry
+    from bench.experiment.strict import ExperimentError
+    from bench.method_cost import report
+
+    if every == bool(names):
+        raise ExperimentError("methods cost: name the methods, or give --all")
+    raise typer.Exit(0 if report(names or methods.registry.names(), base, pairs, as_json) else 1)

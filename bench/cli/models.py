@@ -1,0 +1,53 @@
+"""Verbs about models: list, show, build."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.options import JsonOption
+
+app = typer.Typer(help="Base models that need no hub.", no_args_is_help=True)
+
+
+@app.command("list")
+def models_list(as_json: JsonOption = False) -> None:
+    """List the base models that need no hub."""
+    from bench.models.catalog import catalog
+    from bench.show import print_json, print_table
+
+    rows = [entry.model_dump(mode="json") for entry in catalog()]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, ["name", "kind", "parameters", "description"])
+
+
+@app.command("show")
+def models_show(name: str, as_json: JsonOption = False) -> None:
+    """Show how an organism was made and what it measured."""
+    from bench.models.catalog import details
+    from bench.show import print_entry, print_json
+
+    entry = details(name)
+    if as_json:
+        print_json(entry)
+    else:
+        print_entry(entry, lists=["scores"] if "scores" in entry else [])
+
+
+@app.command("build")
+def models_build(
+    name: str,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where to build it, by default ./NAME.", show_default=False)
+    ] = None,
+) -> None:
+    """Pre-train an organism from its recipe; an interrupted build goes on where it was."""
+    from bench.models.organisms.build import build
+    from bench.models.organisms.progress import Reporter
+
+    target = folder or Path(name)
+    with Reporter() as reporter:
+        build(name, target, reporter)
+    print(target)

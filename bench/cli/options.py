@@ -1,0 +1,80 @@
+"""Options that several verbs take, and what their texts mean."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from bench.experiment.experiment import Experiment
+    from bench.experiment.stages import Selection
+
+ExperimentArgument = Annotated[str, typer.Argument(help="A preset's name, or the path of a TOML file.")]
+ResultsOption = Annotated[Path, typer.Option(help="Folder of run records.")]
+OnlyOption = Annotated[str | None, typer.Option(help="Only the methods that match this glob.")]
+SeedsOption = Annotated[str | None, typer.Option(help="Seeds instead of the experiment's own, such as 0,1,2.")]
+DataOption = Annotated[Path | None, typer.Option(help="Folder of data-set files (also: RLVR_BENCH_DATA).")]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Cells at a time, by default one per processor.", show_default=False)
+]
+KeysOption = Annotated[
+    list[str] | None, typer.Option("--set", help="A setting of the task as in TOML, such as --set levels=[3,4].")
+]
+BaseOption = Annotated[str | None, typer.Option(help="Train this base instead of the experiment's.")]
+TaskOption = Annotated[
+    str | None, typer.Option(help="Train on this task, at its defaults, instead of the experiment's.")
+]
+ChangesOption = Annotated[
+    list[str] | None, typer.Option("--set", help="A key of the experiment as in TOML, such as --set signal.steps=4.")
+]
+ThreadsOption = Annotated[int, typer.Option(min=1, help="Processor threads of each cell.")]
+LauncherOption = Annotated[str, typer.Option(help="Where cells run: local, or ray (a cluster).")]
+AddressOption = Annotated[
+    str | None, typer.Option(help="With ray: a cluster's address; else $RAY_ADDRESS, else one on this machine.")
+]
+CpusOption = Annotated[
+    float | None, typer.Option(min=0, help="With ray: processors for each cell; else one for each thread.")
+]
+GpusOption = Annotated[float, typer.Option(min=0, help="With ray: GPUs for each cell.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+def asked(
+    experiment: str,
+    only: str | None,
+    seeds: str | None,
+    data_dir: Path | None,
+    base: str | None,
+    task: str | None,
+    keys: list[str] | None,
+) -> "tuple[Experiment, Selection]":
+    """Return the experiment that a command names, changed and narrowed as it says.
+
+    Raises:
+        ExperimentError: there is no such experiment, or a change or a seed that makes no sense.
+    """
+    from bench.experiment.changes import Changes, parsed_keys
+    from bench.experiment.experiment import load
+    from bench.experiment.stages import Selection
+
+    changed = Changes(base, task, parsed_keys(keys or ()))
+    return load(experiment, changed), Selection(only, _seed_list(seeds), data_dir)
+
+
+def given_settings(keys: list[str] | None) -> dict[str, Any]:
+    """Return the settings that are written as TOML, `key=value`."""
+    from bench.experiment.changes import parsed_keys
+
+    return dict(parsed_keys(keys or ()))
+
+
+def _seed_list(seeds: str | None) -> tuple[int, ...] | None:
+    from bench.experiment.experiment import distinct_seeds
+    from bench.experiment.strict import ExperimentError
+
+    if seeds is None:
+        return None
+    try:
+        return distinct_seeds(tuple(int(seed) for seed in seeds.split(",")))
+    except ValueError as error:
+        raise ExperimentError(f"--seeds {seeds}: {error}; write whole numbers with commas, such as 0,1,2") from error

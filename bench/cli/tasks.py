@@ -1,0 +1,72 @@
+"""Verbs about tasks: list, show, check, sample."""
+
+from typing import Annotated
+
+import typer
+
+from bench.cli.options import DataOption, JsonOption, KeysOption, given_settings
+
+app = typer.Typer(help="Tasks: problems, prompts, verifiers.", no_args_is_help=True)
+
+
+@app.command("list")
+def tasks_list(as_json: JsonOption = False) -> None:
+    """List the tasks."""
+    from bench.show import print_json, print_table
+    from tasks import preview
+
+    rows = preview.listing()
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, ["name", "description"])
+
+
+@app.command("show")
+def tasks_show(name: str, as_json: JsonOption = False) -> None:
+    """Show a task's levels, settings and prompt styles."""
+    from bench.show import print_entry, print_json
+    from tasks import preview
+
+    entry = preview.details(name)
+    if as_json:
+        print_json(entry)
+    else:
+        print_entry(entry, lists=["settings"])
+
+
+@app.command("check")
+def tasks_check(name: str, data_dir: DataOption = None, keys: KeysOption = None) -> None:
+    """Prove that a task's verifier accepts every gold answer and rejects a changed one, and that no split overlaps."""
+    import tasks.registry
+    from tasks.check import check
+
+    report = check(tasks.registry.create({"name": name} | given_settings(keys), data_dir))
+    sizes = ", ".join(f"{split} {size}" for split, size in report.sizes.items())
+    print(f"{name}: {sizes}: {'passed' if report.passed else 'failed'}")
+    for fault in report.faults():
+        print(fault)
+    raise typer.Exit(0 if report.passed else 1)
+
+
+@app.command("sample")
+def tasks_sample(
+    name: str,
+    count: Annotated[int, typer.Option("-n", min=1, help="How many problems.")] = 5,
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "train",
+    style: Annotated[str, typer.Option(help="Prompt style.")] = "task",
+    data_dir: DataOption = None,
+    keys: KeysOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show some problems of a task with their prompts."""
+    import tasks.registry
+    from bench.show import print_json, print_table
+    from tasks import preview
+
+    task = tasks.registry.create({"name": name} | given_settings(keys), data_dir)
+    rows = preview.samples(task, split, count, style)  # type: ignore[arg-type]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, ["id", "family", "level", "prompt", "answer"])

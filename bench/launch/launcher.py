@@ -1,0 +1,77 @@
+"""What a place to run cells offers: this machine (`local`), or a Ray cluster (`on_ray`)."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from bench.experiment.cell import Cell
+from bench.experiment.strict import ExperimentError
+from bench.launch.events import Event, Outcome
+from bench.models.suggestion import did_you_mean
+
+Listener = Callable[[Cell, Event | Outcome | None], bool | None]
+"""Hears every event and outcome of a cell, and None about every second while nothing happens. To return True on an
+event stops the cell, which then leaves no record and has no outcome."""
+
+LAUNCHERS = ("local", "ray")
+
+_END = object()
+
+
+class Launcher(Protocol):
+    """Runs cells, each in a process of its own, to their records."""
+
+    def __call__(
+        self, cells: Iterable[Cell | None], results: Path, workers: int | None, threads: int, listen: Listener
+    ) -> list[Outcome]:
+        """Run cells with `threads` threads each; return their outcomes in the order of their ends.
+
+        On KeyboardInterrupt the running cells are ended (they will run again next time) and the interrupt goes on.
+
+        Args:
+            cells: a cell is taken when there is room for it; None says that there is none now, but may be later.
+            results: where the records go; the caller holds its lock.
+            workers: cells at a time; None for as many as the place has room for.
+        """
+        ...
+
+
+class Waiting:
+    """Cells that have not been started yet; `more` says whether there may be any."""
+
+    def __init__(self, cells: Iterable[Cell | None]) -> None:
+        self._cells, self.more = iter(cells), True
+
+    def take(self, room: int) -> Iterator[Cell]:
+        """Yield at most `room` cells, fewer when there are no more now."""
+        while self.more and room > 0:
+            cell = next(self._cells, _END)
+            self.more = cell is not _END
+            if not isinstance(cell, Cell):
+                return
+            room -= 1
+            yield cell
+
+
+def launcher_of(name: str, address: str | None, cpus: float | None, gpus: float) -> Launcher:
+    """Return the launcher that a command asks for.
+
+    Raises:
+        ExperimentError: there is none of that name, it lacks its package, or it does not take these options.
+    """
+    if name not in LAUNCHERS:
+        hint = did_you_mean(name, LAUNCHERS)
+        raise ExperimentError(f'--launcher: unknown launcher "{name}"{hint}; there are {", ".join(LAUNCHERS)}')
+    if name == "local":
+        if address is not None or cpus is not None or gpus:
+            raise ExperimentError("--address, --cpus and --gpus are for a cluster; add --launcher ray to use one")
+        from bench.launch import local
+
+        return local.run
+    try:
+        from bench.launch.on_ray import OnRay
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise ExperimentError('--launcher ray needs the package ray; install "rlvr-bench[ray]"') from error
+    return OnRay(address, cpus, gpus)

@@ -1,0 +1,156 @@
+"""Runs cells on a Ray cluster: each is a task that returns its result, and only this process writes records.
+
+So nodes need the package and the base models, and no file system in common. Ray ends the process of a task with the
+task (`max_calls`), so that no cell shares one. A cell whose process or node dies is not tried again by Ray: like on one
+machine it becomes a failed record, which the next run replaces.
+"""
+
+import os
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from bench.experiment.cell import Cell
+from bench.launch.causes import cause_of
+from bench.launch.events import Event, Outcome
+from bench.launch.launcher import Listener, Waiting
+from bench.launch.worker import failed_record, keep, keep_failure, printed, redirect_output
+from bench.record.schema import RunRecord
+
+POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class OnRay:
+    """A launcher on the cluster at `address`, or on one that is started here and ends with the run.
+
+    Attributes:
+        address: "host:port", "auto" or "ray://..."; None is $RAY_ADDRESS, else a cluster of this machine alone.
+        cpus, gpus: what the cluster sets aside for each cell; no cpus given: one for each of its threads.
+    """
+
+    address: str | None = None
+    cpus: float | None = None
+    gpus: float = 0.0
+
+    def __call__(
+        self, cells: Iterable[Cell | None], results: Path, workers: int | None, threads: int, listen: Listener
+    ) -> list[Outcome]:
+        """See `Launcher`."""
+        ray.init(address=self.address, log_to_driver=False, logging_level="warning")
+        try:
+            resources = {"num_cpus": threads if self.cpus is None else self.cpus, "num_gpus": self.gpus}
+            return _Run(resources, threads, results, listen).run(Waiting(cells), workers or _room(resources))
+        finally:
+            ray.shutdown()
+
+
+def _room(resources: dict[str, float]) -> int:
+    """Return how many cells the cluster has room for now, at least one; says so when there is none."""
+    there = ray.cluster_resources()
+    asked = {"CPU": resources["num_cpus"], "GPU": resources["num_gpus"]}
+    room = int(min((there.get(name, 0.0) // each for name, each in asked.items() if each), default=1))
+    if room < 1:
+        wants = " and ".join(f"{each:g} {name}" for name, each in asked.items() if each)
+        print(f"the cluster has no room for a cell of {wants} now; cells wait until it has", file=sys.stderr)
+    return max(room, 1)
+
+
+@ray.remote(num_cpus=0)
+class _Events:
+    """The mailbox through which running cells say how far they are."""
+
+    def __init__(self) -> None:
+        self._said: list[tuple[str, Event]] = []
+
+    def say(self, cell_id: str, event: Event) -> None:
+        self._said.append((cell_id, event))
+
+    def take(self) -> list[tuple[str, Event]]:
+        said, self._said = self._said, []
+        return said
+
+
+@ray.remote(max_calls=1, max_retries=0)
+def _result(cell: Cell, threads: int, events: Any) -> Any:
+    """Run a cell on its node; return its `CellResult`, or the record of its failure."""
+    log = Path(tempfile.mkstemp(prefix="rlvr-bench-", suffix=".log")[1])
+    redirect_output(log)
+    # OpenMP reads these when torch is imported, which nothing before has done: the process is this cell's own.
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    try:
+        import torch
+
+        from bench.launch.run_cell import run_cell
+
+        torch.set_num_threads(threads)
+        return run_cell(cell, lambda event: events.say.remote(cell.id, event))
+    except Exception as error:  # noqa: BLE001 - the boundary of the cell: any error becomes its record
+        traceback.print_exc()
+        return failed_record(cell, cause_of(error, printed(log)))
+    finally:
+        log.unlink()
+
+
+class _Run:
+    """The cells of one call: those that run, and what they say."""
+
+    def __init__(self, resources: dict[str, float], threads: int, results: Path, listen: Listener) -> None:
+        self._task = _result.options(**resources)
+        self._threads, self._results, self._listen = threads, results, listen
+        self._events = _Events.remote()  # type: ignore[attr-defined]
+        self._running: dict[Any, Cell] = {}
+
+    def run(self, waiting: Waiting, workers: int) -> list[Outcome]:
+        """Run cells, `workers` at a time."""
+        outcomes = []
+        try:
+            while waiting.more or self._running:
+                for cell in waiting.take(workers - len(self._running)):
+                    self._running[self._task.remote(cell, self._threads, self._events)] = cell
+                if not self._running:
+                    time.sleep(POLL_SECONDS if waiting.more else 0)
+                    continue
+                ended, _ = ray.wait(list(self._running), timeout=POLL_SECONDS)
+                self._hear()
+                for task in ended:
+                    if (cell := self._running.pop(task, None)) is not None:
+                        outcomes.append(self._end(task, cell))
+        finally:
+            for task in self._running:
+                ray.cancel(task, force=True)
+        return outcomes
+
+    def _hear(self) -> None:
+        """Pass on what running cells say, and stop those that the listener has enough of."""
+        by_id = {cell.id: (task, cell) for task, cell in self._running.items()}
+        said = ray.get(self._events.take.remote())
+        for cell_id, event in said:
+            task, cell = by_id.get(cell_id, (None, None))
+            if cell is not None and task in self._running and self._listen(cell, event):
+                ray.cancel(task, force=True)
+                del self._running[task]
+        if not said and self._running:
+            self._listen(next(iter(self._running.values())), None)
+
+    def _end(self, task: Any, cell: Cell) -> Outcome:
+        outcome = self._kept(task, cell)
+        self._listen(cell, outcome)
+        return outcome
+
+    def _kept(self, task: Any, cell: Cell) -> Outcome:
+        try:
+            found = ray.get(task)
+        except RayError as error:  # its process or its node is gone
+            found = failed_record(cell, cause_of(error, []))
+        kept = keep_failure if isinstance(found, RunRecord) else keep
+        return kept(cell, self._results, found)
