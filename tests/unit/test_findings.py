@@ -3,12 +3,16 @@
 import json
 import random
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from record_factory import outcomes, record
 
 from bench.findings import contrasts
+from bench.findings.contrasts import difference, over_seeds
 from bench.findings.derive import derive, judge, judge_all
 from bench.findings.errors import FindingsError, NoEvidence
 from bench.findings.evidence import Evidence, Run, gather
@@ -134,6 +138,36 @@ def test_a_ratio_is_taken_on_the_logarithm() -> None:
     assert found.estimate == pytest.approx(2.0)
     assert found.low is not None and found.high is not None
     assert found.low * found.high == pytest.approx(4.0)
+
+
+def _runs(values: dict[str, list[float]]) -> list[tuple[Run, float]]:
+    """Return runs of each method with these values for the seeds 0, 1, ..."""
+    return [(Run(record(method, seed)), value) for method, found in values.items() for seed, value in enumerate(found)]
+
+
+@given(st.lists(st.lists(st.floats(-10, 10), min_size=3, max_size=3), min_size=1, max_size=3))
+def test_with_the_same_seeds_everywhere_the_interval_is_that_of_their_means(values: list[list[float]]) -> None:
+    found = over_seeds(_runs(dict(zip(("full", "lora", "dora"), values, strict=False))))
+    expected = mean_interval([fmean(each) for each in zip(*values, strict=True)])
+    for end in ("estimate", "low", "high"):
+        assert getattr(found, end) == pytest.approx(getattr(expected, end), abs=1e-9)
+
+
+def test_a_setting_that_one_seed_lacks_is_no_spread_over_seeds() -> None:
+    found = over_seeds(_runs({"full": [0.10, 0.11, 0.09], "lora": [0.90, 0.91]}))
+    assert found.estimate == pytest.approx((0.10 + 0.905) / 2)
+    assert found.low is not None and found.high is not None and found.high - found.low < 0.1
+    alone = over_seeds(_runs({"full": [0.10, 0.11, 0.09], "lora": [0.90]}))
+    assert alone.estimate == pytest.approx(0.10), "one run knows nothing of the spread"
+    assert over_seeds(_runs({"full": [0.1], "lora": [0.9]})).low is None
+
+
+def test_a_seed_that_was_run_twice_is_no_second_seed() -> None:
+    once = [_measured(m, s, sparsity_bf16=v + s / 100) for m, v in (("lora", 0.6), ("full", 0.5)) for s in range(3)]
+    again = [each.model_copy(update={"cell_id": each.cell_id[::-1]}) for each in once]
+    where: tuple[Any, ...] = ("geometry.sparsity_bf16", {"method_name": "lora"}, {"method_name": "full"}, ["task.name"])
+    first, second = (difference(_evidence(records), *where) for records in (once, once + again))
+    assert (first.low, first.high) == pytest.approx((second.low, second.high))
 
 
 def test_a_single_run_elsewhere_does_not_take_the_interval_away() -> None:
