@@ -90,7 +90,8 @@ def _outcomes(runs: Sequence[Run]) -> Floats:
 def contrast(evidence: Evidence, value: Figure, name: str, a: Where, b: Where, match: Sequence[str]) -> Finding:
     """Mean value of runs `a` minus that of `b` within strata."""
     values = [dict_of(having(evidence.select(where), value, name)) for where in (a, b)]
-    strata = repeated(paired_strata(*([run for run, _ in side.values()] for side in values), match))
+    one, other = ([run for run, _ in side.values()] for side in values)
+    strata = repeated(paired_strata(one, other, match))
     intervals = [
         difference_interval(
             *(
