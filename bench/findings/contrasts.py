@@ -89,16 +89,12 @@ def _outcomes(runs: Sequence[Run]) -> Floats:
 
 def contrast(evidence: Evidence, value: Figure, name: str, a: Where, b: Where, match: Sequence[str]) -> Finding:
     """Mean value of runs `a` minus that of `b` within strata."""
-    values = [dict_of(having(evidence.select(where), value, name)) for where in (a, b)]
-    one, other = ([run for run, _ in side.values()] for side in values)
-    strata = repeated(paired_strata(one, other, match))
+    one, other = (dict_of(having(evidence.select(where), value, name)) for where in (a, b))
+    found = one | other
+    runs = {cell: run for cell, (run, _) in found.items()}
+    strata = repeated(paired_strata([runs[cell] for cell in one], [runs[cell] for cell in other], match))
     intervals = [
-        difference_interval(
-            *(
-                _seed_means([found[run.record.cell_id] for run in runs])
-                for runs, found in zip(pair, values, strict=True)
-            )
-        )
+        difference_interval(*(_seed_means([found[run.record.cell_id] for run in side]) for side in pair))
         for pair in strata
     ]
     return Finding.of(pooled(intervals), [run for pair in strata for side in pair for run in side])
