@@ -60,12 +60,15 @@ def mask_agreement(
         )
     groups = within
 
-    def excess(seeds: Sequence[int]) -> float:
-        pairs = [pair for group in groups for pair in combinations(_of(group, seeds), 2)]
+    def of_group(group: Sequence[Run]) -> float:
+        pairs = list(combinations(group, 2))
         found = fmean(_excess(one, OWN, other, OWN, "update", matrices) for one, other in pairs)
         if above == "permuted":
             found -= fmean(_excess(one, OWN, other, OWN, "permuted", matrices) for one, other in pairs)
         return found
+
+    def excess(seeds: Sequence[int]) -> float:
+        return fmean(of_group(_of(group, seeds)) for group in groups)  # a group that lacks a seed keeps its weight
 
     used = [run for group in groups for run in group]
     note = f"{beyond} runs change too many entries to be {reach:g} above chance" if beyond else ""

@@ -169,6 +169,15 @@ def test_runs_that_change_nearly_everything_do_not_count_against_agreement() -> 
     assert found.note.startswith("3 runs change too many")
 
 
+def test_settings_with_other_seeds_are_no_spread_over_seeds() -> None:
+    few = [_run(seed=seed, geometry={"changed_sample": _sample(0, 0.9)}) for seed in range(3)]
+    many = [_run(seed=seed, rate=1e-5, geometry={"changed_sample": _sample(0, 0.3)}) for seed in range(5)]
+    found = mask_agreement(_evidence(few + many), FULL)
+    apart = [mask_agreement(_evidence(runs), FULL).estimate for runs in (few, many)]
+    assert found.estimate == pytest.approx(sum(apart) / 2)
+    assert found.high == pytest.approx(found.low), "within each setting all masks are the same"
+
+
 def _sample(seed: int, density: float) -> dict[str, Any]:
     """A sampled mask of this density, drawn anew for each seed."""
     drawn = torch.from_numpy(np.random.default_rng(seed).random(1024) < density)
