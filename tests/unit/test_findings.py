@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -18,7 +19,7 @@ from bench.findings.errors import FindingsError, NoEvidence
 from bench.findings.evidence import Evidence, Run, gather
 from bench.findings.finding import difference_interval, mean_interval
 from bench.findings.hypothesis import Hypothesis, load_hypotheses
-from bench.findings.page import as_markdown
+from bench.findings.page import as_markdown, interval, standing
 from bench.record import store
 from bench.record.schema import RunRecord
 
@@ -207,8 +208,8 @@ def test_an_unknown_analysis_or_argument_is_refused_with_one_sentence() -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("hypothesis = 3", "hypothesis"),
-        ("[[hypothesis]]\nid = 'W1'\n", "missing"),
+        ("topic = 't'\nhypothesis = 3", "hypothesis"),
+        ("topic = 't'\n[[hypothesis]]\nid = 'W1'\n", "missing"),
         ("[[hypothesis", "not readable as TOML"),
         ("", "missing"),
     ],
@@ -220,7 +221,7 @@ def test_a_broken_file_is_named(tmp_path: Path, content: str, said: str) -> None
 
 
 def test_ids_are_unique_over_files_and_sorted_by_number(tmp_path: Path) -> None:
-    text = "[[hypothesis]]\nid = '{}'\nclaim = 'c'\nsource = 's'\npublished = ''\ntest = 't'\n"
+    text = "topic = 't'\n[[hypothesis]]\nid = '{}'\nclaim = 'c'\nsource = 's'\npublished = ''\ntest = 't'\n"
     text += "analysis = 'mean'\nside = 'above'\nthreshold = 0\n"
     (tmp_path / "a.toml").write_text(text.format("W10"))
     (tmp_path / "b.toml").write_text(text.format("W2"))
@@ -250,7 +251,43 @@ def test_the_page_holds_what_files_say_as_text() -> None:
     named = Hypothesis.model_validate(WRITTEN | {"claim": "a | b <script>\nc"})
     page = as_markdown(judge_all([named], [_planted(0.2)]))
     assert "a \\| b &lt;script> c" in page
-    assert "1 supported, 0 contradicted, 0 undecided." in page
+    assert "**1 claim supported by every base model that decides them**" in page
+
+
+@pytest.mark.parametrize(
+    ("ends", "shown"),
+    [
+        ((0.999825, 0.999393, 1.00026), "0.99982 [0.99939, 1.0003]"),
+        ((0.404733, -1.77555, 2.58502), "0.405 [-1.78, 2.59]"),
+        ((2.5, 0.5, None), "2.5 [0.5, ∞]"),
+        ((0.0, 0.0, 0.0), "0 [0, 0]"),
+        ((0.25, None, None), "0.25"),
+        ((None, None, None), "–"),
+    ],
+)
+def test_an_estimate_has_the_digits_that_its_interval_needs(ends: tuple[float | None, ...], shown: str) -> None:
+    assert interval(dict(zip(("estimate", "low", "high"), ends, strict=True))) == shown
+
+
+def test_a_claim_stands_as_the_base_models_that_decide_it_say() -> None:
+    said = {
+        ("supported", "undecided"): "supported",
+        ("contradicted", "contradicted"): "contradicted",
+        ("supported", "contradicted", "undecided"): "mixed",
+        ("undecided",): "undecided",
+    }
+    for verdicts, expected in said.items():
+        assert standing([{"verdict": verdict} for verdict in verdicts]) == expected
+
+
+def test_the_page_has_a_line_per_claim_with_a_cell_per_base() -> None:
+    moved = [_planted(0.2), replace(_planted(-0.2), base="other")]
+    page = as_markdown(judge_all([Hypothesis.model_validate(WRITTEN | {"topic": "Weights"})], moved))
+    (line,) = [line for line in page.splitlines() if line.startswith("| W1 |")]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[:3] == ["W1", "a is larger", "> 0"]
+    assert cells[3].startswith("✓ 0.") and cells[4].startswith("✗ -0.") and cells[4].endswith("(4 seeds)")
+    assert "## Weights" in page
 
 
 def test_the_committed_findings_are_what_the_records_give(tmp_path: Path) -> None:
