@@ -59,8 +59,9 @@ def _problems_of(kind: str, rung: int, split: Split, seed: int) -> list[Problem]
     pairs = itertools.product(_NUMBERS[left], _NUMBERS[right])
     if sign == "-":
         pairs = ((a, b) for a, b in pairs if a >= b)  # type: ignore[assignment]
+    extra = {"kind": kind, "solution": ""}  # the number alone, as the instruction asks for it
     problems = (
-        Problem(f"What is {a} {sign} {b}?", str(_OPERATORS[sign](a, b)), "plain-arithmetic", rung, {"kind": kind})
+        Problem(f"What is {a} {sign} {b}?", str(_OPERATORS[sign](a, b)), "plain-arithmetic", rung, extra)
         for a, b in pairs
     )
     return in_hash_order((problem for problem in problems if split_by_shares(problem, WHOLE_SET) == split), seed)

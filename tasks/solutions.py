@@ -1,6 +1,7 @@
 """Worked solutions to learn from: gold ones, and those of a teacher who is right as often as asked.
 
-Families work their problems step by step; a data set has solutions if its problems carry one. Nothing here is seen by
+Families work their problems step by step; other tasks have solutions if their problems carry one, which is empty where
+the answer alone is asked for. Nothing here is seen by
 a verifier: what a solution is worth is for the task's own `verify` to say.
 """
 
@@ -50,7 +51,7 @@ def _work(task: Task, problem: Problem) -> tuple[list[str], str]:
             f"Task {task.name!r} has no worked solutions to learn from: train on a family or gsm8k, or choose another"
             " signal."
         )
-    return [solution], problem.answer
+    return [solution] if solution else [], problem.answer
 
 
 def _stated(task: Task, steps: list[str], answer: str) -> str:

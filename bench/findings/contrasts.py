@@ -8,14 +8,16 @@ from collections.abc import Callable, Sequence
 from math import atanh, exp, isnan, log, sqrt, tanh
 from statistics import fmean
 
+import numpy as np
 from scipy.special import ndtri
 
 from bench.findings.errors import NoEvidence
 from bench.findings.evidence import Evidence, Run, Where
-from bench.findings.finding import CONFIDENCE, Finding, Interval, difference_interval, mean_interval
+from bench.findings.finding import CONFIDENCE, Finding, Interval, around, difference_interval
 from bench.protocol import estimate
 from bench.protocol.random_effects import Floats
 from bench.record.row import outcome_matrix, test_score
+from bench.record.schema import Score
 
 SAME = ("task_fingerprint", "signal.steps")
 """What both sides of a comparison must share unless a claim says otherwise."""
@@ -30,9 +32,8 @@ Stratum = tuple[list[Run], list[Run]]
 
 
 def mean(evidence: Evidence, figure: str, runs: Where) -> Finding:
-    """The mean of a figure over runs, with Student's interval over seeds."""
-    kept = having(evidence.select(runs), lambda run: run.figure(figure), figure)
-    return Finding.of(mean_interval(per_seed(kept)), [run for run, _ in kept])
+    """The mean of a figure over runs, with its interval over seeds."""
+    return over_seeds(having(evidence.select(runs), lambda run: run.figure(figure), figure))
 
 
 def difference(evidence: Evidence, figure: str, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:
@@ -47,7 +48,11 @@ def ratio(evidence: Evidence, figure: str, a: Where, b: Where, match: Sequence[s
         value = run.figure(figure)
         return log(value) if value is not None and value > 0 else None
 
-    found = contrast(evidence, logarithm, figure, a, b, match)
+    return exponential(contrast(evidence, logarithm, figure, a, b, match))
+
+
+def exponential(found: Finding) -> Finding:
+    """Return what was found on the logarithm of a figure as a geometric mean or a ratio."""
     low, high = (None if end is None else exp(end) for end in (found.low, found.high))
     return Finding(exp(found.estimate), low, high, found.seeds, found.cells, found.note)
 
@@ -61,27 +66,36 @@ def accuracy_difference(evidence: Evidence, a: Where, b: Where, match: Sequence[
     strata = repeated(paired_strata(first, second, (*match, PROBLEMS)))
     intervals = []
     for one, other in strata:
-        found = estimate.difference(outcomes(one), outcomes(other))
-        alone = min(len(one), len(other)) < 2
-        intervals.append(Interval(found.mean, None if alone else found.low, None if alone else found.high))
+        intervals.append(outcome_difference(one, other))
     return Finding.of(pooled(intervals), [run for pair in strata for side in pair for run in side])
 
 
-def outcomes(runs: Sequence[Run]) -> Floats:
-    """Return the greedy outcomes on the test split, 0 or 1, shape (runs, problems)."""
-    return outcome_matrix([score for run in runs if (score := test_score(run.record, "tuned"))])
+def outcome_difference(one: Sequence[Run], other: Sequence[Run]) -> Interval:
+    """Return the greedy test accuracy of runs `one` minus that of `other` on the same problems."""
+    first, second = _outcomes(one), _outcomes(other)
+    found = estimate.difference(first, second)
+    alone = min(len(first), len(second)) < 2
+    return Interval(found.mean, None if alone else found.low, None if alone else found.high)
+
+
+def _outcomes(runs: Sequence[Run]) -> Floats:
+    """Return the greedy outcomes on the test split in [0, 1], the mean of a seed's runs, shape (seeds, problems)."""
+    found: dict[int, list[Score]] = {}
+    for run in runs:
+        if score := test_score(run.record, "tuned"):
+            found.setdefault(run.seed, []).append(score)
+    return np.array([outcome_matrix(scores).mean(axis=0) for scores in found.values()])
 
 
 def contrast(evidence: Evidence, value: Figure, name: str, a: Where, b: Where, match: Sequence[str]) -> Finding:
     """Mean value of runs `a` minus that of `b` within strata."""
-    one = dict_of(having(evidence.select(a), value, name))
-    other = dict_of(having(evidence.select(b), value, name))
-    strata = repeated(paired_strata([run for run, _ in one.values()], [run for run, _ in other.values()], match))
+    one, other = (dict_of(having(evidence.select(where), value, name)) for where in (a, b))
+    found = one | other
+    runs = {cell: run for cell, (run, _) in found.items()}
+    strata = repeated(paired_strata([runs[cell] for cell in one], [runs[cell] for cell in other], match))
     intervals = [
-        difference_interval(
-            [one[run.record.cell_id][1] for run in first], [other[run.record.cell_id][1] for run in second]
-        )
-        for first, second in strata
+        difference_interval(*(_seed_means([found[run.record.cell_id] for run in side]) for side in pair))
+        for pair in strata
     ]
     return Finding.of(pooled(intervals), [run for pair in strata for side in pair for run in side])
 
@@ -94,8 +108,35 @@ def having(runs: Sequence[Run], value: Figure, name: str) -> list[tuple[Run, flo
     return kept
 
 
-def per_seed(kept: Sequence[tuple[Run, float]]) -> list[float]:
-    """Return the mean value of each seed's runs: runs of one seed at several settings are not independent."""
+def over_seeds(kept: Sequence[tuple[Run, float]]) -> Finding:
+    """Return the mean over settings of the mean over each one's seeds, with its interval.
+
+    Settings are fixed and seeds random: what a seed has at one setting and not at another is no spread over seeds. Runs
+    of one seed at several settings are not independent: a seed's deviations are added up before they are squared (Liang
+    and Zeger 1986, Biometrika 73:13), with as many degrees of freedom as a setting has on average. With the same seeds
+    at all settings it is Student's interval of the seeds' means. A setting with a single run is left out where others
+    have more.
+    """
+    settings: dict[str, list[tuple[Run, float]]] = {}
+    for run, value in kept:
+        settings.setdefault(repr((run.record.comparison, run.record.keys.method_name)), []).append((run, value))
+    groups = [group for group in settings.values() if len(group) > 1] or list(settings.values())
+    means = [fmean(value for _, value in group) for group in groups]
+    used = [run for group in groups for run, _ in group]
+    if len(used) == len(groups):
+        return Finding.of(Interval(fmean(means), None, None), used)
+    deviations: dict[int, float] = {}
+    for group, middle in zip(groups, means, strict=True):
+        for run, value in group:
+            share = (value - middle) / len(group) / len(groups)
+            deviations[run.seed] = deviations.get(run.seed, 0.0) + share
+    count = len(used) / len(groups)
+    squared_error = sum(deviation**2 for deviation in deviations.values()) * count / (count - 1)
+    return Finding.of(around(fmean(means), squared_error, count - 1), used)
+
+
+def _seed_means(kept: Sequence[tuple[Run, float]]) -> list[float]:
+    """Return the mean value of each seed: a seed that was run twice at a setting is no second seed."""
     found: dict[int, list[float]] = {}
     for run, value in kept:
         found.setdefault(run.seed, []).append(value)

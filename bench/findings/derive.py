@@ -17,7 +17,7 @@ from bench.record.numbers import strict_json
 FINDINGS_FILE = "findings.json"
 PAGE_FILE = "findings.md"
 DIGITS = 6
-SAID = {"id", "claim", "source", "published", "test", "side", "threshold"}
+SAID = {"id", "claim", "source", "published", "test", "side", "threshold", "topic"}
 """What an entry repeats of its hypothesis."""
 
 Entry = dict[str, Any]

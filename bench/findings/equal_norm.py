@@ -5,14 +5,14 @@ as a curve of a figure over |W+ - W0| / |W0|, and each run of `a` is compared wi
 """
 
 from collections.abc import Sequence
-from math import exp, log
+from math import log
 
 import numpy as np
 
-from bench.findings.contrasts import SAME, paired_strata
+from bench.findings.contrasts import SAME, exponential, over_seeds, paired_strata
 from bench.findings.errors import NoEvidence
 from bench.findings.evidence import Evidence, Run, Where
-from bench.findings.finding import Finding, mean_interval
+from bench.findings.finding import Finding, Interval
 from bench.record.schema import Score
 
 NORM = "geometry.relative_norm"
@@ -22,9 +22,7 @@ ACCURACY = "accuracy"
 
 def equal_norm_ratio(evidence: Evidence, figure: str, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:
     """Geometric mean of a positive figure of runs `a` over that of runs `b` of the same seed and update norm."""
-    found = _compare(evidence, figure, a, b, match, logarithm=True)
-    low, high = (None if end is None else exp(end) for end in (found.low, found.high))
-    return Finding(exp(found.estimate), low, high, found.seeds, found.cells, found.note)
+    return exponential(_compare(evidence, figure, a, b, match, logarithm=True))
 
 
 def equal_norm_difference(evidence: Evidence, figure: str, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:
@@ -33,8 +31,8 @@ def equal_norm_difference(evidence: Evidence, figure: str, a: Where, b: Where, m
 
 
 def _compare(evidence: Evidence, figure: str, a: Where, b: Where, match: Sequence[str], *, logarithm: bool) -> Finding:
-    """Average over the runs of a seed, then over seeds, which are what is independent."""
-    by_seed: dict[int, list[float]] = {}
+    """Average over the runs of a setting, then over settings; seeds are what is independent."""
+    found: list[tuple[Run, float]] = []
     used: list[Run] = []
     beyond = 0
     for ones, others in paired_strata(evidence.select(a), evidence.select(b), (*match, "seed")):
@@ -45,12 +43,13 @@ def _compare(evidence: Evidence, figure: str, a: Where, b: Where, match: Sequenc
                 beyond += 1
                 continue
             norms, values = zip(*curve, strict=True)
-            by_seed.setdefault(run.seed, []).append(point[1] - float(np.interp(point[0], norms, values)))
+            found.append((run, point[1] - float(np.interp(point[0], norms, values))))
             used += [run, *others]
-    if not by_seed:
+    if not found:
         raise NoEvidence(f"none of {beyond} runs has an update as large as those of two runs to compare it with")
     note = f"{beyond} runs have no counterpart of their norm" if beyond else ""
-    return Finding.of(mean_interval([sum(values) / len(values) for values in by_seed.values()]), used, note)
+    interval = over_seeds(found)
+    return Finding.of(Interval(interval.estimate, interval.low, interval.high), used, note)
 
 
 def _point(run: Run, figure: str, logarithm: bool) -> tuple[float, float] | None:

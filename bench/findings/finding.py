@@ -58,7 +58,7 @@ def mean_interval(values: Sequence[float]) -> Interval:
     mean = fmean(values)
     if len(values) < 2:
         return Interval(mean, None, None)
-    return _around(mean, variance(values) / len(values), len(values) - 1)
+    return around(mean, variance(values) / len(values), len(values) - 1)
 
 
 def difference_interval(one: Sequence[float], other: Sequence[float]) -> Interval:
@@ -72,9 +72,10 @@ def difference_interval(one: Sequence[float], other: Sequence[float]) -> Interva
     parts = [(variance(values) / len(values), len(values) - 1) for values in (one, other)]
     total = sum(part for part, _ in parts)
     squares = sum(part**2 / degrees for part, degrees in parts)
-    return _around(difference, total, total**2 / squares if squares else len(one) + len(other) - 2)
+    return around(difference, total, total**2 / squares if squares else len(one) + len(other) - 2)
 
 
-def _around(mean: float, squared_error: float, degrees: float) -> Interval:
+def around(mean: float, squared_error: float, degrees: float) -> Interval:
+    """Return Student's interval of a mean with this squared standard error."""
     half = float(stdtrit(degrees, (1 + CONFIDENCE) / 2)) * sqrt(squared_error)
     return Interval(mean, mean - half, mean + half)

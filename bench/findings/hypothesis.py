@@ -1,6 +1,7 @@
 """A published claim and the rule that decides it, as `results/hypotheses/*.toml` holds them.
 
-One file per topic, a table `[[hypothesis]]` per claim. A claim is written down before the runs that decide it.
+One file per topic, which its key `topic` says, with a table `[[hypothesis]]` per claim. A claim is written down before
+the runs that decide it.
 """
 
 import tomllib
@@ -32,6 +33,8 @@ class Hypothesis(Settings):
     threshold: float = Field(allow_inf_nan=False)
     bases: tuple[str, ...] = ()
     """Base models to judge it on; none given: every one that has the records."""
+    topic: str = ""
+    """Heading of the page under which it stands; given once at the top of a file."""
 
     @property
     def number(self) -> tuple[str, int, str]:
@@ -41,6 +44,7 @@ class Hypothesis(Settings):
 
 
 class _File(Settings):
+    topic: str = Field(min_length=1)
     hypothesis: list[Hypothesis]
 
 
@@ -62,8 +66,9 @@ def load_hypotheses(folder: Path) -> list[Hypothesis]:
 
 def _read(path: Path) -> list[Hypothesis]:
     try:
-        return _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).hypothesis
+        file = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FindingsError(f"{path}: not readable as TOML: {error}; mend the file") from error
     except ValidationError as error:
         raise FindingsError(explain(error, _File, str(path))) from error
+    return [hypothesis.model_copy(update={"topic": file.topic}) for hypothesis in file.hypothesis]

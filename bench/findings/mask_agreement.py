@@ -20,13 +20,20 @@ from bench.geometry.packed_masks import expected_jaccard, unpack
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
+Compare = Callable[[Mask, Mask], float | None]
+
 OWN, RESTORED = "changed_sample", "changed_sample_restored"
 MIN_SEEDS = 3
 """A jackknife over fewer has no degree of freedom worth the name."""
 
 
 def mask_agreement(
-    evidence: Evidence, runs: Where, above: str = "independence", matrices: str = "*", match: Sequence[str] = SAME
+    evidence: Evidence,
+    runs: Where,
+    above: str = "independence",
+    matrices: str = "*",
+    match: Sequence[str] = SAME,
+    reach: float = 0.0,
 ) -> Finding:
     """Mean Jaccard index of the changed masks of runs that differ in nothing but the seed, above a baseline.
 
@@ -37,6 +44,7 @@ def mask_agreement(
             have above that, the runs' own entries in random places: the agreement that rounding to bf16 makes alone.
         matrices: a glob on matrix names.
         match: what the runs must share beside their learning rate.
+        reach: leave out runs that change so much that not even nested masks would be as far above independence.
     """
     chosen = evidence.select(runs)
     groups = [group for group, _ in paired_strata(chosen, chosen, (*match, "learning_rate"))]
@@ -44,16 +52,27 @@ def mask_agreement(
     groups = [group for group in groups if len(group) >= MIN_SEEDS]
     if not groups:
         raise NoEvidence(f"fewer than {MIN_SEEDS} runs that differ in nothing but the seed have a sampled mask")
+    within = [group for group in groups if _attainable(group, matrices) >= reach]
+    beyond = sum(len(group) for group in groups) - sum(len(group) for group in within)
+    if not within:
+        raise NoEvidence(
+            f"{beyond} runs change so many entries that equal masks would be less than {reach:g} above chance"
+        )
+    groups = within
 
-    def excess(seeds: Sequence[int]) -> float:
-        pairs = [pair for group in groups for pair in combinations(_of(group, seeds), 2)]
+    def of_group(group: Sequence[Run]) -> float:
+        pairs = list(combinations(group, 2))
         found = fmean(_excess(one, OWN, other, OWN, "update", matrices) for one, other in pairs)
         if above == "permuted":
             found -= fmean(_excess(one, OWN, other, OWN, "permuted", matrices) for one, other in pairs)
         return found
 
+    def excess(seeds: Sequence[int]) -> float:
+        return fmean(of_group(_of(group, seeds)) for group in groups)  # a group that lacks a seed keeps its weight
+
     used = [run for group in groups for run in group]
-    return Finding.of(_jackknife(used, excess), used)
+    note = f"{beyond} runs change too many entries to be {reach:g} above chance" if beyond else ""
+    return Finding.of(_jackknife(used, excess), used, note)
 
 
 def intervened_agreement(
@@ -117,15 +136,27 @@ def _of(runs: Sequence[Run], seeds: Sequence[int]) -> list[Run]:
     return [run for run in runs if run.seed in seeds]
 
 
+def _attainable(runs: Sequence[Run], matrices: str) -> float:
+    """Return how far above independence the runs' masks would be if of any two one held the other."""
+    pairs = combinations(runs, 2)
+    return fmean(_over_matrices(one, OWN, other, OWN, "update", matrices, attainable_excess) for one, other in pairs)
+
+
 def _excess(one: Run, one_sample: str, other: Run, other_sample: str, kind: str, matrices: str) -> float:
     """Return the Jaccard index of two runs' sampled masks minus its expectation, mean over matrices."""
+    return _over_matrices(one, one_sample, other, other_sample, kind, matrices, jaccard_excess)
+
+
+def _over_matrices(
+    one: Run, one_sample: str, other: Run, other_sample: str, kind: str, matrices: str, compare: Compare
+) -> float:
     first, second = (run.record.geometry or {} for run in (one, other))
     found = []
     for name, packed in first[one_sample].items():
         if fnmatchcase(name, matrices):
             masks = [unpack(text[kind], packed["places"]) for text in (packed, second[other_sample][name])]
-            excess = jaccard_excess(*masks)
-            found += [] if excess is None else [excess]
+            compared = compare(*masks)
+            found += [] if compared is None else [compared]
     if not found:
         raise NoEvidence(f"no matrix {matrices} has changed entries in both of two runs")
     return fmean(found)
@@ -136,3 +167,10 @@ def jaccard_excess(one: Mask, other: Mask) -> float | None:
     expected = expected_jaccard(float(one.mean()), float(other.mean()))
     union = int((one | other).sum())
     return None if expected is None or not union else int((one & other).sum()) / union - expected
+
+
+def attainable_excess(one: Mask, other: Mask) -> float | None:
+    """Return the largest value of `jaccard_excess` for masks of these sizes: that of the smaller within the larger."""
+    low, high = sorted((float(one.mean()), float(other.mean())))
+    expected = expected_jaccard(low, high)
+    return None if expected is None else low / high - expected

@@ -1,12 +1,12 @@
 """Where in a matrix updates lie: lifts above null updates, and stripes of changed entries."""
 
-from math import exp, log
+from math import log
 from statistics import fmean
 
-from bench.findings.contrasts import having, per_seed
+from bench.findings.contrasts import exponential, having, over_seeds
 from bench.findings.errors import NoEvidence
 from bench.findings.evidence import Evidence, Run, Where, value_at
-from bench.findings.finding import Finding, Interval, mean_interval
+from bench.findings.finding import Finding, Interval
 
 ACROSS_HEADS = ("q_proj", "k_proj", "v_proj")
 """Their rows belong to heads; of `o_proj` the columns do."""
@@ -49,9 +49,7 @@ def logarithmic(kept: list[tuple[Run, float]]) -> Finding:
     """Return the geometric mean of positive values of runs, with its interval on the logarithm."""
     if min(value for _, value in kept) <= 0:
         raise NoEvidence("a geometric mean needs positive values")
-    found = mean_interval(per_seed([(run, log(value)) for run, value in kept]))
-    low, high = (None if end is None else exp(end) for end in (found.low, found.high))
-    return Finding.of(Interval(exp(found.estimate), low, high), [run for run, _ in kept])
+    return exponential(over_seeds([(run, log(value)) for run, value in kept]))
 
 
 def _along_over_across(run: Run) -> float | None:

@@ -9,9 +9,9 @@ from bench.findings.contrasts import (
     SAME,
     contrast,
     having,
-    outcomes,
+    outcome_difference,
+    over_seeds,
     paired_strata,
-    per_seed,
     pooled,
     rank_correlation,
     repeated,
@@ -20,7 +20,6 @@ from bench.findings.errors import NoEvidence
 from bench.findings.evidence import Evidence, Run, Where
 from bench.findings.finding import Finding, Interval, mean_interval
 from bench.geometry.kl_growth import kl_growth
-from bench.protocol import estimate
 from bench.record.schema import ModelRole, ScoredSplit
 
 RATE = "learning_rate"
@@ -62,7 +61,7 @@ def rank_one_recovery(evidence: Evidence, runs: Where) -> Finding:
         return (cut - base) / (tuned - base)
 
     kept = having(evidence.select(runs), share, f"a rank-one score and a gain of {LEAST_GAIN:g}")
-    return Finding.of(mean_interval(per_seed(kept)), [run for run, _ in kept])
+    return over_seeds(kept)
 
 
 def best_rate_difference(evidence: Evidence, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:
@@ -71,9 +70,7 @@ def best_rate_difference(evidence: Evidence, a: Where, b: Where, match: Sequence
     used: list[Run] = []
     for ones, others in repeated(paired_strata(evidence.select(a), evidence.select(b), (*match, PROBLEMS))):
         first, second = _at_best_rate(ones), _at_best_rate(others)
-        found = estimate.difference(outcomes(first), outcomes(second))
-        alone = min(len(first), len(second)) < 2
-        intervals.append(Interval(found.mean, None if alone else found.low, None if alone else found.high))
+        intervals.append(outcome_difference(first, second))
         used += [*first, *second]
     rates = sorted({f"{run.record.keys.method['type']} {run.setting(RATE):g}" for run in used})
     return Finding.of(pooled(intervals), used, f"best rates: {', '.join(rates)}")

@@ -3,6 +3,7 @@
 Colour names a matrix type, a solid line the update, a dashed one the isotropic update of equal norm.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ import matplotlib
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 from torch import Tensor
 
 from bench.geometry.measure import TensorRecord
@@ -52,7 +53,7 @@ def by_layer(matrices: Sequence[TensorRecord]) -> Figure:
     _layer_lines(right, matrices, "principal_angle_max_deg")
     right.set(xlabel="layer", ylabel="largest principal angle, degrees")
     right.set_yscale("symlog", linthresh=1e-3)
-    right.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    right.yaxis.set_major_formatter(_plain)
     _legend(figure, left)
     return figure
 
@@ -69,10 +70,13 @@ def by_direction(matrices: Sequence[TensorRecord]) -> Figure:
             left.plot(places, density, color=colour, label=kind, linewidth=1.2)
             ends = torch.cat([torch.zeros(1), density.cumsum(0).float() / len(density)])
             right.plot(torch.linspace(0, 1, len(ends)), ends, color=colour, linewidth=1.2)
-    left.axhline(1, color="grey", linestyle="--", linewidth=1)
+    left.axhline(1, color="grey", linestyle="--", linewidth=1, label="isotropic")
     right.plot([0, 1], [0, 1], color="grey", linestyle="--", linewidth=1)
     left.set(xlabel="singular direction of the base, largest first, as a share", ylabel="energy over isotropic")
     left.set_yscale("log")
+    left.yaxis.set_major_formatter(_plain)
+    left.yaxis.set_minor_formatter(_plain)
+    left.yaxis.set_minor_locator(LogLocator(subs=(2, 5) if _decades(left) > 1 else range(1, 10)))
     right.set(xlabel="singular directions of the base, as a share", ylabel="share of the update's energy")
     _legend(figure, left)
     return figure
@@ -97,6 +101,16 @@ def stripes(matrices: Sequence[TensorRecord]) -> Figure:
     for axes in figure.axes[len(shown) :]:
         axes.set_axis_off()
     return figure
+
+
+def _plain(value: float, _: int | None = None) -> str:
+    """Return a tick as a decimal number."""
+    return f"{value:g}"
+
+
+def _decades(axes: Axes) -> float:
+    low, high = axes.get_ylim()
+    return math.log10(high / low)
 
 
 def _layer_lines(axes: Axes, matrices: Sequence[TensorRecord], name: str) -> None:

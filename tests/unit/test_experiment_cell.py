@@ -107,8 +107,10 @@ def test_signals_and_tasks_are_axes_of_the_grid() -> None:
     assert len({cell.comparison for cell in grid}) == len(grid)
 
 
-def test_a_task_without_solutions_cannot_be_imitated() -> None:
-    task = {"name": "plain-arithmetic", "train": 64, "validation": 4, "test": 4}
+def test_a_task_without_solutions_cannot_be_imitated(tmp_path: Path) -> None:
+    path = tmp_path / "problems.jsonl"
+    path.write_text("".join(f'{{"question": "What is {n} + 1?", "answer": "{n + 1}"}}\n' for n in range(400)))
+    task = {"name": "jsonl", "path": str(path), "train": 64, "validation": 4, "test": 4}
     with pytest.raises(ValueError, match="has no worked solutions"):
         _cell(task=task, signal={"type": "sft"})
 

@@ -2,19 +2,24 @@
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from record_factory import outcomes, record
 
 from bench.findings import contrasts
+from bench.findings.contrasts import difference, over_seeds
 from bench.findings.derive import derive, judge, judge_all
 from bench.findings.errors import FindingsError, NoEvidence
 from bench.findings.evidence import Evidence, Run, gather
 from bench.findings.finding import difference_interval, mean_interval
 from bench.findings.hypothesis import Hypothesis, load_hypotheses
-from bench.findings.page import as_markdown
+from bench.findings.page import as_markdown, interval, standing
 from bench.record import store
 from bench.record.schema import RunRecord
 
@@ -136,6 +141,36 @@ def test_a_ratio_is_taken_on_the_logarithm() -> None:
     assert found.low * found.high == pytest.approx(4.0)
 
 
+def _runs(values: dict[str, list[float]]) -> list[tuple[Run, float]]:
+    """Return runs of each method with these values for the seeds 0, 1, ..."""
+    return [(Run(record(method, seed)), value) for method, found in values.items() for seed, value in enumerate(found)]
+
+
+@given(st.lists(st.lists(st.floats(-10, 10), min_size=3, max_size=3), min_size=1, max_size=3))
+def test_with_the_same_seeds_everywhere_the_interval_is_that_of_their_means(values: list[list[float]]) -> None:
+    found = over_seeds(_runs(dict(zip(("full", "lora", "dora"), values, strict=False))))
+    expected = mean_interval([fmean(each) for each in zip(*values, strict=True)])
+    for end in ("estimate", "low", "high"):
+        assert getattr(found, end) == pytest.approx(getattr(expected, end), abs=1e-9)
+
+
+def test_a_setting_that_one_seed_lacks_is_no_spread_over_seeds() -> None:
+    found = over_seeds(_runs({"full": [0.10, 0.11, 0.09], "lora": [0.90, 0.91]}))
+    assert found.estimate == pytest.approx((0.10 + 0.905) / 2)
+    assert found.low is not None and found.high is not None and found.high - found.low < 0.1
+    alone = over_seeds(_runs({"full": [0.10, 0.11, 0.09], "lora": [0.90]}))
+    assert alone.estimate == pytest.approx(0.10), "one run knows nothing of the spread"
+    assert over_seeds(_runs({"full": [0.1], "lora": [0.9]})).low is None
+
+
+def test_a_seed_that_was_run_twice_is_no_second_seed() -> None:
+    once = [_measured(m, s, sparsity_bf16=v + s / 100) for m, v in (("lora", 0.6), ("full", 0.5)) for s in range(3)]
+    again = [each.model_copy(update={"cell_id": each.cell_id[::-1]}) for each in once]
+    where: tuple[Any, ...] = ("geometry.sparsity_bf16", {"method_name": "lora"}, {"method_name": "full"}, ["task.name"])
+    first, second = (difference(_evidence(records), *where) for records in (once, once + again))
+    assert (first.low, first.high) == pytest.approx((second.low, second.high))
+
+
 def test_a_single_run_elsewhere_does_not_take_the_interval_away() -> None:
     records = [_measured("lora", s, shift=2.0 + 0.1 * s) for s in range(3)]
     records += [_measured("full", s, shift=1.0 + 0.1 * s) for s in range(3)]
@@ -173,8 +208,8 @@ def test_an_unknown_analysis_or_argument_is_refused_with_one_sentence() -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("hypothesis = 3", "hypothesis"),
-        ("[[hypothesis]]\nid = 'W1'\n", "missing"),
+        ("topic = 't'\nhypothesis = 3", "hypothesis"),
+        ("topic = 't'\n[[hypothesis]]\nid = 'W1'\n", "missing"),
         ("[[hypothesis", "not readable as TOML"),
         ("", "missing"),
     ],
@@ -186,7 +221,7 @@ def test_a_broken_file_is_named(tmp_path: Path, content: str, said: str) -> None
 
 
 def test_ids_are_unique_over_files_and_sorted_by_number(tmp_path: Path) -> None:
-    text = "[[hypothesis]]\nid = '{}'\nclaim = 'c'\nsource = 's'\npublished = ''\ntest = 't'\n"
+    text = "topic = 't'\n[[hypothesis]]\nid = '{}'\nclaim = 'c'\nsource = 's'\npublished = ''\ntest = 't'\n"
     text += "analysis = 'mean'\nside = 'above'\nthreshold = 0\n"
     (tmp_path / "a.toml").write_text(text.format("W10"))
     (tmp_path / "b.toml").write_text(text.format("W2"))
@@ -216,7 +251,43 @@ def test_the_page_holds_what_files_say_as_text() -> None:
     named = Hypothesis.model_validate(WRITTEN | {"claim": "a | b <script>\nc"})
     page = as_markdown(judge_all([named], [_planted(0.2)]))
     assert "a \\| b &lt;script> c" in page
-    assert "1 supported, 0 contradicted, 0 undecided." in page
+    assert "**1 claim supported by every base model that decides them**" in page
+
+
+@pytest.mark.parametrize(
+    ("ends", "shown"),
+    [
+        ((0.999825, 0.999393, 1.00026), "0.99982 [0.99939, 1.0003]"),
+        ((0.404733, -1.77555, 2.58502), "0.405 [-1.78, 2.59]"),
+        ((2.5, 0.5, None), "2.5 [0.5, ∞]"),
+        ((0.0, 0.0, 0.0), "0 [0, 0]"),
+        ((0.25, None, None), "0.25"),
+        ((None, None, None), "–"),
+    ],
+)
+def test_an_estimate_has_the_digits_that_its_interval_needs(ends: tuple[float | None, ...], shown: str) -> None:
+    assert interval(dict(zip(("estimate", "low", "high"), ends, strict=True))) == shown
+
+
+def test_a_claim_stands_as_the_base_models_that_decide_it_say() -> None:
+    said = {
+        ("supported", "undecided"): "supported",
+        ("contradicted", "contradicted"): "contradicted",
+        ("supported", "contradicted", "undecided"): "mixed",
+        ("undecided",): "undecided",
+    }
+    for verdicts, expected in said.items():
+        assert standing([{"verdict": verdict} for verdict in verdicts]) == expected
+
+
+def test_the_page_has_a_line_per_claim_with_a_cell_per_base() -> None:
+    moved = [_planted(0.2), replace(_planted(-0.2), base="other")]
+    page = as_markdown(judge_all([Hypothesis.model_validate(WRITTEN | {"topic": "Weights"})], moved))
+    (line,) = [line for line in page.splitlines() if line.startswith("| W1 |")]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[:3] == ["W1", "a is larger", "> 0"]
+    assert cells[3].startswith("✓ 0.") and cells[4].startswith("✗ -0.") and cells[4].endswith("(4 seeds)")
+    assert "## Weights" in page
 
 
 def test_the_committed_findings_are_what_the_records_give(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from record_factory import outcomes, record, score
 
 from bench.findings.analyses import ANALYSES
@@ -14,7 +16,7 @@ from bench.findings.equal_norm import equal_norm_difference, equal_norm_ratio
 from bench.findings.errors import NoEvidence
 from bench.findings.evidence import Evidence, Run
 from bench.findings.finding import Finding
-from bench.findings.mask_agreement import intervened_agreement, jaccard_excess, mask_agreement
+from bench.findings.mask_agreement import attainable_excess, intervened_agreement, jaccard_excess, mask_agreement
 from bench.findings.placement import lift, stripes
 from bench.findings.steps_and_rates import (
     best_rate_difference,
@@ -143,6 +145,43 @@ def test_agreement_needs_three_seeds_with_masks() -> None:
     two = [_masked(0.5, 0), _masked(0.5, 1), _run("full", 2)]
     with pytest.raises(NoEvidence, match="fewer than 3"):
         mask_agreement(_evidence(two), FULL)
+
+
+@given(st.integers(1, 64), st.integers(1, 64))
+def test_no_two_masks_exceed_independence_by_more_than_attainable(p: int, q: int) -> None:
+    rng = np.random.default_rng(p * 100 + q)
+    one, other = (rng.permutation(64) < size for size in (p, q))
+    most = attainable_excess(one, other)
+    nested = jaccard_excess(np.arange(64) < p, np.arange(64) < q)
+    excess = jaccard_excess(one, other)
+    assert most is not None and excess is not None
+    assert excess <= most + 1e-12
+    assert nested == pytest.approx(most)
+
+
+def test_runs_that_change_nearly_everything_do_not_count_against_agreement() -> None:
+    dense = [_run(seed=seed, geometry={"changed_sample": _sample(seed, 0.98)}) for seed in range(3)]
+    with pytest.raises(NoEvidence, match="so many entries"):
+        mask_agreement(_evidence(dense), FULL, reach=0.1)
+    sparse = [_run(seed=seed, rate=1e-5, geometry={"changed_sample": _sample(seed, 0.5)}) for seed in range(3)]
+    found = mask_agreement(_evidence(dense + sparse), FULL, reach=0.1)
+    assert found.cells == mask_agreement(_evidence(sparse), FULL).cells
+    assert found.note.startswith("3 runs change too many")
+
+
+def test_settings_with_other_seeds_are_no_spread_over_seeds() -> None:
+    few = [_run(seed=seed, geometry={"changed_sample": _sample(0, 0.9)}) for seed in range(3)]
+    many = [_run(seed=seed, rate=1e-5, geometry={"changed_sample": _sample(0, 0.3)}) for seed in range(5)]
+    found = mask_agreement(_evidence(few + many), FULL)
+    apart = [mask_agreement(_evidence(runs), FULL).estimate for runs in (few, many)]
+    assert found.estimate == pytest.approx(sum(apart) / 2)
+    assert found.high == pytest.approx(found.low), "within each setting all masks are the same"
+
+
+def _sample(seed: int, density: float) -> dict[str, Any]:
+    """A sampled mask of this density, drawn anew for each seed."""
+    drawn = torch.from_numpy(np.random.default_rng(seed).random(1024) < density)
+    return {"w": {"places": 1024, "update": pack(drawn), "permuted": pack(drawn)}}
 
 
 def test_an_intervention_that_takes_agreement_away_is_told_from_one_that_does_not() -> None:

@@ -54,6 +54,39 @@ def test_random_pairs_agree_with_an_independent_implementation(
             assert got == pytest.approx(value, rel=1e-6, abs=1e-7), name
 
 
+SIDES = {"principal_angle_left_max_deg": "principal_angle_right_max_deg"}
+SIDES |= {"principal_energy_left": "principal_energy_right", "row_stripe_index": "column_stripe_index"}
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(3, 24), st.integers(3, 24), st.integers(0, 2**31))
+def test_figures_know_neither_order_nor_scale_and_turn_with_the_matrix(rows: int, columns: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    before = torch.from_numpy(rng.normal(size=(rows, columns)))
+    after = before + torch.from_numpy(1e-2 * rng.normal(size=(rows, columns)))
+    plain = figures(before, after, k=2, mask_rank=2)
+    order = torch.from_numpy(rng.permutation(rows))
+    shuffled = figures(before[order], after[order], k=2, mask_rank=2)
+    doubled = figures(8 * before, 8 * after, k=2, mask_rank=2)  # a power of two leaves bf16 alone
+    turned = figures(before.T.contiguous(), after.T.contiguous(), k=2, mask_rank=2)
+    exchanged = SIDES | {right: left for left, right in SIDES.items()}
+    for name, value in plain.items():
+        assert shuffled[name] == pytest.approx(value, rel=1e-6, abs=1e-9), name
+        if not name.startswith("update_norm") and name != "sparsity_1e_5":
+            assert doubled[name] == pytest.approx(value, rel=1e-6, abs=1e-9), name
+        if name != "intruder_dimensions":  # counted among left singular vectors
+            assert turned[exchanged.get(name, name)] == pytest.approx(value, rel=1e-6, abs=1e-9), name
+
+
+def test_rows_in_another_order_keep_the_spectrum_and_the_right_side() -> None:
+    before = matrix(20, 30, np.linspace(9, 1, 20), seed=8)
+    found = figures(before, before[torch.randperm(20, generator=torch.Generator().manual_seed(1))], k=4)
+    assert found["spectral_shift"] == pytest.approx(0, abs=1e-12)
+    assert found["isospectral_residual"] == pytest.approx(0, abs=1e-12)
+    assert found["principal_angle_right_max_deg"] == pytest.approx(0, abs=1e-6)
+    assert (found["principal_angle_left_max_deg"] or 0) > 30
+
+
 def test_the_k_used_stands_in_the_record() -> None:
     before = torch.randn(32, 48)
     default = record(before, before + 0.1, GeometrySettings(draws=0))

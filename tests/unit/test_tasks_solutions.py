@@ -38,4 +38,11 @@ def test_a_data_set_gives_the_solutions_that_it_has() -> None:
     assert task.verify(solutions.gold(task, solved), solved).correct
     assert not task.verify(solutions.wrong(task, solved, 0), solved).correct
     with pytest.raises(TaskError, match="no worked solutions"):
-        solutions.gold(task, task.problems("train")[0])
+        solutions.gold(task, Problem("2+2?", "4", "svamp"))
+
+
+def test_where_the_answer_alone_is_asked_for_it_is_the_solution() -> None:
+    task = registry.create({"name": "plain-arithmetic"})
+    for problem in task.problems("train")[:50]:
+        assert solutions.gold(task, problem) == problem.answer
+        assert not task.verify(solutions.wrong(task, problem, 0), problem).correct
