@@ -1,6 +1,7 @@
 """`rlvr-bench methods list | show | check | cost` as a user types them."""
 
 import csv
+import dataclasses
 import io
 import json
 import subprocess
@@ -8,6 +9,7 @@ import sys
 
 import pytest
 
+import bench.method_cost
 from bench import cli
 from methods import create, names
 from methods.conformance import Suite
@@ -118,5 +120,26 @@ def test_cost_is_csv_with_a_line_per_method(typed):
         "4032",
     )
     assert float(row["step_ratio"]) > 0 and row["optimizer_share"] == "0.0059"
+    code, out, err = typed(
+        "cost", "mask", "--pairs", "1", "--rows", "4", "--set", "select='random'", "--set", "density=0.01"
+    )
+    (row,) = csv.DictReader(io.StringIO(out))
+    assert json.loads(row["settings"]) == {"select": "random", "density": 0.01}
+    assert float(row["optimizer_share"]) < 0.012
     code, out, err = typed("cost", "peft", "--pairs", "1")
-    assert (code, out) == (1, "") and "not measured: peft: it has no defaults" in err
+    assert (code, out) == (1, "") and "not measured: peft has no defaults" in err
+
+
+@pytest.mark.parametrize(
+    ("kind", "ratio", "why"),
+    [("lora", 1.6, ""), ("lora", 1.7, "unexplained"), ("c3a", 1.7, "Inputs and outputs go through complex FFTs")],
+)
+def test_a_slow_step_has_a_reason_or_fails(typed, monkeypatch, kind, ratio, why):
+    real = bench.method_cost.measure
+    monkeypatch.setattr(
+        bench.method_cost, "measure", lambda *given: dataclasses.replace(real(*given), step_ratio=ratio)
+    )
+    code, out, err = typed("cost", kind, "--pairs", "1", "--rows", "2")
+    (row,) = csv.DictReader(io.StringIO(out))
+    assert row["why"].startswith(why) and bool(row["why"]) == bool(why)
+    assert code == (why == "unexplained") and ("no reason is known" in err) == bool(code)
