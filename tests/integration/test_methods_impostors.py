@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from methods import create
+from methods.budget import resolve, trainable_count
 from methods.conformance import Suite
 from methods.conformance.subject import KINDS, SEED, Subject
 from methods.handle import Handle
@@ -206,3 +207,9 @@ def test_an_osf_step_stays_off_the_frozen_span():
             left = np.linalg.svd(weight.numpy())[0][:, : min(weight.shape) - parameter.shape[1]]
             gradient = parameter.grad.double().numpy()
             assert np.linalg.norm(left.T @ gradient) < 1e-4 * np.linalg.norm(gradient), name
+
+
+def test_a_budget_never_ends_at_nothing():
+    model = Subject(create({"type": "oft"}), *KINDS[0]).base()
+    chosen = resolve(create({"type": "oft", "params": 1}), model)
+    assert chosen.block_size == 2 and trainable_count(chosen, model) > 0

@@ -60,7 +60,7 @@ def test_the_list_is_one_line_of_facts_per_method(typed):
     header = ["type", "family", "dials", "trainable", "share", "merged", "start", "source"]
     assert code == 0 and out.splitlines()[0].split() == header
     lora = next(line for line in out.splitlines() if line.startswith("lora "))
-    assert lora.split()[:5] == ["lora", "low-rank", "rank", "87,552", "25.6"] and lora.split()[7:9] == ["yes", "base"]
+    assert lora.split()[:5] == ["lora", "low-rank", "rank", "87,552", "25.6"] and lora.split()[6:8] == ["yes", "base"]
 
 
 def test_show_gives_the_formula_the_dial_and_every_key_with_its_reason(typed):
