@@ -45,11 +45,8 @@ def subspace_problems(handle: Handle) -> list[str]:
 
 
 def _hooked_gradient(parameter: nn.Parameter) -> Tensor:
-    """Return what the hooks of `parameter` make of a random gradient; its own stays."""
+    """Return what the hooks of `parameter` make of a random gradient; its own is not touched."""
     given = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)).to(parameter)
-    own, parameter.grad = parameter.grad, None
     with torch.enable_grad():
-        (parameter * given).sum().backward()  # type: ignore[no-untyped-call]
-    gradient, parameter.grad = parameter.grad, own
-    assert gradient is not None
+        (gradient,) = torch.autograd.grad((parameter * given).sum(), [parameter])
     return gradient
