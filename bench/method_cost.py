@@ -1,6 +1,7 @@
 """What `rlvr-bench methods cost` does: measure methods on a base model and print CSV or JSON."""
 
 import csv
+import json
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from bench.models.config import BaseConfig
 from bench.show import print_json
 from methods import MethodError
 from methods.cost import measure
+from methods.method import Method
 
 ROWS, LENGTH = 64, 64
 """The batch: the completions of a step of the preset `default`, and about the tokens of a prompt and its completion."""
@@ -25,39 +27,70 @@ PROMPTS, PROMPT_LENGTH = 64, 32
 LIMIT = 1.6
 """Step ratio from which on a row must say why."""
 
+UNEXPLAINED = "unexplained"
+
 PLACES = 5
 
 
-def report(names: Iterable[str], base: str, pairs: int, as_json: bool) -> bool:
-    """Measure the named methods at their defaults on `base` and print a line for each as it comes, or one document.
+def report(chosen: Iterable[Method], base: str, pairs: int, rows: int, as_json: bool) -> bool:
+    """Measure each method on `base` with `rows` sequences and print a line for each as it comes, or one document.
 
-    A method that cannot be measured is said on stderr. Returns whether all were.
+    A method that cannot be measured, or is slow without a reason, is said on stderr. Returns whether there was none.
     """
     model = load(BaseConfig(name=base)).model.to("cuda" if torch.cuda.is_available() else "cpu")
-    rows: list[dict[str, Any]] = []
-    asked = list(names)
-    for name in asked:
+    measured: list[dict[str, Any]] = []
+    sound = True
+    for method in chosen:
         try:
-            rows.append(_row(name, base, model, pairs))
+            measured.append(_row(method, base, model, pairs, rows))
         except MethodError as refused:
-            print(f"not measured: {name}: {refused}", file=sys.stderr)
+            print(f"not measured: {method.type}: {refused}", file=sys.stderr)
+            sound = False
             continue
+        if measured[-1]["why"] == UNEXPLAINED:
+            ratio = measured[-1]["step_ratio"]
+            print(f"{method.type}: a step costs {ratio} of full fine-tuning's, and no reason is known", file=sys.stderr)
+            sound = False
         if not as_json:
-            _print_csv(rows[-1], first=len(rows) == 1)
+            _print_csv(measured[-1], first=len(measured) == 1)
     if as_json:
-        print_json(rows)
-    return len(rows) == len(asked)
+        print_json(measured)
+    return sound
 
 
-def _row(name: str, base: str, model: PreTrainedModel, pairs: int) -> dict[str, Any]:
-    method = methods.registry.default(name)
-    if method is None:
-        raise MethodError("it has no defaults; its keys decide what it costs")
-    tokens = _random_tokens(model, ROWS, LENGTH)
+def every_default() -> tuple[list[Method], list[str]]:
+    """Return all registered methods at their defaults, and the names of those that have none."""
+    return configs(methods.registry.names(), {})
+
+
+def configs(names: Iterable[str], settings: dict[str, Any]) -> tuple[list[Method], list[str]]:
+    """Return the named types with `settings`, without any at their defaults, and the names of those that have none.
+
+    Raises `MethodError` for an unknown name or setting.
+    """
+    found: list[Method] = []
+    without: list[str] = []
+    for name in names:
+        method = methods.registry.create({"type": name} | settings) if settings else methods.registry.default(name)
+        if method is None:
+            without.append(name)
+        else:
+            found.append(method)
+    return found, without
+
+
+def _row(method: Method, base: str, model: PreTrainedModel, pairs: int, rows: int) -> dict[str, Any]:
+    tokens = _random_tokens(model, rows, LENGTH)
     prompts = _random_tokens(model, PROMPTS, PROMPT_LENGTH).tolist() if method.needs_calibration else None
-    cost = measure(method, model, tokens, pairs, prompts)
-    figures = {key: round(value, PLACES) if isinstance(value, float) else value for key, value in asdict(cost).items()}
-    return {"base": base} | figures | {"why": method.why_slow if cost.step_ratio > LIMIT else ""}
+    cost = asdict(measure(method, model, tokens, pairs, prompts))
+    figures = {key: round(value, PLACES) if isinstance(value, float) else value for key, value in cost.items()}
+    settings = json.dumps(method.model_dump(mode="json", exclude_unset=True, exclude={"type"}))
+    named = {"base": base, "method": figures.pop("method"), "settings": settings}
+    return named | figures | {"why": _why(method, cost["step_ratio"])}
+
+
+def _why(method: Method, step_ratio: float) -> str:
+    return "" if step_ratio <= LIMIT else method.why_slow or UNEXPLAINED
 
 
 def _random_tokens(model: PreTrainedModel, rows: int, length: int) -> torch.Tensor:

@@ -1,6 +1,7 @@
-"""What `rlvr-bench methods list` tells: what each method says of itself, and its size on a base model."""
+"""What `rlvr-bench methods list` and `show` tell: what each method says of itself, and its size on a base model."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,14 @@ REFERENCE = "organism-steps"
 """The base on which sizes are told unless another is asked for."""
 
 COLUMNS = ("type", "family", "dials", "trainable", "share", "merged", "start", "source")
+
+LEGEND = """
+trainable, share: at the defaults on {base}; "-" where the base has no place for the method, or keys decide.
+dials: what sets the count; `params` turns the first one that is a number.
+merged: rollouts run on plain merged weights.
+start: "base" gives the base's logits; "moves base" too, but takes its start out of the base's weights; "not base" does
+not. "prompts": the start is computed from training prompts. `rlvr-bench methods show NAME` has formula and settings.
+"""
 
 
 def listing(base: str, attach: bool) -> list[dict[str, Any]]:
@@ -65,17 +74,37 @@ def as_text(row: Mapping[str, Any]) -> dict[str, str]:
         "share": "-" if share is None else f"{100 * share:.3g} %",
         "merged": {True: "yes", False: "no", None: "-"}[row["mergeable"]],
         "start": _start(row),
-        "source": row["source"].split(";")[0],
+        "source": _paper(row["source"]),
     }
 
 
 def _start(row: Mapping[str, Any]) -> str:
     if row["identity_at_start"] is None:
         return "-"
-    facts = {
-        "identity": row["identity_at_start"],
-        "not identity": not row["identity_at_start"],
-        "moves the base": row["changes_base"],
-        "calibrated": row["needs_calibration"],
-    }
-    return ", ".join(fact for fact, holds in facts.items() if holds)
+    start = "not base" if not row["identity_at_start"] else "moves base" if row["changes_base"] else "base"
+    return f"{start}, prompts" if row["needs_calibration"] else start
+
+
+def _paper(source: str) -> str:
+    """Return the first paper of `source` by its number alone, where it has one: the type is named after it."""
+    first = source.split(";")[0]
+    number = re.search(r"arXiv [\d.]*\d|openreview \w+", first)
+    return number[0] if number else first
+
+
+def entry_as_text(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a method's description as `show` prints it: yes and no, a range, and no line for what it has not."""
+    words = {True: "yes", False: "no"}
+    low, high = entry["learning_rates"]
+    told = {key: words[value] if isinstance(value, bool) else value for key, value in entry.items()}
+    told["learning_rates"] = f"{low:g} to {high:g}"
+    told["fields"] = [
+        {
+            "key": field["name"],
+            "default": "must be given" if field["required"] else "left out" if field["default"] is None else shown,
+            "description": field["description"],
+        }
+        for field in entry["fields"]
+        for shown in [words[field["default"]] if isinstance(field["default"], bool) else field["default"]]
+    ]
+    return {key: value for key, value in told.items() if value not in ("", None, [], ())}

@@ -95,7 +95,10 @@ class _Counter:
     def __call__(self, value: float) -> int | None:
         if value not in self.known:
             try:
-                self.known[value] = trainable_count(turned(self.method, self.dial, value), self.model)
+                count = trainable_count(turned(self.method, self.dial, value), self.model)
+                if count == 0:  # an OFT block of side 1 has no rotation
+                    raise MethodError(f"{self.dial.name} = {value:g} trains nothing")
+                self.known[value] = count
             except MethodError as refused:
                 self.known[value] = None
                 self.refusal = self.refusal or str(refused)

@@ -1,8 +1,9 @@
 """What an optimizer step of a method costs beside one of full fine-tuning, on the same model and the same batch.
 
-Steps of the two alternate, so that whatever else the machine does slows both; the ratio is a median of pairs. A step is
-forward, backward, optimizer and the method's own hook; rollouts are not in it, and what a method does only every
-hundredth step is not either. Optimizer state is counted after training, peak memory in one more step.
+Steps of the two alternate, so that whatever else the machine does slows both; the ratio is a median of pairs, told with
+its quartiles. A step is forward, backward, optimizer and the method's own hook; rollouts are not in it, and what a
+method does only every hundredth step is not either. Optimizer state is counted after training, peak memory in one more
+step.
 """
 
 import copy
@@ -32,7 +33,7 @@ class Cost:
     """Seconds are medians of one step, bytes those of all state tensors; `full_` is full fine-tuning with AdamW.
 
     `peak_bytes` is the largest total of tensors that one step holds beyond weights and optimizer state: activations,
-    gradients and what the method builds.
+    gradients and what the method builds. `memory_bytes` is all three: the memory that training needs.
     """
 
     method: str
@@ -41,12 +42,16 @@ class Cost:
     step_seconds: float
     full_step_seconds: float
     step_ratio: float
+    step_ratio_low: float
+    step_ratio_high: float
     optimizer_values: int
     optimizer_bytes: int
     optimizer_share: float
     added_bytes: int
     peak_bytes: int
     peak_ratio: float
+    memory_bytes: int
+    memory_ratio: float
 
 
 def measure(
@@ -59,22 +64,29 @@ def measure(
         own.step()
         full.step()
     seconds = [_pair(own, full, own_first=number % 2 == 0) for number in range(pairs)]
+    ratios = [own_seconds / full_seconds for own_seconds, full_seconds in seconds]
+    low, middle, high = statistics.quantiles(ratios, method="inclusive") if pairs > 1 else ratios * 3
     values, size = own.optimizer_state()
-    full_values, _ = full.optimizer_state()
+    full_values, full_size = full.optimizer_state()
     peak, full_peak = own.peak_bytes(), full.peak_bytes()
+    memory, full_memory = own.weight_bytes() + size + peak, full.weight_bytes() + full_size + full_peak
     return Cost(
         method=method.type,
         trainable=own.handle.trainable_parameters,
         trainable_share=own.handle.trainable_parameters / own.handle.total_parameters,
         step_seconds=statistics.median(pair[0] for pair in seconds),
         full_step_seconds=statistics.median(pair[1] for pair in seconds),
-        step_ratio=statistics.median(pair[0] / pair[1] for pair in seconds),
+        step_ratio=middle,
+        step_ratio_low=low,
+        step_ratio_high=high,
         optimizer_values=values,
         optimizer_bytes=size,
         optimizer_share=values / full_values,
         added_bytes=own.added_bytes(),
         peak_bytes=peak,
         peak_ratio=peak / full_peak,
+        memory_bytes=memory,
+        memory_ratio=memory / full_memory,
     )
 
 
@@ -108,11 +120,15 @@ class _Trained:
         there = chain(self._tensors(), self._state_tensors(), [self.token_ids])
         return peak_bytes(self.step, there)
 
+    def weight_bytes(self) -> int:
+        """Return the bytes of all parameters and buffers of the model, shared ones once."""
+        return sum(tensor.nbytes for tensor in {id(each): each for each in self._tensors()}.values())
+
     def added_bytes(self) -> int:
         """Return the bytes of the model's tensors beyond the base's own."""
         base = sum(tensor.nbytes for _, tensor in self.handle.view.tensors(self.handle.live, self.handle.unwrapped))
         base += sum(tensor.nbytes for tensor in self.handle.view.buffers(self.handle.live, self.handle.unwrapped))
-        return sum(tensor.nbytes for tensor in {id(each): each for each in self._tensors()}.values()) - base
+        return self.weight_bytes() - base
 
     def optimizer_state(self) -> tuple[int, int]:
         """Return how many values, and how many bytes, the optimizer's state tensors hold, step counters apart."""

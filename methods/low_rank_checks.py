@@ -18,8 +18,8 @@ from methods.calibration import watched
 from methods.handle import Handle
 from methods.low_rank_attach import StartedHandle, lora_layers
 from methods.low_rank_linear import CoreLinear, LowRankLinear, ProjectedLinear
-from methods.measurement import BaseObservation
-from methods.peft_checks import RESIDUAL_TOLERANCE, SVD_SAMPLE
+from methods.measurement import SVD_SAMPLE, BaseObservation
+from methods.peft_checks import RESIDUAL_TOLERANCE
 from methods.selection import random_entries
 
 Array = npt.NDArray[np.float64]

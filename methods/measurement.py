@@ -16,6 +16,9 @@ from methods.plain import last_logits
 PROBE_SHAPE = (2, 16)
 """Sequences and tokens of the fixed input on which logits are compared."""
 
+SVD_SAMPLE = 8
+"""Of how many layers, evenly spread, a check that takes a decomposition looks at."""
+
 TOLERANCES = {torch.float32: 1e-3, torch.bfloat16: 5e-2, torch.float16: 1e-2}
 """Largest |logit difference| over max(1, largest |logit|) that rounding explains, by the base's dtype."""
 

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -22,7 +23,8 @@ class LiveBytes(TorchDispatchMode):
         self.peak = 0
         self._known = WeakIdKeyDictionary()
         for tensor in there_before:
-            self._known[tensor.untyped_storage()] = 0
+            for part in _strided(tensor):
+                self._known[part.untyped_storage()] = 0
 
     def __torch_dispatch__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -31,7 +33,8 @@ class LiveBytes(TorchDispatchMode):
         result = func(*args, **(kwargs or {}))
         for tensor in tree_leaves(result):
             if isinstance(tensor, Tensor):
-                self._count(tensor)
+                for part in _strided(tensor):
+                    self._count(part)
         return result
 
     def _count(self, tensor: Tensor) -> None:
@@ -46,6 +49,11 @@ class LiveBytes(TorchDispatchMode):
 
     def _forget(self, size: int) -> None:
         self.live -= size
+
+
+def _strided(tensor: Tensor) -> tuple[Tensor, ...]:
+    """Return the tensors that hold the memory of `tensor`: of a sparse one, its indices and values."""
+    return (tensor,) if tensor.layout == torch.strided else (tensor._indices(), tensor._values())
 
 
 def peak_bytes(operation: Callable[[], object], there_before: Iterable[Tensor]) -> int:

@@ -1,9 +1,11 @@
 """Whether the adapters on a model are those that were asked for, read from the model alone."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
 from peft import PeftModel
+from peft.tuners.lora.layer import LoraLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
 
 from methods.handle import Handle
@@ -14,7 +16,6 @@ from methods.peft_handle import plain_value
 if TYPE_CHECKING:
     from methods.peft_method import PeftMethod
 
-SVD_SAMPLE = 8
 RESIDUAL_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 1e-2, torch.float16: 2e-3}
 """Largest ||residual + delta - W0|| / ||W0|| that storing the residual in the base's dtype explains."""
 
@@ -33,7 +34,8 @@ def adapter_problems(method: "PeftMethod", handle: Handle, base: BaseObservation
     if config.peft_type.value != method.adapter_type():
         return [f"{method.adapter_type()} was asked for, but {config.peft_type.value} is on the model"]
     asked = method.config_fields(base.shapes, handle.seed)
-    return _config_problems(asked, config) + _trainable_problems(asked, handle) + _target_problems(asked, handle, base)
+    adapted = _trainable_problems(asked, handle) + _target_problems(asked, handle, base)
+    return _config_problems(asked, config) + _scale_problems(config, handle) + adapted
 
 
 def _config_problems(asked: dict[str, Any], config: Any) -> list[str]:
@@ -46,6 +48,23 @@ def _config_problems(asked: dict[str, Any], config: Any) -> list[str]:
             got = {name: got.get(name) for name in wanted}
         if got != plain_value(wanted):
             problems.append(f"{key} = {wanted!r} was asked for, but the adapters have {got!r}")
+    return problems
+
+
+def _scale_problems(config: Any, handle: Handle) -> list[str]:
+    """Return where LoRA layers scale B A by something else than alpha / rank, or alpha / sqrt(rank) with rsLoRA."""
+    if config.peft_type.value != "LORA":
+        return []
+    problems = []
+    for path, layer in handle.live.named_modules():
+        if not isinstance(layer, LoraLayer) or "default" not in layer.scaling:
+            continue
+        rank = layer.r["default"]
+        if rank != config.r:  # a rank, and with it a scale, of its own: EVA, rank_pattern
+            continue
+        wanted = config.lora_alpha / (math.sqrt(rank) if config.use_rslora else rank)
+        if not math.isclose(layer.scaling["default"], wanted) and not config.alpha_pattern:
+            problems.append(f"{path} scales its update by {layer.scaling['default']:.4g}, the config says {wanted:.4g}")
     return problems
 
 

@@ -157,7 +157,7 @@ class PeftEntry(PeftMethod):
     def problems_at_end(self, handle: "Handle", optimizer: "torch.optim.Optimizer | None") -> list[str]:
         from methods.peft_training import problems_at_end
 
-        return problems_at_end(self, handle, optimizer)
+        return super().problems_at_end(handle, optimizer) + problems_at_end(self, handle, optimizer)
 
 
 def each(tensors: Callable[[Settings, int, int], dict[str, Shape]]) -> Trainable:

@@ -28,6 +28,7 @@ from methods.method import Calibration, Method
 from methods.peft_butterfly import stand_in_for_cuda
 from methods.peft_calibration import after_adapters, before_adapters
 from methods.peft_method import PeftMethod
+from methods.peft_subspace import project_gradients
 from methods.plain import PlainView, as_it_is
 from methods.seeding import forked_random_state
 from methods.targets import linear_targets
@@ -53,6 +54,7 @@ def attach_adapters(
         wrapped = _wrapped(method, model, config, calibration)
     if any(parameter.dtype != torch.float32 for parameter in wrapped.parameters() if parameter.requires_grad):
         wrapped.float()  # copies of base tensors are trained: as in full fine-tuning, layers refuse mixed dtypes
+    project_gradients(wrapped)
     handle = method.handle_class()(wrapped, view, method, seed, before)
     _refuse_untying(handle)
     return handle
@@ -243,15 +245,16 @@ class PeftHandle(Handle):
 def _twin(module: nn.Module) -> nn.Module:
     """Return a module tree over the same tensors whose containers are its own.
 
-    Merging fills and empties containers, and writes to the base layer, which `_copy_weights` makes safe; a deep copy
-    would cost as much as a rollout on small models.
+    Merging fills and empties containers, and writes to the base layer, which `_copy_weights` makes safe. It also takes
+    away the hooks that `hook_handles` lists, which are the original's: the twin lists none. A deep copy would cost as
+    much as a rollout on small models.
     """
     twin = module.__new__(type(module))
     own = {
         name: copy.copy(value) if isinstance(value, dict | list | set) else value
         for name, value in vars(module).items()
     }
-    twin.__dict__.update(own)
+    twin.__dict__.update(own | ({"hook_handles": []} if "hook_handles" in own else {}))
     for name, child in module._modules.items():
         twin._modules[name] = None if child is None else _twin(child)
     return twin

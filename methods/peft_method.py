@@ -17,6 +17,7 @@ from methods.method import Calibration, Dial, Method, Shape, target_weights
 from methods.ranks import refuse_above_sides
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
 
     from methods.handle import Handle
@@ -108,8 +109,15 @@ class PeftMethod(Method):
     def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
         from methods.peft_checks import adapter_problems
         from methods.peft_starts import start_problems
+        from methods.peft_subspace import subspace_problems
 
-        return adapter_problems(self, handle, base) + start_problems(self.lora_start, handle, base)
+        starts = start_problems(self.lora_start, handle, base)
+        return adapter_problems(self, handle, base) + starts + subspace_problems(handle)
+
+    def problems_at_end(self, handle: "Handle", optimizer: "torch.optim.Optimizer | None") -> list[str]:
+        from methods.peft_subspace import subspace_problems
+
+        return subspace_problems(handle)
 
 
 class LowRank(PeftMethod):

@@ -12,8 +12,8 @@ from peft.tuners.lora.layer import LoraLayer
 from torch import Tensor
 
 from methods.handle import Handle
-from methods.measurement import BaseObservation
-from methods.peft_checks import RESIDUAL_TOLERANCE, SVD_SAMPLE
+from methods.measurement import SVD_SAMPLE, BaseObservation
+from methods.peft_checks import RESIDUAL_TOLERANCE
 
 PART_TOLERANCE = 0.01
 """Largest relative difference between two computations of one singular or triangular part."""

@@ -77,6 +77,7 @@ class MethodDescription(BaseModel):
     identity_at_start: bool | None
     changes_base: bool | None
     needs_calibration: bool | None
+    why_slow: str
     fields: list[FieldDescription]
 
 
@@ -187,6 +188,7 @@ def describe(name: str) -> MethodDescription:
         identity_at_start=usual and usual.identity_at_start,
         changes_base=usual and usual.changes_base,
         needs_calibration=usual and usual.needs_calibration,
+        why_slow=chosen.why_slow,
         fields=[_field(chosen, key) for key in chosen.model_fields if key not in hidden],
     )
 

@@ -19,7 +19,7 @@ def methods_list(
     as_json: JsonOption = False,
 ) -> None:
     """List the registered methods, and what each trains at its defaults."""
-    from bench.method_table import COLUMNS, as_text, listing
+    from bench.method_table import COLUMNS, LEGEND, as_text, listing
     from bench.show import print_json, print_table
 
     rows = listing(base, counts)
@@ -27,19 +27,21 @@ def methods_list(
         print_json(rows)
     else:
         print_table([as_text(row) for row in rows], COLUMNS)
+        print(LEGEND.format(base=base), end="")
 
 
 @app.command("show")
 def methods_show(name: str, as_json: JsonOption = False) -> None:
     """Show a method's formula, source, dial, learning rates and settings with their defaults and why they are that."""
     import methods.registry
+    from bench.method_table import entry_as_text
     from bench.show import print_entry, print_json
 
     entry = methods.registry.describe(name).model_dump(mode="json")
     if as_json:
         print_json(entry)
     else:
-        print_entry(entry, lists=["fields"])
+        print_entry(entry_as_text(entry), lists=["fields"])
 
 
 @app.command("check")
@@ -66,16 +68,23 @@ def methods_check(
 @app.command("cost")
 def methods_cost(
     names: Annotated[list[str] | None, typer.Argument(metavar="NAME", show_default=False)] = None,
-    every: Annotated[bool, typer.Option("--all", help="Measure all registered methods.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Measure all registered methods at their defaults.")] = False,
+    keys: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of the method as in TOML, such as --set rank=4.")
+    ] = None,
     base: Annotated[str, typer.Option(help="The base model to measure on.")] = "organism-steps",
     pairs: Annotated[int, typer.Option(min=1, help="Steps of the method and of full fine-tuning to compare.")] = 15,
+    rows: Annotated[int, typer.Option(min=1, help="Sequences of 64 tokens in the batch of a step.")] = 64,
     as_json: JsonOption = False,
 ) -> None:
     """Measure one optimizer step of a method beside full fine-tuning's: time, optimizer state, memory; as CSV."""
-    import methods.registry
     from bench.experiment.strict import ExperimentError
-    from bench.method_cost import report
+    from bench.method_cost import configs, every_default, report
 
-    if every == bool(names):
-        raise ExperimentError("methods cost: name the methods, or give --all")
-    raise typer.Exit(0 if report(names or methods.registry.names(), base, pairs, as_json) else 1)
+    if every == bool(names) or (every and keys):
+        raise ExperimentError("methods cost: name the methods, with --set if you like, or give --all")
+    chosen, without = every_default() if every else configs(names or [], given_settings(keys))
+    for name in without:
+        print(f"not measured: {name} has no defaults, its keys decide what it costs", file=sys.stderr)
+    sound = report(chosen, base, pairs, rows, as_json)
+    raise typer.Exit(0 if sound and (every or not without) else 1)

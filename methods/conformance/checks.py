@@ -2,8 +2,10 @@
 
 import math
 import random
+import re
 import tempfile
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +14,19 @@ from torch import Tensor
 
 from methods import budget
 from methods.conformance.subject import SEED, batch
-from methods.conformance.trial import STEPS, Trial, frozen, moves, optimizer_of, snapshot, state
+from methods.conformance.trial import (
+    BETAS,
+    STEPS,
+    WEIGHT_DECAY,
+    Trial,
+    frozen,
+    moves,
+    optimizer_of,
+    snapshot,
+    state,
+)
 from methods.errors import MethodError
+from methods.handle import NO_WEIGHT_DECAY
 from methods.method import Method
 from methods.plain import fill, last_logits
 
@@ -100,9 +113,12 @@ def rollouts(trial: Trial) -> Iterator[str]:
 
 @_named("rollout weights equal the forward pass")
 def rollout_weights(trial: Trial) -> Iterator[str]:
-    """Rollouts sample from the model that is trained."""
+    """Rollouts sample from the model that is trained, in eval mode."""
     trained = last_logits(trial.handle.model, batch())
+    trial.handle.model.train()
     with trial.handle.rollout_weights() as plain:
+        if plain.training:
+            yield "the model that rollouts get is in training mode"
         sampled = last_logits(plain, batch())
     yield from _apart(trial, sampled, trained, "logits of the rollout weights", "the trained model's")
 
@@ -149,10 +165,24 @@ def seeds(trial: Trial) -> Iterator[str]:
         yield "attaching moves the global random state (torch, numpy or random)"
     for problem in moves(trial.start_state, state(again.model)):
         yield f"with the same seed {problem.replace('moved', 'differs')} between two starts"
-    differs = any(moves(trial.start_state, state(trial.subject.attach(seed=SEED + 1).model)))
-    if differs != trial.method.depends_on_seed:
-        start = "another" if differs else "the same"
+    unlike = trial.subject.attach(seed=SEED + 1)
+    other = dict(state(unlike.model))
+    differing = {name for name, tensor in trial.start_state.items() if not torch.equal(tensor, other[name])}
+    if bool(differing) != trial.method.depends_on_seed:
+        start = "another" if differing else "the same"
         yield f"depends_on_seed is {trial.method.depends_on_seed}, but another seed gives {start} start"
+    if trial.method.needs_calibration:  # what is computed from prompts may come out alike here and there
+        return
+    added = {name for name, _ in chain(unlike.trainable(), unlike.frozen_additions())}
+    kinds = {_any_layer(name) for name in added & differing}
+    for name in sorted(added - differing):
+        if _any_layer(name) in kinds:
+            yield f"{name} is the same under another seed, unlike its kind in other layers"
+
+
+def _any_layer(name: str) -> str:
+    """Return the tensor name without the numbers of layers, which tensors of one kind in all layers share."""
+    return re.sub(r"\.\d+\.", ".*.", name)
 
 
 def _random_states() -> tuple[object, ...]:
@@ -202,6 +232,28 @@ def meets_budget(trial: Trial) -> Iterator[str]:
             yield f"params = {target} got {got} at {dial.name} = {getattr(chosen, dial.name)}, {better}"
         return
     yield problem
+
+
+@_named("optimizer as asked", attaches=True)
+def optimizer_as_asked(trial: Trial) -> Iterator[str]:
+    """Rates, weight decay and betas are those that the harness asks for; norms and biases are not decayed."""
+    handle, rates = trial.spare, []
+    names = {id(parameter): name for name, parameter in handle.trainable()}
+    for rate in (1e-3, 2e-3):
+        groups = handle.create_optimizer(rate, WEIGHT_DECAY, BETAS).param_groups
+        rates.append([group["lr"] for group in groups])
+        if not math.isclose(min(rates[-1]), rate):
+            yield f"a learning rate of {rate} was asked for, the smallest in the optimizer is {min(rates[-1])}"
+    if not np.allclose(2 * np.array(rates[0]), rates[1]):
+        yield f"learning rates {rates[0]} do not double to {rates[1]} when the rate that is asked for does"
+    for group in groups:
+        if tuple(group.get("betas", BETAS)) != BETAS:
+            yield f"betas {BETAS} were asked for, the optimizer has {tuple(group['betas'])}"
+        if group["weight_decay"] not in (0, WEIGHT_DECAY):
+            yield f"a weight decay of {WEIGHT_DECAY} was asked for, the optimizer has {group['weight_decay']}"
+        for tensor in group["params"] if group["weight_decay"] else []:
+            if NO_WEIGHT_DECAY.search(names.get(id(tensor), "")):
+                yield f"{names[id(tensor)]} is a norm or a bias, and decayed by {group['weight_decay']}"
 
 
 def _nearer(trial: Trial, chosen: Method, got: int, target: int) -> str | None:

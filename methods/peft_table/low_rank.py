@@ -145,6 +145,7 @@ VARIANTS = (
         fields=lambda keys: lora_fields(keys, use_dora=True),
         trainable=each(lambda keys, out, inputs: factors(keys, out, inputs) | {"lora_magnitude_vector.weight": (out,)}),
         dials=("rank",),
+        why_slow="Every step builds B A and takes the norms of the rows of W0 + B A.",
     ),
     Entry(
         name="lora-plus",
@@ -233,6 +234,7 @@ VARIANTS = (
             }
         ),
         dials=("rank",),
+        why_slow="Every step takes the norms of all factors' rows and columns anew to normalise them.",
     ),
     Entry(
         name="gralora",

@@ -39,6 +39,8 @@ PARTS = (
         trainable=each(tail_shapes),
         dials=("tail",),
         random=False,
+        why_slow="Every step builds U S V' of the tail twice as full matrices, trained and initial, to add"
+        " their difference.",
     ),
     Entry(
         name="shira",

@@ -40,6 +40,8 @@ PRODUCTS = (
             }
         ),
         dials=("rank",),
+        why_slow="Every step builds two products of factors, of the full size of every matrix, and "
+        "multiplies them entry by entry.",
     ),
     Entry(
         name="lokr",
@@ -56,6 +58,7 @@ PRODUCTS = (
         fields=lambda keys: {"r": keys.rank, "alpha": keys.rank, "decompose_factor": keys.factor},
         trainable=each(kronecker_shapes),
         dials=("rank",),
+        why_slow="Every step builds the Kronecker product of every matrix, of its full size.",
     ),
     Entry(
         name="miss",
@@ -85,5 +88,7 @@ PRODUCTS = (
         fields=lambda keys: {"r": keys.rank},
         trainable=each(lambda keys, out, inputs: {"hira_A": (keys.rank, inputs), "hira_B": (out, keys.rank)}),
         dials=("rank",),
+        why_slow="Every step builds A'B' times W0, of the full size of every matrix, and multiplies the "
+        "inputs with it beside the base's own product.",
     ),
 )

@@ -60,6 +60,8 @@ ROTATIONS = (
         ),
         dials=("block_size", "factors"),
         random=False,
+        why_slow="Every step inverts the blocks of each butterfly factor and multiplies the factors into "
+        "every full matrix (without CUDA in plain PyTorch).",
     ),
     Entry(
         name="hra",
@@ -73,6 +75,8 @@ ROTATIONS = (
         fields=lambda keys: {"r": keys.rank},
         trainable=each(lambda keys, out, inputs: {"hra_u": (inputs, keys.rank)}),
         dials=("rank",),
+        why_slow="Every step multiplies its reflections, one after another, into a square matrix as wide "
+        "as the inputs of every module.",
     ),
     Entry(
         name="road",
@@ -131,5 +135,7 @@ ROTATIONS = (
         ),
         dials=("rank",),
         random=False,
+        why_slow="Every step inverts a matrix for the Cayley transform and takes two further products for "
+        "every matrix.",
     ),
 )

@@ -43,6 +43,8 @@ SHARED = (
         fields=lambda keys: {"r": keys.rank, "d_initial": keys.d_initial},
         trainable=each(lambda keys, out, inputs: {"vera_lambda_b": (out,), "vera_lambda_d": (keys.rank,)}),
         dials=("rank",),
+        why_slow="Its default rank of 256 is more than the sides of a small model, so that both products "
+        "around the diagonals cost more than the base's.",
     ),
     Entry(
         name="vb-lora",
@@ -97,6 +99,7 @@ SHARED = (
             }
         ),
         dials=("rank",),
+        why_slow="Every step builds an update of the full size of every matrix as a sum over its bases.",
     ),
     Entry(
         name="tinylora",
@@ -114,6 +117,8 @@ SHARED = (
         fields=lambda keys: {"r": keys.frozen_rank, "u": keys.width, "weight_tying": keys.tying},
         trainable=tied_vectors,
         dials=("width", "tying"),
+        why_slow="Every matrix takes a chain of small operators of its own, whose fixed cost outweighs a "
+        "small model's products.",
     ),
     Entry(
         name="unilora",
@@ -132,5 +137,6 @@ SHARED = (
         trainable=lambda keys, shapes: {f"{first_target(keys, shapes)}.unilora_theta_d.default": (keys.length,)},
         dials=("length",),
         identity=False,
+        why_slow="Every step gathers all entries of every A and B anew from the trained vector.",
     ),
 )

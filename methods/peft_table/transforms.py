@@ -27,6 +27,7 @@ TRANSFORMS = (
         fields=lambda keys: {"n_frequency": keys.n_frequency, "scaling": keys.scaling, "init_weights": True},
         trainable=each(lambda keys, out, inputs: {"fourierft_spectrum": (keys.n_frequency,)}),
         dials=("n_frequency",),
+        why_slow="Every step takes an inverse two-dimensional FFT of the full size of every matrix.",
     ),
     Entry(
         name="waveft",
@@ -47,6 +48,7 @@ TRANSFORMS = (
         fields=lambda keys: {"n_frequency": keys.n_frequency, "scaling": keys.scaling},
         trainable=each(lambda keys, out, inputs: {"waveft_spectrum": (keys.n_frequency,)}),
         dials=("n_frequency",),
+        why_slow="Every step takes an inverse wavelet transform of the full size of every matrix.",
     ),
     Entry(
         name="c3a",
@@ -71,5 +73,7 @@ TRANSFORMS = (
         ),
         dials=("block_size",),
         random=False,
+        why_slow="Inputs and outputs go through complex FFTs, block by block, where the base has one real "
+        "matrix product.",
     ),
 )

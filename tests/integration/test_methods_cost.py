@@ -37,6 +37,14 @@ def test_the_peak_of_known_tensors():
     assert peak_bytes(lambda: weight.view(10, 100).add_(1), [weight]) == 0
 
 
+def test_the_peak_of_sparse_tensors_is_that_of_their_indices_and_values():
+    index, values = torch.arange(100)[None], torch.ones(100)
+    made = peak_bytes(lambda: torch.sparse_coo_tensor(index, values, (1000,)).to_dense(), [index, values])
+    assert made == 4000
+    sparse = torch.sparse_coo_tensor(index, values, (1000,))
+    assert peak_bytes(lambda: sparse * 2, [sparse]) >= 400
+
+
 def test_the_peak_of_a_training_step_is_the_allocators():
     model = llama().train()
 
@@ -57,9 +65,21 @@ def test_the_state_of_a_sparse_run_is_as_small_as_its_mask():
     assert cost.optimizer_share == pytest.approx(entries / base.num_parameters())
     assert cost.added_bytes == 8 * entries  # the trained values, and where they lie as int32
     assert cost.step_ratio > 0 and cost.peak_ratio > 0
+    assert cost.step_ratio_low == cost.step_ratio == cost.step_ratio_high  # of one pair
+    weights = sum(tensor.nbytes for tensor in base.state_dict(keep_vars=True).values())
+    buffers = sum(tensor.nbytes for tensor in base.buffers())
+    assert cost.memory_bytes == weights + buffers + 16 * entries + cost.peak_bytes
 
 
 def test_full_fine_tuning_costs_what_it_is_measured_against():
     cost = measure(create({"type": "full"}), llama(), batch(), pairs=1)
     assert (cost.optimizer_share, cost.peak_ratio, cost.added_bytes, cost.trainable_share) == (1, 1, 0, 1)
-    assert cost.optimizer_values == 2 * cost.trainable
+    assert cost.optimizer_values == 2 * cost.trainable and cost.memory_ratio == 1
+    buffers = sum(tensor.nbytes for tensor in llama().buffers())
+    assert cost.memory_bytes == 12 * cost.trainable + buffers + cost.peak_bytes
+
+
+@pytest.mark.parametrize("kind", ["shira", "c3a", "lift", "adalora"])
+def test_what_makes_sparse_complex_or_refreshed_tensors_is_measured_too(kind):
+    cost = measure(create({"type": kind}), llama(), batch(), pairs=2)
+    assert cost.step_ratio_low <= cost.step_ratio <= cost.step_ratio_high and cost.peak_bytes > 0

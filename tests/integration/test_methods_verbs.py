@@ -1,6 +1,7 @@
 """`rlvr-bench methods list | show | check | cost` as a user types them."""
 
 import csv
+import dataclasses
 import io
 import json
 import subprocess
@@ -8,6 +9,7 @@ import sys
 
 import pytest
 
+import bench.method_cost
 from bench import cli
 from methods import create, names
 from methods.conformance import Suite
@@ -58,7 +60,7 @@ def test_the_list_is_one_line_of_facts_per_method(typed):
     header = ["type", "family", "dials", "trainable", "share", "merged", "start", "source"]
     assert code == 0 and out.splitlines()[0].split() == header
     lora = next(line for line in out.splitlines() if line.startswith("lora "))
-    assert lora.split()[:5] == ["lora", "low-rank", "rank", "87,552", "25.6"] and "identity" in lora
+    assert lora.split()[:5] == ["lora", "low-rank", "rank", "87,552", "25.6"] and lora.split()[6:8] == ["yes", "base"]
 
 
 def test_show_gives_the_formula_the_dial_and_every_key_with_its_reason(typed):
@@ -67,7 +69,7 @@ def test_show_gives_the_formula_the_dial_and_every_key_with_its_reason(typed):
     for words in (
         "formula: W = W0 + (alpha / rank) B A",
         "params turns: rank",
-        "learning rates: 1e-06, 0.01",
+        "learning rates: 1e-06 to 0.01",
         "rslora",
     ):
         assert words in out
@@ -118,5 +120,26 @@ def test_cost_is_csv_with_a_line_per_method(typed):
         "4032",
     )
     assert float(row["step_ratio"]) > 0 and row["optimizer_share"] == "0.0059"
+    code, out, err = typed(
+        "cost", "mask", "--pairs", "1", "--rows", "4", "--set", "select='random'", "--set", "density=0.01"
+    )
+    (row,) = csv.DictReader(io.StringIO(out))
+    assert json.loads(row["settings"]) == {"select": "random", "density": 0.01}
+    assert float(row["optimizer_share"]) < 0.012
     code, out, err = typed("cost", "peft", "--pairs", "1")
-    assert (code, out) == (1, "") and "not measured: peft: it has no defaults" in err
+    assert (code, out) == (1, "") and "not measured: peft has no defaults" in err
+
+
+@pytest.mark.parametrize(
+    ("kind", "ratio", "why"),
+    [("lora", 1.6, ""), ("lora", 1.7, "unexplained"), ("c3a", 1.7, "Inputs and outputs go through complex FFTs")],
+)
+def test_a_slow_step_has_a_reason_or_fails(typed, monkeypatch, kind, ratio, why):
+    real = bench.method_cost.measure
+    monkeypatch.setattr(
+        bench.method_cost, "measure", lambda *given: dataclasses.replace(real(*given), step_ratio=ratio)
+    )
+    code, out, err = typed("cost", kind, "--pairs", "1", "--rows", "2")
+    (row,) = csv.DictReader(io.StringIO(out))
+    assert row["why"].startswith(why) and bool(row["why"]) == bool(why)
+    assert code == (why == "unexplained") and ("no reason is known" in err) == bool(code)
