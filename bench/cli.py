@@ -271,6 +271,9 @@ def think(
         list[str] | None, typer.Option(help="With --train: a task for transfer, such as 'chain levels=[5]'.")
     ] = None,
     other_model: Annotated[list[str] | None, typer.Option(help="With --train: a model for transfer.")] = None,
+    live: Annotated[
+        list[str] | None, typer.Option(help="With --train: a policy that runs live; by default nine of all kinds.")
+    ] = None,
     results: ResultsOption = Path("results"),
     pictures: Annotated[Path | None, typer.Option(metavar="DIR", help="With --train: draw into this folder.")] = None,
     parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every trace.")] = None,
@@ -300,6 +303,7 @@ def think(
         verifiers=verifiers.split(",") if verifiers else (),
         other_tasks=[_task_settings(text) for text in other_task or ()],
         other_models=other_model or (),
+        policies=live or (),
         results=results,
         pictures=pictures,
     )

@@ -11,6 +11,7 @@ from bench.generate.backend import Backend, create_for
 from bench.verify import hygiene, trace_file
 from bench.verify.errors import VerifyError
 from bench.verify.monte_carlo import Values, continuation_values, spread_positions
+from bench.verify.prefixes import LIMIT_BYTES, Prefixes
 from bench.verify.probe import Probe, check_window
 from bench.verify.sampling import Asker
 from bench.verify.store import load, save
@@ -53,6 +54,11 @@ class Subject:
     def model(self) -> PreTrainedModel:
         """The model that is asked, and read."""
         return self.asker.model
+
+    @cached_property
+    def prefixes(self) -> Prefixes:
+        """What the model says of traces."""
+        return Prefixes(self.model, LIMIT_BYTES)
 
     @cached_property
     def digest(self) -> str:
@@ -112,6 +118,10 @@ class Subject:
             verifier, fit(verifier, weights, validation, settings, self.model.device, values, offset, report)
         )
 
+    def probe(self, settings: VerifierSettings) -> Probe:
+        """An untrained probe; all of one subject read the same traces, which the base reads once."""
+        return Probe(self.model, settings.probe_tokens, settings.rank, settings.seed, self.prefixes)
+
     def otv(self, report: Report = lambda message, done: None) -> Trained:
         """The probe of the settings, from the cache where it is there."""
         settings = self.settings
@@ -126,7 +136,7 @@ class Subject:
         kept = load(self.model, trace_file.folder(identity))
         if kept is not None:
             return Trained(kept, None)
-        probe = Probe(self.model, settings.verifier.probe_tokens, settings.verifier.rank, settings.verifier.seed)
+        probe = self.probe(settings.verifier)
         trained = self.train(probe, settings.verifier, report=report)
         save(probe, settings.verifier, trace_file.folder(identity))
         return trained

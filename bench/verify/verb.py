@@ -114,17 +114,19 @@ def train(
     verifiers: Sequence[str],
     other_tasks: Sequence[Mapping[str, Any]],
     other_models: Sequence[str],
+    policies: Sequence[str],
     results: Path,
     pictures: Path | None,
 ) -> None:
     """Compare verifiers and policies, and write `results/verify/<name>.json`."""
     if odd := [other for other in verifiers if other not in RECIPES]:
         raise VerifyError(f"unknown verifier {odd[0]!r}; choose from {', '.join(RECIPES)}")
+    chosen = [read_policy(text) for text in policies]
     started, subject = time.perf_counter(), asked.subject()
     others = [asked.subject(task=task) for task in other_tasks]
     others += [_same_vocabulary(subject, asked.subject(model=model)) for model in other_models]
     with _Bar(Console(stderr=True)) as bar:
-        found = study(subject, list(verifiers) or list(RECIPES), others, bar.report)
+        found = study(subject, list(verifiers) or list(RECIPES), others, chosen, bar.report)
     environment = capture().model_dump(mode="json")
     document = {
         "schema_version": 1,

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from bench.experiment.think import VerifierSettings
 from bench.verify.other_verifiers import HiddenStateVerifier
-from bench.verify.probe import Probe
 from bench.verify.report import quality
 from bench.verify.subject import Subject, Trained
 from bench.verify.training import Report, Scores, Verifier, score
@@ -29,8 +28,7 @@ class Recipe:
         """The untrained verifier."""
         if self.kind != "probe":
             return HiddenStateVerifier(subject.model, separate=self.kind == "external")
-        own = self.settings(subject.settings.verifier)
-        return Probe(subject.model, own.probe_tokens, own.rank, own.seed)
+        return subject.probe(self.settings(subject.settings.verifier))
 
 
 RECIPES: dict[str, Recipe] = {
