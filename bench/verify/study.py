@@ -5,7 +5,7 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-from bench.verify import frontier
+from bench.verify import frontier, hygiene
 from bench.verify.confidence import group_window, trace_confidences
 from bench.verify.live import probe_reader, think
 from bench.verify.plain_scores import plain_scores
@@ -34,7 +34,13 @@ def study(
         names: of `RECIPES`; "otv" is always among them, since it is what stops traces.
         transfers: other models or tasks, whose test traces the verifiers are asked about unseen.
         policies: that run live; by default those of `usual_policies`.
+
+    Raises:
+        VerifyError: verifiers would be asked about problems, of this task or of a transfer, that they learn from.
     """
+    for other in transfers:
+        learnt = [*subject.fair, *subject.traces("validation")]
+        hygiene.refuse_overlap(learnt, {problem.id for problem in other.problems("test")})
     names = list(dict.fromkeys(["otv", *names]))
     entries: dict[str, Entry] = {}
     for number, name in enumerate(names):
