@@ -250,13 +250,21 @@ def think(
     task: Annotated[str, typer.Option(help="The task that is asked.")],
     count: Annotated[int, typer.Option("-n", min=1, help="Traces per problem.")] = 16,
     policy: Annotated[
-        str, typer.Option(help="full, keep:count=4,at=8, halve:every=4, drop:count=2,every=4, threshold, deepconf.")
+        str,
+        typer.Option(
+            help="full, keep:count=4,at=8, halve:every=4, drop:count=2,every=4, threshold:least=0.3,every=4,"
+            " deepconf:warm_up=4,eta=0.5."
+        ),
     ] = "halve",
-    verifier: Annotated[str, typer.Option(help="What traces are scored by: otv, confidence-tail, ..., none.")] = "otv",
+    verifier: Annotated[
+        str | None,
+        typer.Option(help="What traces are scored by: otv (the default), confidence-tail, ..., none."),
+    ] = None,
     vote: Annotated[str, typer.Option(help="majority, weighted, log-odds, best-of-n, filter.")] = "weighted",
     problems: Annotated[int, typer.Option(min=1, help="How many test problems.")] = 8,
     risk: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Withhold answers of votes that were wrong more often.")
+        float | None,
+        typer.Option(min=0, max=1, help="Withhold answers whose votes were wrong more often on validation."),
     ] = None,
     keys: KeysOption = None,
     options: Annotated[

@@ -49,7 +49,7 @@ class Probe(nn.Module):
     ) -> None:
         super().__init__()
         _check(base)
-        self._prefixes = prefixes or Prefixes(base)
+        self.prefixes = prefixes or Prefixes(base)
         self.probe_tokens, self.rank = probe_tokens, rank
         self._base = [base.requires_grad_(False)]  # in a list: not a part of this module
         shared = {id(tensor): tensor for tensor in chain(base.parameters(), base.buffers())}
@@ -77,7 +77,7 @@ class Probe(nn.Module):
 
         The base reads each trace once without gradients; then all probe tokens read its cache together.
         """
-        return self.read(self._prefixes.read(batch), batch.seen)
+        return self.read(self.prefixes.read(batch), batch.seen)
 
     def read(self, cache: DynamicCache, seen: Tensor, pads: Tensor | None = None) -> Tensor:
         """Log odds at given positions of cached rows, shape [rows, positions]; the cache is left as it was.

@@ -113,7 +113,7 @@ def live_points(
 
 def tenth(subject: Subject, own: Entry) -> tuple[int, Policy]:
     """What is best on the validation traces for a tenth of the full vote's tokens."""
-    scores = scored(subject, own.trained.verifier, "validation")
+    scores = scored(subject, own.trained.verifier, "validation", stride=1)
     return frontier.within_share(
         subject.traces("validation"), scores, subject.settings.traces.samples, own.probe_tokens, TENTH
     )

@@ -80,7 +80,9 @@ def entry(name: str, recipe: Recipe, subject: Subject, report: Report) -> Entry:
     return Entry(trained, scores, settings.probe_tokens if recipe.kind == "probe" else 0, record)
 
 
-def scored(subject: Subject, verifier: Verifier, split: Literal["validation", "test"] = "test") -> Scores:
-    """Scores of a split's traces."""
+def scored(
+    subject: Subject, verifier: Verifier, split: Literal["validation", "test"] = "test", stride: int | None = None
+) -> Scores:
+    """Scores of a split's traces, by default at the settings' own stride; replayed policies need every position."""
     own = subject.settings.verifier
-    return score(verifier, subject.traces(split), own.stride, own.batch_size, subject.model.device)
+    return score(verifier, subject.traces(split), stride or own.stride, own.batch_size, subject.model.device)

@@ -80,6 +80,8 @@ def test_votes() -> None:
     assert aggregate.vote([None, None], [1.0, 1.0]) == (None, None)
     assert aggregate.majority(["a", "b"], [0, 0]).chosen == 0
     assert aggregate.log_odds(["a", "a", "b"], [0.4, 0.4, 0.6]).chosen == 2
+    assert aggregate.vote(["7"], [0.2]) == (0, 0.2) and aggregate.majority(["7"], [0.2]) == (0, 1.0)
+    assert aggregate.vote(["7"], [3.0]) == (0, 1.0) and aggregate.vote([None], [0.2]) == (None, None)
 
 
 def test_policies_keep_the_best_and_always_one() -> None:
