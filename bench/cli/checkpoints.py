@@ -40,13 +40,21 @@ def think(
     task: Annotated[str, typer.Option(help="The task that is asked.")],
     count: Annotated[int, typer.Option("-n", min=1, help="Traces per problem.")] = 16,
     policy: Annotated[
-        str, typer.Option(help="full, keep:count=4,at=8, halve:every=4, drop:count=2,every=4, threshold, deepconf.")
+        str,
+        typer.Option(
+            help="full, keep:count=4,at=8, halve:every=4, drop:count=2,every=4, threshold:least=0.3,every=4,"
+            " deepconf:warm_up=4,eta=0.5."
+        ),
     ] = "halve",
-    verifier: Annotated[str, typer.Option(help="What traces are scored by: otv, confidence-tail, ..., none.")] = "otv",
+    verifier: Annotated[
+        str | None,
+        typer.Option(help="What traces are scored by: otv (the default), confidence-tail, ..., none."),
+    ] = None,
     vote: Annotated[str, typer.Option(help="majority, weighted, log-odds, best-of-n, filter.")] = "weighted",
     problems: Annotated[int, typer.Option(min=1, help="How many test problems.")] = 8,
     risk: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Withhold answers of votes that were wrong more often.")
+        float | None,
+        typer.Option(min=0, max=1, help="Withhold answers whose votes were wrong more often on validation."),
     ] = None,
     keys: KeysOption = None,
     options: Annotated[
@@ -61,6 +69,9 @@ def think(
         list[str] | None, typer.Option(help="With --train: a task for transfer, such as 'chain levels=[5]'.")
     ] = None,
     other_model: Annotated[list[str] | None, typer.Option(help="With --train: a model for transfer.")] = None,
+    live: Annotated[
+        list[str] | None, typer.Option(help="With --train: a policy that runs live; by default nine of all kinds.")
+    ] = None,
     results: ResultsOption = Path("results"),
     pictures: Annotated[Path | None, typer.Option(metavar="DIR", help="With --train: draw into this folder.")] = None,
     parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every trace.")] = None,
@@ -90,6 +101,7 @@ def think(
         verifiers=verifiers.split(",") if verifiers else (),
         other_tasks=[_task_settings(text) for text in other_task or ()],
         other_models=other_model or (),
+        policies=live or (),
         results=results,
         pictures=pictures,
     )

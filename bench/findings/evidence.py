@@ -81,6 +81,8 @@ class Evidence:
 def gather(results: Path) -> list[Evidence]:
     """Read a results folder: one piece of evidence per base model, by name.
 
+    Verification documents are `verify/*.json`, and `verify/trainings/*.json`: the same study with other training seeds.
+
     Raises:
         FindingsError: a record or a document cannot be read; verdicts on the rest would look complete.
     """
@@ -92,7 +94,8 @@ def gather(results: Path) -> list[Evidence]:
         folder = store.folder_of(results, record)
         run = Run(record, lambda folder=folder: store.read_steps(folder))  # type: ignore[misc]
         grouped.setdefault(base_label(record.keys.base), []).append(run)
-    documents = [_document(path) for path in sorted((results / "verify").glob("*.json"))]
+    folders = [results / "verify", results / "verify" / "trainings"]
+    documents = [_document(path) for folder in folders for path in sorted(folder.glob("*.json"))]
     bases = sorted({*grouped, *(str(document["base"]) for document in documents)})
     return [
         Evidence(base, tuple(grouped.get(base, ())), tuple(d for d in documents if str(d["base"]) == base))

@@ -1,7 +1,8 @@
 """From the answers of several traces and their scores to one answer.
 
 Traces without a readable answer never win a vote. Ties go to the answer that comes first, which does not look at
-correctness. A vote's share is what the winning answer holds of all weight: the vote's own confidence.
+correctness. A vote's share is what the winning answer holds of all weight: the vote's own confidence. A trace that is
+alone has all of it whatever it says; there the share is its score, where that is one in [0, 1].
 """
 
 import math
@@ -27,6 +28,8 @@ def vote(answers: Sequence[str | None], weights: Sequence[float]) -> Choice:
     if not totals:
         return Choice(None, None)
     winner = max(totals, key=lambda answer: totals[answer])  # the first of equals
+    if len(weights) == 1 and 0 <= weights[0] <= 1:
+        return Choice(0, weights[0])
     whole = sum(totals.values())
     positive = whole > 0 and min(totals.values()) >= 0
     return Choice(list(answers).index(winner), totals[winner] / whole if positive else None)

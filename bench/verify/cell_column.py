@@ -52,7 +52,7 @@ def full_and_tenth(
 
 
 def _tenth(subject: Subject, probe: Probe) -> tuple[int, Policy]:
-    scores = scored(subject, probe, "validation")
+    scores = scored(subject, probe, "validation", stride=1)
     return frontier.within_share(
         subject.traces("validation"), scores, subject.settings.traces.samples, probe.probe_tokens
     )

@@ -65,12 +65,13 @@ def brier(scores: Sequence[float], correct: Sequence[bool]) -> float | None:
 def ece(scores: Sequence[float], correct: Sequence[bool], bins: int = BINS) -> float | None:
     """Expected calibration error: share-weighted |mean score - share correct| over equal bins of [0, 1].
 
-    A score on the border of two bins belongs to the upper one (1 to the last); None without scores.
+    A score on the border of two bins belongs to the lower one, as in scikit-learn's `calibration_curve`; None without
+    scores.
     """
     if not len(scores):
         return None
     values, right = np.asarray(scores, dtype=np.float64), np.asarray(correct, dtype=np.float64)
-    places = np.digitize(values, np.linspace(0, 1, bins + 1)[1:-1])
+    places = np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], values)
     gaps = np.bincount(places, values - right, bins)
     return float(np.abs(gaps).sum() / len(values))
 

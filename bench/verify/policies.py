@@ -5,11 +5,11 @@ least one is always kept. Dropped traces do not vote; their tokens count.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal, get_args
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, ValidationError
 
-from bench.experiment.strict import Settings
+from bench.experiment.strict import Settings, explain
 from bench.models.suggestion import did_you_mean
 from bench.verify.errors import VerifyError
 
@@ -105,8 +105,8 @@ class DeepConf(_Policy):
 
 
 Policy = Full | Keep | Halve | Drop | Threshold | DeepConf
-_POLICIES: TypeAdapter[Policy] = TypeAdapter(Annotated[Policy, Field(discriminator="name")])
-NAMES = ("full", "keep", "halve", "drop", "threshold", "deepconf")
+_KINDS: dict[str, type[Policy]] = {kind.model_fields["name"].default: kind for kind in get_args(Policy)}
+NAMES = tuple(_KINDS)
 
 
 def policy(text: str) -> Policy:
@@ -122,13 +122,11 @@ def policy(text: str) -> Policy:
     for part in filter(None, rest.split(",")):
         key, _, value = part.partition("=")
         settings[key.strip()] = value
+    kind = _KINDS[name]
     try:
-        return _POLICIES.validate_python(settings)
+        return kind.model_validate(settings)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise VerifyError(
-            f"policy {text!r}: {'.'.join(map(str, first['loc'][1:]))}: {first['msg']}; mend the setting"
-        ) from None
+        raise VerifyError(explain(error, kind, f"policy {text!r}")) from None
 
 
 def label(chosen: Policy) -> str:

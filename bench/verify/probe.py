@@ -22,6 +22,7 @@ from transformers import DynamicCache, PreTrainedModel
 
 from bench.verify.batch import TraceBatch
 from bench.verify.errors import VerifyError
+from bench.verify.prefixes import Prefixes
 from methods.seeding import forked_random_state
 
 _ADAPTER = "verifier"
@@ -35,6 +36,7 @@ class Probe(nn.Module):
         base: a plain model, which is only read; its parameters end up not requiring gradients.
         probe_tokens: tokens of one reading, 1 to 8.
         rank: of the LoRA on every linear layer of the decoder, alpha = 2 rank; 0 leaves it out.
+        prefixes: what the base says of traces, shared by the probes of one base.
 
     Raises:
         VerifyError: the architecture cannot be probed.
@@ -42,9 +44,12 @@ class Probe(nn.Module):
 
     offset: Tensor
 
-    def __init__(self, base: PreTrainedModel, probe_tokens: int, rank: int, seed: int) -> None:
+    def __init__(
+        self, base: PreTrainedModel, probe_tokens: int, rank: int, seed: int, prefixes: Prefixes | None = None
+    ) -> None:
         super().__init__()
         _check(base)
+        self.prefixes = prefixes or Prefixes(base)
         self.probe_tokens, self.rank = probe_tokens, rank
         self._base = [base.requires_grad_(False)]  # in a list: not a part of this module
         shared = {id(tensor): tensor for tensor in chain(base.parameters(), base.buffers())}
@@ -72,10 +77,7 @@ class Probe(nn.Module):
 
         The base reads each trace once without gradients; then all probe tokens read its cache together.
         """
-        cache = DynamicCache()
-        with torch.no_grad():
-            self.base.base_model(input_ids=batch.token_ids, past_key_values=cache, use_cache=True)
-        return self.read(cache, batch.seen)
+        return self.read(self.prefixes.read(batch), batch.seen)
 
     def read(self, cache: DynamicCache, seen: Tensor, pads: Tensor | None = None) -> Tensor:
         """Log odds at given positions of cached rows, shape [rows, positions]; the cache is left as it was.

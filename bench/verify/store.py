@@ -24,13 +24,18 @@ def save(probe: Probe, settings: VerifierSettings, folder: Path) -> None:
     write_whole(folder / SETTINGS, settings.model_dump_json(indent=1) + "\n")
 
 
+def is_kept(folder: Path) -> bool:
+    """Whether `save` has written a probe into the folder."""
+    return (folder / SETTINGS).is_file()
+
+
 def load(base: PreTrainedModel, folder: Path) -> Probe | None:
     """The probe that `save` wrote, on the base it was trained on; None where there is none.
 
     Raises:
         RecordError: the file is broken or belongs to another model.
     """
-    if not (folder / SETTINGS).is_file():
+    if not is_kept(folder):
         return None
     settings = VerifierSettings.model_validate(json.loads((folder / SETTINGS).read_text(encoding="utf-8")))
     probe = Probe(base, settings.probe_tokens, settings.rank, settings.seed)

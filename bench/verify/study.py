@@ -1,14 +1,15 @@
 """The whole comparison on one model and task, as one document: verifiers, the frontier, turning points, transfer."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from statistics import median
 from typing import Any
 
-from bench.verify import frontier
+from bench.verify import frontier, hygiene
 from bench.verify.confidence import group_window, trace_confidences
 from bench.verify.live import probe_reader, think
 from bench.verify.plain_scores import plain_scores
-from bench.verify.policies import Full, Policy, policy
+from bench.verify.policies import DeepConf, Drop, Full, Halve, Keep, Policy, Threshold
 from bench.verify.probe import Probe
 from bench.verify.readers import ConfidenceReader, NoReader, Reader
 from bench.verify.report import quality, turning_points
@@ -24,6 +25,7 @@ def study(
     subject: Subject,
     names: Sequence[str],
     transfers: Sequence[Subject] = (),
+    policies: Sequence[Policy] = (),
     report: Report = lambda message, done: None,
 ) -> dict[str, Any]:
     """Train verifiers and measure them and every policy.
@@ -31,7 +33,14 @@ def study(
     Args:
         names: of `RECIPES`; "otv" is always among them, since it is what stops traces.
         transfers: other models or tasks, whose test traces the verifiers are asked about unseen.
+        policies: that run live; by default those of `usual_policies`.
+
+    Raises:
+        VerifyError: verifiers would be asked about problems, of this task or of a transfer, that they learn from.
     """
+    for other in transfers:
+        learnt = [*subject.fair, *subject.traces("validation")]
+        hygiene.refuse_overlap(learnt, {problem.id for problem in other.problems("test")})
     names = list(dict.fromkeys(["otv", *names]))
     entries: dict[str, Entry] = {}
     for number, name in enumerate(names):
@@ -42,7 +51,7 @@ def study(
     window = group_window(subject.traces("validation"))
     batch, stride = subject.settings.verifier.batch_size, subject.settings.verifier.stride
     plain = plain_scores(test, trace_confidences(subject.model, test, batch), window, stride)
-    points = live_points(subject, entries, window)
+    points = live_points(subject, entries, window, policies or usual_policies(subject))
     zoo = {name: (own.scores, own.probe_tokens) for name, own in entries.items()}
     zoo |= {name: (scores, 0) for name, scores in plain.items()}
     full_tokens = sum(len(trace.tokens) for trace in test)
@@ -57,30 +66,44 @@ def study(
     }
 
 
-def live_points(subject: Subject, entries: dict[str, Entry], window: int) -> list[dict[str, Any]]:
-    """Every policy live on the test problems, with seconds; the first point is the full majority vote."""
+def usual_policies(subject: Subject) -> list[Policy]:
+    """One or more of each kind, at positions that fit the median trace."""
     size, half = subject.settings.traces.samples, round(median(t.fed for t in subject.traces("validation")) / 2)
     every = max(1, half // 2)
+    return [
+        Full(),
+        Keep(count=max(1, size // 8), at=max(1, half // 2)),
+        Keep(count=max(1, size // 4), at=max(1, half)),
+        Keep(count=1, at=2),
+        Halve(every=every),
+        Drop(count=max(1, size // 8), every=every),
+        Threshold(least=0.2, every=every),
+        *(DeepConf(warm_up=max(2, size // 4), eta=eta) for eta in (0.1, 0.9)),
+    ]
+
+
+def live_points(
+    subject: Subject, entries: dict[str, Entry], window: int, policies: Sequence[Policy]
+) -> list[dict[str, Any]]:
+    """Policies live on the test problems, with seconds; the first point is the full majority vote.
+
+    Confidence has no scale, so no threshold is set on it, and only it steers "deepconf".
+    """
+    size, problems = subject.settings.traces.samples, subject.problems("test")
     probes = {name: own.trained.verifier for name, own in entries.items() if name in ("otv", "stop")}
-    readers: dict[str | None, Callable[[], Reader]] = {
+    readers: dict[str, Callable[[], Reader]] = {
         name: probe_reader(subject.asker, probe) for name, probe in probes.items() if isinstance(probe, Probe)
     }
-    readers["confidence-tail"] = lambda: ConfidenceReader("tail", window)
-    stopping: list[str] = [
-        f"keep:count={max(1, size // 8)},at={max(1, half // 2)}",
-        f"keep:count={max(1, size // 4)},at={half}",
-        "keep:count=1,at=2",
-        f"halve:every={every}",
-        f"drop:count={max(1, size // 8)},every={every}",
-    ]
-    full = think(subject.asker, subject.problems("test"), size, Full(), NoReader)
+    readers["confidence-tail"] = partial(ConfidenceReader, "tail", window)
+    full = think(subject.asker, problems, size, Full(), NoReader)
     points = [frontier.point(full, Full(), None, "majority", full.tokens, live=True)]
     for name, reader in readers.items():
-        for text in ["full", *stopping, *([f"threshold:least=0.2,every={every}"] if name in probes else [])]:
-            points.append(_live(subject, size, policy(text), name, reader, full.tokens, window))
-    for eta in (0.1, 0.9):
-        chosen = policy(f"deepconf:warm_up={max(2, size // 4)},eta={eta}")
-        points.append(_live(subject, size, chosen, "confidence-lowest", NoReader, full.tokens, window))
+        for chosen in policies:
+            if not isinstance(chosen, DeepConf) and (name in probes or not isinstance(chosen, Threshold)):
+                points.append(_live(subject, size, chosen, name, reader, full.tokens, window))
+    for chosen in policies:
+        if isinstance(chosen, DeepConf):
+            points.append(_live(subject, size, chosen, "confidence-lowest", NoReader, full.tokens, window))
     for name in probes:
         tenth_size, chosen = tenth(subject, entries[name])
         point = _live(subject, tenth_size, chosen, name, readers[name], full.tokens, window)
@@ -90,7 +113,7 @@ def live_points(subject: Subject, entries: dict[str, Entry], window: int) -> lis
 
 def tenth(subject: Subject, own: Entry) -> tuple[int, Policy]:
     """What is best on the validation traces for a tenth of the full vote's tokens."""
-    scores = scored(subject, own.trained.verifier, "validation")
+    scores = scored(subject, own.trained.verifier, "validation", stride=1)
     return frontier.within_share(
         subject.traces("validation"), scores, subject.settings.traces.samples, own.probe_tokens, TENTH
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -11,9 +12,10 @@ from bench.generate.backend import Backend, create_for
 from bench.verify import hygiene, trace_file
 from bench.verify.errors import VerifyError
 from bench.verify.monte_carlo import Values, continuation_values, spread_positions
+from bench.verify.prefixes import LIMIT_BYTES, Prefixes
 from bench.verify.probe import Probe, check_window
 from bench.verify.sampling import Asker
-from bench.verify.store import load, save
+from bench.verify.store import is_kept, load, save
 from bench.verify.trace import Trace
 from bench.verify.training import Fit, Report, Verifier, fit
 from methods.digest import combined_digest, digests
@@ -53,6 +55,11 @@ class Subject:
     def model(self) -> PreTrainedModel:
         """The model that is asked, and read."""
         return self.asker.model
+
+    @cached_property
+    def prefixes(self) -> Prefixes:
+        """What the model says of traces."""
+        return Prefixes(self.model, LIMIT_BYTES)
 
     @cached_property
     def digest(self) -> str:
@@ -112,23 +119,33 @@ class Subject:
             verifier, fit(verifier, weights, validation, settings, self.model.device, values, offset, report)
         )
 
+    def probe(self, settings: VerifierSettings) -> Probe:
+        """An untrained probe; all of one subject read the same traces, which the base reads once."""
+        return Probe(self.model, settings.probe_tokens, settings.rank, settings.seed, self.prefixes)
+
+    @cached_property
+    def otv_folder(self) -> Path:
+        """Where the probe of the settings is kept."""
+        identity = {
+            "model": self.digest,
+            "task": self.asker.task.fingerprint(),
+            "settings": self.settings.model_dump(mode="json"),
+            "backend": self.asker.backend.name,
+        }
+        return trace_file.folder(trace_file.key(identity))
+
+    @property
+    def otv_is_kept(self) -> bool:
+        """Whether the probe of the settings need not be trained."""
+        return is_kept(self.otv_folder)
+
     def otv(self, report: Report = lambda message, done: None) -> Trained:
         """The probe of the settings, from the cache where it is there."""
-        settings = self.settings
-        identity = trace_file.key(
-            {
-                "model": self.digest,
-                "task": self.asker.task.fingerprint(),
-                "settings": settings.model_dump(mode="json"),
-                "backend": self.asker.backend.name,
-            }
-        )
-        kept = load(self.model, trace_file.folder(identity))
-        if kept is not None:
+        if (kept := load(self.model, self.otv_folder)) is not None:
             return Trained(kept, None)
-        probe = Probe(self.model, settings.verifier.probe_tokens, settings.verifier.rank, settings.verifier.seed)
-        trained = self.train(probe, settings.verifier, report=report)
-        save(probe, settings.verifier, trace_file.folder(identity))
+        probe = self.probe(self.settings.verifier)
+        trained = self.train(probe, self.settings.verifier, report=report)
+        save(probe, self.settings.verifier, self.otv_folder)
         return trained
 
     def values_at(self, traces: Sequence[Trace], places: Sequence[Sequence[int]], rollouts: int) -> Values:

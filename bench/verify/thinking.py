@@ -13,8 +13,10 @@ from bench.verify.readers import Reader
 from bench.verify.subject import Subject
 from bench.verify.trace import mean
 from bench.verify.trace_file import TRACES_SCHEMA
-from bench.verify.training import Scores
 from tasks.problem import Problem
+
+NEVER_SURE = 1.01
+"""Above every share: no answer is given."""
 
 THINK_SCHEMA = pa.schema(
     [
@@ -73,14 +75,24 @@ def summary(documents: Sequence[dict[str, Any]], size: int, policy: Policy) -> d
     }
 
 
-def sure_share(subject: Subject, scores: Scores | None, aggregator: str, risk: float) -> float | None:
-    """The vote's share from which answers to the validation problems were wrong in at most `risk` of the cases."""
-    size = subject.settings.traces.samples
-    said = frontier.answers(frontier.whole(subject.traces("validation"), scores, size, size), aggregator)
-    curve = [(entry.share, entry.correct) for entry in said if entry.share is not None]
-    points = risk_coverage([share for share, _ in curve], [correct for _, correct in curve])
+def sure_share(
+    subject: Subject,
+    size: int,
+    policy: Policy,
+    reader: Callable[[], Reader],
+    aggregator: str,
+    window: int,
+    risk: float,
+) -> float:
+    """The vote's share from which answers to the validation problems were wrong in at most `risk` of the cases.
+
+    Found under the very policy, verifier and number of traces that it is for. `NEVER_SURE` where no share does.
+    """
+    run = think(subject.asker, subject.problems("validation"), size, policy, reader, window)
+    said = [answer for answer in frontier.answers(run, aggregator) if answer.share is not None]
+    points = risk_coverage([answer.share for answer in said], [answer.correct for answer in said])
     least = sure_from(points, risk)
-    return 1.01 if least is None else least  # nothing is sure enough
+    return NEVER_SURE if least is None else least
 
 
 def rows(run: LiveRun) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from bench.experiment.strict import explain
 from bench.experiment.think import ThinkSettings
 from bench.models import base as base_models
 from bench.models.config import BaseConfig
+from bench.models.suggestion import did_you_mean
 from bench.record.atomic import replace_whole, write_whole
 from bench.record.environment import capture
 from bench.record.numbers import strict_json
@@ -28,17 +29,19 @@ from bench.verify.aggregate import AGGREGATORS
 from bench.verify.confidence import KINDS, group_window
 from bench.verify.errors import VerifyError
 from bench.verify.live import probe_reader
+from bench.verify.policies import DeepConf, Policy
 from bench.verify.policies import policy as read_policy
 from bench.verify.probe import Probe
 from bench.verify.readers import ConfidenceReader, NoReader, Reader
 from bench.verify.study import study
 from bench.verify.subject import Subject
-from bench.verify.training import Report, Scores
 from bench.verify.view import LiveView
-from bench.verify.zoo import RECIPES, scored
+from bench.verify.zoo import RECIPES
 
 LINE_EVERY_SECONDS = 30.0
 STDOUT = "-"
+CONFIDENCE = "confidence-"
+LIVE_VERIFIERS = ("otv", "none", *(CONFIDENCE + kind for kind in KINDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def think(
     *,
     size: int,
     policy: str,
-    verifier: str,
+    verifier: str | None,
     aggregator: str,
     problems: int,
     risk: float | None,
@@ -76,12 +79,17 @@ def think(
 ) -> None:
     """Answer the first test problems; a verifier that is not in the cache is trained first."""
     chosen = read_policy(policy)
+    name = _verifier_of(chosen, verifier)
     if aggregator not in AGGREGATORS:
-        raise VerifyError(f"unknown aggregator {aggregator!r}; choose from {', '.join(AGGREGATORS)}")
+        raise VerifyError(
+            f"unknown aggregator {aggregator!r}{did_you_mean(aggregator, AGGREGATORS)}; {_of(AGGREGATORS)}"
+        )
     subject, console = asked.subject(), Console(stderr=True)
-    with _Bar(console) as bar:
-        reader, scores, window = _reader(subject, verifier, bar.report)
-    sure = None if risk is None else thinking.sure_share(subject, scores, aggregator, risk)
+    reader = _reader(subject, name, console)
+    window = group_window(subject.traces("validation")) if name.startswith(CONFIDENCE) else 0
+    sure = None if risk is None else thinking.sure_share(subject, size, chosen, reader, aggregator, window, risk)
+    if sure == thinking.NEVER_SURE:
+        console.print(f"no share of the vote kept the risk at {risk:g} on validation: every answer is withheld")
     documents, rows = [], []
     with LiveView(console) as view:
         for problem in subject.asker.task.problems("test")[:problems]:
@@ -94,7 +102,7 @@ def think(
     whole = {
         "model": asked.model,
         "task": dict(asked.task),
-        "verifier": verifier,
+        "verifier": name,
         "aggregator": aggregator,
         "sure_from": sure,
         "settings": subject.settings.model_dump(mode="json"),
@@ -114,17 +122,19 @@ def train(
     verifiers: Sequence[str],
     other_tasks: Sequence[Mapping[str, Any]],
     other_models: Sequence[str],
+    policies: Sequence[str],
     results: Path,
     pictures: Path | None,
 ) -> None:
     """Compare verifiers and policies, and write `results/verify/<name>.json`."""
     if odd := [other for other in verifiers if other not in RECIPES]:
-        raise VerifyError(f"unknown verifier {odd[0]!r}; choose from {', '.join(RECIPES)}")
+        raise VerifyError(f"unknown verifier {odd[0]!r}{did_you_mean(odd[0], RECIPES)}; {_of(RECIPES)}")
+    chosen = [read_policy(text) for text in policies]
     started, subject = time.perf_counter(), asked.subject()
     others = [asked.subject(task=task) for task in other_tasks]
     others += [_same_vocabulary(subject, asked.subject(model=model)) for model in other_models]
     with _Bar(Console(stderr=True)) as bar:
-        found = study(subject, list(verifiers) or list(RECIPES), others, bar.report)
+        found = study(subject, list(verifiers) or list(RECIPES), others, chosen, bar.report)
     environment = capture().model_dump(mode="json")
     document = {
         "schema_version": 1,
@@ -147,21 +157,40 @@ def train(
             print(picture, file=sys.stderr)
 
 
-def _reader(subject: Subject, name: str, report: Report) -> tuple[Callable[[], Reader], Scores | None, int]:
-    """What traces are scored by, its scores of the validation traces, and the tokens of a confidence group."""
+def _verifier_of(policy: Policy, asked: str | None) -> str:
+    """The verifier that is asked for or usual. Raises VerifyError for none that there is, or that fits the policy."""
+    name = asked or (f"{CONFIDENCE}lowest" if isinstance(policy, DeepConf) else "otv")
+    if name not in LIVE_VERIFIERS:
+        raise VerifyError(f"unknown verifier {name!r}{did_you_mean(name, LIVE_VERIFIERS)}; {_of(LIVE_VERIFIERS)}")
+    if isinstance(policy, DeepConf) and name != f"{CONFIDENCE}lowest":
+        raise VerifyError(f"policy 'deepconf' goes by confidence-lowest, got verifier {name!r}; leave --verifier out")
+    return name
+
+
+def _of(names: Iterable[str]) -> str:
+    return f"choose from {', '.join(names)}"
+
+
+def _reader(subject: Subject, name: str, console: Console) -> Callable[[], Reader]:
+    """A maker of what traces are scored by; says where a probe comes from."""
     if name == "none":
-        return NoReader, None, group_window(subject.traces("validation"))
-    if name == "otv":
-        probe = subject.otv(report).verifier
-        assert isinstance(probe, Probe)
-        window = group_window(subject.traces("validation"))
-        return probe_reader(subject.asker, probe), scored(subject, probe, "validation"), window
-    kind = name.removeprefix("confidence-")
-    if kind not in KINDS:
-        known = ["otv", "none", *(f"confidence-{kind}" for kind in KINDS)]
-        raise VerifyError(f"unknown verifier {name!r}; choose from {', '.join(known)}")
-    window = group_window(subject.traces("validation"))
-    return partial(ConfidenceReader, kind, window), None, window
+        return NoReader
+    if name != "otv":
+        return partial(ConfidenceReader, name.removeprefix(CONFIDENCE), group_window(subject.traces("validation")))
+    folder = subject.otv_folder
+    if subject.otv_is_kept:
+        console.print(f"probe from the cache: {folder}", highlight=False, soft_wrap=True)
+    else:
+        console.print("no probe of this model and task in the cache: sampling traces and training one first")
+    started = time.perf_counter()
+    with _Bar(console) as bar:
+        trained = subject.otv(bar.report)
+    if trained.fit is not None:
+        seconds, best = time.perf_counter() - started, min(trained.fit.validation_brier)
+        line = f"probe trained in {seconds:.0f} s on {len(subject.fair)} traces, validation Brier {best:.3f}: {folder}"
+        console.print(line, highlight=False, soft_wrap=True)
+    assert isinstance(trained.verifier, Probe)
+    return probe_reader(subject.asker, trained.verifier)
 
 
 def _same_vocabulary(subject: Subject, other: Subject) -> Subject:

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from bench.experiment.think import VerifierSettings
 from bench.verify.other_verifiers import HiddenStateVerifier
-from bench.verify.probe import Probe
 from bench.verify.report import quality
 from bench.verify.subject import Subject, Trained
 from bench.verify.training import Report, Scores, Verifier, score
@@ -29,8 +28,7 @@ class Recipe:
         """The untrained verifier."""
         if self.kind != "probe":
             return HiddenStateVerifier(subject.model, separate=self.kind == "external")
-        own = self.settings(subject.settings.verifier)
-        return Probe(subject.model, own.probe_tokens, own.rank, own.seed)
+        return subject.probe(self.settings(subject.settings.verifier))
 
 
 RECIPES: dict[str, Recipe] = {
@@ -82,7 +80,9 @@ def entry(name: str, recipe: Recipe, subject: Subject, report: Report) -> Entry:
     return Entry(trained, scores, settings.probe_tokens if recipe.kind == "probe" else 0, record)
 
 
-def scored(subject: Subject, verifier: Verifier, split: Literal["validation", "test"] = "test") -> Scores:
-    """Scores of a split's traces."""
+def scored(
+    subject: Subject, verifier: Verifier, split: Literal["validation", "test"] = "test", stride: int | None = None
+) -> Scores:
+    """Scores of a split's traces, by default at the settings' own stride; replayed policies need every position."""
     own = subject.settings.verifier
-    return score(verifier, subject.traces(split), own.stride, own.batch_size, subject.model.device)
+    return score(verifier, subject.traces(split), stride or own.stride, own.batch_size, subject.model.device)

@@ -1,5 +1,7 @@
 """Measures against scikit-learn and plain recounts; votes, policies and labels against values worked out by hand."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -36,13 +38,14 @@ def test_ranking_and_calibration_are_those_of_scikit_learn(rows: list[tuple[int,
     assert measures.brier(scores, correct) == pytest.approx(brier_score_loss(correct, scores, pos_label=True))
 
 
-def test_calibration_error_is_that_of_scikit_learns_curve() -> None:
-    source = np.random.default_rng(0)
-    scores = source.random(500)
-    correct = source.random(500) < scores**2
-    shares, means = calibration_curve(correct, scores, n_bins=10)
-    counts = np.histogram(scores, bins=10, range=(0, 1))[0]
-    expected = (np.abs(shares - means) * counts[counts > 0]).sum() / 500
+@given(SCORED)
+def test_calibration_error_is_that_of_scikit_learns_curve(rows: list[tuple[int, bool]]) -> None:
+    scores, correct = np.array([score / 40 for score, _ in rows]), np.array([right for _, right in rows])
+    edges = np.linspace(0, 1, 11)
+    filled = [(low < scores) & (scores <= high) | (low == 0) & (scores == 0) for low, high in pairwise(edges)]
+    counts = np.array([place.sum() for place in filled if place.any()])
+    shares, means = calibration_curve(correct, scores, n_bins=10, pos_label=True)
+    expected = (np.abs(shares - means) * counts).sum() / len(rows)
     assert measures.ece(scores.tolist(), correct.tolist()) == pytest.approx(expected)
     assert measures.ece([], []) is None
 
@@ -77,6 +80,8 @@ def test_votes() -> None:
     assert aggregate.vote([None, None], [1.0, 1.0]) == (None, None)
     assert aggregate.majority(["a", "b"], [0, 0]).chosen == 0
     assert aggregate.log_odds(["a", "a", "b"], [0.4, 0.4, 0.6]).chosen == 2
+    assert aggregate.vote(["7"], [0.2]) == (0, 0.2) and aggregate.majority(["7"], [0.2]) == (0, 1.0)
+    assert aggregate.vote(["7"], [3.0]) == (0, 1.0) and aggregate.vote([None], [0.2]) == (None, None)
 
 
 def test_policies_keep_the_best_and_always_one() -> None:
