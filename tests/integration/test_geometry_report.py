@@ -12,7 +12,7 @@ from method_subjects import SIZE
 from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from bench import cli
+from bench.cli import main as cli
 from bench.geometry import report
 from bench.geometry.measure import measure
 from bench.geometry.pairs import open_pairs

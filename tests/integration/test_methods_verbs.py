@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import bench.method_cost
-from bench import cli
+from bench.cli import main as cli
 from methods import create, names
 from methods.conformance import Suite
 
