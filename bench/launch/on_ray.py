@@ -123,8 +123,8 @@ class _Run:
                 ended, _ = ray.wait(list(self._running), timeout=POLL_SECONDS)
                 self._hear()
                 for task in ended:
-                    if (cell := self._running.pop(task, None)) is not None:
-                        outcomes.append(self._end(task, cell))
+                    if task in self._running:  # else the listener stopped it meanwhile
+                        outcomes.append(self._end(task, self._running.pop(task)))
         finally:
             for task in self._running:
                 ray.cancel(task, force=True)

@@ -89,8 +89,9 @@ def sure_share(
     Found under the very policy, verifier and number of traces that it is for. `NEVER_SURE` where no share does.
     """
     run = think(subject.asker, subject.problems("validation"), size, policy, reader, window)
-    said = [answer for answer in frontier.answers(run, aggregator) if answer.share is not None]
-    points = risk_coverage([answer.share for answer in said], [answer.correct for answer in said])
+    answers = frontier.answers(run, aggregator)
+    said = [(answer.share, answer.correct) for answer in answers if answer.share is not None]
+    points = risk_coverage([share for share, _ in said], [correct for _, correct in said])
     least = sure_from(points, risk)
     return NEVER_SURE if least is None else least
 
