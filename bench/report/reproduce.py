@@ -9,16 +9,19 @@ from bench.record.schema import RunRecord
 from methods.errors import MethodError
 
 NAME = "again"
+CLIPS, OFF = ("clip_low", "clip_high"), "off"
+"""Settings whose absence an experiment file writes as a word."""
 
 
 def experiment_head(record: RunRecord) -> str:
     """Return the experiment file without its methods: base, reward, task, signal and evaluation, every key written.
 
-    A key without a value is left out: TOML has no null, so no experiment file could have set it.
+    A key without a value is left out: TOML has no null, so that no experiment file could have set it but as a word.
     """
     cell = record.cell
     head = {"name": NAME, "bases": [cell["base"]], "rewards": [cell["reward"]]}
     tables = {part: cell[part] for part in ("task", "signal", "evaluate") if part in cell}
+    tables["signal"] = {key: OFF if value is None and key in CLIPS else value for key, value in cell["signal"].items()}
     return tomli_w.dumps(_written(head | tables))
 
 

@@ -71,11 +71,12 @@ def test_figures_know_neither_order_nor_scale_and_turn_with_the_matrix(rows: int
     turned = figures(before.T.contiguous(), after.T.contiguous(), k=2, mask_rank=2)
     exchanged = SIDES | {right: left for left, right in SIDES.items()}
     for name, value in plain.items():
-        assert shuffled[name] == pytest.approx(value, rel=1e-6, abs=1e-9), name
+        same = value if value is None else pytest.approx(value, rel=1e-6, abs=1e-9)
+        assert shuffled[name] == same, name
         if not name.startswith("update_norm") and name != "sparsity_1e_5":
-            assert doubled[name] == pytest.approx(value, rel=1e-6, abs=1e-9), name
+            assert doubled[name] == same, name
         if name != "intruder_dimensions":  # counted among left singular vectors
-            assert turned[exchanged.get(name, name)] == pytest.approx(value, rel=1e-6, abs=1e-9), name
+            assert turned[exchanged.get(name, name)] == same, name
 
 
 def test_rows_in_another_order_keep_the_spectrum_and_the_right_side() -> None:

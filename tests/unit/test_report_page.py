@@ -85,8 +85,9 @@ def test_what_cannot_be_read_is_named_and_costs_only_itself(results: Path) -> No
 def test_a_committed_row_is_reproduced_by_the_file_that_the_page_gives(tmp_path: Path) -> None:
     material = gather(RESULTS)
     groups = [group for group in material.runs.values() if group[0].keys.base["name"].startswith("organism")]
-    assert groups
-    for records in groups[:2]:
+    unclipped = [group for group in groups if group[0].cell["signal"].get("clip_low", 0) is None]
+    assert unclipped
+    for records in [*groups[:2], *unclipped[:1]]:
         path = tmp_path / "again.toml"
         path.write_text(reproduce.experiment_head(records[0]) + "\n" + reproduce.method_table(records[0]))
         seeds = tuple(record.keys.seed for record in records)
