@@ -27,7 +27,8 @@ def _front(rows: Sequence[Row], price: str) -> list[int]:
 
 
 SHOWN = (
-    "policy", "verifier", "aggregator", "n", "accuracy", "accuracy_lo", "accuracy_hi", "tokens", "tokens_share"
+    "policy", "verifier", "aggregator", "n", "accuracy", "accuracy_lo", "accuracy_hi", "tokens", "tokens_share",
+    "chosen_for_share",
 )  # fmt: skip
 ORACLE = "oracle"
 """The verifier that knows the answers: a bound, and no competitor."""

@@ -18,6 +18,7 @@ def draw(document: Mapping[str, Any], folder: Path) -> list[Path]:
     """Draw a study into `folder` and return the files. Raises RecordError where the folder cannot be written."""
     drawn = {
         "frontier.png": frontier(document["frontier"]),
+        "abstention.png": risk_coverage(document["frontier"]),
         "auroc.png": auroc_by_position(document["verifiers"]),
         "turning.png": turning(document["turning_points"]["curves"]),
     }
@@ -30,7 +31,10 @@ def draw(document: Mapping[str, Any], folder: Path) -> list[Path]:
 
 
 def frontier(points: Sequence[Mapping[str, Any]]) -> Figure:
-    """Accuracy against all tokens (as a share of the full vote's): a colour a verifier, live policies as dots."""
+    """Accuracy against all tokens (as a share of the full vote's): a colour a verifier, live policies as dots.
+
+    A ring marks the policy that validation chose for a tenth of the tokens, where the dotted line stands.
+    """
     figure = Figure(figsize=FIGURE_SIZE, layout="constrained")
     axes = figure.subplots()
     votes = sorted((p for p in points if p["aggregator"] == "majority" and not p["live"]), key=lambda p: p["tokens"])
@@ -45,11 +49,30 @@ def frontier(points: Sequence[Mapping[str, Any]]) -> Figure:
         axes.scatter([p["tokens_share"] for p in own], [p["accuracy"] for p in own], color=colour, label=name, s=24)
         for point in own:
             place = (point["tokens_share"], point["accuracy"])
+            if point.get("chosen_for_share"):
+                axes.scatter(*place, s=90, facecolors="none", edgecolors=colour)
             axes.annotate(point["policy"], place, fontsize=5, xytext=(2, 2), textcoords="offset points")
     axes.axvline(0.1, color="grey", linestyle=":", linewidth=1)
     axes.set_xscale("log")
     axes.set(xlabel="all generated tokens, share of the full majority vote", ylabel="accuracy")
     axes.legend(fontsize=8)
+    return figure
+
+
+def risk_coverage(points: Sequence[Mapping[str, Any]]) -> Figure:
+    """Share of wrong answers against the share that is given, the least sure withheld: full votes, a line each."""
+    figure = Figure(figsize=FIGURE_SIZE, layout="constrained")
+    axes = figure.subplots()
+    most = max(point["n"] for point in points)
+    votes = [p for p in points if not p["live"] and p["n"] == most and p["abstention"] and p["abstention"]["curve"]]
+    for number, (colour, vote) in enumerate(zip(_colours(), votes, strict=False)):
+        curve, style = vote["abstention"]["curve"], "-" if number < 10 else "--"
+        label = vote["verifier"] or "majority"
+        axes.plot(
+            [p["coverage"] for p in curve], [p["risk"] for p in curve], style, color=colour, marker=".", label=label
+        )
+    axes.set(xlabel="share of problems that are answered", ylabel="share of wrong answers among them", ylim=(0, 1))
+    figure.legend(loc="outside right upper", fontsize=7)
     return figure
 
 

@@ -79,10 +79,12 @@ MODELS = st.builds(
     stride=st.integers(1, 5),
     seed=st.integers(0, 99),
     remembered=st.sampled_from([0, 9000, 10**9]),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
 )
 def test_one_pass_over_all_positions_says_what_probing_a_growing_cache_says(
-    model: PreTrainedModel, probe_tokens: int, rank: int, stride: int, seed: int, remembered: int
+    model: PreTrainedModel, probe_tokens: int, rank: int, stride: int, seed: int, remembered: int, dtype: torch.dtype
 ) -> None:
+    model = model.to(dtype)
     probe, traces = shaken_probe(model, probe_tokens, rank), random_traces(4, seed)
     probe.prefixes = Prefixes(model, remembered)
     places = [positions(trace.fed, stride) for trace in traces]
