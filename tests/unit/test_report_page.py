@@ -85,14 +85,20 @@ def test_what_cannot_be_read_is_named_and_costs_only_itself(results: Path) -> No
 def test_a_committed_row_is_reproduced_by_the_file_that_the_page_gives(tmp_path: Path) -> None:
     material = gather(RESULTS)
     groups = [group for group in material.runs.values() if group[0].keys.base["name"].startswith("organism")]
-    unclipped = [group for group in groups if group[0].cell["signal"].get("clip_low", 0) is None]
-    assert unclipped
-    for records in [*groups[:2], *unclipped[:1]]:
+    tuned = [group for group in groups if group[0].cell.get("tuning")]
+    plain = [group for group in groups if not group[0].cell.get("tuning")]
+    unclipped = [group for group in plain if group[0].cell["signal"].get("clip_low", 0) is None]
+    assert plain and tuned and unclipped
+    for records in [*plain[:2], unclipped[0], tuned[0]]:
         path = tmp_path / "again.toml"
         path.write_text(reproduce.experiment_head(records[0]) + "\n" + reproduce.method_table(records[0]))
         seeds = tuple(record.keys.seed for record in records)
-        again = {cell.id: cell.comparison for cell in cells(load(str(path)), seeds=seeds)}
-        assert again == {record.cell_id: record.comparison for record in records}
+        again = cells(load(str(path)), seeds=seeds)
+        assert {cell.comparison for cell in again} == {record.comparison for record in records}
+        assert {cell.learning_rate for cell in again} == {record.keys.learning_rate for record in records}
+        # How a protocol found the settings is in the ids of its cells; the file has no protocol.
+        if records[0].cell.get("tuning") is None:
+            assert {cell.id for cell in again} == {record.cell_id for record in records}
         assert reproduce.command(records) == f"rlvr-bench run again.toml --seeds {','.join(map(str, seeds))}"
 
 
