@@ -136,15 +136,22 @@ def begin(method: Method, handle: "Handle", base: "BaseObservation") -> Attestat
     return record
 
 
-def finish(record: Attestation, handle: "Handle", optimizer: "torch.optim.Optimizer | None") -> Attestation:
-    """Add what training left: frozen tensors that moved, the optimizer, the merged model against the trained one."""
+def finish(
+    record: Attestation, handle: "Handle", optimizer: "torch.optim.Optimizer | None", base_drifts: bool = False
+) -> Attestation:
+    """Add what training left: frozen tensors that moved, the optimizer, the merged model against the trained one.
+
+    With `base_drifts` the frozen base is meant to move (`signal.merge = "in-place"`): one that did not is a problem.
+    """
     from methods import measurement
     from methods.digest import combined_digest
 
     frozen = measurement.frozen_digests(handle)
     record.frozen_hash_after = combined_digest(frozen)
     moved = [name for name, digest in record._frozen.items() if frozen.get(name) != digest]
-    if moved:
+    if base_drifts and not moved:
+        record.problems.append("merging in place left every base tensor as it was")
+    if moved and not base_drifts:
         record.problems.append(f"{len(moved)} frozen tensors moved during training, the first is {moved[0]}")
     if _list_hash(_trainable_tensors(handle)) != record.trainable_hash:
         record.problems.append("the set of trainable tensors changed during training")

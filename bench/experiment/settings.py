@@ -82,6 +82,12 @@ class GrpoSettings(TrainingSettings):
     """How the trainer scores completions: "packed" without padding, "padded" as TRL does; "auto" packs where it can."""
     probe_every: int = Field(25, ge=1)
     """Compare rollout and trainer log-probabilities on fixed prompts every so many rollout batches."""
+    adapter_dropout: float = Field(0.0, ge=0, lt=1)
+    """Dropout before LoRA adapters while they train, which rollouts do not have: a habit of published code, there to be
+    measured. 0 in every comparison."""
+    merge: Literal["copy", "in-place"] = "copy"
+    """How rollouts get merged weights: from copies, or, to measure a habit of published code, by adding LoRA adapters
+    to bfloat16 weights and subtracting them again, which leaves a rounding error in the base every time."""
     kl_every: int = Field(5, ge=1)
     """Record the KL to the base every so many rollout batches, and at the last one."""
 

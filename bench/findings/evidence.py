@@ -22,6 +22,9 @@ Where = Mapping[str, Any]
 INTERVENTION = "base.intervention"
 """The setting of a base whose geometry was changed without changing its function."""
 
+UNUSUAL: Where = {INTERVENTION: "", "signal.adapter_dropout": [None, 0.0], "signal.merge": ["", "copy"]}
+"""What runs must have for a claim that does not ask for something else: the base as it is, no habit to be measured."""
+
 TRAINED = ("done", "collapsed")
 
 
@@ -65,12 +68,12 @@ class Evidence:
     def select(self, where: Where, statuses: Iterable[str] = TRAINED) -> list[Run]:
         """Return the runs whose cells are set as asked, in the order of their seeds; `statuses`: how they ended.
 
-        Runs on a base whose geometry was changed are left out unless `where` asks for them.
+        Runs that are unusual on purpose (`UNUSUAL`) are left out unless `where` asks for them.
 
         Raises:
             NoEvidence: there is none.
         """
-        asked = {INTERVENTION: "", **where}
+        asked = {**UNUSUAL, **where}
         kept = [run for run in self.runs if run.record.status in statuses and _matches(run, asked)]
         if not kept:
             words = ", ".join(f"{key} = {value}" for key, value in where.items())

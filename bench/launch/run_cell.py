@@ -111,7 +111,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     handle, backend = method.handle, method.backend
     with clock.stage("train"):
         training = _train(subject, method, before.labels, report)
-        attestation.finish(method.attested, handle, training.trainer.optimizer)
+        attestation.finish(method.attested, handle, training.trainer.optimizer, _base_drifts(cell))
     if handle.mergeable:
         with clock.stage("geometry"):
             geometry = geometry_of(subject, training.run, training.steps)
@@ -156,6 +156,10 @@ def _attach(subject: Subject) -> _Method:
 
 def _dtype(cell: Cell) -> torch.dtype:
     return torch.bfloat16 if cell.signal.precision == "bf16" else torch.float32
+
+
+def _base_drifts(cell: Cell) -> bool:
+    return getattr(cell.signal, "merge", "copy") == "in-place"
 
 
 def _train(subject: Subject, method: _Method, labels: Labels, report: Report) -> _Training:

@@ -20,7 +20,7 @@ from transformers.trainer_callback import PrinterCallback
 from trl import GRPOConfig, GRPOTrainer
 
 from bench.experiment.settings import GrpoSettings
-from bench.train import scorer
+from bench.train import published_habits, scorer
 from bench.train.ledger import Shape
 from bench.train.log_probs import k3
 from bench.train.probe import Probe
@@ -63,6 +63,8 @@ class RolloutTrainer(GRPOTrainer):
             callbacks=[self._guard],
         )
         self.remove_callback(PrinterCallback)
+        if settings.adapter_dropout:  # after construction: TRL sets every dropout to 0
+            published_habits.set_dropout(handle, settings.adapter_dropout)
         # Set after construction: TRL would build a reference of its own from the model's name or its adapters.
         self.beta = settings.kl_weight
         self.ref_model = run.reference
@@ -97,6 +99,8 @@ class RolloutTrainer(GRPOTrainer):
                 pad_id=self._tokenizer.pad_token_id,
                 batch_size=len(prompt_ids),
             )
+        if run.settings.merge == "in-place":
+            published_habits.merge_in_place(run.handle)
         run.meter.generate(self._shape, prompt_ids, completions.token_ids)
         self._entropies = completions.entropies
         self._metrics["train"]["seconds/rollout"].append(time.perf_counter() - started)
@@ -138,7 +142,7 @@ class RolloutTrainer(GRPOTrainer):
     def _check_drift(self) -> None:
         """Stop the run when rollouts and trainer give the same tokens different probabilities."""
         if self._batches % self._run.settings.probe_every == 0:
-            with self.accelerator.autocast():
+            with self.accelerator.autocast(), published_habits.without_dropout(self.model):
                 off = self._probe.off(self.model, self.update_backend)
             self._metrics["train"]["probe/logp_difference_max"].append(off)
 

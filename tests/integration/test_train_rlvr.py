@@ -171,3 +171,49 @@ def test_log_probabilities_and_k3_against_numpy() -> None:
     policy = torch.zeros(2, 2)
     reference = torch.tensor([[0.3, -0.2], [0.1, 9.0]])
     assert k3(policy, reference, mask) == pytest.approx(float((np.exp(gap) - gap - 1).mean()), rel=1e-6)
+
+
+def _base_moved(handle: Handle, start: Handle) -> float:
+    """The largest relative distance of a LoRA layer's base matrix from its start."""
+    pairs = zip(handle.model.named_modules(), start.model.named_modules(), strict=True)
+    norms = [
+        float(
+            (one.get_base_layer().weight - other.get_base_layer().weight).norm() / other.get_base_layer().weight.norm()
+        )
+        for (_, one), (_, other) in pairs
+        if hasattr(one, "lora_A")
+    ]
+    return max(norms)
+
+
+@pytest.mark.parametrize("method", [LORA, PISSA], ids=lambda method: method["type"])
+def test_merging_in_place_leaves_a_rounding_error_in_the_base(
+    base: LoadedBase, tmp_path: Path, method: dict[str, Any]
+) -> None:
+    def start() -> Handle:
+        return methods.registry.create(method).attach(copy.deepcopy(base.model), seed=1)
+
+    drifted = _base_moved(_train(base, tmp_path, method, merge="in-place")[2], start())
+    assert 2**-11 < drifted < 2**-5  # of the size of bfloat16's rounding
+    assert _base_moved(_train(base, tmp_path, method)[2], start()) == 0.0
+
+
+def test_dropout_before_adapters_is_in_the_update_and_not_in_rollouts(base: LoadedBase, tmp_path: Path) -> None:
+    plain, _, _ = _train(base, tmp_path, PISSA)
+    dropped, _, handle = _train(base, tmp_path, PISSA, adapter_dropout=0.5)
+    assert dropped[0].reward == plain[0].reward  # the same first samples
+    off = "sampling/sampling_logp_difference/max"
+    assert (plain[0].model_extra or {})[off] < 1e-3 < (dropped[0].model_extra or {})[off]
+    token_ids = torch.tensor([[5, 6, 7, 8]])
+    with torch.no_grad(), handle.rollout_weights() as merged:
+        torch.testing.assert_close(
+            merged(input_ids=token_ids).logits, handle.model.eval()(input_ids=token_ids).logits, rtol=1e-3, atol=1e-4
+        )
+
+
+@pytest.mark.parametrize("habit", [{"merge": "in-place"}, {"adapter_dropout": 0.05}])
+def test_a_habit_of_adapters_is_refused_for_a_method_without(
+    base: LoadedBase, tmp_path: Path, habit: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match="this method has none; leave it out"):
+        _train(base, tmp_path, FULL, **habit)

@@ -280,3 +280,13 @@ def test_a_comparison_at_one_rate_does_not_hide_where_the_others_collapse() -> N
         for run in _ladder("lora", {1e-3: 0.8}) + _ladder("full", {1e-3: 0.8})
     ]
     assert survived_rate_ratio(_evidence(ladders + elsewhere), LORA, FULL).estimate == pytest.approx(10)
+
+
+@pytest.mark.parametrize("habit", [{"adapter_dropout": 0.05}, {"merge": "in-place"}])
+def test_runs_with_a_habit_to_be_measured_count_only_where_they_are_asked_for(habit: dict[str, Any]) -> None:
+    plain = _run("lora", 0)
+    odd = plain.record.cell | {"signal": plain.record.cell["signal"] | habit}
+    evidence = _evidence([plain, Run(RunRecord.model_validate(plain.record.model_dump() | {"cell": odd}))])
+    assert evidence.select(LORA) == [plain]
+    ((key, value),) = habit.items()
+    assert [run.setting(f"signal.{key}") for run in evidence.select({f"signal.{key}": value})] == [value]
