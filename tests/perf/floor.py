@@ -1,8 +1,8 @@
 """What of a cell is arithmetic: the floor under any way to write it in torch on one thread.
 
 `python tests/perf/floor.py [METHOD] [STEPS]` trains and scores a cell of the preset `default` in this process under
-torch's profiler, and shows for rollout, update and evaluation the processor time in matrix products, in other operators,
-and between operators (Python, TRL, lm-eval, the profiler itself). Nothing is asserted.
+torch's profiler, and shows for rollout, update and evaluation the processor time in matrix products, in other
+operators, and between operators (Python, TRL, lm-eval, the profiler itself). Nothing is asserted.
 """
 
 import sys
