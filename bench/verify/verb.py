@@ -213,7 +213,7 @@ def _show(whole: dict[str, Any], json_file: str | None) -> None:
         line = f"{entry['question']}  {entry['answer']} ({mark}, {entry['state']}{share}; {entry['tokens']} tokens)"
         console.print(line, markup=False, highlight=False)
     for key, value in whole["summary"].items():
-        console.print(f"{key}: {value}", markup=False, highlight=False)
+        console.print(f"{key}: {'-' if value is None else value}", markup=False, highlight=False)
 
 
 def _rounded(value: Any) -> Any:
