@@ -58,7 +58,8 @@ class ContinuousBackend:
                 seed=seed,
                 page_size=PAGE,
                 num_blocks=batch_size * -(-longest // PAGE),
-                max_batch_tokens=batch_size * longest,
+                # Of one pass; attention masks grow with its square, so prompts are read over several passes.
+                max_batch_tokens=max(batch_size, longest),
                 max_requests_per_batch=batch_size,
             ),
             warmup=model.device.type == "cuda",

@@ -16,6 +16,7 @@ import torch
 from transformers import PreTrainedModel
 
 import methods.registry
+from bench import products
 from bench.evaluate.labels import Labels
 from bench.evaluate.scores import Scores
 from bench.experiment.cell import Cell
@@ -224,7 +225,7 @@ def _about_training(cell: Cell, before: Before, method: _Method, training: _Trai
         ),
         "ledger": meter.ledger(cell.signal),
         "reward_model": meter.reward_model,
-        "environment": capture(),
+        "environment": capture().model_copy(update={"float32_products": products.chosen()}),
     }
 
 

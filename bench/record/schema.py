@@ -164,6 +164,7 @@ class Environment(_Record):
     cpu: str
     threads: int | None = Field(description="threads that a process may use (OMP_NUM_THREADS), None if not limited")
     gpu: str | None
+    float32_products: str | None = Field(None, description="what they went through: onednn or blas; None if unknown")
     commit: str | None
     dirty: bool | None
     platform: str

@@ -1,0 +1,91 @@
+"""float32 products through oneDNN against numpy in float64, and who uses them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from bench import products
+
+pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
+
+
+@pytest.fixture(params=["onednn", "blas"], autouse=True)
+def chosen(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setattr(products, "chosen", lambda: request.param)
+    yield request.param
+
+
+def _double(tensor: torch.Tensor | None) -> Any:
+    assert tensor is not None
+    return tensor.detach().double().numpy()
+
+
+@pytest.mark.parametrize("rows", [1, 47, 48, 200])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_product_is_numpys(rows: int, bias: bool) -> None:
+    torch.manual_seed(0)
+    x, weight, added = torch.randn(rows, 96), torch.randn(96, 33), torch.randn(33) if bias else None
+    wanted = _double(x) @ _double(weight) + (_double(added) if bias else 0)
+    np.testing.assert_allclose(_double(products.product(x, weight, added)), wanted, atol=1e-4)
+    if not bias:
+        total = torch.randn(rows, 33)
+        wanted = wanted + _double(total)
+        products.add_product(total, x, weight)
+        np.testing.assert_allclose(_double(total), wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(60, 24), (2, 40, 24), (3, 24)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_linear_layer_and_its_gradients_are_numpys(shape: tuple[int, ...], bias: bool) -> None:
+    torch.manual_seed(1)
+    layer, x = nn.Linear(24, 10, bias=bias), torch.randn(shape, requires_grad=True)
+    slope = torch.randn(*shape[:-1], 10)
+    with products.fast_linear():
+        y = layer(x)
+    (y * slope).sum().backward()
+    weight, rows, slopes = _double(layer.weight), _double(x).reshape(-1, 24), _double(slope).reshape(-1, 10)
+    wanted = rows @ weight.T + (_double(layer.bias) if bias else 0)
+    np.testing.assert_allclose(_double(y).reshape(-1, 10), wanted, atol=1e-5)
+    np.testing.assert_allclose(_double(x.grad).reshape(-1, 24), slopes @ weight, atol=1e-5)
+    np.testing.assert_allclose(_double(layer.weight.grad), slopes.T @ rows, atol=1e-4)
+    if bias:
+        np.testing.assert_allclose(_double(layer.bias.grad), slopes.sum(axis=0), atol=1e-4)
+
+
+def test_only_what_is_asked_for_gets_a_gradient() -> None:
+    x, weight = torch.randn(64, 8), torch.randn(4, 8, requires_grad=True)
+    with products.fast_linear():
+        functional.linear(x, weight).sum().backward()
+    assert x.grad is None and weight.grad is not None
+    with products.fast_linear(), torch.no_grad():
+        assert not functional.linear(x, weight).requires_grad
+
+
+def test_other_types_and_autocast_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("this is no product for oneDNN")
+
+    monkeypatch.setattr(products, "_onednn", refuse)
+    x, weight = torch.randn(64, 8), torch.randn(4, 8)
+    with products.fast_linear():
+        assert functional.linear(x.bfloat16(), weight.bfloat16()).dtype == torch.bfloat16
+        assert functional.linear(x.double(), weight.double()).dtype == torch.float64
+        assert functional.linear(x[:8], weight).shape == (8, 4)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert functional.linear(x, weight).dtype == torch.bfloat16
+
+
+def test_outside_of_the_context_nothing_changes(chosen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    inside = products._onednn
+    monkeypatch.setattr(products, "_onednn", lambda *given: seen.append(1) or inside(*given))
+    x, layer = torch.randn(64, 8), nn.Linear(8, 4)
+    with products.fast_linear():
+        layer(x)
+    layer(x)
+    assert len(seen) == (chosen == "onednn")
