@@ -79,17 +79,19 @@ def best_rate_difference(evidence: Evidence, a: Where, b: Where, match: Sequence
 def survived_rate_ratio(evidence: Evidence, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:
     """Largest learning rate that `a` survives over the largest that `b` survives, geometric mean over seeds.
 
-    A rate is survived when test accuracy is at least half of the method's best at any rate with the same seed. Where a
-    run collapses between the largest rate survived and the smallest above it is not known: the interval, over seeds,
-    holds both ends for both methods. It has no upper end where `a` survives every rate that was tried. Settings under
-    which `b` was tried at one rate say nothing of where it collapses and are left out where others say more.
+    A rate is survived when test accuracy is at least half of the method's best at any rate with the same seed; runs
+    without a test score say nothing. Where a run collapses between the largest rate survived and the smallest above it
+    is not known: the interval, over seeds, holds both ends for both methods. It has no upper end where `a` survives
+    every rate that was tried. Settings under which `b` was tried at one rate say nothing of where it collapses and are
+    left out where others say more.
 
     Raises:
         NoEvidence: `b` survives every rate that was tried, so that nothing is known of where it collapses.
     """
     middles, lows, highs = [], [], []
     used: list[Run] = []
-    strata = paired_strata(evidence.select(a), evidence.select(b), (*match, "seed"))
+    tested = [[run for run in evidence.select(where) if accuracy(run) is not None] for where in (a, b)]
+    strata = paired_strata(*tested, (*match, "seed"))
     swept = [pair for pair in strata if len({run.setting(RATE) for run in pair[1]}) > 1]
     for ones, others in swept or strata:
         (survived, collapsed), (other_survived, other_collapsed) = _ends(ones), _ends(others)

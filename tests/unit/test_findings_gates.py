@@ -282,6 +282,15 @@ def test_a_comparison_at_one_rate_does_not_hide_where_the_others_collapse() -> N
     assert survived_rate_ratio(_evidence(ladders + elsewhere), LORA, FULL).estimate == pytest.approx(10)
 
 
+def test_trials_without_a_test_score_do_not_hide_where_a_method_collapses() -> None:
+    ladders = _ladder("lora", {1e-2: 0.8, 1e-1: 0.1}) + _ladder("full", {1e-3: 0.8, 3e-3: 0.1, 1e-2: 0.1})
+    trials = [
+        Run(run.record.model_copy(update={"cell": run.record.cell | {"task_fingerprint": "other"}, "accuracy": {}}))
+        for run in _ladder("lora", {1e-3: 0.8, 2e-3: 0.8}) + _ladder("full", {1e-3: 0.8, 2e-3: 0.8})
+    ]
+    assert survived_rate_ratio(_evidence(ladders + trials), LORA, FULL).estimate == pytest.approx(10)
+
+
 @pytest.mark.parametrize("habit", [{"adapter_dropout": 0.05}, {"merge": "in-place"}])
 def test_runs_with_a_habit_to_be_measured_count_only_where_they_are_asked_for(habit: dict[str, Any]) -> None:
     plain = _run("lora", 0)
