@@ -90,8 +90,8 @@ def survived_rate_ratio(evidence: Evidence, a: Where, b: Where, match: Sequence[
     """
     middles, lows, highs = [], [], []
     used: list[Run] = []
-    tested = [[run for run in evidence.select(where) if accuracy(run) is not None] for where in (a, b)]
-    strata = paired_strata(*tested, (*match, "seed"))
+    one, other = ([run for run in evidence.select(where) if accuracy(run) is not None] for where in (a, b))
+    strata = paired_strata(one, other, (*match, "seed"))
     swept = [pair for pair in strata if len({run.setting(RATE) for run in pair[1]}) > 1]
     for ones, others in swept or strata:
         (survived, collapsed), (other_survived, other_collapsed) = _ends(ones), _ends(others)
