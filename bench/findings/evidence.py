@@ -5,11 +5,12 @@ experiment count when they are what the claim is about.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from bench.findings.errors import FindingsError, NoEvidence
@@ -17,13 +18,20 @@ from bench.record import store
 from bench.record.schema import RunRecord, StepRecord
 
 Where = Mapping[str, Any]
-"""Dotted keys of a cell's settings -> the value asked for, a list of them, or a glob: {"signal.type": "sft"}."""
+"""Dotted keys of a cell's settings -> the value asked for, a list of them, or a glob: {"signal.type": "sft"}.
+
+`learning_rate = "best"` asks for the rate with the best mean validation accuracy, of every method in every setting.
+"""
+
+RATE = "learning_rate"
 
 INTERVENTION = "base.intervention"
 """The setting of a base whose geometry was changed without changing its function."""
 
 UNUSUAL: Where = {INTERVENTION: "", "signal.adapter_dropout": [None, 0.0], "signal.merge": ["", "copy"]}
 """What runs must have for a claim that does not ask for something else: the base as it is, no habit to be measured."""
+
+BEST = "best"
 
 TRAINED = ("done", "collapsed")
 
@@ -71,10 +79,14 @@ class Evidence:
         Runs that are unusual on purpose (`UNUSUAL`) are left out unless `where` asks for them.
 
         Raises:
-            NoEvidence: there is none.
+            NoEvidence: there is none, or the best rate is asked for of runs without a validation score.
         """
         asked = {**UNUSUAL, **where}
+        best = asked.get(RATE) == BEST
+        if best:
+            del asked[RATE]
         kept = [run for run in self.runs if run.record.status in statuses and _matches(run, asked)]
+        kept = _at_best_rates(kept) if best else kept
         if not kept:
             words = ", ".join(f"{key} = {value}" for key, value in where.items())
             raise NoEvidence(f"no records with {words}" if words else "no records")
@@ -122,6 +134,28 @@ def value_at(values: Any, key: str) -> Any:
 
 def _matches(run: Run, where: Where) -> bool:
     return all(_is(run.setting(key), asked) for key, asked in where.items())
+
+
+def _at_best_rates(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs at the best rate of their method and setting; of equal rates the lowest."""
+    settings: dict[str, dict[float, list[Run]]] = {}
+    for run in runs:
+        by_rate = settings.setdefault(repr((run.record.comparison, run.record.keys.method)), {})
+        by_rate.setdefault(float(run.setting(RATE)), []).append(run)
+    return [run for rates in settings.values() for run in rates[_best_rate(rates)]]
+
+
+def _best_rate(rates: Mapping[float, Sequence[Run]]) -> float:
+    if len(rates) == 1:
+        return next(iter(rates))
+    return min(rates, key=lambda rate: (-fmean(map(_validated, rates[rate])), rate))
+
+
+def _validated(run: Run) -> float:
+    score = run.record.score("tuned", str(run.record.keys.task["name"]), "validation")
+    if score is None or score.greedy is None:
+        raise NoEvidence(f"the best learning rate is asked for, but {run.record.cell_id} has no validation score")
+    return score.greedy
 
 
 def _is(value: Any, asked: Any) -> bool:

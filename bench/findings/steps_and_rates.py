@@ -17,12 +17,11 @@ from bench.findings.contrasts import (
     repeated,
 )
 from bench.findings.errors import NoEvidence
-from bench.findings.evidence import Evidence, Run, Where
+from bench.findings.evidence import RATE, Evidence, Run, Where
 from bench.findings.finding import Finding, Interval, mean_interval
 from bench.geometry.kl_growth import kl_growth
 from bench.record.schema import ModelRole, ScoredSplit
 
-RATE = "learning_rate"
 LEAST_GAIN = 0.02
 """A share of a gain smaller than this, in accuracy, says nothing."""
 

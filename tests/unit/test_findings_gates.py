@@ -254,6 +254,16 @@ def test_each_method_is_taken_at_its_best_rate_on_validation() -> None:
     assert len(found.cells) == 6
 
 
+def test_the_best_rate_is_that_of_each_method_in_each_setting() -> None:
+    runs = _ladder("lora", {1e-3: 0.5, 1e-2: 0.9}) + _ladder("full", {1e-3: 0.6, 1e-2: 0.6, 1e-1: 0.1})
+    chosen = _evidence(runs).select({"learning_rate": "best"})
+    found = {(run.record.keys.method_name, run.setting("learning_rate")) for run in chosen}
+    assert found == {("lora", 1e-2), ("full", 1e-3)} and len(chosen) == 6
+    unscored = [Run(run.record.model_copy(update={"accuracy": {}})) for run in _ladder("lora", {1e-3: 0.5, 1e-2: 0.9})]
+    with pytest.raises(NoEvidence, match="has no validation score"):
+        _evidence(unscored).select({"learning_rate": "best"})
+
+
 def test_the_collapsing_rate_lies_between_the_rates_that_were_tried() -> None:
     full = _ladder("full", {1e-3: 0.8, 3e-3: 0.1, 1e-2: 0.1})
     far = survived_rate_ratio(_evidence(_ladder("lora", {1e-2: 0.8, 1e-1: 0.1}) + full), LORA, FULL)
