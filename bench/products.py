@@ -66,12 +66,18 @@ class _FastLinear(TorchFunctionMode):
     ) -> Any:
         options = kwargs or {}
         if func is functional.linear and _plain(*args, **options):
-            return _Linear.apply(*_ordered(*args, **options))
+            return _linear(*args, **options)
         return func(*args, **options)
 
 
+def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    # A view that a Function returns could not be added to in place, which some adapters do.
+    rows: Tensor = _Linear.apply(input.flatten(0, -2), weight, bias)
+    return rows.view(*input.shape[:-1], -1)
+
+
 class _Linear(torch.autograd.Function):
-    """functional.linear; the gradients are products of the same kind."""
+    """functional.linear of a matrix; the gradients are products of the same kind."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -82,17 +88,12 @@ class _Linear(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        rows = gradient.flatten(0, -2)
         of_x, of_weight, of_bias = ctx.needs_input_grad
         return (
-            _onednn(rows, weight.t(), None).view(x.shape) if of_x else None,
-            _onednn(rows.t(), x.flatten(0, -2).t(), None) if of_weight else None,
-            rows.sum(dim=0) if of_bias else None,
+            _onednn(gradient, weight.t(), None) if of_x else None,
+            _onednn(gradient.t(), x.t(), None) if of_weight else None,
+            gradient.sum(dim=0) if of_bias else None,
         )
-
-
-def _ordered(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
-    return input, weight, bias
 
 
 def _plain(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> bool:

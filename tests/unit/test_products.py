@@ -57,6 +57,18 @@ def test_a_linear_layer_and_its_gradients_are_numpys(shape: tuple[int, ...], bia
         np.testing.assert_allclose(_double(layer.bias.grad), slopes.sum(axis=0), atol=1e-4)
 
 
+@pytest.mark.parametrize("shape", [(60, 24), (2, 40, 24), (1, 60, 24)])
+def test_a_result_may_be_added_to_in_place(shape: tuple[int, ...]) -> None:
+    layer, x = nn.Linear(24, 10), torch.randn(shape)
+    with products.fast_linear():
+        y = layer(x)
+        y += torch.ones_like(y)
+        (y * y).sum().backward()
+    again = layer(x) + 1
+    (wanted,) = torch.autograd.grad((again * again).sum(), layer.weight)
+    torch.testing.assert_close(layer.weight.grad, wanted, rtol=1e-4, atol=1e-4)
+
+
 def test_only_what_is_asked_for_gets_a_gradient() -> None:
     x, weight = torch.randn(64, 8), torch.randn(4, 8, requires_grad=True)
     with products.fast_linear():
