@@ -71,8 +71,15 @@ def _train(
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"clip_low": "off", "clip_high": "off"}, {"update_backend": "padded"}, {"micro_batch": 2}],
-    ids=["clipped", "unclipped", "padded", "micro-batches"],
+    [
+        {},
+        {"clip_low": "off", "clip_high": "off"},
+        {"update_backend": "padded"},
+        {"micro_batch": 2},
+        {"whiten_advantages": True},
+        {"scale_rewards": "batch"},
+    ],
+    ids=["clipped", "unclipped", "padded", "micro-batches", "whitened", "by batch"],
 )
 @pytest.mark.parametrize(
     "reward", [{"name": "random", "p": 0.0}, {"name": "random", "p": 1.0}], ids=["never", "always"]
@@ -105,6 +112,7 @@ class _Witness:
                     "mask": inputs["completion_mask"].double().numpy(),
                     "now": now.double().numpy(),
                     "old": (now if old is None else old).double().numpy(),
+                    "base": inputs.get("ref_per_token_logps", now).double().numpy(),
                 }
             )
             return loss
@@ -124,10 +132,19 @@ def _advantages(paid: np.ndarray, scale: str) -> np.ndarray:
     return (centred / (spread + 1e-4)).ravel()
 
 
-def _loss(seen: dict[str, np.ndarray], kind: str, low: float, high: float, tokens_per_update: float) -> float:
+def _whitened(advantages: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    each = np.repeat(advantages, tokens.astype(int))
+    return (advantages - each.mean()) / each.std()
+
+
+def _loss(
+    seen: dict[str, np.ndarray], kind: str, low: float, high: float, kl_weight: float, tokens_per_update: float
+) -> float:
     ratio = np.exp(seen["now"] - seen["old"])
     advantages = seen["advantages"][:, None]
-    terms = -np.minimum(ratio * advantages, np.clip(ratio, 1 - low, 1 + high) * advantages) * seen["mask"]
+    gap = seen["base"] - seen["now"]
+    terms = -np.minimum(ratio * advantages, np.clip(ratio, 1 - low, 1 + high) * advantages)
+    terms = (terms + kl_weight * ratio * (np.exp(gap) - gap - 1)) * seen["mask"]
     lengths = seen["mask"].sum(axis=1)
     return float(
         {
@@ -139,36 +156,50 @@ def _loss(seen: dict[str, np.ndarray], kind: str, low: float, high: float, token
     )
 
 
-CLIP, NO_CLIP = (0.02, 0.05), ("off", "off")
+LIMITS = {"clip_low": 1.0, "clip_high": 1e9}
+CLIP, NO_CLIP = {"clip_low": 0.02, "clip_high": 0.05}, {"clip_low": "off", "clip_high": "off"}
 
 
 @pytest.mark.parametrize(
-    ("kind", "scale", "clip"),
+    ("kind", "settings"),
     [
-        ("grpo", "group", CLIP),
-        ("bnpo", "group", CLIP),
-        ("dr_grpo", "none", CLIP),
-        ("dapo", "group", CLIP),
-        ("dapo", "batch", CLIP),
-        ("dapo", "group", NO_CLIP),
-        ("grpo", "batch", NO_CLIP),
+        ("grpo", CLIP),
+        ("bnpo", CLIP),
+        ("dr_grpo", CLIP | {"scale_rewards": "none"}),
+        ("dapo", CLIP),
+        ("dapo", CLIP | {"scale_rewards": "batch"}),
+        ("dapo", NO_CLIP),
+        ("grpo", NO_CLIP | {"scale_rewards": "batch"}),
+        ("dapo", CLIP | {"clip_low": "off"}),
+        ("bnpo", CLIP | {"clip_high": "off"}),
+        ("dapo", CLIP | {"whiten_advantages": True}),
+        ("bnpo", NO_CLIP | {"whiten_advantages": True, "scale_rewards": "none"}),
+        ("dapo", CLIP | {"kl_weight": 0.3}),
+        ("bnpo", CLIP | {"update_backend": "padded"}),
+        ("grpo", CLIP | {"kl_weight": 0.3, "update_backend": "padded"}),
     ],
 )
 def test_advantages_and_clipped_loss_against_numpy(
-    base: LoadedBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scale: str, kind: str, clip: tuple[Any, Any]
+    base: LoadedBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, settings: dict[str, Any]
 ) -> None:
     witness = _Witness(monkeypatch)
-    _train(base, tmp_path, witness.pay, scale_rewards=scale, loss_type=kind, clip_low=clip[0], clip_high=clip[1])
-    low, high = (1.0, 1e9) if clip[0] == "off" else clip
+    _train(base, tmp_path, witness.pay, loss_type=kind, **settings)
+    low, high = (limit if settings[side] == "off" else settings[side] for side, limit in LIMITS.items())
     batches = np.array(witness.paid).reshape(2, 8)
     moved = 0.0
     for batch, paid in enumerate(batches):
         updates = witness.seen[2 * batch : 2 * batch + 2]
-        got = np.sort(np.concatenate([update["advantages"] for update in updates]))
-        np.testing.assert_allclose(got, np.sort(_advantages(paid, scale)), rtol=1e-5)
-        tokens = sum(update["mask"].sum() for update in updates) / 2
+        got = np.concatenate([update["advantages"] for update in updates])
+        expected, order = np.sort(_advantages(paid, settings.get("scale_rewards", "group"))), np.argsort(got)
+        lengths = np.concatenate([update["mask"].sum(axis=1) for update in updates])
+        if settings.get("whiten_advantages"):
+            assert len(set(lengths)) > 1  # so that tokens and completions weigh differently
+            expected = _whitened(expected, lengths[order])
+        np.testing.assert_allclose(got[order], expected, rtol=1e-5, atol=1e-6)
+        tokens = lengths.sum() / 2
         for update in updates:
-            assert float(update["loss"]) == pytest.approx(_loss(update, kind, low, high, tokens), rel=1e-4, abs=1e-6)
+            loss = _loss(update, kind, low, high, settings.get("kl_weight", 0.0), tokens)
+            assert float(update["loss"]) == pytest.approx(loss, rel=1e-4, abs=1e-6)
             moved = max(moved, float(np.abs(np.exp(update["now"] - update["old"]) - 1).max()))
     assert moved > 0.05  # beyond the clip range, so that the clip was tested
 

@@ -5,8 +5,8 @@ import torch
 from generate_models import mixed_prompts, tiny_model
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.experiment.settings import RlvrSettings
-from bench.experiment.signals import SftSettings
+from bench.experiment.settings import RlvrSettings, TrainingSettings
+from bench.experiment.signals import RftSettings, RlhfSettings, SftRlvrSettings, SftSettings
 from bench.train.ledger import Meter, Shape
 from bench.train.verdicts import BoughtVerdicts
 from tasks.problem import Verdict
@@ -63,6 +63,34 @@ def test_a_budget_ends_training_when_it_is_used() -> None:
     assert meter.exhausted(RlvrSettings(match="labels", budget=7))
     assert not meter.exhausted(SftSettings(match="labels", budget=7))  # bought before training, which goes on
     assert not meter.exhausted(RlvrSettings(steps=1))
+
+
+@pytest.mark.parametrize(
+    ("settings", "bought", "steps", "used_up"),
+    [
+        (RlvrSettings(match="labels", budget=100, steps=2), {"verdicts": 16}, 2, False),
+        (RlvrSettings(match="labels", budget=16, steps=9), {"verdicts": 16}, 2, True),
+        (SftSettings(match="labels", budget=9, steps=2), {"solutions": 9}, 2, True),
+        (SftSettings(match="labels", budget=9, steps=2), {"solutions": 8}, 2, False),
+        (SftSettings(match="labels", budget=9, steps=2), {"solutions": 9}, 1, False),
+        (RftSettings(match="labels", budget=70, steps=2, iterations=2), {"verdicts": 64}, 2, True),
+        (RftSettings(match="labels", budget=70, steps=2, iterations=2), {"verdicts": 32}, 2, False),
+        (RlvrSettings(match="flops", budget=100, steps=2), {}, 2, False),
+    ],
+)
+def test_a_budget_of_labels_is_used_up_when_they_are_bought(
+    settings: TrainingSettings, bought: dict[str, int], steps: int, used_up: bool
+) -> None:
+    assert Meter(steps=steps, **bought).ledger(settings).used_up == used_up
+
+
+def test_a_budget_that_pays_for_no_label_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"budget = 0\.5 pays for no label"):
+        RlhfSettings(match="labels", budget=0.5)
+    with pytest.raises(ValueError, match=r"sft_share = 0\.25 of budget = 3 labels pays for no solution"):
+        SftRlvrSettings(match="labels", budget=3)
+    with pytest.raises(ValueError, match="do not pay for 4 iterations of 8"):
+        RftSettings(match="labels", budget=31)
 
 
 def test_only_verdicts_that_are_read_are_bought() -> None:
