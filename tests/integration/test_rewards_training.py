@@ -2,6 +2,7 @@
 
 import copy
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from torch import Tensor, nn
 import methods.registry
 import tasks.registry
 from bench.evaluate import labels as labels_module
-from bench.evaluate.labels import LabelSource, majority_labels
+from bench.evaluate.completion import Completion, Graded
+from bench.evaluate.labels import LabelSource, majority, majority_labels
 from bench.experiment import experiment
 from bench.experiment.cell import cells
 from bench.experiment.settings import RlvrSettings
@@ -34,6 +36,7 @@ from bench.train.scorer import Rows
 from bench.train.trainer import RolloutTrainer
 from methods.handle import Handle
 from tasks import rewards
+from tasks.problem import Problem, Verdict
 from tasks.rewards import Label, LabelRequest
 
 TASK = tasks.registry.create({"name": "chain", "levels": [2], "train": 16, "validation": 4, "test": 4})
@@ -280,6 +283,50 @@ def test_labels_are_the_most_frequent_answers(
         assert (label.votes, label.samples) == (most, 6)
         assert label.answer == next(answer for answer in answers if answers.count(answer) == most)
         assert label.correct == (label.answer == problem.answer)
+
+
+def _samples(*parsed: str | None) -> list[Graded]:
+    problem, none = Problem("1+1=?", "2", "sums"), Completion("", 1, 0.0, truncated=False)
+    verdicts = [Verdict(answer == "2", answer, "correct" if answer == "2" else "wrong") for answer in parsed]
+    return [Graded(problem, number, 1.0, none, verdict) for number, verdict in enumerate(verdicts)]
+
+
+@pytest.mark.parametrize(
+    ("parsed", "label"),
+    [
+        (["3", "2", "2", "3", "4"], Label("3", 2, 5, correct=False)),  # a tie: the answer that came first
+        (["2", "3", "3", "2", "4"], Label("2", 2, 5, correct=True)),
+        ([None, None, "7"], Label("7", 1, 3, correct=False)),
+        ([None, None], None),
+    ],
+)
+def test_a_tied_vote_goes_to_the_first_answer(parsed: list[str | None], label: Label | None) -> None:
+    assert majority(_samples(*parsed)) == label
+
+
+def test_labels_are_kept_under_all_that_they_follow_from(organism: LoadedBase) -> None:
+    source = _source(organism)
+    other_task = tasks.registry.create({"name": "chain", "levels": [2], "train": 13, "validation": 4, "test": 4})
+    others = [
+        replace(source, base=organism._replace(fingerprint="f" * 64)),
+        replace(source, task=other_task),
+        replace(source, style="none"),
+        replace(source, max_new_tokens=25),
+        replace(source, backend=create("hf")),
+        replace(source, request=LabelRequest(7, seed=3)),
+        replace(source, request=LabelRequest(6, seed=4)),
+    ]
+    assert len({each.identity for each in [source, *others]}) == 8
+    assert _source(organism).identity == source.identity
+
+
+def test_a_changed_base_is_labelled_anew(organism: LoadedBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RLVR_BENCH_CACHE", str(tmp_path))
+    source, voted = _source(organism), list[str]()
+    monkeypatch.setattr(labels_module, "_vote", lambda asked, _: voted.append(asked.base.fingerprint) or {})
+    for fingerprint in ("a", "b", "a", "b"):
+        majority_labels(replace(source, base=organism._replace(fingerprint=fingerprint)))
+    assert voted == ["a", "b"]
 
 
 def _label_in_a_process(source: LabelSource, counted: Path, barrier: Any) -> None:
