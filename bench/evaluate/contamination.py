@@ -37,7 +37,7 @@ from tasks.task import Task
 SHARES = (40, 60, 80)
 """Per cent of a question's characters that the model is given."""
 
-_CODE_VERSION = 1
+_CODE_VERSION = 2
 _ROUGE = RougeScorer(["rougeL"])
 
 Group = Mapping[str, Any]
@@ -62,7 +62,7 @@ def contamination(
         raise ValueError(f"task {task.name!r} has no problems to probe; choose another split")
     asked = [prompt_ids(tokenizer, task.prompt(problem, settings.prompt)) for problem in problems]
     answers = [_ids(tokenizer, task.completion(problem.answer)) for problem in problems]
-    questions = [_ids(tokenizer, problem.question) for problem in problems]
+    questions = [prompt_ids(tokenizer, problem.question) for problem in problems]
     first, rest = [ids[:1] for ids in questions], [ids[1:] for ids in questions]
     return {
         "n": len(problems),
@@ -149,7 +149,7 @@ def _completed(
     cuts = [max(1, round(len(problem.question) * share / 100)) for problem in problems]
     completions = backend.generate(
         model,
-        [_ids(tokenizer, problem.question[:cut]) for problem, cut in zip(problems, cuts, strict=True)],
+        [prompt_ids(tokenizer, problem.question[:cut]) for problem, cut in zip(problems, cuts, strict=True)],
         max_new_tokens=settings.max_new_tokens,
         temperature=0.0,
         seed=0,

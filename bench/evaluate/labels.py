@@ -91,6 +91,7 @@ def majority_labels(source: LabelSource, progress: Progress = lambda done, total
 def _vote(source: LabelSource, progress: Progress) -> Labels:
     asked = EvaluateSettings(
         samples=source.request.samples,
+        temperature=1.0,
         seed=source.request.seed,
         max_new_tokens=source.max_new_tokens,
         prompt=source.style,

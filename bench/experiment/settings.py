@@ -58,7 +58,14 @@ class TrainingSettings(Settings):
             raise ValueError(f'budget = {self.budget:g} without match; set match = "flops", "labels" or "update_norm"')
         if self.match != "steps" and self.budget is None:
             raise ValueError(f'match = "{self.match}" needs a budget; add budget = ...')
+        if self.match == "labels" and int(self.budget or 0) < 1:
+            raise ValueError(f"budget = {self.budget:g} pays for no label; raise it to 1 or more")
         return self
+
+    @property
+    def affordable(self) -> int:
+        """Labels that a budget of labels pays for, in the portions in which they are bought."""
+        return int(self.budget or 0)
 
 
 class GrpoSettings(TrainingSettings):
@@ -75,9 +82,12 @@ class GrpoSettings(TrainingSettings):
     """Lower distance of the clip range from 1; None takes clipping away on that side."""
     clip_high: float | None = Field(0.2, gt=0)
     kl_weight: float = Field(0.0, ge=0)
-    """Weight of the k3 KL penalty to the frozen base model (Schulman 2020)."""
+    """Weight of the k3 KL penalty to the frozen base model (Schulman 2020), which TRL multiplies by the ratio of the
+    policy to the one that sampled: without bias also after the first of several updates."""
     loss_type: Literal["grpo", "bnpo", "dr_grpo", "dapo"] = "dapo"
     scale_rewards: Literal["group", "batch", "none"] = "group"
+    whiten_advantages: bool = False
+    """Also give them mean 0 and variance 1 over the tokens of a rollout batch, as the code of arXiv 2506.10947 does."""
     update_backend: Literal["auto", "packed", "padded"] = "auto"
     """How the trainer scores completions: "packed" without padding, "padded" as TRL does; "auto" packs where it can."""
     probe_every: int = Field(25, ge=1)

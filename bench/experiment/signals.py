@@ -93,6 +93,11 @@ class RftSettings(SupervisedSettings):
         return self.prompts_per_iteration
 
     @property
+    def affordable(self) -> int:
+        """Labels that whole iterations buy."""
+        return self.iterations * self.prompts * self.group_size
+
+    @property
     def problems_needed(self) -> int:
         """Train problems that one iteration takes."""
         return max(self.prompts, self.shadow_size)
@@ -131,6 +136,10 @@ class SftRlvrSettings(GrpoSettings):
     def _both_parts_train(self) -> Self:
         if self.steps < 2:
             raise ValueError("two parts need 2 steps or more; raise steps")
+        if self.match == "labels" and self.sft_share * self.affordable < 1:
+            raise ValueError(
+                f"sft_share = {self.sft_share:g} of budget = {self.budget:g} labels pays for no solution; raise one"
+            )
         return self
 
     @property

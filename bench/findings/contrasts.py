@@ -6,6 +6,7 @@ A run is the unit: intervals are over seeds. Where two kinds are compared, it is
 
 from collections.abc import Callable, Sequence
 from math import atanh, exp, isnan, log, sqrt, tanh
+from operator import mul
 from statistics import fmean
 
 import numpy as np
@@ -26,6 +27,9 @@ PROBLEMS = "problems"
 """In a list of what must be shared: the problems of the test split."""
 
 Figure = Callable[[Run], float | None]
+
+Weigh = Callable[[Sequence[Sequence[Run]]], Sequence[float]]
+"""From the runs at each of several settings to a weight for each."""
 
 Stratum = tuple[list[Run], list[Run]]
 """The runs of both sides of a comparison that agree in what they must share."""
@@ -94,7 +98,7 @@ def contrast(evidence: Evidence, value: Figure, name: str, a: Where, b: Where, m
     runs = {cell: run for cell, (run, _) in found.items()}
     strata = repeated(paired_strata([runs[cell] for cell in one], [runs[cell] for cell in other], match))
     intervals = [
-        difference_interval(*(_seed_means([found[run.record.cell_id] for run in side]) for side in pair))
+        difference_interval(*(list(_by_seed([found[run.record.cell_id] for run in side]).values()) for side in pair))
         for pair in strata
     ]
     return Finding.of(pooled(intervals), [run for pair in strata for side in pair for run in side])
@@ -108,39 +112,45 @@ def having(runs: Sequence[Run], value: Figure, name: str) -> list[tuple[Run, flo
     return kept
 
 
-def over_seeds(kept: Sequence[tuple[Run, float]]) -> Finding:
-    """Return the mean over settings of the mean over each one's seeds, with its interval.
+def over_seeds(kept: Sequence[tuple[Run, float]], weigh: Weigh | None = None) -> Finding:
+    """Return a weighted sum of settings' means over their seeds, with its interval; by default their mean.
 
     Settings are fixed and seeds random: what a seed has at one setting and not at another is no spread over seeds. Runs
     of one seed at several settings are not independent: a seed's deviations are added up before they are squared (Liang
     and Zeger 1986, Biometrika 73:13), with as many degrees of freedom as a setting has on average. With the same seeds
-    at all settings it is Student's interval of the seeds' means. A setting with a single run is left out where others
-    have more.
+    at all settings it is Student's interval of the seeds' own weighted sums. A setting with a single seed is left out
+    where others have more.
+
+    Args:
+        kept: runs with their values.
+        weigh: gives the weight of each setting from the runs at each; None weighs all alike.
     """
     settings: dict[str, list[tuple[Run, float]]] = {}
     for run, value in kept:
         settings.setdefault(repr((run.record.comparison, run.record.keys.method_name)), []).append((run, value))
-    groups = [group for group in settings.values() if len(group) > 1] or list(settings.values())
-    means = [fmean(value for _, value in group) for group in groups]
-    used = [run for group in groups for run, _ in group]
-    if len(used) == len(groups):
-        return Finding.of(Interval(fmean(means), None, None), used)
+    groups = [(group, _by_seed(group)) for group in settings.values()]
+    groups = [pair for pair in groups if len(pair[1]) > 1] or groups
+    runs = [[run for run, _ in group] for group, _ in groups]
+    weights = [1 / len(groups)] * len(groups) if weigh is None else weigh(runs)
+    means = [fmean(of_seed.values()) for _, of_seed in groups]
+    middle, used = sum(map(mul, weights, means)), [run for each in runs for run in each]
+    count = fmean(len(of_seed) for _, of_seed in groups)
+    if count == 1:
+        return Finding.of(Interval(middle, None, None), used)
     deviations: dict[int, float] = {}
-    for group, middle in zip(groups, means, strict=True):
-        for run, value in group:
-            share = (value - middle) / len(group) / len(groups)
-            deviations[run.seed] = deviations.get(run.seed, 0.0) + share
-    count = len(used) / len(groups)
+    for (_, of_seed), weight, mean_ in zip(groups, weights, means, strict=True):
+        for seed, value in of_seed.items():
+            deviations[seed] = deviations.get(seed, 0.0) + weight * (value - mean_) / len(of_seed)
     squared_error = sum(deviation**2 for deviation in deviations.values()) * count / (count - 1)
-    return Finding.of(around(fmean(means), squared_error, count - 1), used)
+    return Finding.of(around(middle, squared_error, count - 1), used)
 
 
-def _seed_means(kept: Sequence[tuple[Run, float]]) -> list[float]:
+def _by_seed(kept: Sequence[tuple[Run, float]]) -> dict[int, float]:
     """Return the mean value of each seed: a seed that was run twice at a setting is no second seed."""
     found: dict[int, list[float]] = {}
     for run, value in kept:
         found.setdefault(run.seed, []).append(value)
-    return [fmean(values) for _, values in sorted(found.items())]
+    return {seed: fmean(values) for seed, values in sorted(found.items())}
 
 
 def dict_of(kept: Sequence[tuple[Run, float]]) -> dict[str, tuple[Run, float]]:

@@ -5,6 +5,7 @@ A run is the unit, as in `contrasts`. A gain is greedy accuracy on the trained t
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from math import sqrt
 from statistics import fmean, stdev
@@ -159,17 +160,20 @@ def prompt_range(evidence: Evidence, runs: Where) -> Finding:
 def shrinkage(evidence: Evidence, runs: Where) -> Finding:
     """Share of the gain that is gone when the base may use its best prompt style: (best - same prompt) / gain."""
     kept = [(run, found) for run in _with_prompts(evidence, runs) if (found := _gain(run)) is not None]
-    gains = mean_interval([value for _, value in kept])
+    gains, gone = contrasts.over_seeds(kept), contrasts.over_seeds([(run, _gone(run)) for run, _ in kept]).estimate
     if gains.estimate <= 0:
         raise NoEvidence(f"there is no gain to lose: {gains.estimate:.3f} on average")
-    run = kept[0][0]
-    base = test_score(run.record, "base")
-    same = 0.0 if base is None or base.greedy is None else base.greedy
-    best = max(same, *(score.greedy or 0.0 for score in run.record.prompts.values()))
     ends: tuple[float | None, float | None] = (None, None)
     if gains.low is not None and gains.high is not None and gains.low > 0:
-        ends = ((best - same) / gains.high, (best - same) / gains.low)
-    return Finding.of(Interval((best - same) / gains.estimate, *ends), [run for run, _ in kept])
+        ends = (gone / gains.high, gone / gains.low)
+    return replace(gains, estimate=gone / gains.estimate, low=ends[0], high=ends[1])
+
+
+def _gone(run: Run) -> float:
+    """Return the base's accuracy under its best prompt style minus that under the run's own; it has no seeds."""
+    base = test_score(run.record, "base")
+    same = 0.0 if base is None or base.greedy is None else base.greedy
+    return max(same, *(score.greedy or 0.0 for score in run.record.prompts.values())) - same
 
 
 def peak_to_last(evidence: Evidence, runs: Where) -> Finding:
@@ -196,8 +200,7 @@ def seed_sd_ratio(evidence: Evidence, a: Where, b: Where) -> Finding:
 
 
 def _mean(evidence: Evidence, value: Callable[[Run], float | None], name: str, runs: Where) -> Finding:
-    kept = contrasts.having(evidence.select(runs), value, name)
-    return Finding.of(mean_interval([found for _, found in kept]), [run for run, _ in kept])
+    return contrasts.over_seeds(contrasts.having(evidence.select(runs), value, name))
 
 
 def _accuracies(runs: Sequence[Run]) -> list[tuple[Run, float]]:

@@ -11,19 +11,18 @@ from statistics import fmean
 import numpy as np
 
 from bench.experiment.scored import label, score_tasks
-from bench.findings.contrasts import SAME, Figure, contrast, having
+from bench.findings.contrasts import SAME, Figure, contrast, having, over_seeds
 from bench.findings.errors import FindingsError, NoEvidence
 from bench.findings.evidence import Evidence, Run, Where
-from bench.findings.finding import Finding, mean_interval
+from bench.findings.finding import Finding
 from bench.findings.signal_figures import FIGURES, gain_on_families
 from bench.models.suggestion import did_you_mean
 
 
 def signal_mean(evidence: Evidence, figure: str, runs: Where) -> Finding:
-    """The mean of a signal figure over runs; its interval is over seeds."""
+    """The mean of a signal figure over settings, with its interval over seeds."""
     read = _figure(figure)
-    kept = having(evidence.select(runs), read, figure)
-    return Finding.of(mean_interval([value for _, value in kept]), [run for run, _ in kept])
+    return over_seeds(having(evidence.select(runs), read, figure))
 
 
 def signal_difference(evidence: Evidence, figure: str, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:
@@ -39,17 +38,16 @@ def figure_difference(evidence: Evidence, one: str, other: str, runs: Where) -> 
         values = first(run), second(run)
         return None if values[0] is None or values[1] is None else values[0] - values[1]
 
-    kept = having(evidence.select(runs), within, f"{one} and {other}")
-    return Finding.of(mean_interval([value for _, value in kept]), [run for run, _ in kept])
+    return over_seeds(having(evidence.select(runs), within, f"{one} and {other}"))
 
 
 def family_slope(evidence: Evidence, runs: Where, held_out: Sequence[str]) -> Finding:
-    """Slope of the mean gain on the `held_out` families per doubling of the number of training families, per seed.
+    """Slope of the mean gain on the `held_out` families per doubling of the number of training families.
 
-    Runs on one family count with m = 1; a seed needs two different m.
+    Runs on one family count with m = 1.
 
     Raises:
-        NoEvidence: a run trained on one of the held-out families.
+        NoEvidence: a run trained on one of the held-out families, or all on as many.
     """
     for run in evidence.select(runs):
         if taught := set(run.setting("task.families") or [run.setting("task.name")]) & set(held_out):
@@ -59,7 +57,7 @@ def family_slope(evidence: Evidence, runs: Where, held_out: Sequence[str]) -> Fi
 
 
 def base_slope(evidence: Evidence, runs: Where, figure: str = "gain") -> Finding:
-    """Slope of a figure on the base's sampled accuracy on the trained task: one per seed, over tasks of all levels."""
+    """Slope of a figure on the base's sampled accuracy on the trained task, over tasks of all levels."""
     return _slope(evidence, runs, _figure(figure), _base_sampled)
 
 
@@ -69,7 +67,7 @@ def cold_gain(evidence: Evidence, runs: Where, below: float) -> Finding:
     cold = [(run, value) for run, value in kept if (start := _base_sampled(run)) is not None and start <= below]
     if not cold:
         raise NoEvidence(f"no base has a sampled accuracy of at most {below:g} on its task")
-    return Finding.of(mean_interval([value for _, value in cold]), [run for run, _ in cold])
+    return over_seeds(cold)
 
 
 def transfer_matrix(runs: Sequence[Run]) -> dict[str, dict[str, float]]:
@@ -84,18 +82,21 @@ def transfer_matrix(runs: Sequence[Run]) -> dict[str, dict[str, float]]:
 
 
 def _slope(evidence: Evidence, runs: Where, figure: Figure, place: Figure) -> Finding:
-    by_seed: dict[int, list[tuple[float, float, Run]]] = defaultdict(list)
-    for run, value in having(evidence.select(runs), figure, "gains on those tasks"):
-        if (at := place(run)) is not None:
-            by_seed[run.seed].append((at, value, run))
-    usable = {seed: points for seed, points in by_seed.items() if len({at for at, _, _ in points}) > 1}
-    if not usable:
-        raise NoEvidence("no seed has runs at two places, which a slope needs")
-    slopes = [
-        float(np.polyfit([at for at, _, _ in points], [value for _, value, _ in points], 1)[0])
-        for points in usable.values()
-    ]
-    return Finding.of(mean_interval(slopes), [run for points in usable.values() for _, _, run in points])
+    """Return the least-squares slope of settings' means on their places, which is a weighted sum of these means."""
+    found = having(evidence.select(runs), figure, "gains on those tasks")
+    places = {run.record.cell_id: at for run, _ in found if (at := place(run)) is not None}
+
+    def weights(settings: Sequence[Sequence[Run]]) -> list[float]:
+        middles = np.array([fmean(places[run.record.cell_id] for run in group) for group in settings])
+        if not np.ptp(middles):
+            raise NoEvidence("no runs at two places, which a slope needs")
+        apart = middles - middles.mean()
+        return list(apart / (apart**2).sum())
+
+    placed = [(run, value) for run, value in found if run.record.cell_id in places]
+    if not placed:
+        raise NoEvidence(f"none of {len(found)} records has a place on the line")
+    return over_seeds(placed, weights)
 
 
 def _base_sampled(run: Run) -> float | None:

@@ -98,13 +98,20 @@ class Meter:
         used = {"flops": self.flops, "labels": self.labels, "update_norm": self.update_norm or 0.0}
         return used[settings.match] >= settings.budget
 
+    def _used_up(self, settings: TrainingSettings) -> bool:
+        trained = self.steps >= settings.steps
+        if settings.match == "steps":
+            return trained
+        if settings.match == "labels" and settings.buys_ahead:
+            return trained and self.labels >= settings.affordable
+        return self.exhausted(settings)
+
     def ledger(self, settings: TrainingSettings) -> Ledger:
         """Return the record of it."""
         return Ledger(
             match=settings.match,
             budget=settings.budget,
-            used_up=self.exhausted(settings)
-            or (settings.match in ("steps", "labels") and self.steps >= settings.steps),
+            used_up=self._used_up(settings),
             forward_flops=self.forward_flops,
             backward_flops=self.backward_flops,
             generated_tokens=self.generated_tokens,

@@ -22,6 +22,7 @@ from trl import GRPOConfig, GRPOTrainer
 from bench.experiment.settings import GrpoSettings
 from bench.products import fast_linear
 from bench.train import published_habits, scorer
+from bench.train.advantages import whitened
 from bench.train.ledger import Shape
 from bench.train.log_probs import k3
 from bench.train.probe import Probe
@@ -149,6 +150,8 @@ class RolloutTrainer(GRPOTrainer):
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        if self._run.settings.whiten_advantages:
+            batch["advantages"] = whitened(batch["advantages"], batch["completion_mask"])
         if self._entropies is not None:
             entropies = [torch.tensor(row) for row in self._entropies]
             padded = pad_sequence(entropies, batch_first=True).to(batch["completion_ids"].device)

@@ -13,7 +13,10 @@ from tasks.verifiers.math_process import shared_process
 
 @dataclass(frozen=True, slots=True)
 class LatexVerifier:
-    """math-verify with its default extraction: the last box first, then LaTeX and plain expressions from the end."""
+    """math-verify with its default extraction: the last box first, then LaTeX and plain expressions from the end.
+
+    Boxes with few signs between them are one answer: "\\boxed{1} and \\boxed{2}" is the list 1, 2.
+    """
 
     seconds: float = 10.0
     """Wall-clock limit for one completion, not counting the start of the child process."""

@@ -1,19 +1,26 @@
 """The probe for memory: perplexity against one row at a time, and what the organism that has read a half remembers."""
 
+from itertools import combinations
 from math import exp
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from generate_models import tiny_model
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers.processors import TemplateProcessing
 
 import tasks.registry
 from bench.contamination_check import as_rows
-from bench.evaluate.contamination import contamination, groups, perplexity, planted_in, rouge_l
+from bench.evaluate.contamination import SHARES, contamination, groups, perplexity, planted_in, rouge_l
 from bench.experiment.settings import EvaluateSettings
-from bench.generate.backend import create
+from bench.generate.backend import Completions, create
 from bench.models.base import load
 from bench.models.config import BaseConfig
+from bench.models.tokenizer import character_tokenizer
+from tasks.problem import Problem
 
 TASK = tasks.registry.create({"name": "chain", "levels": [4], "test": 512})
 
@@ -44,6 +51,64 @@ def test_perplexity_against_one_row_at_a_time() -> None:
 )
 def test_rouge_l_on_hand_made_texts(truth: str, text: str, score: float) -> None:
     assert rouge_l(truth, text) == pytest.approx(score)
+
+
+def _longest_common(one: list[str], other: list[str]) -> int:
+    """By trying all subsequences of the shorter text, longest first."""
+    short, long = sorted((one, other), key=len)
+    for size in range(len(short), 0, -1):
+        for picked in combinations(short, size):
+            rest = iter(long)
+            if all(word in rest for word in picked):
+                return size
+    return 0
+
+
+@given(*[st.lists(st.sampled_from(["7", "12", "is", "the", "sum"]), min_size=1, max_size=8)] * 2)
+def test_rouge_l_against_all_common_subsequences(truth: list[str], text: list[str]) -> None:
+    common = _longest_common(truth, text)
+    f1 = 2 * common / (len(truth) + len(text))
+    assert rouge_l(" ".join(truth), ", ".join(text).upper() + ".") == pytest.approx(f1)
+
+
+class _Reader:
+    """Completes questions with what is missing of them and an answer; of the second it has read all but the end."""
+
+    name = "reader"
+
+    def __init__(self, tokenizer: Any, problems: list[Problem]) -> None:
+        self.tokenizer, self.problems = tokenizer, problems
+        self.asked: list[list[int]] = []
+
+    def generate(self, model: Any, prompts: list[list[int]], **_: Any) -> Completions:
+        self.asked += prompts
+        texts = [self._complete(self.tokenizer.decode(prompt, skip_special_tokens=True)) for prompt in prompts]
+        ids = [self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+        return Completions(ids, [[0.0] * len(row) for row in ids], None, [False] * len(ids))
+
+    def _complete(self, begun: str) -> str:
+        (question,) = [problem.question for problem in self.problems if problem.question.startswith(begun)]
+        rest = question.removeprefix(begun)
+        return f"{rest if question == self.problems[0].question else rest[:-1] + '!'} #### 6"
+
+
+def test_questions_are_cut_by_characters_and_asked_as_plain_text() -> None:
+    tokenizer = character_tokenizer(64)
+    tokenizer.add_special_tokens({"bos_token": "<bos>"})
+    bos = tokenizer.bos_token_id
+    behind_bos = TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", bos)])
+    tokenizer.backend_tokenizer.post_processor = behind_bos
+    problems = [Problem("12+34=?", "6", "chain"), Problem("5*7=?", "5", "chain")]
+    reader, model = _Reader(tokenizer, problems), tiny_model(vocabulary=len(tokenizer))
+    found = contamination(model, tokenizer, TASK, problems, EvaluateSettings(), reader)
+    for share in SHARES:
+        part = found[str(share)]
+        assert (part["outcomes"], part["exact"], part["answer"]) == ("10", 0.5, 0.5)
+    assert [len(ids) for ids in reader.asked] == [1 + 3, 1 + 2, 1 + 4, 1 + 3, 1 + 6, 1 + 4]
+    assert all(ids[0] == bos for ids in reader.asked)
+    whole = [tokenizer(problem.question)["input_ids"] for problem in problems]
+    expected = perplexity(model, [ids[:1] for ids in whole], [ids[1:] for ids in whole], 1)
+    assert found["question_perplexity"] == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_planted_half_is_remembered_and_the_clean_half_is_not() -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from torch import Tensor, nn
 import methods.registry
 import tasks.registry
 from bench.evaluate import labels as labels_module
-from bench.evaluate.labels import LabelSource, majority_labels
+from bench.evaluate.completion import Completion, Graded
+from bench.evaluate.labels import LabelSource, majority, majority_labels
 from bench.experiment import experiment
 from bench.experiment.cell import cells
 from bench.experiment.settings import RlvrSettings
@@ -34,6 +36,7 @@ from bench.train.scorer import Rows
 from bench.train.trainer import RolloutTrainer
 from methods.handle import Handle
 from tasks import rewards
+from tasks.problem import Problem, Verdict
 from tasks.rewards import Label, LabelRequest
 
 TASK = tasks.registry.create({"name": "chain", "levels": [2], "train": 16, "validation": 4, "test": 4})
@@ -71,8 +74,15 @@ def _train(
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"clip_low": "off", "clip_high": "off"}, {"update_backend": "padded"}, {"micro_batch": 2}],
-    ids=["clipped", "unclipped", "padded", "micro-batches"],
+    [
+        {},
+        {"clip_low": "off", "clip_high": "off"},
+        {"update_backend": "padded"},
+        {"micro_batch": 2},
+        {"whiten_advantages": True},
+        {"scale_rewards": "batch"},
+    ],
+    ids=["clipped", "unclipped", "padded", "micro-batches", "whitened", "by batch"],
 )
 @pytest.mark.parametrize(
     "reward", [{"name": "random", "p": 0.0}, {"name": "random", "p": 1.0}], ids=["never", "always"]
@@ -105,6 +115,7 @@ class _Witness:
                     "mask": inputs["completion_mask"].double().numpy(),
                     "now": now.double().numpy(),
                     "old": (now if old is None else old).double().numpy(),
+                    "base": inputs.get("ref_per_token_logps", now).double().numpy(),
                 }
             )
             return loss
@@ -124,10 +135,19 @@ def _advantages(paid: np.ndarray, scale: str) -> np.ndarray:
     return (centred / (spread + 1e-4)).ravel()
 
 
-def _loss(seen: dict[str, np.ndarray], kind: str, low: float, high: float, tokens_per_update: float) -> float:
+def _whitened(advantages: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    each = np.repeat(advantages, tokens.astype(int))
+    return (advantages - each.mean()) / each.std()
+
+
+def _loss(
+    seen: dict[str, np.ndarray], kind: str, low: float, high: float, kl_weight: float, tokens_per_update: float
+) -> float:
     ratio = np.exp(seen["now"] - seen["old"])
     advantages = seen["advantages"][:, None]
-    terms = -np.minimum(ratio * advantages, np.clip(ratio, 1 - low, 1 + high) * advantages) * seen["mask"]
+    gap = seen["base"] - seen["now"]
+    terms = -np.minimum(ratio * advantages, np.clip(ratio, 1 - low, 1 + high) * advantages)
+    terms = (terms + kl_weight * ratio * (np.exp(gap) - gap - 1)) * seen["mask"]
     lengths = seen["mask"].sum(axis=1)
     return float(
         {
@@ -139,36 +159,50 @@ def _loss(seen: dict[str, np.ndarray], kind: str, low: float, high: float, token
     )
 
 
-CLIP, NO_CLIP = (0.02, 0.05), ("off", "off")
+LIMITS = {"clip_low": 1.0, "clip_high": 1e9}
+CLIP, NO_CLIP = {"clip_low": 0.02, "clip_high": 0.05}, {"clip_low": "off", "clip_high": "off"}
 
 
 @pytest.mark.parametrize(
-    ("kind", "scale", "clip"),
+    ("kind", "settings"),
     [
-        ("grpo", "group", CLIP),
-        ("bnpo", "group", CLIP),
-        ("dr_grpo", "none", CLIP),
-        ("dapo", "group", CLIP),
-        ("dapo", "batch", CLIP),
-        ("dapo", "group", NO_CLIP),
-        ("grpo", "batch", NO_CLIP),
+        ("grpo", CLIP),
+        ("bnpo", CLIP),
+        ("dr_grpo", CLIP | {"scale_rewards": "none"}),
+        ("dapo", CLIP),
+        ("dapo", CLIP | {"scale_rewards": "batch"}),
+        ("dapo", NO_CLIP),
+        ("grpo", NO_CLIP | {"scale_rewards": "batch"}),
+        ("dapo", CLIP | {"clip_low": "off"}),
+        ("bnpo", CLIP | {"clip_high": "off"}),
+        ("dapo", CLIP | {"whiten_advantages": True}),
+        ("bnpo", NO_CLIP | {"whiten_advantages": True, "scale_rewards": "none"}),
+        ("dapo", CLIP | {"kl_weight": 0.3}),
+        ("bnpo", CLIP | {"update_backend": "padded"}),
+        ("grpo", CLIP | {"kl_weight": 0.3, "update_backend": "padded"}),
     ],
 )
 def test_advantages_and_clipped_loss_against_numpy(
-    base: LoadedBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scale: str, kind: str, clip: tuple[Any, Any]
+    base: LoadedBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, settings: dict[str, Any]
 ) -> None:
     witness = _Witness(monkeypatch)
-    _train(base, tmp_path, witness.pay, scale_rewards=scale, loss_type=kind, clip_low=clip[0], clip_high=clip[1])
-    low, high = (1.0, 1e9) if clip[0] == "off" else clip
+    _train(base, tmp_path, witness.pay, loss_type=kind, **settings)
+    low, high = (limit if settings[side] == "off" else settings[side] for side, limit in LIMITS.items())
     batches = np.array(witness.paid).reshape(2, 8)
     moved = 0.0
     for batch, paid in enumerate(batches):
         updates = witness.seen[2 * batch : 2 * batch + 2]
-        got = np.sort(np.concatenate([update["advantages"] for update in updates]))
-        np.testing.assert_allclose(got, np.sort(_advantages(paid, scale)), rtol=1e-5)
-        tokens = sum(update["mask"].sum() for update in updates) / 2
+        got = np.concatenate([update["advantages"] for update in updates])
+        expected, order = np.sort(_advantages(paid, settings.get("scale_rewards", "group"))), np.argsort(got)
+        lengths = np.concatenate([update["mask"].sum(axis=1) for update in updates])
+        if settings.get("whiten_advantages"):
+            assert len(set(lengths)) > 1  # so that tokens and completions weigh differently
+            expected = _whitened(expected, lengths[order])
+        np.testing.assert_allclose(got[order], expected, rtol=1e-5, atol=1e-6)
+        tokens = lengths.sum() / 2
         for update in updates:
-            assert float(update["loss"]) == pytest.approx(_loss(update, kind, low, high, tokens), rel=1e-4, abs=1e-6)
+            loss = _loss(update, kind, low, high, settings.get("kl_weight", 0.0), tokens)
+            assert float(update["loss"]) == pytest.approx(loss, rel=1e-4, abs=1e-6)
             moved = max(moved, float(np.abs(np.exp(update["now"] - update["old"]) - 1).max()))
     assert moved > 0.05  # beyond the clip range, so that the clip was tested
 
@@ -249,6 +283,50 @@ def test_labels_are_the_most_frequent_answers(
         assert (label.votes, label.samples) == (most, 6)
         assert label.answer == next(answer for answer in answers if answers.count(answer) == most)
         assert label.correct == (label.answer == problem.answer)
+
+
+def _samples(*parsed: str | None) -> list[Graded]:
+    problem, none = Problem("1+1=?", "2", "sums"), Completion("", 1, 0.0, truncated=False)
+    verdicts = [Verdict(answer == "2", answer, "correct" if answer == "2" else "wrong") for answer in parsed]
+    return [Graded(problem, number, 1.0, none, verdict) for number, verdict in enumerate(verdicts)]
+
+
+@pytest.mark.parametrize(
+    ("parsed", "label"),
+    [
+        (["3", "2", "2", "3", "4"], Label("3", 2, 5, correct=False)),  # a tie: the answer that came first
+        (["2", "3", "3", "2", "4"], Label("2", 2, 5, correct=True)),
+        ([None, None, "7"], Label("7", 1, 3, correct=False)),
+        ([None, None], None),
+    ],
+)
+def test_a_tied_vote_goes_to_the_first_answer(parsed: list[str | None], label: Label | None) -> None:
+    assert majority(_samples(*parsed)) == label
+
+
+def test_labels_are_kept_under_all_that_they_follow_from(organism: LoadedBase) -> None:
+    source = _source(organism)
+    other_task = tasks.registry.create({"name": "chain", "levels": [2], "train": 13, "validation": 4, "test": 4})
+    others = [
+        replace(source, base=organism._replace(fingerprint="f" * 64)),
+        replace(source, task=other_task),
+        replace(source, style="none"),
+        replace(source, max_new_tokens=25),
+        replace(source, backend=create("hf")),
+        replace(source, request=LabelRequest(7, seed=3)),
+        replace(source, request=LabelRequest(6, seed=4)),
+    ]
+    assert len({each.identity for each in [source, *others]}) == 8
+    assert _source(organism).identity == source.identity
+
+
+def test_a_changed_base_is_labelled_anew(organism: LoadedBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RLVR_BENCH_CACHE", str(tmp_path))
+    source, voted = _source(organism), list[str]()
+    monkeypatch.setattr(labels_module, "_vote", lambda asked, _: voted.append(asked.base.fingerprint) or {})
+    for fingerprint in ("a", "b", "a", "b"):
+        majority_labels(replace(source, base=organism._replace(fingerprint=fingerprint)))
+    assert voted == ["a", "b"]
 
 
 def _label_in_a_process(source: LabelSource, counted: Path, barrier: Any) -> None:

@@ -1,13 +1,29 @@
 """The ledger against counted tokens and against torch's own count of floating-point operations."""
 
+import copy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 from generate_models import mixed_prompts, tiny_model
+from launch_fixture import save_tiny_base
+from signal_runs import TASK, TINY, starter
 from torch.utils.flop_counter import FlopCounterMode
+from transformers.models.llama.modeling_llama import LlamaModel
 
-from bench.experiment.settings import RlvrSettings
-from bench.experiment.signals import SftSettings
+from bench.experiment.settings import RlvrSettings, TrainingSettings
+from bench.experiment.signals import RftSettings, RlhfSettings, SftRlvrSettings, SftSettings
+from bench.generate.backend import Completions
+from bench.models.base import LoadedBase, load
+from bench.models.config import BaseConfig
+from bench.train import rlhf, supervised
 from bench.train.ledger import Meter, Shape
+from bench.train.probe import Probe
+from bench.train.reward_model import LearnedReward, with_scalar_output
+from bench.train.run import Run
+from bench.train.signals import SIGNALS
 from bench.train.verdicts import BoughtVerdicts
 from tasks.problem import Verdict
 
@@ -54,6 +70,107 @@ def test_tokens_and_flops_add_up_over_completions() -> None:
     assert shape.decode(5, 1) == shape.forward(5)
 
 
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> LoadedBase:
+    return load(BaseConfig(name=str(save_tiny_base(tmp_path_factory.mktemp("base") / "tiny"))))
+
+
+class _Recount:
+    """Watches a run: lengths of what was sampled, learned from and scored, and the passes that only measure."""
+
+    def __init__(self, run: Run[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sampled: list[tuple[int, int]] = []
+        self.learned: dict[str, list[int]] = {}
+        self.scored: list[int] = []
+        self._measuring = False
+        generate = run.backend.generate
+
+        def generating(model: Any, prompts: list[list[int]], **settings: Any) -> Completions:
+            made = generate(model, prompts, **settings)
+            pairs = zip(prompts, made.token_ids, strict=True)
+            self.sampled += [] if self._measuring else [(len(prompt), len(own)) for prompt, own in pairs]
+            return made
+
+        monkeypatch.setattr(run.backend, "generate", generating)
+        forward = LlamaModel.forward
+
+        def passing(model: LlamaModel, *ids: Any, attention_mask: Any = None, **others: Any) -> Any:
+            if torch.is_grad_enabled():
+                owner = "reward model" if model is not run.handle.model.model else "policy"
+                self.learned.setdefault(owner, []).extend(attention_mask.sum(1).tolist())
+            return forward(model, *ids, attention_mask=attention_mask, **others)
+
+        monkeypatch.setattr(LlamaModel, "forward", passing)
+        pay = LearnedReward.__call__
+
+        def paying(learned: LearnedReward, completions: Any, problems: Any, context: Any) -> list[float]:
+            for text, problem in zip(completions, problems, strict=True):
+                self.scored.append(len(run.tokenizer(TASK.prompt(problem) + text)["input_ids"]) + 1)
+            return pay(learned, completions, problems, context)
+
+        monkeypatch.setattr(LearnedReward, "__call__", paying)
+        monkeypatch.setattr(Probe, "off", self._apart(Probe.off))
+        monkeypatch.setattr(supervised, "shadow", self._apart(supervised.shadow))
+        bought = rlhf.collect
+        unpaid = self._apart(bought)
+        monkeypatch.setattr(rlhf, "collect", lambda *a, paid=True: bought(*a) if paid else unpaid(*a, paid=False))
+
+    def _apart(self, measure: Any) -> Any:
+        def measuring(*arguments: Any, **settings: Any) -> Any:
+            self._measuring = True
+            try:
+                return measure(*arguments, **settings)
+            finally:
+                self._measuring = False
+
+        return measuring
+
+
+@cache
+def _flops(model: Any, length: int) -> tuple[int, int]:
+    """What torch counts for one sequence, forward and backward."""
+    with FlopCounterMode(display=False) as forward:
+        logits = model(input_ids=torch.full((1, length), 5)).logits
+    with FlopCounterMode(display=False) as backward:
+        logits.sum().backward()
+    return forward.get_total_flops(), backward.get_total_flops()
+
+
+@cache
+def _sampling_flops(model: Any, prompt: int, completion: int) -> int:
+    with FlopCounterMode(display=False) as counted, torch.no_grad():
+        output = model(input_ids=torch.full((1, prompt), 5), use_cache=True)
+        for _ in range(completion - 1):
+            output = model(input_ids=torch.full((1, 1), 5), past_key_values=output.past_key_values, use_cache=True)
+    return counted.get_total_flops()
+
+
+@pytest.mark.parametrize("kind", sorted(TINY))
+def test_the_ledger_of_a_run_is_what_torch_counts_of_its_sequences(
+    kind: str, base: LoadedBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grpo = {} if kind in ("sft", "rft") else {"update_backend": "padded"}
+    run = starter(base, tmp_path)(kind, **grpo)
+    recount = _Recount(run, monkeypatch)
+    SIGNALS[kind](run, lambda step: None)
+    monkeypatch.undo()
+    meter = run.meter
+    learned = [length for lengths in recount.learned.values() for length in lengths]
+    assert meter.generated_tokens == sum(own for _, own in recount.sampled)
+    assert meter.learned_tokens == sum(learned) > 0
+    assert bool(recount.sampled) == (kind != "sft")
+
+    policy = copy.deepcopy(base.model).eval()
+    policy.set_attn_implementation("eager")
+    judge = with_scalar_output(policy, run.tokenizer.pad_token_id).eval()
+    models = {"policy": policy, "reward model": judge}
+    passes = [_flops(models[owner], length) for owner, lengths in recount.learned.items() for length in lengths]
+    forward = sum(first for first, _ in passes) + sum(_flops(judge, length)[0] for length in recount.scored)
+    forward += sum(_sampling_flops(policy, *pair) for pair in recount.sampled)
+    assert meter.forward_flops == pytest.approx(forward, rel=1e-2)
+    assert meter.backward_flops == pytest.approx(sum(second for _, second in passes), rel=1e-2)
+
+
 def test_a_budget_ends_training_when_it_is_used() -> None:
     meter = Meter(forward_flops=60, backward_flops=39, verdicts=7)
     flops = RlvrSettings(match="flops", budget=100)
@@ -63,6 +180,34 @@ def test_a_budget_ends_training_when_it_is_used() -> None:
     assert meter.exhausted(RlvrSettings(match="labels", budget=7))
     assert not meter.exhausted(SftSettings(match="labels", budget=7))  # bought before training, which goes on
     assert not meter.exhausted(RlvrSettings(steps=1))
+
+
+@pytest.mark.parametrize(
+    ("settings", "bought", "steps", "used_up"),
+    [
+        (RlvrSettings(match="labels", budget=100, steps=2), {"verdicts": 16}, 2, False),
+        (RlvrSettings(match="labels", budget=16, steps=9), {"verdicts": 16}, 2, True),
+        (SftSettings(match="labels", budget=9, steps=2), {"solutions": 9}, 2, True),
+        (SftSettings(match="labels", budget=9, steps=2), {"solutions": 8}, 2, False),
+        (SftSettings(match="labels", budget=9, steps=2), {"solutions": 9}, 1, False),
+        (RftSettings(match="labels", budget=70, steps=2, iterations=2), {"verdicts": 64}, 2, True),
+        (RftSettings(match="labels", budget=70, steps=2, iterations=2), {"verdicts": 32}, 2, False),
+        (RlvrSettings(match="flops", budget=100, steps=2), {}, 2, False),
+    ],
+)
+def test_a_budget_of_labels_is_used_up_when_they_are_bought(
+    settings: TrainingSettings, bought: dict[str, int], steps: int, used_up: bool
+) -> None:
+    assert Meter(steps=steps, **bought).ledger(settings).used_up == used_up
+
+
+def test_a_budget_that_pays_for_no_label_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"budget = 0\.5 pays for no label"):
+        RlhfSettings(match="labels", budget=0.5)
+    with pytest.raises(ValueError, match=r"sft_share = 0\.25 of budget = 3 labels pays for no solution"):
+        SftRlvrSettings(match="labels", budget=3)
+    with pytest.raises(ValueError, match="do not pay for 4 iterations of 8"):
+        RftSettings(match="labels", budget=31)
 
 
 def test_only_verdicts_that_are_read_are_bought() -> None:

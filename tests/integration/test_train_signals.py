@@ -2,7 +2,6 @@
 
 import copy
 import random
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,13 @@ from typing import Any
 import pytest
 import torch
 from launch_fixture import save_tiny_base
+from signal_runs import METHODS, PROBLEMS, TASK, TINY, Lenient, Start, starter
 from torch.nn import functional
 
 import methods.registry
-import tasks.registry
-from bench.experiment.experiment import Experiment
 from bench.experiment.settings import EvaluateSettings
-from bench.experiment.signals import SftSettings, Signal
+from bench.experiment.signals import SftSettings
 from bench.generate.backend import create
-from bench.generate.prompt_ids import prompt_ids
 from bench.models.base import LoadedBase, load
 from bench.models.config import BaseConfig
 from bench.record.schema import StepRecord
@@ -33,38 +30,7 @@ from bench.train.signals import SIGNALS
 from bench.train.supervised import SolutionTrainer, example
 from methods.attestation import begin, finish, observe
 from tasks import rewards, solutions
-from tasks.problem import Problem, Verdict
-
-TASK = tasks.registry.create({"name": "chain", "levels": [2], "train": 32, "validation": 4, "test": 4})
-PROBLEMS = TASK.problems("train")
-
-
-class Lenient:
-    """The task with a verifier that a random model meets: right are completions with an even number of characters."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(TASK, name)
-
-    def verify(self, completion: str, problem: Problem) -> Verdict:
-        right = len(completion) % 2 == 0
-        return Verdict(right, completion, "correct" if right else "wrong")
-
-
-METHODS = {
-    "full": {"type": "full"},
-    "lora": {"type": "lora", "rank": 2},
-    "mask": {"type": "mask", "select": "random", "density": 0.1},
-}
-SMALL = {"steps": 4, "max_new_tokens": 8}
-GRPO = SMALL | {"prompts_per_batch": 2, "group_size": 4}
-TINY: dict[str, dict[str, Any]] = {
-    "rlvr": GRPO,
-    "sft": SMALL | {"batch_size": 8, "shadow_size": 8, "shadow_every": 2},
-    "rft": SMALL | {"batch_size": 8, "shadow_size": 8, "shadow_every": 2, "iterations": 2, "prompts_per_iteration": 16},
-    "rlhf": GRPO | {"preference_pairs": 8, "reward_model_steps": 2, "reward_model_batch": 4},
-    "sft+rlvr": GRPO | {"sft_share": 0.5},
-}
-Start = Callable[..., Run[Any]]
+from tasks.problem import Verdict
 
 
 @pytest.fixture(scope="module")
@@ -72,31 +38,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> LoadedBase:
     return load(BaseConfig(name=str(save_tiny_base(tmp_path_factory.mktemp("base") / "tiny"))))
 
 
-def settings_of(kind: str, **keys: Any) -> Signal:
-    document = {"name": "x", "bases": ["organism-steps"], "task": {"name": "chain"}, "methods": {"full": {}}}
-    return Experiment.model_validate(document | {"signal": {"type": kind} | TINY[kind] | keys}).signal
-
-
 @pytest.fixture
 def start(base: LoadedBase, tmp_path: Path) -> Start:
-    def run(kind: str, method: str = "full", rate: float = 1e-3, **keys: Any) -> Run[Any]:
-        handle = methods.registry.create(METHODS[method]).attach(copy.deepcopy(base.model), seed=1)
-        return Run(
-            handle=handle,
-            tokenizer=base.tokenizer,
-            reference=copy.deepcopy(base.model).requires_grad_(False),
-            task=Lenient(),
-            problems=PROBLEMS,
-            prompt_ids=[prompt_ids(base.tokenizer, TASK.prompt(problem)) for problem in PROBLEMS],
-            reward=rewards.create("exact"),
-            backend=create("fast"),
-            settings=settings_of(kind, **keys),
-            learning_rate=rate,
-            seed=0,
-            output_dir=str(tmp_path),
-        )
-
-    return run
+    return starter(base, tmp_path)
 
 
 def _train(run: Run[Any]) -> list[StepRecord]:

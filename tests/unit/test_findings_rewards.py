@@ -75,6 +75,17 @@ def test_gains_are_counted_by_half() -> None:
     assert rewards.gain_difference(_evidence(*runs, *exact), a, where).estimate == pytest.approx(32 / 512)
 
 
+def test_runs_of_one_seed_at_several_settings_are_not_independent() -> None:
+    counts = {"random": [20, 40, 60], "format": [200, 210, 250]}
+    runs = [
+        _run(name, seed, _better(count, set(IDS))) for name, each in counts.items() for seed, count in enumerate(each)
+    ]
+    found = rewards.gain(_evidence(*runs), {})
+    of_seeds = np.array(list(counts.values())).mean(axis=0) / 512
+    low, high = stats.t.interval(0.95, 2, of_seeds.mean(), stats.sem(of_seeds))
+    assert (found.estimate, found.low, found.high) == pytest.approx((of_seeds.mean(), low, high))
+
+
 def test_a_task_that_changed_since_has_no_halves() -> None:
     run = _run("random", 0, BASE)
     moved = run.record.model_copy(update={"cell": run.record.cell | {"task_fingerprint": "f" * 64}})

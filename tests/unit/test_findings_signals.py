@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from record_factory import record, score
+from scipy import stats
 
 from bench.experiment.cell import cells
 from bench.experiment.experiment import load
@@ -44,7 +45,8 @@ def _record(task: dict[str, Any], accuracies: dict[str, tuple[float, float]], se
         for place, role in enumerate(("base", "tuned"))
     }
     identity = f"{abs(hash((str(task), seed))):016x}"[:12]
-    return made.model_copy(update={"cell": cell, "accuracy": scored, "cell_id": identity})
+    changed = {"cell": cell, "accuracy": scored, "cell_id": identity, "comparison": f"organism-steps.{label(task)}"}
+    return made.model_copy(update=changed)
 
 
 def _runs(records: list[RunRecord], steps: list[StepRecord] | None = None) -> list[Run]:
@@ -92,6 +94,56 @@ def test_the_slope_over_training_families_is_that_of_the_plant() -> None:
     assert (found.estimate, found.seeds) == (pytest.approx(0.05, abs=1e-9), (0, 1, 2))
     with pytest.raises(NoEvidence, match="chain is held out"):
         signals.family_slope(evidence, {}, held_out=["chain"])
+
+
+def _settings(gains: dict[int, list[float]]) -> Evidence:
+    """Runs on chain levels that gained so much under the seeds 0, 1, ..., three quarters of it on another family."""
+    records = [
+        _record({"name": "chain", "levels": [level]}, {"": (0.1, 0.1 + gain), "sums-3": (0.1, 0.1 + 0.75 * gain)}, seed)
+        for level, by_seed in gains.items()
+        for seed, gain in enumerate(by_seed)
+    ]
+    return Evidence("organism-steps", tuple(_runs(records)))
+
+
+APART = {2: [0.04, 0.08, 0.12], 4: [0.40, 0.52, 0.44], 6: [0.80, 0.84, 0.88]}
+
+
+@pytest.mark.parametrize("name", ["mean", "difference", "cold"])
+def test_runs_of_one_seed_at_several_settings_count_as_one_seed(name: str) -> None:
+    """Student's interval of the seeds' own means, whatever lies between the settings."""
+    evidence = _settings(APART)
+    found, factor = {
+        "mean": lambda: (signals.signal_mean(evidence, "gain", {}), 1.0),
+        "difference": lambda: (signals.figure_difference(evidence, "gain", "gain on other families", {}), 0.25),
+        "cold": lambda: (signals.cold_gain(evidence, {}, below=0.5), 1.0),
+    }[name]()
+    means = factor * np.array(list(APART.values())).mean(axis=0)
+    low, high = stats.t.interval(0.95, 2, means.mean(), stats.sem(means))
+    assert (found.estimate, found.low, found.high) == pytest.approx((means.mean(), low, high))
+    assert (found.seeds, len(found.cells)) == ((0, 1, 2), 9)
+
+
+def test_a_setting_with_other_seeds_adds_nothing_to_the_spread() -> None:
+    settings = {2: [0.1, 0.1, 0.1], 4: [0.8, 0.8], 6: [0.4]}
+    found = signals.signal_mean(_settings(settings), "gain", {})
+    assert (found.estimate, found.low, found.high) == pytest.approx((0.45, 0.45, 0.45))
+    assert len(found.cells) == 5, "one run knows nothing of the spread over seeds"
+
+
+def test_a_slope_has_the_interval_of_the_seeds_own_slopes() -> None:
+    records = [
+        _record({"name": "mixture", "families": FAMILIES[:count]}, {"": (0.4, 0.8), "sort-5": (0.2, 0.2 + gain)}, seed)
+        for count, by_seed in {2: [0.10, 0.12, 0.11], 4: [0.30, 0.22, 0.25]}.items()
+        for seed, gain in enumerate(by_seed)
+    ]
+    found = signals.family_slope(Evidence("x", tuple(_runs(records))), {}, held_out=["sort"])
+    slopes = np.array([0.20, 0.10, 0.14])
+    low, high = stats.t.interval(0.95, 2, slopes.mean(), stats.sem(slopes))
+    assert (found.estimate, found.low, found.high) == pytest.approx((slopes.mean(), low, high))
+    at_four = Evidence("x", tuple(_runs(records[3:])))
+    with pytest.raises(NoEvidence, match="two places"):
+        signals.family_slope(at_four, {}, held_out=["sort"])
 
 
 def test_a_cold_start_is_judged_where_the_base_is_cold() -> None:
