@@ -1,9 +1,12 @@
-"""float32 matrix products through oneDNN where that is faster than the BLAS that torch was built with.
+"""float32 linear layers through oneDNN where that is faster than the BLAS that torch was built with.
 
 torch's wheels compute float32 products on a CPU by MKL, which on processors that are not Intel's leaves half of the
 vector units idle; oneDNN, which comes with torch too, is twice as fast there. Precision is the same: both add in
 float32, and results agree up to rounding. Which one a process uses is measured, not assumed, and stands in the
 environment of a record.
+
+oneDNN compiles a kernel for every shape (half a millisecond and a megabyte), so only numbers of rows that come again
+and again are given to it: whole blocks. Callers fill up to them.
 """
 
 import time
@@ -18,8 +21,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-FEWEST_ROWS = 48
-"""With fewer rows a call of oneDNN costs more than its product (measured between 32 and 64)."""
+BLOCK = 128
+"""Rows of a product for oneDNN are a multiple of this."""
 
 FASTER = 1.3
 """How much faster oneDNN must be: where both use the same units they differ by a few per cent."""
@@ -33,21 +36,6 @@ def chosen() -> Literal["onednn", "blas"]:
     x, weight = torch.ones(256, 256), torch.ones(256, 256)
     blas, onednn = _fastest(lambda: functional.linear(x, weight)), _fastest(lambda: _onednn(x, weight, None))
     return "onednn" if blas > FASTER * onednn else "blas"
-
-
-def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return x @ weight + bias without a gradient; x (rows, in), weight (in, out), bias (out,)."""
-    if _fits(x, weight):
-        return _onednn(x, weight.t(), bias)
-    return torch.mm(x, weight) if bias is None else torch.addmm(bias, x, weight)
-
-
-def add_product(total: Tensor, x: Tensor, weight: Tensor) -> None:
-    """Add x @ weight to `total` (rows, out) in place, without a gradient; x (rows, in), weight (in, out)."""
-    if _fits(x, weight):
-        total.add_(_onednn(x, weight.t(), None))
-    else:
-        total.addmm_(x, weight)
 
 
 @contextmanager
@@ -97,7 +85,7 @@ class _Linear(torch.autograd.Function):
 
 
 def _plain(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> bool:
-    """Whether a call of functional.linear is one of plain float32 tensors of enough rows, outside of autocast."""
+    """Whether a call of functional.linear is one of plain float32 tensors of whole blocks, outside of autocast."""
     kinds = {type(tensor) for tensor in (input, weight, bias) if tensor is not None}
     plain = kinds <= {Tensor, torch.nn.Parameter} and not torch.is_autocast_enabled("cpu")
     return plain and weight.dim() == 2 and (bias is None or bias.dtype == torch.float32) and _fits(input, weight)
@@ -108,7 +96,7 @@ def _fits(x: Tensor, weight: Tensor) -> bool:
     return (
         x.dtype == weight.dtype == torch.float32
         and x.device.type == weight.device.type == "cpu"
-        and x.shape[:-1].numel() >= FEWEST_ROWS
+        and x.shape[:-1].numel() % BLOCK == 0
         and chosen() == "onednn"
     )
 

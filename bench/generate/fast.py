@@ -19,7 +19,6 @@ from bench.generate.backend import Completions, GenerationError, batches, check_
 from bench.generate.decoder_weights import DecoderWeights, LayerWeights, read_weights, refusal, rotations
 from bench.generate.monitor import Monitor
 from bench.generate.sampling import Keys, draw, row_keys, uniforms
-from bench.products import add_product, product
 
 _SHORTEST = 400
 """Below so many multiplications a matrix of a batched product takes torch's slow loop: short prompts are padded."""
@@ -274,7 +273,7 @@ class _Decoder:
         """Turn embeddings of one more token per row, [rows, width], into the last layer's output, in place."""
         rotary = self.rotary.index_select(0, position)[:, None, None]
         for layer, here in zip(self.weights.layers, cache.window(len(x), place), strict=True):
-            add_product(x, here.attend(self._project(layer, x, rotary)), layer.out)
+            x.addmm_(here.attend(self._project(layer, x, rotary)), layer.out)
             self._finish(layer, x)
         return x
 
@@ -306,14 +305,14 @@ class _Decoder:
                 scale=1.0,
                 enable_gqa=group > 1,
             )
-            add_product(x, attended.transpose(1, 2).reshape(count * length, -1), layer.out)
+            x.addmm_(attended.transpose(1, 2).reshape(count * length, -1), layer.out)
             self._finish(layer, x)
         return self._logits(x.unflatten(0, (count, length))[:, -1])[owner]
 
     def _project(self, layer: LayerWeights, x: Tensor, rotary: Tensor) -> Tensor:
         """Rotated queries and keys, and values: [tokens, kv_heads, group + 2, head_dim]; `x` is [tokens, width]."""
         weights = self.weights
-        qkv = product(_normalised(x, self.norm_floor), layer.qkv, layer.qkv_bias)
+        qkv = _linear(_normalised(x, self.norm_floor), layer.qkv, layer.qkv_bias)
         qkv = qkv.view(x.shape[0], weights.kv_heads, weights.group + 2, weights.head_dim)
         turned = qkv[:, :, : weights.group + 1]
         if layer.head_norm is not None:
@@ -329,13 +328,13 @@ class _Decoder:
         if layer.out_bias is not None:
             x += layer.out_bias
         normalised = _normalised(x, self.norm_floor)
-        gate = functional.silu(product(normalised, layer.gate, layer.gate_bias), inplace=True)
-        add_product(x, gate.mul_(product(normalised, layer.up, layer.up_bias)), layer.down)
+        gate = functional.silu(_linear(normalised, layer.gate, layer.gate_bias), inplace=True)
+        x.addmm_(gate.mul_(_linear(normalised, layer.up, layer.up_bias)), layer.down)
         if layer.down_bias is not None:
             x += layer.down_bias
 
     def _logits(self, x: Tensor) -> Tensor:
-        return product(self.normalised(x), self.weights.head, self.weights.head_bias).float()
+        return _linear(self.normalised(x), self.weights.head, self.weights.head_bias).float()
 
     def normalised(self, x: Tensor) -> Tensor:
         """The last layer's output after the final norm."""
@@ -372,6 +371,10 @@ def _keep(ended: Tensor, cache: _Cache) -> Tensor:
         cache.move(holes, movers)
         places[holes] = movers
     return places
+
+
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return torch.mm(x, weight) if bias is None else torch.addmm(bias, x, weight)
 
 
 def _normalised(x: Tensor, floor: Tensor) -> Tensor:

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AttentionInterface, PreTrainedModel
 
+from bench.products import BLOCK, chosen, fast_linear
+
 ATTENTION = "rlvr_bench_packed"
 _FEW_KEYS = 128
 """Up to so many keys (measured to 112) two plain products are faster on a CPU than the fused kernel."""
@@ -55,7 +57,8 @@ class Block:
 class Packing:
     """Where the tokens of prompts and completions stand in one row.
 
-    `token_ids` and `position_ids` are (1, tokens): the distinct prompts, then every completion without its last token.
+    `token_ids` and `position_ids` are (1, tokens): the distinct prompts, then every completion without its last token,
+    then as many tokens that nobody reads as make the row a length for which products are fast.
     `blocks` cover all tokens; `queries` and `keys` are those of all blocks, one after the other, and `place` (tokens,)
     says where a token stands in the blocks' output.
     `predictors` (scored,) are the places whose logits predict the completions' tokens, `targets` (scored,) those
@@ -92,12 +95,12 @@ class Packing:
         ]
         tokens = distinct + [completion[:-1] for completion in completions]
         return cls(
-            token_ids=_flat(tokens).unsqueeze(0).to(device),
-            position_ids=_flat(positions).unsqueeze(0).to(device),
+            token_ids=_filled(_flat(tokens)).unsqueeze(0).to(device),
+            position_ids=_filled(_flat(positions)).unsqueeze(0).to(device),
             blocks=[_to(block, device) for block in blocks],
             queries=torch.cat([block.queries.flatten() for block in blocks]).to(device),
             keys=torch.cat([block.keys.flatten() for block in blocks]).to(device),
-            place=_places(blocks, starts[-1]).to(device),
+            place=_filled(_places(blocks, starts[-1])).to(device),
             predictors=_flat(behind).to(device),
             targets=_flat(completions).to(device),
         )
@@ -122,7 +125,7 @@ def log_probs(model: nn.Module, packing: Packing, temperature: float) -> tuple[T
 
     Both are float32, (scored,), of the distribution softmax(logits / temperature).
     """
-    with _packed_attention(model):
+    with _packed_attention(model), fast_linear():
         logits = model(
             input_ids=packing.token_ids,
             position_ids=packing.position_ids,
@@ -241,6 +244,12 @@ def _places(blocks: list[Block], tokens: int) -> Tensor:
     place = torch.empty(tokens, dtype=torch.long)
     place[written[real]] = real
     return place
+
+
+def _filled(row: Tensor) -> Tensor:
+    """`row` (tokens,) with zeros up to a whole number of blocks of a fast product, where there are such products."""
+    short = -len(row) % BLOCK if len(row) > BLOCK and row.device.type == "cpu" and chosen() == "onednn" else 0
+    return functional.pad(row, (0, short))
 
 
 def _flat(rows: list[list[int]]) -> Tensor:

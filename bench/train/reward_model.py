@@ -18,7 +18,6 @@ from transformers.trainer_callback import PrinterCallback
 from trl import RewardConfig, RewardTrainer
 
 from bench.experiment.signals import RlhfSettings
-from bench.products import fast_linear
 from bench.train.ledger import Shape
 from bench.train.preferences import Preference
 from bench.train.run import Run
@@ -110,8 +109,7 @@ class _MeteredRewardTrainer(RewardTrainer):
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Tensor], *args: Any, **kwargs: Any) -> Tensor:
         self.meter.learn(self.shape, inputs["attention_mask"].sum(dim=1).tolist())
-        with fast_linear():
-            loss: Tensor = super().compute_loss(model, inputs, *args, **kwargs)
+        loss: Tensor = super().compute_loss(model, inputs, *args, **kwargs)
         return loss
 
 

@@ -21,7 +21,6 @@ from trl import SFTConfig, SFTTrainer
 from trl.trainer.utils import disable_dropout_in_model
 
 from bench.experiment.signals import SupervisedSettings
-from bench.products import fast_linear
 from bench.train.drawing import draw, metrics
 from bench.train.ledger import Shape
 from bench.train.run import Run, StepSink, begin
@@ -80,8 +79,7 @@ class SolutionTrainer(SFTTrainer):
     def compute_loss(self, model: nn.Module, inputs: dict[str, Tensor], *args: Any, **kwargs: Any) -> Tensor:
         """Count the tokens; the loss is TRL's."""
         self._run.meter.learn(self._shape, inputs["attention_mask"].sum(dim=1).tolist())
-        with fast_linear():
-            loss: Tensor = super().compute_loss(model, inputs, *args, **kwargs)
+        loss: Tensor = super().compute_loss(model, inputs, *args, **kwargs)
         return loss
 
     def _shadow_is_due(self) -> bool:

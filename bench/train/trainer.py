@@ -20,7 +20,6 @@ from transformers.trainer_callback import PrinterCallback
 from trl import GRPOConfig, GRPOTrainer
 
 from bench.experiment.settings import GrpoSettings
-from bench.products import fast_linear
 from bench.train import published_habits, scorer
 from bench.train.advantages import whitened
 from bench.train.ledger import Shape
@@ -174,8 +173,7 @@ class RolloutTrainer(GRPOTrainer):
         self._run.meter.learn(self._shape, lengths)
         if self.beta != 0.0:
             self._run.meter.score(self._shape, lengths)
-        with fast_linear():
-            loss: Tensor = super()._compute_loss(model, inputs)
+        loss: Tensor = super()._compute_loss(model, inputs)
         return loss
 
     def _get_per_token_logps_and_entropies(
@@ -239,7 +237,7 @@ class RolloutTrainer(GRPOTrainer):
 
     def _frozen_log_probs(self, model: nn.Module, rows: Rows, backend: str) -> Tensor:
         micro_batch = self._run.settings.micro_batch or len(rows.prompt_ids)
-        with self.accelerator.autocast(), fast_linear():
+        with self.accelerator.autocast():
             return torch.cat(
                 [
                     scorer.log_probs_of(model, rows.select(part), self.temperature, backend)

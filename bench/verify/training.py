@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from bench.experiment.think import VerifierSettings
-from bench.products import fast_linear
 from bench.verify import labels
 from bench.verify.batch import TraceBatch, by_length, collate
 from bench.verify.errors import VerifyError
@@ -103,7 +102,7 @@ def score(verifier: Verifier, traces: Sequence[Trace], stride: int, batch_size: 
     """Scores at every `stride`-th position and the last. Traces of the same tokens are scored once."""
     distinct = list({(trace.prompt, trace.tokens): trace for trace in traces}.values())
     found: dict[tuple[tuple[int, ...], tuple[int, ...]], dict[int, float]] = {}
-    with verifier.without_training(), fast_linear():
+    with verifier.without_training():
         for numbers in by_length(distinct, batch_size):
             members = [distinct[number] for number in numbers]
             places = [positions(trace.fed, stride) for trace in members]
@@ -138,8 +137,7 @@ def _epoch(
     for members in batches:
         places = [_drawn(trace, settings, source) for trace in members]
         batch = collate(members, places, device)
-        with fast_linear():
-            logits = verifier.logits(batch)
+        logits = verifier.logits(batch)
         targets = _targets(members, places, torch.sigmoid(logits.detach()), settings, values).to(device)
         weights = torch.tensor([train[trace] for trace in members], device=device)
         loss = (_loss(logits, targets, batch.scored, settings.loss) * weights).mean()

@@ -1,4 +1,4 @@
-"""float32 products through oneDNN against numpy in float64, and who uses them."""
+"""float32 linear layers through oneDNN against numpy in float64, and who uses them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -25,21 +25,7 @@ def _double(tensor: torch.Tensor | None) -> Any:
     return tensor.detach().double().numpy()
 
 
-@pytest.mark.parametrize("rows", [1, 47, 48, 200])
-@pytest.mark.parametrize("bias", [True, False])
-def test_a_product_is_numpys(rows: int, bias: bool) -> None:
-    torch.manual_seed(0)
-    x, weight, added = torch.randn(rows, 96), torch.randn(96, 33), torch.randn(33) if bias else None
-    wanted = _double(x) @ _double(weight) + (_double(added) if bias else 0)
-    np.testing.assert_allclose(_double(products.product(x, weight, added)), wanted, atol=1e-4)
-    if not bias:
-        total = torch.randn(rows, 33)
-        wanted = wanted + _double(total)
-        products.add_product(total, x, weight)
-        np.testing.assert_allclose(_double(total), wanted, atol=1e-4)
-
-
-@pytest.mark.parametrize("shape", [(60, 24), (2, 40, 24), (3, 24)])
+@pytest.mark.parametrize("shape", [(128, 24), (2, 192, 24), (3, 24)])
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_linear_layer_and_its_gradients_are_numpys(shape: tuple[int, ...], bias: bool) -> None:
     torch.manual_seed(1)
@@ -57,7 +43,7 @@ def test_a_linear_layer_and_its_gradients_are_numpys(shape: tuple[int, ...], bia
         np.testing.assert_allclose(_double(layer.bias.grad), slopes.sum(axis=0), atol=1e-4)
 
 
-@pytest.mark.parametrize("shape", [(60, 24), (2, 40, 24), (1, 60, 24)])
+@pytest.mark.parametrize("shape", [(128, 24), (2, 64, 24), (1, 256, 24)])
 def test_a_result_may_be_added_to_in_place(shape: tuple[int, ...]) -> None:
     layer, x = nn.Linear(24, 10), torch.randn(shape)
     with products.fast_linear():
@@ -70,7 +56,7 @@ def test_a_result_may_be_added_to_in_place(shape: tuple[int, ...]) -> None:
 
 
 def test_only_what_is_asked_for_gets_a_gradient() -> None:
-    x, weight = torch.randn(64, 8), torch.randn(4, 8, requires_grad=True)
+    x, weight = torch.randn(128, 8), torch.randn(4, 8, requires_grad=True)
     with products.fast_linear():
         functional.linear(x, weight).sum().backward()
     assert x.grad is None and weight.grad is not None
@@ -83,7 +69,7 @@ def test_other_types_and_autocast_are_left_alone(monkeypatch: pytest.MonkeyPatch
         raise AssertionError("this is no product for oneDNN")
 
     monkeypatch.setattr(products, "_onednn", refuse)
-    x, weight = torch.randn(64, 8), torch.randn(4, 8)
+    x, weight = torch.randn(128, 8), torch.randn(4, 8)
     with products.fast_linear():
         assert functional.linear(x.bfloat16(), weight.bfloat16()).dtype == torch.bfloat16
         assert functional.linear(x.double(), weight.double()).dtype == torch.float64
@@ -96,7 +82,7 @@ def test_outside_of_the_context_nothing_changes(chosen: str, monkeypatch: pytest
     seen = []
     inside = products._onednn
     monkeypatch.setattr(products, "_onednn", lambda *given: seen.append(1) or inside(*given))
-    x, layer = torch.randn(64, 8), nn.Linear(8, 4)
+    x, layer = torch.randn(128, 8), nn.Linear(8, 4)
     with products.fast_linear():
         layer(x)
     layer(x)
