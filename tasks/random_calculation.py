@@ -1,8 +1,9 @@
 """Random calculations: nested expressions that no text can hold, with the number of operations as the difficulty.
 
 After RandomCalculation (Wu et al. 2025, arXiv 2507.10532): operands are the integers 0 to 100, their halves to tenths,
-squares and cubes; an expression of i operations joins one of j and one of i-1-j by +, -, * or /. Departures: answers
-are exact fractions, compared as numbers up to one in a thousand, and expressions with long answers are drawn again.
+squares and cubes; an expression of i operations joins one of j and one of i-1-j by +, -, * or /, in either order.
+Departures: all ways to part the operations are equally likely, answers are exact fractions, compared as numbers up to
+one in a thousand, and expressions with long answers are drawn again.
 """
 
 import random

@@ -13,7 +13,8 @@ from tasks.errors import TaskError
 from tasks.suggestion import did_you_mean
 from tasks.verifiers.extraction import MAX_CHARACTERS, marked_answer
 
-_STEP = re.compile(r"[0-9]\s?=\s?-?[0-9]")
+_STEP = re.compile(r"[0-9)}]\s?&?=\s?-?(?:\\?[$€£]|\*\*|\\boxed\{)?[0-9]")
+"""A value on both sides of "=", plain or with the marks that language models put around it."""
 _WORD = re.compile(r"[A-Za-z]{2,}")
 _REPEATED = re.compile(r"(.{10,256}?)\1{9}", re.DOTALL)
 _SENTENCE_WORDS = 5

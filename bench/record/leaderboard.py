@@ -123,7 +123,7 @@ def _standing(
     if len(entry.problem_sets) == 1 and problems not in entry.problem_sets:
         reasons.append("scored on other problems than the rest of its comparison")
     status = "unranked: " + "; ".join(reasons) if reasons else "ranked"
-    row["status"] = "; ".join([status, *entry.failures()])
+    row["status"] = "; ".join([status, *entry.failures(), *entry.unused_budgets()])
     if len(entry.problem_sets) != 1 or any(score.n < MIN_PROBLEMS for score in entry.scores()):
         return Standing(row | {"accuracy": _mean_greedy(entry)})
     (own_problems,) = entry.problem_sets

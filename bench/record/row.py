@@ -112,6 +112,13 @@ class Entry:
         """Return how many seeds failed, by cause."""
         return _by_cause(self.records, "failed")
 
+    def unused_budgets(self) -> list[str]:
+        """Return how many seeds ended before what they are matched by was used: they are not equal to the others."""
+        ledgers = [record.ledger for record in self.trained if record.ledger and record.ledger.match != "steps"]
+        short = [ledger for ledger in ledgers if not ledger.used_up]
+        amount = _budget(self.first.keys.signal)
+        return [f"{len(short)} of {len(ledgers)} seeds ended before their budget of {amount} was used"] if short else []
+
 
 def entry_key(record: RunRecord) -> str:
     """Return what the records of one row have in common: they differ in nothing but their seeds."""

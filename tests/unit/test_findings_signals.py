@@ -9,7 +9,6 @@ import pytest
 from record_factory import record, score
 from scipy import stats
 
-from bench.experiment.cell import cells
 from bench.experiment.experiment import load
 from bench.experiment.scored import label, related, score_tasks
 from bench.findings import signals
@@ -25,7 +24,11 @@ from bench.findings.signal_figures import (
     turn_over,
 )
 from bench.record.schema import RunRecord, StepRecord
+from tasks import registry
+from tasks.problem import Split
+from tasks.procedural import split_of
 
+SCORED: tuple[Split, ...] = ("validation", "test")
 FAMILIES = ["chain", "sums", "linear", "count"]
 
 
@@ -201,15 +204,31 @@ def test_over_optimisation_is_seen_where_it_is_planted() -> None:
     assert turn_over(Run(record(), list)) is None
 
 
-def test_the_transfer_preset_never_scores_what_it_trains_on() -> None:
-    from tasks import registry
+@pytest.mark.parametrize(
+    "preset", ["transfer", "coldstart", "passk", "signals", "overoptimisation", "rewards", "gates"]
+)
+def test_no_preset_scores_a_problem_that_it_trains_on(preset: str) -> None:
+    experiment = load(preset)
+    made = [registry.create(dict(settings)) for settings in experiment.all_tasks]
+    further = [registry.create(dict(extra)) for extra in experiment.evaluate.extra_tasks]
+    taught = {problem.id for task in made for problem in task.problems("train")}
+    scored = [problem.id for task in [*made, *further] for split in SCORED for problem in task.problems(split)]
+    assert taught and scored and not taught & set(scored)
+    assert {split_of(one) for one in taught} == {"train"}
+    assert {split_of(one) for one in scored} == set(SCORED)
 
+
+def test_the_transfer_preset_holds_families_and_levels_out() -> None:
     experiment = load("transfer")
-    for trained in experiment.all_tasks:
-        taught = {problem.id for problem in registry.create(trained).problems("train")}
-        for extra in experiment.evaluate.extra_tasks:
-            assert not taught & {problem.id for problem in registry.create(dict(extra)).problems("test")}
-    named = {cell.task["name"] for cell in cells(experiment)} | {
-        family for cell in cells(experiment) for family in cell.task.get("families", ())
+    trained: dict[str, set[int]] = {}
+    for settings in experiment.all_tasks:
+        for problem in registry.create(dict(settings)).problems("train"):
+            trained.setdefault(problem.family, set()).add(problem.level)
+    scored = {
+        (p.family, p.level) for e in experiment.evaluate.extra_tasks for p in registry.create(dict(e)).problems("test")
     }
-    assert not named & {"sort", "words"}
+    assert {family for family, _ in scored} - trained.keys() == {"sort", "words"}
+    assert {(family, level) for family, level in scored if level not in trained.get(family, {level})} == {
+        ("chain", 6),
+        ("sums", 5),
+    }

@@ -6,7 +6,7 @@ from record_factory import outcomes, record, score
 
 from bench.record.columns import Row
 from bench.record.leaderboard import leaderboard
-from bench.record.schema import RunRecord, Stability
+from bench.record.schema import Ledger, RunRecord, Stability
 
 PROBLEMS = 150
 
@@ -78,6 +78,29 @@ def test_the_strongest_control_counts_and_has_an_interval() -> None:
 def test_a_row_that_does_not_beat_its_control_says_so(control: float, verdict: str, said: str) -> None:
     exact = by_reward(cells("exact", 0.5, 0) + cells("random", control, 20))["exact", "lora"]
     assert (exact["beats_control"], exact["status"]) == (verdict, said)
+
+
+def _matched(used: float, seed: int) -> RunRecord:
+    one = record("lora", seed, outcomes(0.6, seed=seed))
+    ledger = Ledger(
+        match="flops", budget=3e9, used_up=used >= 1, forward_flops=round(used * 1e9), backward_flops=round(used * 2e9),
+        generated_tokens=5, learned_tokens=5, verdicts=0, preference_pairs=0, solutions=0,
+    )  # fmt: skip
+    cell = one.cell | {"signal": one.cell["signal"] | {"match": "flops", "budget": 3e9}}
+    return one.model_copy(update={"ledger": ledger, "cell": cell})
+
+
+@pytest.mark.parametrize(
+    ("used", "status"),
+    [
+        ((1.01, 1.0, 1.02), "ranked"),
+        ((1.01, 0.7, 0.8), "ranked; 2 of 3 seeds ended before their budget of flops 3e+09 was used"),
+    ],
+)
+def test_a_row_that_did_not_use_its_budget_says_so(used: tuple[float, ...], status: str) -> None:
+    row = by_reward([_matched(share, seed) for seed, share in enumerate(used)])["exact", "lora"]
+    assert (row["status"], row["match"]) == (status, "flops 3e+09")
+    assert row["flops"] == pytest.approx(sum(used) * 1e9)
 
 
 def test_one_control_seed_decides_nothing() -> None:

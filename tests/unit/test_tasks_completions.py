@@ -1,7 +1,8 @@
 """Completions in the forms of language models' families: which answer is read, and which strategies are seen.
 
 Made by hand after how the families write: code with its output (Qwen2.5-Math), steps under headings and "The final
-answer is" (Llama), calculator marks (GSM8K's authors), thoughts in tags (R1), bold labels (Gemma).
+answer is" (Llama), calculator marks (GSM8K's authors), thoughts in tags (R1), bold labels (Gemma). `SAMPLED` are
+SmolLM2-135M-Instruct's own greedy answers to GSM8K, cut off after 110 tokens.
 """
 
 import pytest
@@ -59,6 +60,62 @@ def test_right_answers_in_every_form(form: str) -> None:
         assert verifier.verify(completion, "72") == Verdict(True, "72", "correct")
         assert verifier.verify(completion, "73") == Verdict(False, "72", "wrong")
     assert {name for name, kind in strategies.STRATEGIES.items() if kind.used(completion)} == used
+
+
+LOOP, MARK = "Total hours watched = ", "#### \n"
+SAMPLED: dict[str, tuple[str, str, set[str], bool]] = {
+    "steps and a product": (
+        "To solve this problem, we need to break it down step by step and use the process of elimination.\n\nStep 1: "
+        "Determine the total number of slices of pizza John can order.\nThere are 20 friends in total, and each pizza "
+        "has 8 slices. So, the total number of slices is 20 * 8 = 160.\n\nStep 2: Determine the number of slices of "
+        "pizza John can order.\nTo find the number of slices, we need to divide the total number of",
+        "2",
+        {"worked", "prose"},
+        False,
+    ),
+    "units around the numbers": (
+        "Step 1: Determine the total amount of money Marisa has saved.\nTotal amount = 25 * 2 = 50 cents\n\nStep 2: "
+        "Calculate the amount of money Marisa has saved by dividing 50 cents by 25 cents.\nTotal amount = 50 cents / "
+        "25 cents = 1.25 cents\n\nStep 3: Determine the amount of money Marisa has saved by adding 1.25 cents to the "
+        "total amount.\nTotal amount = ",
+        "5/4",
+        {"worked", "prose"},
+        False,
+    ),
+    "a loop": (
+        "To solve this problem, we need to break it down step by step.\n\nStep 1: Determine the total number of "
+        f"episodes Frankie watched.\n\nTotal episodes = {LOOP * 19}Total hours",
+        "1",
+        {"prose"},
+        True,
+    ),
+    "marks with nothing behind them": (
+        "Erica made 20 Valentine's cards to pass out. \nHer dad brought her 2 boxes of pre-made Valentine's cards that "
+        "had 15 cards each. \nShe passed out 24 to her classmates, 5 to her family and received 17 from family and "
+        f"friends. \n{MARK * 14}#### ",
+        "17",
+        {"prose"},
+        False,
+    ),
+    "no step at all": (
+        "To solve this problem, we need to break it down step by step and find the answer step by step.\n\nStep 1: "
+        "Determine the total amount of money Craig has left.\nThe total amount of money Craig has left is the sum of "
+        "the amount of money he has left and the amount of money he bought the water balloons.\n\nStep 2: Calculate "
+        "the amount of money",
+        "2",
+        {"prose"},
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLED)
+def test_answers_that_were_cut_off_give_their_last_number(name: str) -> None:
+    completion, last, used, loops = SAMPLED[name]
+    assert EXACT.verify(completion, "1000") == Verdict(False, last, "wrong")
+    assert not EXACT.follows_format(completion)
+    assert {name for name, kind in strategies.STRATEGIES.items() if kind.used(completion)} == used
+    assert strategies.repeats(completion) == loops
 
 
 @pytest.mark.parametrize(
