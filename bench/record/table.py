@@ -114,11 +114,13 @@ def _rendered(rows: Sequence[Row], columns: Sequence[tuple[str, Cell]], framed: 
 
 
 def _remarks(rows: Sequence[Row]) -> dict[str, list[str]]:
-    """Return the methods by what is to be said of them, where that is more than that they are ranked."""
+    """Return the methods by what is to be said of them beyond that they are ranked."""
     remarks: dict[str, list[str]] = {}
     for row in rows:
         if row["status"] not in ("ranked", "reference"):
             remarks.setdefault(str(row["status"]), []).append(str(row["method"]))
+        if row.get("lr_edge"):
+            remarks.setdefault(f"{row['lr_edge']} in the trials that chose the rate", []).append(str(row["method"]))
     return remarks
 
 
