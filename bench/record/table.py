@@ -58,8 +58,14 @@ def show(rows: Iterable[Row], file: IO[str] | None = None, width: int | None = N
     )
 
 
-def show_differences(differences: Sequence[Difference], file: IO[str] | None = None, width: int | None = None) -> None:
-    """Print a comparison with another leaderboard: one line a row, a summary, and how it was tested."""
+def show_differences(
+    differences: Sequence[Difference],
+    file: IO[str] | None = None,
+    width: int | None = None,
+    *,
+    only_changes: bool = False,
+) -> None:
+    """Print a comparison with another leaderboard: one line a row, a summary of all rows, and how it was tested."""
     out = console(file, width)
     table = _frame(out.is_terminal)
     table.add_column("method", overflow="fold")
@@ -67,11 +73,13 @@ def show_differences(differences: Sequence[Difference], file: IO[str] | None = N
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("group")
     table.add_column("against the reference", style="bold")
-    for comparison, group in groupby(differences, key=lambda difference: difference.comparison):
+    shown = [item for item in differences if item.changed or not only_changes]
+    for comparison, group in groupby(shown, key=lambda difference: difference.comparison):
         table.add_row(f"[bold]{escape(comparison)}[/bold]")
         for item in group:
             table.add_row(*_difference_cells(item))
-    out.print(table)
+    if shown:
+        out.print(table)
     counts = {verdict: sum(item.verdict == verdict for item in differences) for verdict in _verdicts(differences)}
     moved = sum(item.group_changed for item in differences)
     changed = f"; {moved} in another tie group" if moved else ""

@@ -71,6 +71,20 @@ def test_differences_are_printed_with_a_summary() -> None:
     assert "nothing to compare" in empty.getvalue()
 
 
+def test_of_a_difference_only_the_changes_can_be_shown() -> None:
+    file = io.StringIO()
+    here, reference = ([record("kept", 0), record("moved", 0, outcomes(share))] for share in (0.6, 0.3))
+    show_differences(compare(leaderboard(here), leaderboard(reference)), file, only_changes=True)
+    assert "moved" in file.getvalue() and not {"kept", "base"} & set(file.getvalue().split())
+    assert "1 beyond noise, 2 same" in file.getvalue()
+    same = io.StringIO()
+    show_differences(compare(board(0.6), board(0.6)), same, only_changes=True)
+    assert same.getvalue().split() == ["3", "same"]
+    bad = leaderboard([record("bad", 0, status="failed"), record("bad", 1, status="failed")])
+    (lost,) = [d for d in compare(bad, leaderboard([record("bad", 0), record("bad", 1)])) if d.method == "bad"]
+    assert lost.verdict == "not scored" and lost.changed
+
+
 def widest(text: str) -> int:
     return max(map(len, text.splitlines()))
 
