@@ -19,6 +19,9 @@ from bench.record.compare import Difference, Test
 
 Cell = Callable[[Row], str]
 
+MOST_UNRANKED = 20
+"""Unranked rows of a comparison that are shown: a sweep has hundreds, in which the rest would drown."""
+
 PLAIN_WIDTH = 120
 """Width without a terminal: no line is cut there."""
 
@@ -43,9 +46,13 @@ def show(rows: Iterable[Row], file: IO[str] | None = None, width: int | None = N
         block = list(group)
         out.print()
         out.print(f"[bold]{escape(comparison)}[/bold]  {escape(_setting(block[0]))}", highlight=False)
-        out.print(_table(block, out))
+        shown = _foremost(block)
+        out.print(_table(shown, out))
+        if len(shown) < len(block):
+            out.print(f"{len(block) - len(shown)} rows more, none of them ranked, are in leaderboard.csv")
         for status, methods in _remarks(block).items():
-            out.print(f"{escape(', '.join(methods))}: {escape(status)}", highlight=False)
+            named = ", ".join(methods) if len(methods) <= MOST_UNRANKED else f"{len(methods)} rows"
+            out.print(f"{escape(named)}: {escape(status)}", highlight=False)
         detectable = block[0]["detectable_difference"]
         if detectable is not None:
             points = _percent(detectable)
@@ -56,6 +63,15 @@ def show(rows: Iterable[Row], file: IO[str] | None = None, width: int | None = N
         "greedy, test split, mean over seeds, with its 95 % interval.",
         highlight=False,
     )
+
+
+def _foremost(block: Sequence[Row]) -> list[Row]:
+    """Return the ranked rows of a comparison, and of more unranked rows than are read the most accurate ones."""
+    unranked = [row for row in block if str(row["status"]).startswith("unranked")]
+    if len(unranked) <= MOST_UNRANKED:
+        return list(block)
+    best = sorted(unranked, key=lambda row: -_float(row["accuracy"] or row["accuracy_validation"] or 0.0))
+    return [row for row in block if row not in unranked] + best[:MOST_UNRANKED]
 
 
 def show_differences(
@@ -138,7 +154,8 @@ def _frame(framed: bool) -> Table:
 
 def _setting(row: Row) -> str:
     names = ("base", "task", "signal", "reward")
-    return " · ".join([*(str(row[name]) for name in names), f"{row['steps']} steps", f"{row['problems']} problems"])
+    counts = [f"{row[name]} {name}" for name in ("steps", "problems") if row[name] is not None]
+    return " · ".join([*(str(row[name]) for name in names), *counts])
 
 
 def _seeds(row: Row) -> str:

@@ -35,6 +35,16 @@ def test_names_are_shown_as_text_and_reasons_are_named() -> None:
     assert "3 of 3" not in text and "1 of 1 seeds failed" in text
 
 
+def test_of_many_unranked_rows_the_most_accurate_are_shown() -> None:
+    ranked = [record("full", seed, outcomes(0.1, seed=seed)) for seed in range(3)]
+    single = [record(f"single-{place:02d}", 0, outcomes(0.2 + 0.02 * place, seed=9)) for place in range(30)]
+    text = printed(leaderboard([*ranked, *single]))
+    assert [f"single-{place:02d}" in text for place in range(30)] == [False] * 10 + [True] * 20
+    assert text.index("full") < text.index("single-29") < text.index("single-10")
+    assert "10 rows more, none of them ranked, are in leaderboard.csv" in text
+    assert "30 rows: unranked: 1 scored seed, 2 are needed" in text
+
+
 def test_the_same_records_are_the_same() -> None:
     assert {item.verdict for item in compare(board(0.6), board(0.6))} == {"same"}
 
