@@ -91,5 +91,8 @@ def _base(record: RunRecord, task: str, split: ScoredSplit) -> Iterator[Rows]:
 def _gives(rows: Rows, score: Score) -> bool:
     """Whether stored verdicts add up to a score."""
     right = "".join(str(int(row["correct"])) for row in rows if row["temperature"] == 0)
-    sampled = sum(row["temperature"] > 0 for row in rows)
-    return right == score.greedy_outcomes and sampled == len(score.sample_counts) * score.k
+    counts: dict[str, int] = {}
+    for row in rows:
+        if row["temperature"] > 0:
+            counts[row["problem_id"]] = counts.get(row["problem_id"], 0) + int(row["correct"])
+    return right == score.greedy_outcomes and list(counts.values()) == list(score.sample_counts)

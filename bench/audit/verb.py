@@ -38,6 +38,7 @@ def rescore_folder(results: Path, *, write: bool, data_dir: Path | None) -> dict
         "cells": len(found.cells),
         "changes": rescore.changes(found),
         "not_graded": sorted({sentence for _, sentence in found.faults}),
+        "reasons": _reasons(found),
         "written": written,
         "left": left,
     }
@@ -48,10 +49,19 @@ def show_rescoring(done: dict[str, Any]) -> None:
     if done["changes"]:
         print_table(done["changes"], COLUMNS)
         print("gained, lost: problems whose greedy answer is right now, or was; completions: all whose verdict changed")
-    for sentence in [*done["not_graded"], *done["left"]]:
+    for sentence in [*done["reasons"], *done["left"]]:
         print(sentence)
     changed = "" if done["changes"] else "; no score changes"
     print(f"samples of {done['cells']} cells were graded again{changed}; {done['written']} records written")
+
+
+def _reasons(found: rescore.Rescoring) -> list[str]:
+    """Return why cells could not be graded, the most frequent reason first; a reason of several cells stands once."""
+    cells: dict[str, list[str]] = {}
+    for record, sentence in found.faults:
+        cells.setdefault(sentence.replace(record.cell_id, "*"), []).append(sentence)
+    ordered = sorted(cells.items(), key=lambda reason: -len(reason[1]))
+    return [own[0] if len(own) == 1 else f"{len(own)} cells: {reason}" for reason, own in ordered]
 
 
 def _with_records(results: Path) -> Path:

@@ -146,7 +146,7 @@ def _show_plan(
     os.environ["HF_HUB_OFFLINE"] = "1"  # a plan fetches nothing, and does not wait for a hub that is out of reach
 
     from bench.launch.local import cores
-    from bench.launch.plan import as_document, by_method
+    from bench.launch.plan import as_document, by_comparison
     from bench.launch.stages import plan_stages
     from bench.show import print_json, print_table
 
@@ -157,5 +157,8 @@ def _show_plan(
     if as_json:
         print_json(document)
         return
-    print_table(by_method(found.cells), ["method", "comparison", "learning_rate", "seeds", "state", "why"])
+    for comparison, lines in by_comparison(found.cells).items():
+        print(comparison)
+        print_table(lines, [name for name in lines[0] if any(line[name] for line in lines)])
+        print()
     print(document["summary"])

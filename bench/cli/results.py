@@ -41,7 +41,7 @@ def leaderboard(
     rows = [standing.row for standing in standings]
     if old is not None:
         differences = compare(standings, old)
-        print_json(as_document(differences)) if as_json else show_differences(differences)
+        print_json(as_document(differences)) if as_json else show_differences(differences, only_changes=True)
     elif as_json:
         print_json([json_row(row) for row in rows])
     else:

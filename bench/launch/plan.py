@@ -82,22 +82,33 @@ def as_document(planned: Sequence[PlannedCell], workers: int, records: Sequence[
     }
 
 
-def by_method(planned: list[PlannedCell]) -> list[dict[str, Any]]:
-    """Return a line per comparison and method: how many of its cells are in which state, and the reasons."""
-    groups: dict[tuple[str, str], list[PlannedCell]] = {}
+def by_comparison(planned: Sequence[PlannedCell]) -> dict[str, list[dict[str, Any]]]:
+    """Return by comparison a line per method, over all its rates: how many cells are in which state, and why."""
+    groups: dict[str, dict[str, list[PlannedCell]]] = {}
     for entry in planned:
-        groups.setdefault((entry.cell.comparison, entry.cell.method_name), []).append(entry)
-    return [
-        {
-            "comparison": comparison,
-            "method": method,
-            "learning_rate": None if entries[0].state == "waiting" else entries[0].cell.learning_rate,
-            "seeds": ",".join(str(entry.cell.seed) for entry in entries),
-            "state": ", ".join(f"{count} {state}" for state, count in Counter(e.state for e in entries).items()),
-            "why": "; ".join(sorted({entry.why for entry in entries if entry.why})),
-        }
-        for (comparison, method), entries in groups.items()
-    ]
+        method = entry.cell.method_name.partition("@")[0]
+        groups.setdefault(entry.cell.comparison, {}).setdefault(method, []).append(entry)
+    return {
+        comparison: [
+            {
+                "method": method,
+                "learning_rate": _counted(
+                    [str(e.cell.learning_rate) for e in entries if e.state != "waiting"], "rates"
+                ),
+                "seeds": ",".join(str(seed) for seed in sorted({entry.cell.seed for entry in entries})),
+                "state": ", ".join(f"{count} {state}" for state, count in Counter(e.state for e in entries).items()),
+                "why": _counted([entry.why for entry in entries if entry.why], "reasons, such as {}"),
+            }
+            for method, entries in methods.items()
+        ]
+        for comparison, methods in groups.items()
+    }
+
+
+def _counted(values: Sequence[str], what: str) -> str:
+    """Return what different values there are, of more than one how many; `what` names them, {} is the first."""
+    distinct = list(dict.fromkeys(values))
+    return f"{len(distinct)} {what.format(distinct[0])}" if len(distinct) > 1 else "".join(distinct)
 
 
 def _state(

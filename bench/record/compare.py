@@ -52,6 +52,12 @@ class Difference:
         both = self.verdict not in ("only here", "only in the reference")
         return both and self.group_here != self.group_reference
 
+    @property
+    def changed(self) -> bool:
+        """Whether there is more to say than that nothing happened."""
+        alone = self.verdict in ("only here", "only in the reference")
+        return alone or self.here != self.reference or self.group_changed
+
 
 def standings_of(rows: Iterable[Row]) -> list[Standing]:
     """Return the standings of a table that was read from a file: without the outcomes behind it."""

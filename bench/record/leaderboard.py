@@ -67,14 +67,15 @@ def leaderboard(records: Iterable[RunRecord]) -> list[Standing]:
 
     The order of the records does not matter. Stale records are left out.
     """
-    entries = _entries(record for record in records if record.status != "stale")
+    held = [record for record in records if record.status != "stale"]
+    entries, by_id = _entries(held), {record.cell_id: record for record in held}
     by_comparison: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         by_comparison[entry.comparison].append(entry)
     by_settings = controls(entries)
     standings: list[Standing] = []
     for _, group in sorted(by_comparison.items()):
-        standings += sorted(_rank(group, by_settings), key=_order)
+        standings += sorted(_rank(group, by_settings, by_id), key=_order)
     return [
         Standing({name: rounded(column, s.row.get(name)) for name, column in BY_NAME.items()}, s.outcomes, s.problems)
         for s in standings
@@ -95,10 +96,10 @@ def _entries(records: Iterable[RunRecord]) -> list[Entry]:
     ]
 
 
-def _rank(entries: list[Entry], by_settings: dict[str, list[Entry]]) -> list[Standing]:
-    """Return the standings of one comparison, unsorted."""
+def _rank(entries: list[Entry], by_settings: dict[str, list[Entry]], by_id: dict[str, RunRecord]) -> list[Standing]:
+    """Return the standings of one comparison, unsorted; `by_id` are all records, those of its trials among them."""
     problems, backends = _common_problems(entries), _most_common(b for entry in entries for b in entry.backends)
-    rates = rate_columns(entries)
+    rates = rate_columns(entries, by_id)
     standings = {entry.key: _standing(entry, problems, backends, by_settings) for entry in entries}
     for key, columns in rates.items():
         standings[key].row.update(columns)

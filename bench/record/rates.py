@@ -1,10 +1,11 @@
 """What a method's records at several learning rates say together: how wide the range of good rates is, how sound it is.
 
-A row of the leaderboard is one rate; these columns are the same in all rows of one method and its settings.
+A row of the leaderboard is one rate; these columns are the same in all rows of one method and its settings. Only
+`lr_edge` is of one row: where the rate that a protocol chose lies among those of its trials.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from bench.protocol.survival import survival
@@ -16,16 +17,38 @@ from bench.record.schema import RunRecord, Score, ScoredSplit
 from bench.record.uncertainty import interval_columns
 
 
-def rate_columns(entries: Sequence[Entry]) -> dict[str, Row]:
-    """Return the columns of a comparison's entries by `Entry.key`."""
+def rate_columns(entries: Sequence[Entry], trials: Mapping[str, RunRecord]) -> dict[str, Row]:
+    """Return the columns of a comparison's entries by `Entry.key`; `trials` are records by cell id."""
     by_method: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         by_method[strict_json(entry.first.keys.method)].append(entry)
     found: dict[str, Row] = {}
     for group in by_method.values():
         columns = _tolerance(group) | _survival([record for entry in group for record in entry.records])
-        found |= {entry.key: columns for entry in group}
+        found |= {entry.key: columns | {"lr_edge": rate_edge(entry.first, trials)} for entry in group}
     return found
+
+
+def rate_edge(record: RunRecord, trials: Mapping[str, RunRecord]) -> str | None:
+    """Return what is doubtful about a rate that was chosen by trials, such as "next higher rate collapsed".
+
+    Args:
+        record: of a row; without `tuning`, or if more than the rate was tuned, there is nothing to say.
+        trials: records by cell id; if one of the trials is not among them, there is nothing to say either.
+    """
+    tuning = record.cell.get("tuning")
+    if tuning is None or set(tuning.get("space", ())) != {"learning_rate"}:
+        return None
+    if any(cell not in trials for cells in tuning["cells"] for cell in cells):
+        return None
+    tried = [[trials[cell] for cell in cells] for cells in tuning["cells"]]
+    order = sorted(range(len(tried)), key=lambda trial: tried[trial][0].keys.learning_rate or 0.0)
+    place = order.index(tuning["ranking"][0])
+    found = [f"{end} rate tried" for end, at in (("lowest", 0), ("highest", len(order) - 1)) if place == at]
+    for side, at in (("lower", place - 1), ("higher", place + 1)):
+        if at in range(len(order)) and any(run.status == "collapsed" for run in tried[order[at]]):
+            found.append(f"next {side} rate collapsed")
+    return "; ".join(found) or None
 
 
 def _tolerance(group: Sequence[Entry]) -> Row:

@@ -19,6 +19,9 @@ from bench.record.compare import Difference, Test
 
 Cell = Callable[[Row], str]
 
+MOST_UNRANKED = 20
+"""Unranked rows of a comparison that are shown: a sweep has hundreds, in which the rest would drown."""
+
 PLAIN_WIDTH = 120
 """Width without a terminal: no line is cut there."""
 
@@ -43,9 +46,13 @@ def show(rows: Iterable[Row], file: IO[str] | None = None, width: int | None = N
         block = list(group)
         out.print()
         out.print(f"[bold]{escape(comparison)}[/bold]  {escape(_setting(block[0]))}", highlight=False)
-        out.print(_table(block, out))
+        shown = _foremost(block)
+        out.print(_table(shown, out))
+        if len(shown) < len(block):
+            out.print(f"{len(block) - len(shown)} rows more, none of them ranked, are in leaderboard.csv")
         for status, methods in _remarks(block).items():
-            out.print(f"{escape(', '.join(methods))}: {escape(status)}", highlight=False)
+            named = ", ".join(methods) if len(methods) <= MOST_UNRANKED else f"{len(methods)} rows"
+            out.print(f"{escape(named)}: {escape(status)}", highlight=False)
         detectable = block[0]["detectable_difference"]
         if detectable is not None:
             points = _percent(detectable)
@@ -58,8 +65,23 @@ def show(rows: Iterable[Row], file: IO[str] | None = None, width: int | None = N
     )
 
 
-def show_differences(differences: Sequence[Difference], file: IO[str] | None = None, width: int | None = None) -> None:
-    """Print a comparison with another leaderboard: one line a row, a summary, and how it was tested."""
+def _foremost(block: Sequence[Row]) -> list[Row]:
+    """Return the ranked rows of a comparison, and of more unranked rows than are read the most accurate ones."""
+    unranked = [row for row in block if str(row["status"]).startswith("unranked")]
+    if len(unranked) <= MOST_UNRANKED:
+        return list(block)
+    best = sorted(unranked, key=lambda row: -_float(row["accuracy"] or row["accuracy_validation"] or 0.0))
+    return [row for row in block if row not in unranked] + best[:MOST_UNRANKED]
+
+
+def show_differences(
+    differences: Sequence[Difference],
+    file: IO[str] | None = None,
+    width: int | None = None,
+    *,
+    only_changes: bool = False,
+) -> None:
+    """Print a comparison with another leaderboard: one line a row, a summary of all rows, and how it was tested."""
     out = console(file, width)
     table = _frame(out.is_terminal)
     table.add_column("method", overflow="fold")
@@ -67,11 +89,13 @@ def show_differences(differences: Sequence[Difference], file: IO[str] | None = N
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("group")
     table.add_column("against the reference", style="bold")
-    for comparison, group in groupby(differences, key=lambda difference: difference.comparison):
+    shown = [item for item in differences if item.changed or not only_changes]
+    for comparison, group in groupby(shown, key=lambda difference: difference.comparison):
         table.add_row(f"[bold]{escape(comparison)}[/bold]")
         for item in group:
             table.add_row(*_difference_cells(item))
-    out.print(table)
+    if shown:
+        out.print(table)
     counts = {verdict: sum(item.verdict == verdict for item in differences) for verdict in _verdicts(differences)}
     moved = sum(item.group_changed for item in differences)
     changed = f"; {moved} in another tie group" if moved else ""
@@ -114,11 +138,13 @@ def _rendered(rows: Sequence[Row], columns: Sequence[tuple[str, Cell]], framed: 
 
 
 def _remarks(rows: Sequence[Row]) -> dict[str, list[str]]:
-    """Return the methods by what is to be said of them, where that is more than that they are ranked."""
+    """Return the methods by what is to be said of them beyond that they are ranked."""
     remarks: dict[str, list[str]] = {}
     for row in rows:
         if row["status"] not in ("ranked", "reference"):
             remarks.setdefault(str(row["status"]), []).append(str(row["method"]))
+        if row.get("lr_edge"):
+            remarks.setdefault(f"{row['lr_edge']} in the trials that chose the rate", []).append(str(row["method"]))
     return remarks
 
 
@@ -128,7 +154,8 @@ def _frame(framed: bool) -> Table:
 
 def _setting(row: Row) -> str:
     names = ("base", "task", "signal", "reward")
-    return " · ".join([*(str(row[name]) for name in names), f"{row['steps']} steps", f"{row['problems']} problems"])
+    counts = [f"{row[name]} {name}" for name in ("steps", "problems") if row[name] is not None]
+    return " · ".join([*(str(row[name]) for name in names), *counts])
 
 
 def _seeds(row: Row) -> str:

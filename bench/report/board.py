@@ -1,7 +1,9 @@
 """The leaderboard table as the page shows it: headings, and for every row a text and a sorting value per cell."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bench.record.columns import BY_NAME, Row, Value
 
@@ -47,6 +49,21 @@ class Line:
 def headings(rows: Sequence[Row]) -> list[Heading]:
     """Return the columns in which some row has a value."""
     return [heading for heading in _HEADINGS if any(row.get(heading.name) is not None for row in rows)]
+
+
+def choices(comparisons: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return the comparisons as a reader chooses among them: titled groups of (name, label), the most ranked first.
+
+    Comparisons about the same are told apart by the hash that ends their names.
+    """
+    abouts = Counter(found["about"] for found in comparisons)
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for found in sorted(comparisons, key=lambda found: -found["ranked"]):
+        digest = f" ({found['name'].rpartition('.')[2]})" if abouts[found["about"]] > 1 else ""
+        size = f"{found['ranked']} ranked" if found["ranked"] else f"{len(found['rows'])} rows"
+        title = "Ranked" if found["ranked"] else "Nothing ranked: trials and single seeds"
+        groups.setdefault(title, []).append((found["name"], f"{found['about']}{digest}: {size}"))
+    return list(groups.items())
 
 
 def lines(rows: Sequence[Row], places: Sequence[int], shown: Sequence[Heading]) -> list[Line]:
@@ -160,12 +177,12 @@ def _float(value: Value) -> float:
 
 _HEADINGS = (
     Heading("accuracy", "accuracy, % [95 %]", _with_interval("accuracy")),
-    Heading("accuracy_validation", "validation, %", _percent_of("accuracy_validation")),
     Heading("gain", "gain, points", _with_interval("gain", "+")),
     Heading("gain_over_control", "over control", _with_interval("gain_over_control", "+")),
     Heading("seeds", "seeds", _seeds),
     Heading("trainable_share", "trainable", _trainable),
     Heading("lr", "learning rate", _short_of("lr")),
+    Heading("accuracy_validation", "validation, %", _percent_of("accuracy_validation")),
     Heading("update_sparsity_bf16", "unchanged in bf16, %", _percent_of("update_sparsity_bf16")),
     Heading("kl", "KL", _short_of("kl")),
     Heading("tokens", "tokens", _count_of("tokens")),

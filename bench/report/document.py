@@ -10,6 +10,7 @@ from typing import Any
 
 from bench.record.columns import COLUMNS, Row
 from bench.record.leaderboard import row_key
+from bench.record.row import BASE_METHOD
 from bench.record.schema import RunRecord
 from bench.report import contrasts, front, gates, rates, reproduce, soundness
 from bench.report.completions import Completions
@@ -47,7 +48,7 @@ def document(material: Material) -> tuple[Document, tuple[str, ...]]:
         "columns": [{"name": c.name, "kind": c.kind, "meaning": c.description} for c in COLUMNS],
         "metrics": METRICS,
         "rows": rows,
-        "comparisons": [comparison(material.rows, places) for places in by_comparison(material.rows).values()],
+        "comparisons": [comparison(material, places) for places in by_comparison(material.rows).values()],
         "environments": environments.values,
         "heads": heads.values,
         "rewards": contrasts.contrast(material, "reward"),
@@ -67,9 +68,9 @@ def by_comparison(rows: Sequence[Row]) -> dict[str, list[int]]:
     return dict(places)
 
 
-def comparison(rows: Sequence[Row], places: Sequence[int]) -> Document:
-    """Return one comparison: its name, what it is about, its rows, its fronts and its learning rates."""
-    own = [rows[place] for place in places]
+def comparison(material: Material, places: Sequence[int]) -> Document:
+    """Return one comparison: its name, what it is about, its rows, how many methods are ranked, and its pictures."""
+    own = [material.rows[place] for place in places]
     first = own[0]
     about = [str(first[name]) for name in ("base", "task", "signal", "reward")] + [f"{first['steps']} steps"]
     sensitivity = rates.sensitivity(own)
@@ -80,10 +81,30 @@ def comparison(rows: Sequence[Row], places: Sequence[int]) -> Document:
         "name": str(first["comparison"]),
         "about": " · ".join(about),
         "rows": list(places),
-        "ranked": sum(bool(row["rank_group"]) for row in own),
+        "ranked": sum(bool(row["rank_group"]) and row["method"] != BASE_METHOD for row in own),
         "fronts": {price: [places[place] for place in found] for price, found in front.fronts(own).items()},
         "rates": sensitivity,
+        "trials": _trials(material, own),
+        "sound": _sound(material, own),
     }
+
+
+def _trials(material: Material, rows: Sequence[Row]) -> list[str]:
+    """Return the comparisons of the trials that found the settings of some rows."""
+    tunings = [run.cell.get("tuning") or {} for row in rows for run in material.runs.get(row_key(row), ())]
+    cells = {cell for tuning in tunings for of_trial in tuning.get("cells", ()) for cell in of_trial}
+    return sorted({record.comparison for record in material.records if record.cell_id in cells})
+
+
+def _sound(material: Material, rows: Sequence[Row]) -> list[Document]:
+    """Return the survival curves of the methods that lost a run at one of their rates."""
+    found = []
+    for method, places in rates.by_method(rows):
+        runs = [run for place in places for run in material.runs.get(row_key(rows[place]), ())]
+        curve = soundness.sound_share(runs)
+        if curve is not None:
+            found.append({"method": method} | curve)
+    return found
 
 
 def provenance(records: Sequence[RunRecord]) -> list[tuple[str, str]]:
@@ -116,7 +137,6 @@ def _details(records: tuple[RunRecord, ...], material: Material, environments: _
             run_document(record, environments.place(record.environment.model_dump(mode="json"))) for record in records
         ],
         "curves": curves([material.steps.get(record.cell_id, []) for record in records]),
-        "sound": soundness.sound_share(records),
         "figures": gates.figures(records),
         "grouped": gates.grouped(records),
         "head": heads.place(reproduce.experiment_head(first)),

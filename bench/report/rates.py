@@ -14,13 +14,18 @@ def sensitivity(rows: Sequence[Row]) -> list[dict[str, Any]]:
     Each is {method, split, points: [{lr, accuracy, accuracy_lo, accuracy_hi, row}]}, points by rate, and the columns
     of its tolerance where the leaderboard has them. Test accuracies where every rate has one, else validation.
     """
+    found = [_curve(rows, method, places) for method, places in by_method(rows)]
+    return [curve for curve in found if len({point["lr"] for point in curve["points"]}) > 1]
+
+
+def by_method(rows: Sequence[Row]) -> list[tuple[str, list[int]]]:
+    """Return the methods of one comparison, each with the places of its rows: one for each rate."""
     groups: dict[tuple[str, str], list[int]] = {}
     for place, row in enumerate(rows):
         if row["lr"] is not None:
             stem = str(row["method"]).partition("@")[0]
             groups.setdefault((stem, str(row["method_config"])), []).append(place)
-    found = [_curve(rows, method, places) for (method, _), places in groups.items()]
-    return [curve for curve in found if len({point["lr"] for point in curve["points"]}) > 1]
+    return [(method, places) for (method, _), places in groups.items()]
 
 
 def _curve(rows: Sequence[Row], method: str, places: Sequence[int]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How many runs of a row stayed sound, step by step."""
+"""How many runs of a method stayed sound, step by step, over its seeds and learning rates."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from bench.record.schema import RunRecord
 
 
 def sound_share(records: Sequence[RunRecord]) -> dict[str, Any] | None:
-    """Return the Kaplan-Meier curve of the time to collapse over the runs of a row; None if none collapsed.
+    """Return the Kaplan-Meier curve of the time to collapse over some runs; None if none collapsed.
 
     A run that made no step says nothing and is left out.
 

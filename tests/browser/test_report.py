@@ -6,8 +6,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import Visit, visit
 from playwright.sync_api import Browser, expect
-from record_factory import record
-from report_folder import HOSTILE, HOSTILE_NAME, five_hundred_rows, samples
+from record_factory import outcomes, record
+from report_folder import HOSTILE, HOSTILE_NAME, five_hundred_rows, material_of, samples, steps
 
 from bench.record.samples import samples_path, write_samples
 from bench.report.page import render
@@ -97,6 +97,26 @@ def test_a_script_that_is_written_into_the_page_does_not_run(opened: Visit) -> N
     assert opened.page.evaluate("window.hacked") is None
 
 
+def test_unranked_rows_that_would_drown_the_ranked_ones_are_folded(browser: Browser, tmp_path: Path) -> None:
+    ranked = [record("full", seed, outcomes(0.8, seed=seed)) for seed in range(3)]
+    single = [record(f"single-{place:02d}", 0, outcomes(0.5, seed=place)) for place in range(30)]
+    (tmp_path / "report.html").write_text(render(material_of([*ranked, *single], steps(3)))[0], encoding="utf-8")
+    found = visit(browser, tmp_path / "report.html")
+    assert found.rows() == ["full", "base"]
+    expect(found.page.locator("#count")).to_have_text("2 of 32 rows")
+    found.page.get_by_label("Find a row").fill("single-07")
+    assert found.rows() == ["single-07"]
+    found.page.get_by_label("Find a row").fill("")
+    found.page.get_by_label("with 30 unranked rows").check()
+    assert len(found.rows()) == 32 and found.rows()[:2] == ["full", "base"]
+    curves = found.page.locator("#curves")
+    assert curves.locator("figure table tbody tr").count() == 24
+    curves.get_by_label("Rows").select_option("all")
+    assert curves.locator("figure table tbody tr").count() == 31
+    assert found.complaints == []
+    found.page.context.close()
+
+
 def colours(found: Visit) -> tuple[str, ...]:
     return tuple(
         found.page.evaluate(f"getComputedStyle(document.querySelector('{place}')).{what}")
@@ -171,8 +191,6 @@ def test_five_hundred_rows_stay_small_and_are_usable_soon(
 
 
 def test_a_page_of_one_run_is_drawn(browser: Browser, tmp_path: Path) -> None:
-    from report_folder import material_of, steps
-
     page, _ = render(material_of([record("lora", 0)], steps(3)))
     (tmp_path / "report.html").write_text(page, encoding="utf-8")
     single = visit(browser, tmp_path / "report.html")

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,24 @@ def test_samples_of_another_run_are_refused(results: Path) -> None:
     keep(record.cell_id, "tuned", graded([True] * 6))
     ((found, why),) = rescore(results).faults
     assert found == record and "are not those of its score" in why
+
+
+def test_sampled_verdicts_of_another_run_are_refused(results: Path) -> None:
+    (record, _) = load_all(results)[0]
+    answers = graded([True, True, True, False, False, False])
+    place = next(place for place, one in enumerate(answers) if one.temperature > 0 and one.verdict.correct)
+    answers[place] = replace(answers[place], verdict=Verdict(False, None, "wrong"))
+    keep(record.cell_id, "tuned", answers)
+    ((found, why),) = rescore(results).faults
+    assert found == record and "are not those of its score" in why
+
+
+def test_a_reason_of_several_cells_is_said_once(results: Path) -> None:
+    for record in load_all(results)[0]:
+        samples_path(record.cell_id).unlink()
+    done = CliRunner().invoke(app, ["rescore", "--results", str(results)], catch_exceptions=False)
+    assert done.exit_code == 1 and "2 cells: no samples of cell * in " in done.output
+    assert all(record.cell_id not in done.output for record in load_all(results)[0])
 
 
 def test_no_model_library_is_loaded(results: Path) -> None:

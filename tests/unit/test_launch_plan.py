@@ -6,7 +6,7 @@ from record_factory import record
 
 from bench.experiment.cell import Cell, cells
 from bench.experiment.experiment import load
-from bench.launch.plan import plan
+from bench.launch.plan import PlannedCell, by_comparison, plan
 
 
 def one() -> Cell:
@@ -36,3 +36,21 @@ def test_a_record_that_no_longer_parses_is_compared_as_it_stands(tmp_path: Path)
     cell = one()
     (entry,) = plan([cell], tmp_path, [recorded(cell, learning_rate=0.5, invented="x")])
     assert "learning_rate 0.5" in entry.why and "invented x -> None" in entry.why
+
+
+def test_the_rates_of_a_method_are_one_line() -> None:
+    cell = one()
+    tried = [cell.model_copy(update={"method_name": f"lora@{rate:g}", "learning_rate": rate}) for rate in (0.1, 0.2)]
+    planned = [PlannedCell(tried[0], "done"), PlannedCell(tried[1], "failed", "no memory")]
+    ((line,),) = by_comparison(planned).values()
+    assert line == {
+        "method": "lora",
+        "learning_rate": "2 rates",
+        "seeds": "0",
+        "state": "1 done, 1 failed",
+        "why": "no memory",
+    }
+    ((line,),) = by_comparison(
+        [PlannedCell(cell, "waiting", "trials first"), PlannedCell(cell, "stale", "x 1 -> 2")]
+    ).values()
+    assert line["learning_rate"] == str(cell.learning_rate) and line["why"] == "2 reasons, such as trials first"

@@ -107,3 +107,33 @@ def test_the_numbers_of_rliable() -> None:
     assert over_tasks.iqm(one) == pytest.approx(0.5661636935629151)
     assert over_tasks.optimality_gap(one) == pytest.approx(0.47171797846297414)
     assert over_tasks.probability_of_improvement(one, other) == pytest.approx(0.5542857142857144)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.25, 0.5, 1.0])
+def test_a_profile_is_the_share_of_runs_strictly_above(threshold: float) -> None:
+    """F(t) = 1/(MN) sum over tasks and runs of 1[score > t] (Agarwal et al. 2021, section 4.2), score by score."""
+    scores = np.random.default_rng(3).integers(0, 5, (6, 4)) / 4
+    expected = sum(score > threshold for run in scores for score in run) / scores.size
+    assert over_tasks.share_above(threshold)(scores) == pytest.approx(expected)
+
+
+def test_intervals_over_tasks_hold_the_truth_in_about_95_percent() -> None:
+    """Two methods equal in truth: their interquartile means differ by 0, either wins with probability 1/2.
+
+    Three standard errors of a share near 0.95 over 150 trials are 0.05.
+    """
+    rng = np.random.default_rng(11)
+    hits, trials = np.zeros(2), 150
+    for trial in range(trials):
+        difficulty = rng.random((3, 1, 64))
+        one, other = (
+            [
+                (rng.random((5, 64)) < 0.2 + 0.6 * task + 0.05 * rng.normal(size=(5, 1))).astype(float)
+                for task in difficulty
+            ]
+            for _ in range(2)
+        )
+        gap = over_tasks.aggregate_difference(over_tasks.iqm, one, other, f"p{trial}", ("one", "other"))
+        wins = over_tasks.improvement(one, other, f"p{trial}", ("one", "other"))
+        hits += [gap.low <= 0 <= gap.high, wins.low <= 0.5 <= wins.high]
+    assert (hits / trials >= 0.9).all()

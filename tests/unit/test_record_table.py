@@ -35,6 +35,16 @@ def test_names_are_shown_as_text_and_reasons_are_named() -> None:
     assert "3 of 3" not in text and "1 of 1 seeds failed" in text
 
 
+def test_of_many_unranked_rows_the_most_accurate_are_shown() -> None:
+    ranked = [record("full", seed, outcomes(0.1, seed=seed)) for seed in range(3)]
+    single = [record(f"single-{place:02d}", 0, outcomes(0.2 + 0.02 * place, seed=9)) for place in range(30)]
+    text = printed(leaderboard([*ranked, *single]))
+    assert [f"single-{place:02d}" in text for place in range(30)] == [False] * 10 + [True] * 20
+    assert text.index("full") < text.index("single-29") < text.index("single-10")
+    assert "10 rows more, none of them ranked, are in leaderboard.csv" in text
+    assert "30 rows: unranked: 1 scored seed, 2 are needed" in text
+
+
 def test_the_same_records_are_the_same() -> None:
     assert {item.verdict for item in compare(board(0.6), board(0.6))} == {"same"}
 
@@ -69,6 +79,20 @@ def test_differences_are_printed_with_a_summary() -> None:
     empty = io.StringIO()
     show_differences([], empty)
     assert "nothing to compare" in empty.getvalue()
+
+
+def test_of_a_difference_only_the_changes_can_be_shown() -> None:
+    file = io.StringIO()
+    here, reference = ([record("kept", 0), record("moved", 0, outcomes(share))] for share in (0.6, 0.3))
+    show_differences(compare(leaderboard(here), leaderboard(reference)), file, only_changes=True)
+    assert "moved" in file.getvalue() and not {"kept", "base"} & set(file.getvalue().split())
+    assert "1 beyond noise, 2 same" in file.getvalue()
+    same = io.StringIO()
+    show_differences(compare(board(0.6), board(0.6)), same, only_changes=True)
+    assert same.getvalue().split() == ["3", "same"]
+    bad = leaderboard([record("bad", 0, status="failed"), record("bad", 1, status="failed")])
+    (lost,) = [d for d in compare(bad, leaderboard([record("bad", 0), record("bad", 1)])) if d.method == "bad"]
+    assert lost.verdict == "not scored" and lost.changed
 
 
 def widest(text: str) -> int:

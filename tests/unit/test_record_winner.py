@@ -129,6 +129,33 @@ def test_final_cells_carry_the_tuning_and_its_hash_is_in_their_id() -> None:
     assert {cell.comparison for cell in grid} == {cell.comparison for cell in outside}
 
 
+@pytest.mark.parametrize(
+    ("winner", "collapsed", "said"),
+    [
+        (1, 3, None),
+        (0, 2, "lowest rate tried"),
+        (3, 1, "highest rate tried"),
+        (1, 2, "next higher rate collapsed"),
+        (2, 1, "next lower rate collapsed"),
+        (3, 2, "highest rate tried; next lower rate collapsed"),
+    ],
+)
+def test_a_chosen_rate_at_an_edge_is_said(winner: int, collapsed: int, said: str | None) -> None:
+    """`winner` and `collapsed` are places among the rates of the trials, the lowest first."""
+    held = contest()
+    by_rate = sorted(held.trials, key=lambda trial: trial.entry["learning_rate"])
+    shares = [0.9 if trial is by_rate[winner] else 0.4 for trial in held.trials]
+    tried = records(held, shares, **{f"_{by_rate[collapsed].number}": "collapsed"})
+    verdict = decide(held, PROTOCOL, tried)
+    assert verdict.winner is by_rate[winner]
+    final = final_cells(EXPERIMENT, [Winner(held, verdict.winner.entry, verdict.tuning)], Selection())
+    tuned = [trial_record(cell, 0.5) for cell in final]
+    rows = {str(s.row["method"]): s.row for s in leaderboard([*tried.values(), *tuned])}
+    assert rows["full"]["lr_edge"] == said and rows["lora"]["lr_edge"] is None
+    alone = {str(s.row["method"]): s.row for s in leaderboard(tuned)}
+    assert alone["full"]["lr_edge"] is None  # without the records of its trials nothing is known
+
+
 def tuned_record(method: str, seed: int, share: float, protocol: str | None) -> RunRecord:
     made = record(method, seed, outcomes(share, seed=seed))
     tuning = None if protocol is None else {"protocol": protocol, "trials": 8, "sampler": "qmc"}

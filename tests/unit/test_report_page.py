@@ -1,22 +1,25 @@
 """The report page without a browser: what is in it, what is kept out, and that the same records give the same bytes."""
 
+import base64
 import json
 import re
+import zlib
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from record_factory import outcomes, record
-from report_folder import HOSTILE, everything, material_of, steps, write_everything
+from report_folder import HOSTILE, collapsed, everything, material_of, steps, variant, write_everything
 
 from bench.experiment.cell import cells
 from bench.experiment.experiment import load
 from bench.record import store
-from bench.report import contrasts, front, rates, reproduce, standing
+from bench.report import board, contrasts, front, rates, reproduce, standing
 from bench.report.curves import POINTS, curves
+from bench.report.document import document
 from bench.report.gates import figures, grouped
 from bench.report.material import gather
-from bench.report.page import render, script_json, write_report
+from bench.report.page import packed, render, write_report
 from bench.report.soundness import sound_share
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -68,9 +71,9 @@ def test_the_policy_forbids_the_network_and_other_scripts(results: Path) -> None
 
 @pytest.mark.parametrize("text", [HOSTILE, "</script>", "<!--<script>", "]]>", "\u2028\u2029", "a & b"])
 def test_json_in_the_page_is_inert_and_reads_back(text: str) -> None:
-    written = script_json({"text": text})
-    assert not re.search("[<>&\u2028\u2029]", written)
-    assert json.loads(written) == {"text": text}
+    written = packed({"text": text})
+    assert re.fullmatch("[A-Za-z0-9+/]+=*", written)
+    assert json.loads(zlib.decompress(base64.b64decode(written))) == {"text": text}
 
 
 def test_what_cannot_be_read_is_named_and_costs_only_itself(results: Path) -> None:
@@ -143,6 +146,63 @@ def test_statements_say_who_is_tied_and_who_is_apart() -> None:
     ]
     unranked = [{"method": "x", "rank_group": None, "status": "unranked: 1 scored seed, 2 are needed"}]
     assert [heading for heading, _ in standing.statements(unranked)] == ["Not ranked", "Unranked"]  # type: ignore[arg-type]
+
+
+def named(letters: dict[str, str]) -> list[dict[str, object]]:
+    return [{"method": name, "rank_group": group, "status": "ranked"} for name, group in letters.items()]
+
+
+@pytest.mark.parametrize(
+    ("letters", "said"),
+    [
+        ({"x": "a", "y": "ab", "z": "b", "base": "c"}, "x is better than 1 of the other 2, beyond noise. 3 of 3 are"),
+        ({"x": "ab", "y": "a", "z": "b", "base": "c"}, "3 methods: none can be told apart from x, the most accurate."),
+        (
+            {"x": "a", "y": "ab", "base": "b"},
+            "2 methods: no two can be told apart, so their order is no ranking.",
+        ),
+        ({"x": "a", "base": "b", "y": "c"}, "1 of 2 is better than the untrained base."),
+        ({"x": "a", "base": "a"}, "One method. 0 of 1 are better than the untrained base."),
+        ({"base": "a"}, "No method is ranked here."),
+    ],
+)
+def test_a_headline_says_what_the_ranking_comes_to(letters: dict[str, str], said: str) -> None:
+    assert said in standing.headline(named(letters))  # type: ignore[arg-type]
+
+
+def test_of_many_methods_the_few_that_are_left_out_are_named() -> None:
+    letters = {f"m{place}": "a" for place in range(6)} | {"last": "b"}
+    assert standing.statements(named(letters))[:2] == [  # type: ignore[arg-type]
+        ("Cannot be told apart", "All 6 other methods but last from m0, the most accurate."),
+        ("Told apart", "last is worse than m0, beyond noise."),
+    ]
+    edges = [row | {"lr_edge": "highest rate tried"} for row in named({"x": "a", "y": "a"})]
+    assert standing.statements(edges)[-1] == (  # type: ignore[arg-type]
+        "Rate at an edge",
+        "x and y: highest rate tried in the trials that chose the rate.",
+    )
+
+
+def test_comparisons_are_chosen_from_the_most_ranked_down() -> None:
+    made = [(name, about, ranked) for name, about, ranked in (("t.1", "x", 0), ("t.2", "x", 3), ("u.3", "y", 5))]
+    found = [{"name": n, "about": a, "ranked": r, "rows": [0, 1]} for n, a, r in made]
+    assert board.choices(found) == [
+        ("Ranked", [("u.3", "y: 5 ranked"), ("t.2", "x (2): 3 ranked")]),
+        ("Nothing ranked: trials and single seeds", [("t.1", "x (1): 2 rows")]),
+    ]
+
+
+def test_a_method_survives_over_all_its_rates_and_shows_the_trials_that_chose_its_rate() -> None:
+    tried = [variant(record("lora", seed), rate=1e-3 * (seed + 1), method_name=f"lora@{seed}") for seed in range(3)]
+    tried[2] = collapsed(tried[2], 20)
+    trials = [variant(one, "trials.000001", one.keys.learning_rate) for one in tried]
+    tuning = {"protocol": "0" * 12, "trials": 3, "sampler": "qmc", "cells": [[one.cell_id] for one in trials]}
+    final = [variant(record("lora", seed), "final.000002", tuning=tuning) for seed in range(2)]
+    by_name = {found["name"]: found for found in document(material_of([*trials, *final], []))[0]["comparisons"]}
+    (curve,) = by_name["trials.000001"]["sound"]
+    assert (curve["method"], curve["runs"]) == ("lora", 3) and curve["share"] == pytest.approx([1, 2 / 3, 2 / 3])
+    assert by_name["final.000002"]["sound"] == [] and by_name["final.000002"]["trials"] == ["trials.000001"]
+    assert by_name["trials.000001"]["trials"] == []
 
 
 def test_counterparts_across_comparisons_are_found(results: Path) -> None:

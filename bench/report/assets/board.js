@@ -1,12 +1,16 @@
-/* The leaderboard table: sorting by its headings, the search box, the comparison that is shown. */
+/* The leaderboard table: sorting by its headings, the search box, the comparison that is shown.
+   Unranked rows that outnumber the ranked ones are folded away until they are asked for or searched. */
+
+const NAMES = 3; // columns that say what a row is: method, comparison, group
 
 function startBoard(onChoose) {
   const table = document.getElementById("rows");
   const body = table.tBodies[0];
   const headings = [...table.tHead.rows[0].cells];
-  const lines = [...body.rows].map((node) => ({ node, text: node.textContent.toLowerCase() }));
+  const lines = [...body.rows].map((node) => ({ node, text: node.textContent.toLowerCase(), kind: node.className || "ranked" }));
   const select = document.getElementById("comparison");
   const search = document.getElementById("search");
+  const unranked = document.getElementById("unranked");
 
   const value = (line, column, numeric) => {
     const cell = line.node.cells[column];
@@ -30,9 +34,9 @@ function startBoard(onChoose) {
   }
 
   function hideEmptyColumns(members) {
-    for (const heading of headings.filter((found) => "numeric" in found.dataset)) {
+    for (const heading of headings.slice(NAMES)) {
       const column = heading.cellIndex;
-      const empty = members.every((line) => line.node.cells[column].dataset.value === undefined);
+      const empty = members.every((line) => line.node.cells[column].textContent.trim() === "");
       for (const node of [heading, ...lines.map((line) => line.node.cells[column])]) node.hidden = empty;
     }
   }
@@ -40,22 +44,28 @@ function startBoard(onChoose) {
   function show() {
     const chosen = select.value;
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let shown = 0, all = 0;
-    for (const line of lines) {
-      const member = chosen === "" || line.node.dataset.comparison === chosen;
-      line.node.hidden = !member || !words.every((word) => line.text.includes(word));
-      all += member;
-      shown += !line.node.hidden;
-    }
+    const members = lines.filter((line) => chosen === "" || line.node.dataset.comparison === chosen);
+    const extra = members.filter((line) => line.kind === "unranked").length;
+    const ranked = members.filter((line) => line.kind === "ranked").length;
+    const foldable = 0 < ranked && ranked < extra;
+    const folded = foldable && !unranked.checked && !words.length;
+    const matches = (line) => !(folded && line.kind === "unranked") && words.every((word) => line.text.includes(word));
+    const matching = new Set(members.filter(matches));
+    for (const line of lines) line.node.hidden = !matching.has(line);
+    unranked.nextElementSibling.textContent = `with ${extra} unranked row${extra === 1 ? "" : "s"}`;
+    document.getElementById("fold").hidden = !foldable;
     table.classList.toggle("all", chosen === "");
-    hideEmptyColumns(lines.filter((line) => chosen === "" || line.node.dataset.comparison === chosen));
-    for (const list of document.querySelectorAll(".statements")) list.hidden = list.dataset.comparison !== chosen;
+    hideEmptyColumns(members);
+    table.parentElement.classList.toggle("long", matching.size > 2 * LONG);
+    for (const node of document.querySelectorAll(".headline, .statements")) node.hidden = node.dataset.comparison !== chosen;
+    document.getElementById("apart").hidden = chosen === "";
     document.querySelector("[data-hint]").hidden = chosen !== "";
-    document.getElementById("count").textContent = `${shown} of ${all} rows`;
+    document.getElementById("printed").textContent = select.selectedOptions[0]?.textContent ?? "";
+    document.getElementById("count").textContent = `${matching.size} of ${members.length} rows`;
   }
 
   for (const heading of headings) heading.querySelector("button").addEventListener("click", () => sortBy(heading));
-  search.addEventListener("input", show);
+  for (const control of [search, unranked]) control.addEventListener("input", show);
   select.addEventListener("change", () => { show(); onChoose(select.value); });
   document.getElementById("controls").addEventListener("submit", (event) => event.preventDefault());
   body.addEventListener("click", (event) => {

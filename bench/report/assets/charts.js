@@ -37,12 +37,15 @@ function logTicks(values) {
   return round.find((ticks) => ticks.length <= 4) ?? d3.ticks(0, decades.length - 1, 4).map((i) => 10 ** decades[Math.floor(i)]);
 }
 
-/* The points whose names do not run into the name of an earlier one. */
-function legible(points, x, y) {
+/* The points whose names do not run into the name of an earlier one; `box` gives a name's [left, right, top, bottom]. */
+function legible(points, box) {
+  const apart = (one, other) => one[1] < other[0] || other[1] < one[0] || one[3] < other[2] || other[3] < one[2];
   const kept = [];
-  for (const point of points) if (kept.every((other) => Math.abs(y(point) - y(other)) > 0.08 || Math.abs(x(point) - x(other)) > 0.5)) kept.push(point);
+  for (const point of points) if (kept.every((other) => apart(box(point), box(other)))) kept.push(point);
   return kept;
 }
+
+const LETTER = 7.4, LINE = 15; // of a bold name, in pixels
 
 function logScale(values) {
   const [low, high] = d3.extent(values.filter((value) => value > 0));
@@ -62,15 +65,21 @@ function pricePicture(comparison, price, label, width) {
   const log = logScale(points.map((point) => point.price));
   const onFront = d3.sort(points.filter((point) => point.front), (point) => point.price);
   const prices = points.map((point) => point.price);
-  const across = (log ? d3.scaleLog : d3.scaleLinear)(d3.extent(prices), [0, 1]);
-  const up = d3.scaleLinear(d3.extent(points.flatMap((p) => [p.low ?? p.accuracy, p.high ?? p.accuracy])), [0, 1]);
-  const labelled = legible(d3.sort(onFront, (p) => -p.accuracy), (p) => across(p.price), (p) => up(p.accuracy));
-  const named = (left) => Plot.text(labelled.filter((p) => across(p.price) <= 0.5 === left), {
+  const height = Math.min(320, Math.max(240, width * 0.75));
+  const across = (log ? d3.scaleLog : d3.scaleLinear)(d3.extent(prices), [0, width - 82]);
+  const down = d3.scaleLinear(d3.extent(points.flatMap((p) => [p.low ?? p.accuracy, p.high ?? p.accuracy])), [height - 94, 0]);
+  const isLeft = (p) => across(p.price) <= (width - 82) / 2;
+  const box = (p) => {
+    const start = across(p.price) - (isLeft(p) ? 0 : LETTER * p.method.length);
+    return [start, start + LETTER * p.method.length, down(p.accuracy) - LINE, down(p.accuracy)];
+  };
+  const labelled = legible(d3.sort(onFront, (p) => -p.accuracy), box);
+  const named = (left) => Plot.text(labelled.filter((p) => isLeft(p) === left), {
     x: "price", y: "accuracy", text: "method", textAnchor: left ? "start" : "end", dx: left ? 9 : -9, dy: -9,
     fontWeight: 600, stroke: "var(--surface)", strokeWidth: 4, fill: "currentColor",
   });
   return picture(`Accuracy against ${label}`, {
-    width, height: Math.min(320, Math.max(240, width * 0.75)), marginLeft: 44, marginTop: 30, marginBottom: 44, marginRight: 18, inset: 10,
+    width, height, marginLeft: 44, marginTop: 30, marginBottom: 44, marginRight: 18, inset: 10,
     x: { type: log ? "log" : "linear", label: `${label} →`, labelAnchor: "right", tickFormat: "~s", ticks: log ? logTicks(prices) : 4, nice: !log },
     y: { label: "↑ accuracy, %", grid: true, nice: true, ticks: 5 },
     marks: [
@@ -134,22 +143,19 @@ function ratePicture(curves, width) {
 }
 
 /* A panel per method that lost a run: the share of runs without a collapse. */
-function soundPicture(places, width) {
-  const grid = panels(places, width);
-  const points = places.flatMap((place) => {
-    const curve = DATA.rows[place].sound;
-    return curve.step.map((step, i) => ({
-      ...grid.at(place), place, step, share: 100 * curve.share[i], low: 100 * curve.low[i], high: 100 * curve.high[i],
-    }));
-  });
+function soundPicture(curves, width) {
+  const grid = panels(curves, width);
+  const points = curves.flatMap((curve) =>
+    curve.step.map((step, i) => ({ ...grid.at(curve), method: curve.method, step, share: 100 * curve.share[i], low: 100 * curve.low[i], high: 100 * curve.high[i] })),
+  );
   const facet = { fx: "fx", fy: "fy" };
   return picture("Share of runs without a collapse", {
     width, height: grid.lines * 150 + 64, marginTop: 44, marginBottom: 40, marginLeft: 44, ...grid.scales,
     x: { label: "optimizer step →", ticks: 4 }, y: { domain: [0, 100], label: null, grid: true, ticks: 3 },
     marks: [
       Plot.areaY(points, { ...facet, x: "step", y1: "low", y2: "high", curve: "step-after", fill: ACCENT, fillOpacity: 0.18 }),
-      Plot.line(points, { ...facet, x: "step", y: "share", curve: "step-after", stroke: ACCENT, strokeWidth: 2 }),
-      grid.titles(nameOf),
+      Plot.line(points, { ...facet, x: "step", y: "share", z: "method", curve: "step-after", stroke: ACCENT, strokeWidth: 2 }),
+      grid.titles((curve) => `${curve.method} (${curve.runs} run${curve.runs === 1 ? "" : "s"})`),
     ],
   });
 }
@@ -190,11 +196,13 @@ function frontierPicture(points, width) {
   const log = logScale(shown.map((point) => point.x));
   const best = d3.sort(shown.filter((point) => point.front), (point) => point.x);
   const policies = [...new Set(shown.map((point) => point.policy))];
-  const across = (log ? d3.scaleLog : d3.scaleLinear)(d3.extent(shown, (p) => p.x), [0, 1]);
-  const up = d3.scaleLinear(d3.extent(shown.flatMap((p) => [p.low ?? p.y, p.high ?? p.y])), [0, 1]);
-  const named = legible(d3.sort(best, (p) => -p.y), (p) => across(p.x) * 3, (p) => up(p.y));
+  const height = Math.min(440, Math.max(300, width * 0.5));
+  const across = (log ? d3.scaleLog : d3.scaleLinear)(d3.extent(shown, (p) => p.x), [0, width - 120]);
+  const down = d3.scaleLinear(d3.extent(shown.flatMap((p) => [p.low ?? p.y, p.high ?? p.y])), [height - 80, 0]);
+  const half = (p) => (LETTER * p.label.length) / 2;
+  const named = legible(d3.sort(best, (p) => -p.y), (p) => [across(p.x) - half(p), across(p.x) + half(p), down(p.y) - LINE, down(p.y)]);
   return picture("Accuracy against tokens", {
-    width, height: Math.min(440, Math.max(300, width * 0.5)), marginLeft: 44, marginBottom: 48, marginRight: 60, inset: 8,
+    width, height, marginLeft: 44, marginBottom: 48, marginRight: 60, inset: 8,
     x: { type: log ? "log" : "linear", label: relative ? "tokens, % of full generation →" : "tokens →", tickFormat: "~s", ticks: log ? logTicks(shown.map((p) => p.x)) : 5 },
     y: { label: "↑ accuracy, %", grid: true, nice: true },
     symbol: { domain: policies, range: SHAPES, legend: policies.length > 1 },

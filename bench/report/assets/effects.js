@@ -6,10 +6,9 @@ const groupsOf = (points, least = 2) =>
     .filter((group) => group.length >= least);
 const groupTitle = (group) => `${group[0].task}, ${group[0].method}`;
 const basesOf = (points) => [...new Set(points.map((point) => point.base))];
-const baseScales = (bases) => ({
-  color: { domain: bases, range: COLOURS, legend: false }, symbol: { domain: bases, range: SHAPES, legend: bases.length > 1 },
+const seriesScales = (names) => ({
+  color: { domain: names, range: COLOURS, legend: false }, symbol: { domain: names, range: SHAPES, legend: names.length > 1 },
 });
-const inColumns = (figures) => el("div", { class: "row" }, ...figures);
 
 /* The gain under each level of the factor, a colour and a shape per base; the level that gains most on top. */
 function gainPicture(group, factor, width) {
@@ -24,8 +23,8 @@ function gainPicture(group, factor, width) {
     Plot.dot(own, { y: "level", x: "gain", stroke: "base", fill: "base", symbol: "base", r: 4, dy }),
   ]);
   return picture(`Gain over the base by ${factor}, ${groupTitle(group)}`, {
-    width, height: levels.length * (14 + 7 * bases.length) + 60, marginLeft: Math.min(0.55 * width, 24 + 6.6 * d3.max(levels, (l) => l.length)), marginRight: 16,
-    x: { label: "gain over the base, points →", grid: true, ticks: 5, nice: true }, y: { domain: levels, label: null }, ...baseScales(bases),
+    width, height: levels.length * (14 + 7 * bases.length) + 74, marginLeft: Math.min(0.55 * width, 24 + 6.6 * d3.max(levels, (l) => l.length)), marginRight: 16, marginBottom: 44,
+    x: { label: "gain over the base, points →", grid: true, ticks: 5, nice: true }, y: { domain: levels, label: null }, ...seriesScales(bases),
     marks: [Plot.ruleX([0], { stroke: GREY }), ...marks,
       Plot.tip(shown, Plot.pointer({ y: "level", x: "gain", title: (p) => `${p.level}\n${p.base}\n${p.gain.toFixed(1)} points` }))],
   });
@@ -33,28 +32,28 @@ function gainPicture(group, factor, width) {
 
 function gainFigures(points, factor, width) {
   const groups = groupsOf(points);
-  const columns = Math.max(1, Math.min(groups.length, Math.floor(width / 430)));
-  const each = Math.floor((width - 32 * (columns - 1)) / columns);
   const labels = ["task", "method", "settings", factor, "base", "gain, points [95 %]", "accuracy, %", "learning rate"];
   const rows = groups.flat().map((p) => [p.task, p.method, p.settings, p[factor], p.base, interval(p.gain, p.gain_lo, p.gain_hi, signed), percent(p.accuracy), short(p.lr)]);
   return [
-    inColumns(groups.map((group) => figure(groupTitle(group), group[0].settings, gainPicture(group, factor, groups.length === 1 ? width : each)))),
+    inColumns(width, 430, groups, (group, each) => figure(groupTitle(group), group[0].settings, gainPicture(group, factor, each))),
     el("details", {}, el("summary", {}, "The numbers"), dataTable(`Gain by ${factor}`, labels.map((label, i) => ({ label, numeric: i > 4 })), rows)),
   ];
 }
 
-/* Panels of lines over one x: {panel, series, x, y}. Series are told apart by colour and by a name at their end. */
+/* Panels of lines over one x: {panel, series, x, y, dashed}. Series are told apart by colour and by the shape at their end. */
 function linePanels(label, points, width, { x, y = {} }) {
   const names = [...new Set(points.map((point) => point.panel))];
   const series = [...new Set(points.map((point) => point.series))];
   const grid = panels(names, width, Math.max(170, 7.2 * d3.max(names, (name) => name.length)));
   const shown = points.map((point) => ({ ...point, ...grid.at(point.panel) }));
+  const ends = d3.rollups(shown, (line) => line.at(-1), (p) => p.panel, (p) => p.series).flatMap(([, lines]) => lines.map(([, end]) => end));
   const facet = { fx: "fx", fy: "fy" };
   return picture(label, {
     width, height: grid.lines * 190 + 60, marginTop: 24, marginLeft: 48, marginRight: 14, marginBottom: 40, ...grid.scales,
-    x, y: { label: null, grid: true, ticks: 4, nice: true, ...y }, color: { domain: series, range: COLOURS, legend: series.length > 1 },
+    x, y: { label: null, grid: true, ticks: 4, nice: true, ...y }, ...seriesScales(series),
     marks: [
-      Plot.line(shown, { ...facet, x: "x", y: "y", z: "series", stroke: "series", strokeWidth: 2, strokeDasharray: (p) => (p.dashed ? "5 4" : null) }),
+      ...[false, true].map((dashed) => Plot.line(shown.filter((p) => Boolean(p.dashed) === dashed), { ...facet, x: "x", y: "y", z: "series", stroke: "series", strokeWidth: 2, strokeDasharray: dashed ? "5 4" : null })),
+      Plot.dot(ends, { ...facet, x: "x", y: "y", stroke: "series", fill: "series", symbol: "series", r: 3.5 }),
       grid.titles((name) => name),
       Plot.tip(shown, Plot.pointer({ ...facet, x: "x", y: "y", title: (p) => `${p.series}\n${short(p.x)}: ${short(p.y)}` })),
     ],
@@ -102,12 +101,14 @@ function ledgerParts(width, redraw) {
   const groups = groupsOf(DATA.signals.filter((p) => p.ledger?.accuracy)).filter((group) => new Set(group.map((p) => p.signal)).size >= MIXED);
   if (!groups.length) return [];
   const chosen = choices.ledger ?? "flops";
-  const lines = groups.flat().flatMap((p) => p.ledger.accuracy.map((value, i) => ({ panel: `${p.base}, ${groupTitle([p])}`, series: p.signal, x: p.ledger[chosen][i], y: 100 * value })));
+  const lines = (group) => group.flatMap((p) => p.ledger.accuracy.map((value, i) => ({ panel: p.base, series: p.signal, x: p.ledger[chosen][i], y: 100 * value })));
+  const x = { label: `${Object.fromEntries(AXES)[chosen]} →`, tickFormat: "~s", ticks: 3 };
   return [
     el("h3", {}, "Accuracy against what was spent, %"),
     chooser("Spent", AXES, chosen, (name) => { choices.ledger = name; redraw(); }),
-    figure(null, "Accuracy of sampled answers to training problems, by the verifier, which some signals never see; mean over seeds. What a reward model or a purchase of labels cost is paid before the first step.",
-      linePanels("Accuracy against the ledger", lines, width, { x: { label: `${Object.fromEntries(AXES)[chosen]} →`, tickFormat: "~s", ticks: 4 } })),
+    el("p", { class: "note" }, "Accuracy of sampled answers to training problems, by the verifier, which some signals never see; mean over seeds. What a reward model or a purchase of labels cost is paid before the first step."),
+    inColumns(width, 430, groups, (group, each) =>
+      figure(`${groupTitle(group)}, ${group[0].settings}`, null, linePanels(`Accuracy against the ledger, ${groupTitle(group)}`, lines(group), each, { x }))),
   ];
 }
 
@@ -131,17 +132,19 @@ function passParts(width) {
     dataTable("pass@k", labels.map((label, i) => ({ label, numeric: i > 2 })), rows))];
 }
 
+/* A picture for each: how far a run moves differs by orders of magnitude. */
 function proxyParts(width) {
   const kept = DATA.signals.filter((p) => p.proxy);
   if (!kept.length) return [];
-  const lines = kept.flatMap((p) => {
+  const drawn = (p, each) => {
     const { sqrt_kl: x, proxy, gold } = p.proxy;
     const [low, high] = d3.extent(proxy);
-    const order = d3.sort(d3.range(x.length), (i) => x[i]);
-    const panel = `${p.base}, ${p.method}, ${p.signal.replace("rlhf, ", "").replace("preference ", "")}`;
-    return order.flatMap((i) => [{ panel, series: "verifier (gold)", x: x[i], y: 100 * gold[i] },
-      { panel, series: "learned reward (proxy), its own range", x: x[i], y: 100 * (proxy[i] - low) / (high - low || 1), dashed: true }]);
-  });
-  return [figure("Over-optimisation of a learned reward, %", "What the reward model pays and what the verifier finds, against the distance from the base: the square root of the KL a token. Where the proxy goes on rising and gold falls, the reward model is being exploited. Mean over seeds.",
-    linePanels("Proxy and gold reward", lines, width, { x: { label: "√KL →", ticks: 4 } }))];
+    const title = `${p.base}, ${p.method}, ${p.signal.replace("rlhf, ", "").replace("preference ", "")}`;
+    const lines = d3.sort(d3.range(x.length), (i) => x[i]).flatMap((i) => [{ panel: "", series: "verifier (gold)", x: x[i], y: 100 * gold[i] },
+      { panel: "", series: "learned reward (proxy)", x: x[i], y: 100 * (proxy[i] - low) / (high - low || 1), dashed: true }]);
+    return figure(title, null, linePanels(`Proxy and gold reward, ${title}`, lines, each, { x: { label: "√KL →", ticks: 4 } }));
+  };
+  return [el("h3", {}, "Over-optimisation of a learned reward, %"),
+    el("p", { class: "note" }, "What the reward model pays, in per cent of its own range, and what the verifier finds, against the distance from the base: the square root of the KL a token. Where the proxy goes on rising and gold falls, the reward model is being exploited. Mean over seeds."),
+    inColumns(width, 320, kept, drawn)];
 }

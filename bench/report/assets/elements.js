@@ -26,6 +26,8 @@ function interval(mean, low, high, write = percent) {
   return defined(low) && defined(high) ? `${write(mean)} [${write(low)}, ${write(high)}]` : write(mean);
 }
 
+const LONG = 30; // lines of a table that are shown without scrolling in it
+
 /* A table of texts. A column is {label, numeric, wide}; a cell is a text or an element. */
 function dataTable(caption, columns, rows) {
   const className = (column) => [column.numeric && "number", column.wide && "wide"].filter(Boolean).join(" ") || null;
@@ -37,7 +39,7 @@ function dataTable(caption, columns, rows) {
   const head = columns.map((column) => el("th", { scope: "col", class: className(column) }, column.label));
   return el(
     "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": `${caption}, table` },
+    { class: rows.length > LONG ? "scroll long" : "scroll", tabindex: "0", role: "region", "aria-label": `${caption}, table` },
     el(
       "table",
       {},
@@ -58,6 +60,15 @@ function figure(title, caption, picture, table) {
     caption ? el("figcaption", {}, caption) : null,
     table ? el("details", {}, el("summary", {}, "The numbers"), table) : null,
   );
+}
+
+/* Figures side by side where each can be `least` wide: `draw` makes one of an item for the width that it has. */
+function inColumns(width, least, items, draw) {
+  const columns = Math.max(1, Math.min(items.length, Math.floor(width / least)));
+  const each = Math.floor((width - 32 * (columns - 1)) / columns);
+  const box = el("div", { class: "row" }, ...items.map((item) => draw(item, each)));
+  box.style.setProperty("--columns", columns);
+  return box;
 }
 
 function chooser(label, options, chosen, onChange) {

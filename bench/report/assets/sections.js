@@ -1,38 +1,51 @@
 /* The sections below the leaderboard: what each needs, and what it shows. `draw` returns elements for a width. */
 
 const withData = (comparison, name) => comparison.rows.filter((place) => DATA.rows[place][name]);
-const choices = { metric: "reward", figure: {} };
+const choices = { metric: "reward", figure: {}, rows: "few" };
+
+const FEW = 24;
+
+/* Of more rows than can be looked at, each method at its best rate, the most accurate first; and how to see all. */
+function fewOf(places, redraw) {
+  if (places.length <= FEW) return { shown: places, control: [] };
+  const score = (place) => valueOf(place, "accuracy") ?? valueOf(place, "accuracy_validation") ?? -1;
+  const best = d3.rollups(places, (rates) => d3.greatest(rates, score), (place) => nameOf(place).split("@")[0]).map(([, place]) => place);
+  const few = d3.sort(best, (place) => -score(place)).slice(0, FEW);
+  const options = [["few", `${few.length}: the most accurate, each method at its best rate`], ["all", `all ${places.length}`]];
+  const control = chooser("Rows", options, choices.rows, (name) => { choices.rows = name; redraw(); });
+  return { shown: choices.rows === "few" ? few : places, control: [control] };
+}
 
 const PRICE_LABELS = [["trainable_params", "trainable parameters"], ["peak_memory_mb", "MB of memory"], ["tokens", "tokens generated"]];
 
 /* Sections of one comparison. */
 const OWN = [
   {
-    id: "price", title: "Accuracy and what it costs", missing: "costs (no row with a test accuracy)",
+    id: "price", short: "Costs", title: "Accuracy and what it costs", missing: "costs (no row with a test accuracy)",
     has: (comparison) => PRICE_LABELS.some(([price]) => comparison.fronts[price].length > 0),
     lead: "Filled circles are on the Pareto front: no method is more accurate at the same or a lower price. The front is one of point estimates; grey lines are 95 % intervals, and rows within them may change places.",
     draw: drawPrices,
   },
   {
-    id: "curves", title: "Learning curves", missing: "learning curves (no steps)",
+    id: "curves", short: "Curves", title: "Learning curves", missing: "learning curves (no steps)",
     has: (comparison) => withData(comparison, "curves").length > 0,
     lead: "Mean over seeds; the band spans the lowest and the highest seed; the grey line is the mean of all methods shown. Each point is a mean over several steps.",
     draw: drawCurves,
   },
   {
-    id: "rates", title: "Learning-rate sensitivity", missing: "learning-rate sensitivity (no method at two rates)",
-    has: (comparison) => comparison.rates.length > 0,
-    lead: "The same method at several rates; the best one tried is filled.",
+    id: "rates", short: "Rates", title: "Learning-rate sensitivity", missing: "learning-rate sensitivity (no method at two rates)",
+    has: (comparison) => ratesOf(comparison).length > 0,
+    lead: "The same method at several rates; the best one tried is filled. Rows that a protocol tuned: the trials that chose their rate, scored on validation.",
     draw: drawRates,
   },
   {
-    id: "stability", title: "Stability", missing: "stability (no runs)",
+    id: "stability", short: "Stability", title: "Stability", missing: "stability (no runs)",
     has: (comparison) => withData(comparison, "runs").length > 0,
     lead: "Collapsed runs count with their final accuracy, failed runs have none. Gradient spikes, entropy and reward are means over seeds.",
     draw: drawStability,
   },
   {
-    id: "gates", title: "What training did to the weights", missing: "weights (no geometry in the records)",
+    id: "gates", short: "Weights", title: "What training did to the weights", missing: "weights (no geometry in the records)",
     has: (comparison) => withData(comparison, "figures").length > 0,
     lead: "Geometry of the update from the base to the trained weights, means over seeds.",
     draw: drawGates,
@@ -42,27 +55,27 @@ const OWN = [
 /* Sections over all comparisons. */
 const SHARED = [
   {
-    id: "rewards", title: "Rewards", missing: "rewards (no method trained under two)", has: () => DATA.rewards.length > 0,
+    id: "rewards", short: "Rewards", title: "Rewards", missing: "rewards (no method trained under two)", has: () => DATA.rewards.length > 0,
     lead: "The gain over the untrained base by what training was rewarded for; evaluation always uses the task’s own verifier. A gain that a random or format reward gives as well is not learning from correctness.",
     draw: rewardParts,
   },
   {
-    id: "signals", title: "Signals", missing: "signals (no method trained by two)", has: () => DATA.signals.length > 0,
+    id: "signals", short: "Signals", title: "Signals", missing: "signals (no method trained by two)", has: () => DATA.signals.length > 0,
     lead: "The gain over the untrained base by what drives learning, at an equal budget.",
     draw: signalParts,
   },
   {
-    id: "transfer", title: "Transfer", missing: "transfer (no further task scored)", has: () => DATA.transfer.rows.length > 0,
+    id: "transfer", short: "Transfer", title: "Transfer", missing: "transfer (no further task scored)", has: () => DATA.transfer.rows.length > 0,
     lead: "Greedy accuracy on tasks that were scored and not trained on, in per cent, and the change from the untrained base in points. Blue is a gain, orange a loss.",
     draw: drawTransfer,
   },
   {
-    id: "frontier", title: "Verifier frontier", missing: "verifier frontier (nothing in verify/)", has: () => Object.keys(DATA.frontiers).length > 0,
+    id: "frontier", short: "Verifier", title: "Verifier frontier", missing: "verifier frontier (nothing in verify/)", has: () => Object.keys(DATA.frontiers).length > 0,
     lead: "Parallel thinking: accuracy against all tokens that it takes, those of stopped traces and of the verifier included; 100 % is the majority vote over all traces. Filled marks are on the front: nothing is more accurate for as few tokens. The front is picked by the problems that it is shown on, so it is optimistic; what validation chose for a tenth of the tokens (◆ in the table) is not. Lines are 95 % intervals over problems. The oracle knows the answers: it is a bound and takes no part.",
     draw: drawFrontiers,
   },
   {
-    id: "findings", title: "Findings on published claims", missing: "findings (no findings.json)", has: () => DATA.findings.length > 0,
+    id: "findings", short: "Published claims", title: "Findings on published claims", missing: "findings (no findings.json)", has: () => DATA.findings.length > 0,
     lead: "A claim is supported if the whole 95 % interval lies on its side of the threshold, contradicted if on the other, and undecided otherwise.",
     draw: drawFindings,
   },
@@ -70,15 +83,13 @@ const SHARED = [
 
 function drawPrices(width, comparison) {
   const shown = PRICE_LABELS.filter(([price]) => comparison.fronts[price].length > 0);
-  const columns = Math.max(1, Math.min(shown.length, Math.floor(width / 300)));
-  const each = (width - 32 * (columns - 1)) / columns;
   const rows = comparison.rows.filter((place) => defined(valueOf(place, "accuracy")) && valueOf(place, "status") !== "reference");
   const table = dataTable("Accuracy and costs", [{ label: "method" }, { label: "accuracy, % [95 %]", numeric: true },
     ...PRICE_LABELS.map(([, label]) => ({ label, numeric: true }))], rows.map((place) => [nameOf(place),
     interval(valueOf(place, "accuracy"), valueOf(place, "accuracy_lo"), valueOf(place, "accuracy_hi")),
     ...PRICE_LABELS.map(([price]) => grouped(valueOf(place, price)) + (comparison.fronts[price].includes(place) ? " ●" : "  "))]));
   return [
-    el("div", { class: "row" }, ...shown.map(([price, label]) => figure(null, null, pricePicture(comparison, price, label, each)))),
+    inColumns(width, 300, shown, ([price, label], each) => figure(null, null, pricePicture(comparison, price, label, each))),
     el("details", {}, el("summary", {}, "The numbers (● on the front)"), table),
   ];
 }
@@ -87,7 +98,7 @@ function drawCurves(width, comparison, redraw) {
   const all = withData(comparison, "curves");
   const metrics = Object.keys(DATA.metrics).filter((metric) => all.some((place) => DATA.rows[place].curves[metric]));
   if (!metrics.includes(choices.metric)) choices.metric = metrics[0];
-  const places = all.filter((place) => DATA.rows[place].curves[choices.metric]);
+  const { shown: places, control } = fewOf(all.filter((place) => DATA.rows[place].curves[choices.metric]), redraw);
   const rows = places.map((place) => {
     const { step, mean } = DATA.rows[place].curves[choices.metric];
     return [nameOf(place), measured(mean[0]), measured(mean[Math.floor(mean.length / 2)]), measured(mean.at(-1)), String(step.at(-1))];
@@ -95,25 +106,29 @@ function drawCurves(width, comparison, redraw) {
   const columns = ["method", "first", "middle", "last", "last step"].map((label, i) => ({ label, numeric: i > 0 }));
   return [
     chooser("Shown", metrics.map((metric) => [metric, DATA.metrics[metric]]), choices.metric, (metric) => { choices.metric = metric; redraw(); }),
+    ...control,
     figure(null, null, curvePicture(places, choices.metric, width), dataTable(DATA.metrics[choices.metric], columns, rows)),
   ];
 }
 
+/* The rates of a comparison, and of the trials that chose those of its rows. */
+const ratesOf = (comparison) => [...comparison.rates, ...DATA.comparisons.filter((other) => comparison.trials.includes(other.name)).flatMap((trials) => trials.rates)];
+
 function drawRates(width, comparison) {
-  const rows = comparison.rates.map((curve) => {
+  const curves = ratesOf(comparison);
+  const rows = curves.map((curve) => {
     const best = d3.greatest(curve.points, (point) => point.accuracy);
     const ends = curve.lr_open ? ` (open: ${curve.lr_open})` : "";
-    return [curve.method, curve.points.map((point) => `${short(point.lr)}: ${percent(point.accuracy)}`).join(", "), short(best.lr), percent(best.accuracy),
-      defined(curve.lr_tolerance) ? interval(curve.lr_tolerance, curve.lr_tolerance_lo, curve.lr_tolerance_hi, measured) + ends : "", curve.split];
+    const tolerance = defined(curve.lr_tolerance) ? interval(curve.lr_tolerance, curve.lr_tolerance_lo, curve.lr_tolerance_hi, measured) + ends : "";
+    return [curve.method, short(best.lr), percent(best.accuracy), tolerance, curve.split, curve.points.map((point) => `${short(point.lr)}: ${percent(point.accuracy)}`).join(", ")];
   });
-  const labels = ["method", "rate: accuracy, %", "best rate", "accuracy there, %", "tolerance, decades [95 %]", "split"];
-  const table = dataTable("Learning rates", labels.map((label, i) => ({ label, numeric: i > 1 && i < 5 })), rows);
-  return [figure(null, null, ratePicture(comparison.rates, width)), table];
+  const labels = ["method", "best rate", "accuracy there, %", "tolerance, decades [95 %]", "split", "rate: accuracy, %"];
+  const table = dataTable("Learning rates", labels.map((label, i) => ({ label, numeric: i > 0 && i < 4 })), rows);
+  return [figure(null, null, ratePicture(curves, width)), table];
 }
 
 function drawStability(width, comparison) {
   const places = withData(comparison, "runs");
-  const collapsed = withData(comparison, "sound");
   const share = (place, name) => (defined(valueOf(place, name)) ? percent(valueOf(place, name)) : "");
   const rows = places.map((place) => [nameOf(place), String(DATA.rows[place].runs.length), String(valueOf(place, "collapsed") ?? ""), String(valueOf(place, "failed") ?? ""),
     share(place, "stable_share"), COLUMN.sound_share === undefined ? null : interval(valueOf(place, "sound_share"), valueOf(place, "sound_share_lo"), valueOf(place, "sound_share_hi")),
@@ -123,8 +138,8 @@ function drawStability(width, comparison) {
   const kept = labels.map((_, i) => i === 0 || rows.some((row) => row[i] !== null && row[i] !== ""));
   const only = (row) => row.filter((_, i) => kept[i]);
   const table = dataTable("Stability", only(labels.map((label, i) => ({ label, numeric: i > 0 }))), rows.map(only));
-  if (!collapsed.length) return [table, el("p", { class: "note" }, "No run of this comparison collapsed, so there is no survival curve.")];
-  return [table, figure("Runs without a collapse, %", "Kaplan-Meier curves with pointwise 95 % intervals, of the methods that lost a run.", soundPicture(collapsed, width))];
+  if (!comparison.sound.length) return [table, el("p", { class: "note" }, "No run of this comparison collapsed, so there is no survival curve.")];
+  return [table, figure("Runs without a collapse, %", "Kaplan-Meier curves with pointwise 95 % intervals, over all seeds and rates of the methods that lost a run.", soundPicture(comparison.sound, width))];
 }
 
 /* What papers speak of first, then the rest by name. */
@@ -142,7 +157,7 @@ function drawGates(width, comparison, redraw) {
   const parts = [dataTable("Geometry of the update", columns, rows)];
   const groupings = [...new Set(places.flatMap((place) => Object.keys(DATA.rows[place].grouped || {})))];
   for (const grouping of groupings) {
-    const own = places.filter((place) => DATA.rows[place].grouped?.[grouping]);
+    const { shown: own, control } = fewOf(places.filter((place) => DATA.rows[place].grouped?.[grouping]), redraw);
     const figures = gatesFirst([...new Set(own.flatMap((place) => Object.keys(DATA.rows[place].grouped[grouping])))]);
     if (!figures.includes(choices.figure[grouping])) choices.figure[grouping] = figures[0];
     const chosen = choices.figure[grouping];
@@ -152,6 +167,7 @@ function drawGates(width, comparison, redraw) {
       own.map((place) => [nameOf(place), ...groups.map((group) => measured(DATA.rows[place].grouped[grouping][chosen]?.[group]))]));
     parts.push(el("h3", {}, label[0].toUpperCase() + label.slice(1)),
       chooser("Figure", figures.map((name) => [name, name.replaceAll("_", " ")]), chosen, (name) => { choices.figure[grouping] = name; redraw(); }),
+      ...control,
       figure(null, null, gatePicture(own, grouping, chosen, width), table));
   }
   return parts;

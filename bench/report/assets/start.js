@@ -1,8 +1,12 @@
 /* The page comes to life: data, table, then the sections, one by one so that the page answers meanwhile. */
 
-const DATA = JSON.parse(document.getElementById("data").textContent);
-const COLUMN = Object.fromEntries(DATA.columns.map((column, i) => [column.name, i]));
+let DATA, COLUMN;
 let drawing = 0;
+
+function unpacked() {
+  const bytes = Uint8Array.from(atob(document.getElementById("data").textContent), (letter) => letter.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).json();
+}
 
 function section(entry) {
   const body = el("div", {});
@@ -18,7 +22,7 @@ function showSections(chosen) {
   const parts = [...own, ...shared].map((entry) => ({ entry, ...section(entry) }));
   const box = document.getElementById("sections");
   box.replaceChildren(...parts.map((part) => part.node));
-  const links = [["apart", "What can be told apart"], ["board", "Leaderboard"], ...parts.map(({ entry }) => [entry.id, entry.title])];
+  const links = [["board", "Leaderboard"], ...(comparison ? [["apart", "Told apart"]] : []), ...parts.map(({ entry }) => [entry.id, entry.short])];
   document.getElementById("contents").replaceChildren(...links.map(([id, title]) => el("li", {}, el("a", { href: `#${id}` }, title))));
   const absent = [...(comparison ? OWN.filter((entry) => !own.includes(entry)) : []), ...SHARED.filter((entry) => !shared.includes(entry))];
   document.getElementById("absent").textContent = absent.length ? `Left out, for want of data: ${absent.map((entry) => entry.missing).join("; ")}.` : "";
@@ -38,17 +42,23 @@ function showSections(chosen) {
   setTimeout(next);
 }
 
-const chosenFirst = startBoard(showSections);
-showSections(chosenFirst);
-document.body.dataset.usable = String(Math.round(performance.now()));
+function followWidth() {
+  let lastWidth = document.documentElement.clientWidth;
+  let waiting;
+  window.addEventListener("resize", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => {
+      if (document.documentElement.clientWidth === lastWidth) return;
+      lastWidth = document.documentElement.clientWidth;
+      showSections(document.getElementById("comparison").value);
+    }, 200);
+  });
+}
 
-let lastWidth = document.documentElement.clientWidth;
-let waiting;
-window.addEventListener("resize", () => {
-  clearTimeout(waiting);
-  waiting = setTimeout(() => {
-    if (document.documentElement.clientWidth === lastWidth) return;
-    lastWidth = document.documentElement.clientWidth;
-    showSections(document.getElementById("comparison").value);
-  }, 200);
+unpacked().then((data) => {
+  DATA = data;
+  COLUMN = Object.fromEntries(data.columns.map((column, i) => [column.name, i]));
+  showSections(startBoard(showSections));
+  document.body.dataset.usable = String(Math.round(performance.now()));
+  followWidth();
 });
