@@ -104,7 +104,7 @@ class Geora(SplitLora):
         "W = (W0 - (alpha / rank) B0 A0) + (alpha / rank) B A, B0 A0 = top rank of W0 * (M_spec or M_euc), the entries "
         "whose |reconstruction of rank r|, or whose |W0|, is in the smallest density"
     )
-    learning_rates: ClassVar[tuple[float, float]] = (1e-7, 1e-3)
+    learning_rates: ClassVar[tuple[float, float]] = (1e-6, 1e-2)
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"start": "random"}, {"start": "tail"})
 
     type: Literal["geora"] = "geora"
@@ -144,7 +144,7 @@ class LoraNull(SplitLora):
         "W = W0 (I - N'N) + B A, starting at B = U S^1/2, A = S^1/2 V' of W0 N'N; N (rank, in): eigenvectors of X'X of "
         "the smallest eigenvalues, X the inputs of the module on the calibration prompts"
     )
-    learning_rates: ClassVar[tuple[float, float]] = (1e-7, 1e-3)
+    learning_rates: ClassVar[tuple[float, float]] = (1e-6, 1e-2)
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"freeze_down": True})
 
     type: Literal["lora-null"] = "lora-null"

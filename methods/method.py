@@ -175,8 +175,8 @@ class Method(BaseModel, ABC):
         return True
 
     @property
-    def depends_on_seed(self) -> bool:
-        """Whether another seed gives another start."""
+    def depends_on_seed(self) -> bool | None:
+        """Whether another seed gives another start; None if attaching tells."""
         return True
 
     @property

@@ -10,8 +10,9 @@ from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field, create_model
+from pydantic import Field, create_model, model_validator
 
+from methods.errors import MethodError
 from methods.method import LINEAR_TARGETS, Shape, ends_with, target_weights
 from methods.peft_method import PEFT_PREFIX, PeftMethod
 from methods.peft_sizes import MultipleOf, Size
@@ -73,7 +74,8 @@ class Entry:
     `fields` gives the PEFT config's fields from the settings, `trainable` the tensors that they make trainable (None:
     only the start checks can tell). `random` says whether the seed decides anything, `identity` whether the start is
     the base. `targets` are the default name endings where they are not the linear modules'; `touches` says what they
-    name.
+    name. `misfit` says in one sentence which keys do not go together on a number of targeted matrices (None: not known
+    yet).
     """
 
     name: str
@@ -94,12 +96,20 @@ class Entry:
     touches: Literal["linear modules", "norms", "nothing"] = "linear modules"
     targets: tuple[str, ...] = LINEAR_TARGETS
     why_slow: str = ""
+    misfit: Callable[[Settings, int | None], str | None] = lambda keys, matrices: None
 
 
 class PeftEntry(PeftMethod):
     """A method made of a row of the table."""
 
     entry: ClassVar[Entry]
+
+    @model_validator(mode="after")
+    def _keys_go_together(self) -> "PeftEntry":
+        problem = self.entry.misfit(SimpleNamespace(**self._given()), None) if self.resolved else None
+        if problem:
+            raise ValueError(problem)
+        return self
 
     def adapter_type(self) -> str:
         return self.entry.peft_type
@@ -121,7 +131,10 @@ class PeftEntry(PeftMethod):
             if option.size is not None and matrices:
                 values[name] = option.size.default(matrices) if values[name] is None else values[name]
                 option.size.refuse(name, values[name], matrices)
-        return SimpleNamespace(**values)
+        settings = SimpleNamespace(**values)
+        if problem := self.entry.misfit(settings, len(matrices)):
+            raise MethodError(f"method {self.type!r}: {problem}")
+        return settings
 
     def _given(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("targets", *self.entry.options)}

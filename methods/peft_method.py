@@ -1,19 +1,19 @@
-"""Methods that PEFT implements: what they share, LoRA and PiSSA, and any PEFT config by name.
+"""Methods that PEFT implements: what they share, LoRA and PiSSA.
 
-The other named ones are rows of a table (`peft_table`). The attaching itself is in `peft_handle`.
+The other named ones are rows of a table (`peft_table`); any PEFT config by its name is `peft_any`. The attaching itself
+is in `peft_handle`.
 """
 
-import math
 import re
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from methods import peft_catalog
 from methods.errors import did_you_mean
-from methods.method import Calibration, Dial, Method, Shape, target_weights
+from methods.method import Calibration, Method, Shape, target_weights
 from methods.ranks import refuse_above_sides
 
 if TYPE_CHECKING:
@@ -199,121 +199,3 @@ class Pissa(LowRank):
     def fields_on(self, shapes: Mapping[str, Shape]) -> dict[str, Any]:
         refuse_above_sides(target_weights(shapes, self.targets), "rank", self.rank)
         return self.adapter_fields()
-
-
-IDENTITY_SETTINGS: dict[str, dict[str, Any]] = {"C3A": {"init_weights": True}, "FOURIERFT": {"init_weights": True}}
-"""Types whose PEFT default start differs from the base although a start at the base exists: that one is our default."""
-
-PROMPTS = frozenset({"PROMPT_TUNING", "PREFIX_TUNING", "P_TUNING", "CPT", "CARTRIDGE", "MULTITASK_PROMPT_TUNING"})
-"""Types that add virtual tokens, which no weight can hold."""
-
-NOT_IDENTITY = PROMPTS | {"VBLORA", "UNILORA"}
-"""Types that by construction do not start at the base."""
-
-OWN_TARGETS = frozenset({"LN_TUNING", "TRAINABLE_TOKENS", "ADAPTION_PROMPT", "SHADOW", "BEFT"})
-"""Types whose modules are not the linear ones: without explicit targets PEFT's own choice stands."""
-
-DIALS = ("r", "n_frequency", "block_size", "num_virtual_tokens", "theta_d_length")
-"""Fields that set how much a type trains; the first that its config has is the one that `params` turns."""
-
-OWN_DIALS = {
-    "ADALORA": ("init_r",),
-    "BOFT": ("boft_block_size",),
-    "OFT": ("oft_block_size",),
-    "OSF": ("effective_rank",),
-    "TINYLORA": ("u",),
-    "UNILORA": ("theta_d_length",),
-}
-"""Types that another field sizes, whatever of `DIALS` their config has."""
-
-RESERVED = {
-    "target_modules": "targets",
-    "peft_type": "peft_type",
-    "task_type": None,
-    "inference_mode": None,
-    "auto_mapping": None,
-    "peft_version": None,
-    "base_model_name_or_path": None,
-    "revision": None,
-}
-
-
-class AnyPeft(PeftMethod):
-    """Any adapter type of the installed PEFT release; its config's fields are keys beside `peft_type`."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    family: ClassVar[str] = "peft"
-    source: ClassVar[str] = "the PEFT library; the paper is named in the documentation of the type"
-    formula: ClassVar[str] = "as PEFT defines the type"
-    learning_rates: ClassVar[tuple[float, float]] = (1e-6, 1e-1)
-
-    type: Literal["peft"] = "peft"
-    peft_type: str = Field(
-        description='Name of the PEFT type, e.g. "C3A"; every field of its config may follow as a key.'
-    )
-
-    @model_validator(mode="after")
-    def _keys_are_fields(self) -> "AnyPeft":
-        fields = peft_catalog.config_fields(self.adapter_type()) - RESERVED.keys()
-        for key, value in self.settings().items():
-            self._check_key(key, value, fields)
-        return self
-
-    def _check_key(self, key: str, value: Any, fields: frozenset[str]) -> None:
-        if key in RESERVED:
-            fix = f"set {RESERVED[key]!r} instead" if RESERVED[key] else "leave it out, the harness sets it"
-            raise ValueError(f"{key!r} cannot be set for peft_type {self.peft_type!r}; {fix}")
-        if key not in fields:
-            raise ValueError(
-                f"the {self.adapter_type()} config of PEFT {peft_catalog.release()} has no field {key!r}"
-                f"{did_you_mean(key, fields)}; it has {', '.join(sorted(fields))}"
-            )
-        if "dropout" in key and value != 0:
-            raise ValueError(
-                f"{key} = {value!r}, but rollouts run on merged weights without dropout: set it to 0 or leave it out"
-            )
-
-    def settings(self) -> dict[str, Any]:
-        """Return the keys that the user gave for the PEFT config."""
-        return dict(self.model_extra or {})
-
-    def adapter_type(self) -> str:
-        return self.peft_type.upper()
-
-    def adapter_fields(self) -> dict[str, Any]:
-        kind = self.adapter_type()
-        fields = IDENTITY_SETTINGS.get(kind, {}) | self.settings()
-        if self.uses_targets():
-            fields["target_modules"] = list(self.targets)
-        return fields
-
-    def uses_targets(self) -> bool:
-        """Whether `targets` goes to PEFT: its config has such a field, for linear modules or named by the user."""
-        kind = self.adapter_type()
-        has_targets = "target_modules" in peft_catalog.config_fields(kind)
-        return has_targets and (kind not in OWN_TARGETS or "targets" in self.model_fields_set)
-
-    def needs_linear_targets(self) -> bool:
-        return False
-
-    @property
-    def mergeable(self) -> bool | None:
-        return False if self.adapter_type() in PROMPTS else None
-
-    @property
-    def dial(self) -> Dial | None:
-        kind = self.adapter_type()
-        known = peft_catalog.config_fields(kind) if kind in peft_catalog.peft_types() else ()
-        name = next((name for name in OWN_DIALS.get(kind, DIALS) if name in known), None)
-        return Dial(name, 1, math.inf, whole=True) if name else None
-
-    @property
-    def identity_at_start(self) -> bool:
-        """True unless the type cannot start at the base or the user chose a start of his own."""
-        kind = self.adapter_type()
-        chosen = any(self.settings().get(key, value) != value for key, value in IDENTITY_SETTINGS.get(kind, {}).items())
-        return kind not in NOT_IDENTITY and not chosen and self.settings().get("init_weights", True) is not False
-
-    def expected_trainable(self, shapes: Mapping[str, Shape]) -> None:
-        return None

@@ -21,8 +21,9 @@ from methods.lift import Lift
 from methods.low_rank import Geora, LoraNull, LoraXs, Milora, Oplora, Rlmo, Rlpo
 from methods.mask import Mask
 from methods.method import Method
+from methods.peft_any import AnyPeft
 from methods.peft_entry import entry_class
-from methods.peft_method import AnyPeft, Lora, Pissa
+from methods.peft_method import Lora, Pissa
 from methods.peft_table import PEFT_ROWS
 from methods.spectral import Iso, Svf
 from methods.steering import Steering

@@ -20,8 +20,8 @@ from bench.models.errors import ModelError
 from methods.digest import digests
 from methods.errors import MethodError
 from methods.handle import SETTINGS, TENSORS, Handle
+from methods.peft_any import AnyPeft
 from methods.peft_handle import PeftHandle
-from methods.peft_method import AnyPeft
 from methods.plain import PlainView, as_it_is
 
 PEFT_CONFIG = "adapter_config.json"
@@ -92,7 +92,8 @@ def _peft(model: PreTrainedModel, folder: Path) -> Handle:
     unknown = sorted(stored - get_peft_model_state_dict(wrapped).keys() - wrapped.state_dict().keys())
     if unknown:
         raise ValueError(f"it has {len(unknown)} tensors that the base has no place for, the first is {unknown[0]}")
-    return PeftHandle(wrapped, view, AnyPeft(peft_type=str(config.peft_type.value)), 0, before)
+    method = AnyPeft.model_construct(peft_type=str(config.peft_type.value))  # also of a type that is not trained here
+    return PeftHandle(wrapped, view, method, 0, before)
 
 
 def _exported(model: PreTrainedModel, folder: Path) -> Handle:

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 
 from methods import attestation
 from methods.attestation import Attestation
+from methods.conformance.forward import Pass, passed, passed_by
 from methods.conformance.subject import Subject, batch
 from methods.handle import Handle
 from methods.method import Method
@@ -31,8 +32,9 @@ Snapshot = dict[str, Tensor]
 class Trial:
     """The handle as training left it, and what was seen on the way.
 
-    `original` is the base's parameters, `reference` the frozen copy that a KL term would use. `gradients` maps every
-    tensor that backpropagation reached to its largest |gradient|; `touched` says what a rollout context changed.
+    `original` is the base's parameters, `reference` the frozen copy that a KL term would use; `base` and `start` are
+    passes of the base and of the untrained handle. `gradients` maps every tensor that backpropagation reached to its
+    largest |gradient|; `touched` says what a rollout context changed.
     """
 
     subject: Subject
@@ -40,8 +42,8 @@ class Trial:
     original: Snapshot
     handle: Handle
     record: Attestation
-    base_logits: Tensor
-    start_logits: Tensor
+    base: Pass
+    start: Pass
     start_state: Snapshot
     start_base: Snapshot
     start_frozen: Snapshot
@@ -63,7 +65,7 @@ def run(subject: Subject) -> Trial:
     """Attach the subject's method, train it for `STEPS` steps, and attest it."""
     base = subject.base()
     reference, original = subject.base(), snapshot(base.named_parameters())
-    base_logits = last_logits(base, batch())
+    before = passed(base)
     observed = attestation.observe(base, subject.method)
     handle = subject.attach(base)
     record = attestation.begin(subject.method, handle, observed)
@@ -73,8 +75,8 @@ def run(subject: Subject) -> Trial:
         original=original,
         handle=handle,
         record=record,
-        base_logits=base_logits,
-        start_logits=last_logits(handle.model, batch()),
+        base=before,
+        start=passed_by(handle),
         start_state=snapshot(state(handle.model)),
         start_base=snapshot(handle.view.tensors(handle.live, handle.unwrapped)),
         start_frozen=snapshot(frozen(handle)),

@@ -1,5 +1,6 @@
 """Rows whose trained values serve all matrices at once, or sit between projections that all share."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from methods.method import Shape, target_weights
@@ -21,10 +22,32 @@ def vector_bank(keys: Settings, shapes: Mapping[str, Shape]) -> dict[str, Shape]
 
 def tied_vectors(keys: Settings, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
     """Return TinyLoRA's vectors, one for each group of neighbouring matrices."""
-    count = len(target_weights(shapes, keys.targets))
-    groups = max(1, round(count * (1 - keys.tying)))
-    used = {min(index // max(1, count // groups), groups - 1) for index in range(count)}
-    return {f"{first_target(keys, shapes)}.tinylora_v.default.{group}": (keys.width,) for group in sorted(used)}
+    groups = sorted(set(_groups(keys, len(target_weights(shapes, keys.targets)))))
+    return {f"{first_target(keys, shapes)}.tinylora_v.default.{group}": (keys.width,) for group in groups}
+
+
+def _groups(keys: Settings, matrices: int) -> list[int]:
+    """Return the number of the vector that each of the targeted matrices uses."""
+    groups = max(1, round(matrices * (1 - keys.tying)))
+    return [min(index // max(1, matrices // groups), groups - 1) for index in range(matrices)]
+
+
+def repeated_directions(keys: Settings, matrices: int | None) -> str | None:
+    """Say when TinyLoRA's vectors are longer than there are directions for them.
+
+    Each matrix of those that share a vector has frozen_rank^2 directions of its own.
+    """
+    if keys.tying and matrices is None:
+        return None
+    sharing = max(Counter(_groups(keys, matrices)).values(), default=1) if keys.tying and matrices else 1
+    room = sharing * keys.frozen_rank**2
+    if keys.width <= room:
+        return None
+    those = f"{sharing} matrices that share a vector" if sharing > 1 else "a matrix"
+    return (
+        f"width = {keys.width} is more than the {room} directions that frozen_rank = {keys.frozen_rank} leaves to "
+        f"{those} (its square for each); set width to at most {room}, or raise frozen_rank"
+    )
 
 
 SHARED = (
@@ -110,13 +133,17 @@ SHARED = (
         formula="W = W0 + U S (sum_i v_i P_i) V' (top frozen_rank), P_i random and frozen; v (width) = 0 at the start",
         learning_rates=(1e-7, 1e-1),
         options={
-            "width": whole(4, "Length of v; frozen_rank 2 has 2 x 2 directions, more values would repeat them."),
+            "width": whole(
+                4,
+                "Length of v, at most frozen_rank^2 for each matrix that uses it: more values repeat directions.",
+            ),
             "frozen_rank": whole(2, "Singular vectors kept; 2 in the paper.", SINGULAR_PARTS),
             "tying": number(0.0, "Share of the matrices that give up a v of their own; at 1 all use one.", ge=0, le=1),
         },
         fields=lambda keys: {"r": keys.frozen_rank, "u": keys.width, "weight_tying": keys.tying},
         trainable=tied_vectors,
         dials=("width", "tying"),
+        misfit=repeated_directions,
         why_slow="Every matrix takes a chain of small operators of its own, whose fixed cost outweighs a "
         "small model's products.",
     ),

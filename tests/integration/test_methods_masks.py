@@ -97,6 +97,18 @@ def test_the_papers_union_and_its_random_match_come_from_the_two_shares():
     assert set(matched.tolist()) != safe
 
 
+@settings(max_examples=30, deadline=None)
+@given(principal=st.floats(0.1, 0.9), low=st.floats(0.1, 0.9), seed=st.integers(0, 1000))
+def test_the_union_of_two_shares_is_that_of_an_independent_float64_implementation(principal, low, seed):
+    weight = np.random.default_rng(seed).normal(size=(16, 24)).astype(np.float32)
+    method = Mask(select="safe", principal_share=principal, low_share=low)
+    got = set(select_entries(method, torch.from_numpy(weight), "w", 0).tolist())
+    low_magnitude = reference_entries(weight, "low-magnitude", round(low * weight.size), 4)
+    assert got == low_magnitude | set(range(weight.size)).difference(
+        reference_entries(weight, "principal", round(principal * weight.size), 4)
+    )
+
+
 def test_ties_are_broken_by_position():
     weight = torch.ones(4, 4)
     assert select_entries(Mask(select="low-magnitude", density=0.25), weight, "w", 0).tolist() == [0, 1, 2, 3]

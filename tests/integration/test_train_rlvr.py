@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from launch_fixture import save_tiny_base
+from peft import AdaLoraModel
 from torch import nn
 
 import methods.registry
@@ -217,3 +218,29 @@ def test_a_habit_of_adapters_is_refused_for_a_method_without(
 ) -> None:
     with pytest.raises(ValueError, match="this method has none; leave it out"):
         _train(base, tmp_path, FULL, **habit)
+
+
+def test_adalora_reallocates_its_ranks_while_grpo_trains(
+    base: LoadedBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PEFT prunes only when asked after every step, which TRL never does; the budget is AdaLoRA's, equation 12."""
+    matrices, target, first, steps, warm_up, final = 7, 2, 3, 16, 2, 4
+    method = {"type": "adalora", "rank": target, "warm_up": warm_up / steps, "final": final / steps}
+    calls: list[tuple[int, list[int]]] = []
+    allocate = AdaLoraModel.update_and_allocate
+
+    def watched(self: AdaLoraModel, global_step: int) -> None:
+        allocate(self, global_step)
+        entries = [tensor for name, tensor in self.named_parameters() if ".lora_E." in name]
+        calls.append((global_step, [int(tensor.count_nonzero()) for tensor in entries]))
+
+    monkeypatch.setattr(AdaLoraModel, "update_and_allocate", watched)
+    records, trainer, handle = _train(base, tmp_path, method, steps=steps, prompts_per_batch=4)
+    assert [step for step, _ in calls] == list(range(steps)) and len(records) == steps
+    kept = np.array([ranks for _, ranks in calls])
+    assert kept.shape == (steps, matrices)
+    share = np.clip((np.arange(steps) - warm_up) / (steps - final - warm_up), 0, 1)
+    budget = matrices * (target + (first - target) * (1 - share) ** 3)
+    np.testing.assert_array_equal(kept.sum(axis=1), budget.astype(int))
+    assert len(set(kept[-1].tolist())) > 1  # some matrices kept more than others
+    assert handle.method.problems_at_end(handle, trainer.optimizer) == []

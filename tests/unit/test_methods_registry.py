@@ -8,7 +8,8 @@ from methods import MethodError, create, describe, names, registry
 from methods.full import Full
 from methods.mask import Mask
 from methods.method import LINEAR_TARGETS, target_weights
-from methods.peft_method import AnyPeft, Lora, Pissa
+from methods.peft_any import AnyPeft
+from methods.peft_method import Lora, Pissa
 
 SHAPES = {
     "model.embed_tokens.weight": (64, 32),
