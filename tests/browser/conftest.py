@@ -72,8 +72,8 @@ def visit(browser: Browser, path: Path, **context: object) -> Visit:
     page.on("request", lambda request: found.requests.append(request.url))
     page.on("console", lambda message: found.complaints.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: found.complaints.append(str(error)))
-    page.goto(path.as_uri())
-    expect(page.locator("body[data-drawn]")).to_be_attached(timeout=30_000)
+    page.goto(path.as_uri(), timeout=90_000)
+    expect(page.locator("body[data-drawn]")).to_be_attached(timeout=90_000)
     return found
 
 

@@ -71,7 +71,7 @@ function runsOf(row) {
   );
   const causes = row.runs.filter((run) => run.cause).flatMap((run) => [
     el("h3", {}, `Seed ${run.seed}: ${run.cause.type}`),
-    el("p", {}, [run.cause.message, run.cause.fix].filter(Boolean).join(" ")),
+    el("p", {}, [run.cause.message, run.cause.fix].filter(Boolean).join("; ")),
     run.cause.tail.length ? el("pre", {}, run.cause.tail.join("\n")) : null,
   ]);
   return [el("h3", {}, "Runs"), table, ...causes];
