@@ -21,7 +21,8 @@ REFERENCE = "organism-steps"
 COLUMNS = ("type", "family", "dials", "trainable", "share", "merged", "start", "source")
 
 LEGEND = """
-trainable, share: at the defaults on {base}; "-" where the base has no place for the method, or keys decide.
+trainable, share: at the defaults on {base}, a choice that must be given at its first value; "-" where the base has no
+place for the method, or keys decide.
 dials: what sets the count; `params` turns the first one that is a number.
 merged: rollouts run on plain merged weights.
 start: "base" gives the base's logits; "moves base" too, but takes its start out of the base's weights; "not base" does

@@ -75,7 +75,9 @@ class Milora(SplitLora):
     """LoRA that starts from the smallest singular part of every matrix, which leaves the frozen base."""
 
     source: ClassVar[str] = "MiLoRA, arXiv 2406.09044"
-    formula: ClassVar[str] = "W = (W0 - U_r S_r V_r') + B A, starting at B = U_r S_r^1/2, A = S_r^1/2 V_r' (bottom r)"
+    formula: ClassVar[str] = (
+        "W = (W0 - s B0 A0) + s B A, s = alpha / rank, starting at B0 = U_r S_r^1/2, A0 = S_r^1/2 V_r' (bottom r)"
+    )
     learning_rates: ClassVar[tuple[float, float]] = (1e-6, 1e-2)
 
     type: Literal["milora"] = "milora"
@@ -141,8 +143,8 @@ class LoraNull(SplitLora):
 
     source: ClassVar[str] = "LoRA-Null, arXiv 2503.02659"
     formula: ClassVar[str] = (
-        "W = W0 (I - N'N) + B A, starting at B = U S^1/2, A = S^1/2 V' of W0 N'N; N (rank, in): eigenvectors of X'X of "
-        "the smallest eigenvalues, X the inputs of the module on the calibration prompts"
+        "W = (W0 - s B0 A0) + s B A, s = alpha / rank, starting at B0 = U S^1/2, A0 = S^1/2 V' of W0 N'N; N "
+        "(rank, in): eigenvectors of X'X of the smallest eigenvalues, X the module's inputs on the calibration prompts"
     )
     learning_rates: ClassVar[tuple[float, float]] = (1e-6, 1e-2)
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"freeze_down": True})

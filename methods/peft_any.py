@@ -93,7 +93,8 @@ class AnyPeft(PeftMethod):
 
     type: Literal["peft"] = "peft"
     peft_type: str = Field(
-        description='Name of the PEFT type, e.g. "C3A"; every field of its config may follow as a key.'
+        description='Name of the PEFT type, e.g. "C3A"; every field of its config may follow as a key. '
+        "Another name is answered with those of the installed release."
     )
 
     @model_validator(mode="after")

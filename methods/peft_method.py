@@ -173,7 +173,10 @@ class Pissa(LowRank):
     """LoRA that starts from the top singular part of every matrix, which leaves the frozen base."""
 
     source: ClassVar[str] = "PiSSA, arXiv 2404.02948"
-    formula: ClassVar[str] = "W = (W0 - U_r S_r V_r') + B A, starting at B = U_r S_r^1/2, A = S_r^1/2 V_r' (top r)"
+    formula: ClassVar[str] = (
+        "W = (W0 - U_r S_r V_r') + s B A, s = alpha / rank, starting at B = U_r (S_r / s)^1/2, A = (S_r / s)^1/2 V_r' "
+        "(top r)"
+    )
     learning_rates: ClassVar[tuple[float, float]] = (1e-7, 1e-3)
 
     type: Literal["pissa"] = "pissa"

@@ -222,6 +222,12 @@ def test_what_each_method_declares():
     assert create({"type": "milora", "rank": 5}).adapter_fields()["lora_alpha"] == 5
 
 
+@pytest.mark.parametrize("kind", ["geora", "lora-null"])
+def test_the_rates_that_are_searched_reach_beyond_the_best_one_that_was_measured(kind):
+    low, high = describe(kind).learning_rates
+    assert low < 1e-5 and high >= 3 * 3e-3
+
+
 def test_validating_and_counting_imports_no_torch():
     code = (
         "import sys, methods\n"

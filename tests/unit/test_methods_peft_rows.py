@@ -221,6 +221,21 @@ def test_a_value_that_does_not_fit_is_refused_in_a_sentence_that_names_the_dial(
         assert word in str(refusal.value)
 
 
+def test_tinylora_takes_no_more_values_than_it_has_directions():
+    def tinylora(**keys):
+        return create({"type": "tinylora"} | keys)
+
+    with pytest.raises(MethodError, match=r"width = 5 is more than the 4 directions .* set width to at most 4, or"):
+        tinylora(width=5)
+    with pytest.raises(MethodError, match="width = 4 is more than the 1 directions that frozen_rank = 1 leaves"):
+        tinylora(frozen_rank=1)
+    assert tinylora(width=9, frozen_rank=3).width == 9
+    base = shapes(32, 64, 16)  # 14 matrices, each with 2 x 2 directions of its own for the vector that all share
+    assert list(tinylora(width=56, tying=1).expected_trainable(base).values()) == [(56,)]
+    with pytest.raises(MethodError, match=r"width = 57 is more than the 56 directions .* to 14 matrices that share"):
+        tinylora(width=57, tying=1).expected_trainable(base)
+
+
 def test_an_odd_number_of_reflections_is_refused_however_it_came_about():
     with pytest.raises(MethodError, match="rank = 3, but input should be a multiple of 2"):
         create({"type": "hra", "rank": 3})
