@@ -26,7 +26,7 @@ FILE: dict[str, Any] = {
 }
 
 SETTINGS = (RlvrSettings, EvaluateSettings, SftSettings, RftSettings, RlhfSettings, SftRlvrSettings)
-DEFAULTS = {2: "2b12fd443acf"}
+DEFAULTS = {2: "be4ec7672aca"}
 """Hash of all defaults of signals and evaluation, by result schema."""
 
 
