@@ -67,7 +67,7 @@ NEEDED = {
     "P_TUNING": ("num_virtual_tokens",),
     "TRAINABLE_TOKENS": ("token_indices",),
 }
-"""Keys without which a type adds nothing, although PEFT's config has a default for them."""
+"""Keys without which a type trains nothing or is refused, although PEFT's config has a default for them."""
 
 RESERVED = {
     "target_modules": "targets",
@@ -108,7 +108,7 @@ class AnyPeft(PeftMethod):
         for key in NEEDED.get(kind, ()):
             turned = self.params is not None and self.dial is not None and self.dial.name == key
             if key not in self.settings() and not turned:
-                raise ValueError(f"peft_type {kind!r} needs the key {key!r}, whose default in PEFT adds nothing")
+                raise ValueError(f"peft_type {kind!r} needs the key {key!r}: with PEFT's default it cannot be trained")
         return self
 
     def _check_key(self, key: str, value: Any, fields: frozenset[str]) -> None:
