@@ -177,7 +177,7 @@ class Pissa(LowRank):
         "W = (W0 - U_r S_r V_r') + s B A, s = alpha / rank, starting at B = U_r (S_r / s)^1/2, A = (S_r / s)^1/2 V_r' "
         "(top r)"
     )
-    learning_rates: ClassVar[tuple[float, float]] = (1e-7, 1e-3)
+    learning_rates: ClassVar[tuple[float, float]] = (1e-7, 1e-2)
 
     type: Literal["pissa"] = "pissa"
     alpha: int | None = Field(

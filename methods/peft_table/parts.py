@@ -31,7 +31,7 @@ PARTS = (
         peft_type="OSF",
         source="OSF, arXiv 2504.07097",
         formula="W = U_h S_h V_h' (frozen) + U S V' (trained), gradients of U and V projected off U_h and V_h",
-        learning_rates=(1e-7, 1e-3),
+        learning_rates=(1e-7, 1e-1),
         options={
             "tail": number(0.5, "Share of the singular triples that is trained; PEFT's default is a half.", gt=0, lt=1)
         },
