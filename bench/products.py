@@ -96,6 +96,7 @@ def _fits(x: Tensor, weight: Tensor) -> bool:
     return (
         x.dtype == weight.dtype == torch.float32
         and x.device.type == weight.device.type == "cpu"
+        and x.numel() > 0
         and x.shape[:-1].numel() % BLOCK == 0
         and chosen() == "onednn"
     )

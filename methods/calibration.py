@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from methods.method import Calibration
+from methods.plain import in_training_mode
 
 ROWS = 4096
 """Tokens that are widened to float64 at a time."""
@@ -46,13 +47,10 @@ def watched(model: PreTrainedModel, paths: Sequence[str], read: Callable[[str, T
         model.get_submodule(path).register_forward_pre_hook(lambda _, inputs, path=path: read(path, inputs[0]))
         for path in paths
     ]
-    training = model.training
-    model.eval()
     try:
-        with torch.no_grad():
+        with in_training_mode(model, False), torch.no_grad():
             yield body
     finally:
-        model.train(training)
         for hook in hooks:
             hook.remove()
 

@@ -19,6 +19,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, PreTrainedModel
 
 from methods.method import Calibration
+from methods.plain import in_training_mode
 from methods.seeding import forked_random_state
 
 SAMPLED, BATCH = 64, 8
@@ -57,7 +58,7 @@ def diagonal(model: PreTrainedModel, paths: Sequence[str], completions: Sequence
     squares = {path: torch.zeros_like(model.get_submodule(path).weight, dtype=torch.float32) for path in paths}
     hooks = [model.get_submodule(path).register_forward_hook(_squaring(total)) for path, total in squares.items()]
     hooks.append(model.get_input_embeddings().register_forward_hook(_start_graph))
-    with _evaluating(model), torch.enable_grad():
+    with in_training_mode(model, False), torch.enable_grad():
         for first in range(0, len(completions), BATCH):
             _log_prob(model, completions[first : first + BATCH]).backward()
     for hook in hooks:
@@ -127,17 +128,7 @@ def _plain_generation(model: PreTrainedModel) -> Iterator[set[int]]:
     shipped, model.generation_config = model.generation_config, GenerationConfig()
     end = shipped.eos_token_id
     try:
-        with _evaluating(model):
+        with in_training_mode(model, False):
             yield set() if end is None else {end} if isinstance(end, int) else set(end)
     finally:
         model.generation_config = shipped
-
-
-@contextmanager
-def _evaluating(model: PreTrainedModel) -> Iterator[None]:
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)

@@ -22,7 +22,7 @@ from transformers import PreTrainedModel
 
 from methods.errors import MethodError
 from methods.method import Method
-from methods.plain import PlainView
+from methods.plain import PlainView, in_training_mode
 
 NO_WEIGHT_DECAY = re.compile(r"bias|layernorm|rmsnorm|ln_tuning|(?:^|[._])norm(?:$|[._])", re.IGNORECASE)
 """Parameters that weight decay leaves alone: biases and norms, as in transformers' own Trainer."""
@@ -145,12 +145,8 @@ class Handle(ABC):
 
     @contextmanager
     def _unmerged_model(self) -> Iterator[Any]:
-        training = self.model.training
-        self.model.eval()
-        try:
+        with in_training_mode(self.model, False):
             yield self.model
-        finally:
-            self.model.train(training)
 
     def _merged_exactly(self, module: nn.Module) -> nn.Module:
         """`merged` without gradients and, where the caller runs under autocast, still in float32."""

@@ -7,8 +7,7 @@
 There is no reward yet when a method is attached, so LoRA-GA's gradient is that of the prompts' own next-token loss.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -22,6 +21,7 @@ from transformers import PreTrainedModel
 from methods.calibration import padded
 from methods.errors import MethodError
 from methods.method import Calibration
+from methods.plain import in_training_mode
 
 EVA_TOKENS = 512
 """Tokens of a batch for EVA, if there are as many: small batches settle slowly."""
@@ -47,17 +47,6 @@ def after_adapters(start: str, model: PeftModel, config: LoraConfig, prompts: Ca
             batches = _batches(prompts, 2 * round(config.r * config.eva_config.rho), model.device)
             forward = _limited(EVA_PASSES * len(batches))
             initialize_lora_eva_weights(model, batches, forward_fn=forward, show_progress_bar=False)
-
-
-@contextmanager
-def in_training_mode(model: nn.Module, training: bool) -> Iterator[None]:
-    """Run the body with `model` in training or in eval mode, and put the mode back."""
-    before = model.training
-    model.train(training)
-    try:
-        yield
-    finally:
-        model.train(before)
 
 
 def _read(model: PreTrainedModel, prompts: Calibration) -> None:

@@ -7,6 +7,7 @@ model is a second module tree over the *same* tensors, and merged matrices are b
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain
 
 import torch
@@ -91,16 +92,22 @@ def _pairs(
         yield from _pairs(child, source.get_submodule(name), unwrap, f"{path}.{name}" if path else name)
 
 
+@contextmanager
+def in_training_mode(model: nn.Module, training: bool) -> Iterator[None]:
+    """Run the body with `model` in training or in eval mode, and put the mode back."""
+    before = model.training
+    model.train(training)
+    try:
+        yield
+    finally:
+        model.train(before)
+
+
 def last_logits(model: nn.Module, token_ids: Tensor) -> Tensor:
     """Return float32 logits (batch, length, vocabulary) of `model` for `token_ids`, without virtual prompt tokens.
 
     Runs in eval mode without gradients and puts the training flag back.
     """
-    training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            logits: Tensor = model(input_ids=token_ids).logits
-    finally:
-        model.train(training)
+    with in_training_mode(model, False), torch.no_grad():
+        logits: Tensor = model(input_ids=token_ids).logits
     return logits[:, -token_ids.shape[1] :].float()

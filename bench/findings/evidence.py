@@ -138,11 +138,19 @@ def _matches(run: Run, where: Where) -> bool:
 
 def _at_best_rates(runs: Sequence[Run]) -> list[Run]:
     """Return the runs at the best rate of their method and setting; of equal rates the lowest."""
-    settings: dict[str, dict[float, list[Run]]] = {}
+    settings: dict[str, list[Run]] = {}
     for run in runs:
-        by_rate = settings.setdefault(repr((run.record.comparison, run.record.keys.method)), {})
-        by_rate.setdefault(float(run.setting(RATE)), []).append(run)
-    return [run for rates in settings.values() for run in rates[_best_rate(rates)]]
+        settings.setdefault(repr((run.record.comparison, run.record.keys.method)), []).append(run)
+    rates = map(by_rate, settings.values())
+    return [run for tried in rates for run in tried[_best_rate(tried)]]
+
+
+def by_rate(runs: Sequence[Run]) -> dict[float, list[Run]]:
+    """Return the runs by learning rate."""
+    found: dict[float, list[Run]] = {}
+    for run in runs:
+        found.setdefault(float(run.setting(RATE)), []).append(run)
+    return found
 
 
 def _best_rate(rates: Mapping[float, Sequence[Run]]) -> float:

@@ -17,7 +17,7 @@ from bench.findings.contrasts import (
     repeated,
 )
 from bench.findings.errors import NoEvidence
-from bench.findings.evidence import RATE, Evidence, Run, Where
+from bench.findings.evidence import RATE, Evidence, Run, Where, by_rate
 from bench.findings.finding import Finding, Interval, mean_interval
 from bench.geometry.kl_growth import kl_growth
 from bench.record.schema import ModelRole, ScoredSplit
@@ -111,27 +111,20 @@ def _at_best_rate(runs: Sequence[Run]) -> list[Run]:
     """Return the runs at the learning rate with the best mean validation accuracy; of equal ones the lowest."""
     means = {
         rate: fmean(value for run in group if (value := accuracy(run, split="validation")) is not None)
-        for rate, group in _by_rate(runs).items()
+        for rate, group in by_rate(runs).items()
         if any(accuracy(run, split="validation") is not None for run in group)
     }
     if not means:
         raise NoEvidence("no run was scored on the validation split")
     best = min(means, key=lambda rate: (-means[rate], rate))
-    return [run for run in _by_rate(runs)[best] if accuracy(run) is not None]
+    return [run for run in by_rate(runs)[best] if accuracy(run) is not None]
 
 
 def _ends(runs: Sequence[Run]) -> tuple[float, float | None]:
     """Return the largest learning rate that one seed survived, and the smallest above it; None if none was tried."""
-    scores = {rate: max(accuracy(run) or 0.0 for run in group) for rate, group in _by_rate(runs).items()}
+    scores = {rate: max(accuracy(run) or 0.0 for run in group) for rate, group in by_rate(runs).items()}
     survived = max(rate for rate, score in scores.items() if score >= max(scores.values()) / 2)
     return survived, min((rate for rate in scores if rate > survived), default=None)
-
-
-def _by_rate(runs: Sequence[Run]) -> dict[float, list[Run]]:
-    found: dict[float, list[Run]] = {}
-    for run in runs:
-        found.setdefault(float(run.setting(RATE)), []).append(run)
-    return found
 
 
 def accuracy(run: Run, role: ModelRole = "tuned", split: ScoredSplit = "test") -> float | None:

@@ -5,9 +5,6 @@ sampled, and takes away a part of the model where a start was moved out of the b
 Adapters that are added to bfloat16 weights for rollouts and subtracted again leave a rounding error in the base.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from peft.tuners.lora.layer import LoraLayer
 from torch import nn
@@ -23,17 +20,6 @@ def set_dropout(handle: Handle, share: float) -> None:
     """
     for layer in _layers(handle, "adapter_dropout"):
         layer.lora_dropout["default"] = nn.Dropout(share)
-
-
-@contextmanager
-def without_dropout(model: nn.Module) -> Iterator[None]:
-    """The model in eval mode, as rollouts see it."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)
 
 
 @torch.no_grad()

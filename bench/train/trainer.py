@@ -30,6 +30,7 @@ from bench.train.scorer import Rows
 from bench.train.seeds import derive
 from bench.train.step_guard import StepGuard
 from bench.train.verdicts import BoughtVerdicts
+from methods.plain import in_training_mode
 from tasks.problem import Problem, Verdict
 from tasks.rewards import RewardContext
 from tasks.strategies import STRATEGIES
@@ -143,7 +144,7 @@ class RolloutTrainer(GRPOTrainer):
     def _check_drift(self) -> None:
         """Stop the run when rollouts and trainer give the same tokens different probabilities."""
         if self._batches % self._run.settings.probe_every == 0:
-            with self.accelerator.autocast(), published_habits.without_dropout(self.model):
+            with self.accelerator.autocast(), in_training_mode(self.model, False):
                 off = self._probe.off(self.model, self.update_backend)
             self._metrics["train"]["probe/logp_difference_max"].append(off)
 

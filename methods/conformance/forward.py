@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from methods.conformance.subject import batch
 from methods.handle import Handle
+from methods.plain import in_training_mode
 
 
 class Pass(NamedTuple):
@@ -33,13 +34,10 @@ def passed(model: nn.Module, tree: nn.Module | None = None, training: bool = Fal
         return keep
 
     hooks = [module.register_forward_hook(watch(path)) for path, module in (tree or model).named_modules() if path]
-    before = model.training
-    model.train(training)
     try:
-        with torch.no_grad():
+        with in_training_mode(model, training), torch.no_grad():
             logits = model(input_ids=batch()).logits[:, -batch().shape[1] :].float()
     finally:
-        model.train(before)
         for hook in hooks:
             hook.remove()
     return Pass(logits, outputs)
