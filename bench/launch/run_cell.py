@@ -256,5 +256,10 @@ def _inside_training(steps: list[StepRecord]) -> dict[str, float]:
     """Seconds of the parts of training, which the stage "train" holds in all."""
     return {
         f"train/{name}": sum(getattr(step, f"seconds_{part}") or 0.0 for step in steps)
-        for part, name in (("rollout", "rollout"), ("verify", "verify"), ("train", "update"))
+        for part, name in [
+            ("rollout", "rollout"),
+            ("verify", "verify"),
+            ("log_probs", "log_probs"),
+            ("train", "update"),
+        ]
     }

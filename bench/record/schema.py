@@ -326,6 +326,10 @@ class StepRecord(BaseModel):
     labels: int | None = Field(default=None, ge=0, description="labels bought since the start of training")
     seconds_rollout: Number = None
     seconds_verify: Number = None
+    seconds_log_probs: Number = Field(
+        default=None,
+        description="log-probabilities that need no gradient: of the reference, and before several updates",
+    )
     seconds_train: Number = None
     peak_memory_bytes: int | None = Field(default=None, ge=0)
 

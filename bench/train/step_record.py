@@ -13,10 +13,11 @@ from bench.train.run import Progress, Run, StepSink
 _RENAMED = {
     "seconds/rollout": "seconds_rollout",
     "seconds/verify": "seconds_verify",
+    "seconds/log_probs": "seconds_log_probs",
     "seconds/step": "seconds_train",
     "num_tokens": "tokens_seen",
 }
-_WITHIN_STEP = ("rollout", "verify")
+_WITHIN_STEP = ("rollout", "verify", "log_probs")
 _LEFT_OUT = {
     "epoch",
     "step_time",  # lacks the optimizer's step
@@ -41,7 +42,7 @@ def recorder(run: Run[Any], steps: list[StepRecord], progress: Progress) -> Step
 def step_record(metrics: dict[str, Any], tokens: int) -> StepRecord:
     """Return the record of metrics under TRL's names; `tokens` were generated so far."""
     values = {_RENAMED.get(name, name): value for name, value in metrics.items() if name not in _LEFT_OUT}
-    # Measured from the batch to the weights, with the rollout and the verifier in it.
+    # Measured from the batch to the weights, with the other parts in it.
     values["seconds_train"] -= sum(values.get(f"seconds_{part}", 0.0) for part in _WITHIN_STEP)
     update, weight = values.get("update_norm"), values.get("weight_norm")
     relative = update / weight if update is not None and weight else None

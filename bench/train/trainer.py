@@ -44,6 +44,7 @@ class RolloutTrainer(GRPOTrainer):
         self._sink = sink
         self._batches = 0
         self._entropies: list[list[float]] | None = None
+        self._scoring_seconds = 0.0
         self._shape = Shape.of(run.reference)
         self.update_backend = scorer.choose(run.settings.update_backend, run.handle.model)
         self._reference_backend = scorer.choose(scorer.AUTO, run.reference)
@@ -161,6 +162,8 @@ class RolloutTrainer(GRPOTrainer):
             self._metrics["train"]["kl"].append(
                 k3(batch["sampling_per_token_logps"], reference, batch["completion_mask"])
             )
+        self._metrics["train"]["seconds/log_probs"].append(self._scoring_seconds)
+        self._scoring_seconds = 0.0
         return batch
 
     def _kl_is_due(self) -> bool:
@@ -237,14 +240,16 @@ class RolloutTrainer(GRPOTrainer):
         return self._frozen_log_probs(self._run.reference, rows, self._reference_backend)
 
     def _frozen_log_probs(self, model: nn.Module, rows: Rows, backend: str) -> Tensor:
-        micro_batch = self._run.settings.micro_batch or len(rows.prompt_ids)
+        micro_batch, started = self._run.settings.micro_batch or len(rows.prompt_ids), time.perf_counter()
         with self.accelerator.autocast():
-            return torch.cat(
+            scored = torch.cat(
                 [
                     scorer.log_probs_of(model, rows.select(part), self.temperature, backend)
                     for part in torch.arange(len(rows.prompt_ids)).split(micro_batch)
                 ]
             )
+        self._scoring_seconds += time.perf_counter() - started
+        return scored
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Hand the step's metrics to the recorder, then to TRL's own trackers."""

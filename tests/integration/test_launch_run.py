@@ -81,7 +81,7 @@ def test_each_step_has_its_line(finished: Path) -> None:
         "reward", "reward_std", "frac_reward_zero_std", "entropy", "kl", "clip_ratio/low_mean", "clip_ratio/high_mean",
         "grad_norm", "update_norm", "weight_norm", "completions/mean_length", "completions/max_length",
         "completions/clipped_ratio", "unparsed", "verifier_errors", "tokens", "seconds_rollout", "seconds_verify",
-        "seconds_train", "peak_memory_bytes", "accuracy", "swallowed",
+        "seconds_log_probs", "seconds_train", "peak_memory_bytes", "accuracy", "swallowed",
     }  # fmt: skip
     assert expected <= lines[-1].keys()
     assert lines[0]["kl"] == pytest.approx(0, abs=1e-6)

@@ -2,7 +2,8 @@
 
 The same model, prompts, group size, lengths and updates, in turn; ratios are taken pair by pair, because these
 machines are shared. The script may have one or two threads and float32 or bf16, whichever is fastest here; a cell has
-one thread and the precision that is asked for. Nothing is asserted: the tables go to the terminal.
+the precision that is asked for and runs with one thread, as in a grid, and with two. Then a grid of cells on two
+workers, with all that a cell does, against the script in a loop. Nothing is asserted: the tables go to the terminal.
 """
 
 import argparse
@@ -37,16 +38,20 @@ METHODS: dict[str, dict[str, Any]] = {
     "mask": {"type": "mask", "select": "random", "density": 0.1, "learning_rate": 3e-3},
 }
 STAGES = (
+    "start",
     "load",
     "base",
     "attach",
     "train/rollout",
     "train/verify",
+    "train/log_probs",
     "train/update",
     "train/other",
     "geometry",
     "evaluate",
+    "record",
 )
+INSIDE = ("rollout", "verify", "log_probs", "update")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +73,31 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Lap:
-    """One run of one side."""
+    """One run of one side; `whole` is from its start to its end, for the script with its imports."""
 
     train: float
     rewards: list[float]
     peak_memory_bytes: float
+    whole: float
     seconds: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The script and a cell, in turn; the cell with one thread and with two."""
+
+    plain: Lap
+    cell: Lap
+    wide: Lap
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """All pairs of a method; the script ran with so many threads, in bf16 or not."""
+
+    threads: int
+    bf16: bool
+    pairs: list[Pair]
 
 
 def main() -> None:
@@ -92,20 +116,20 @@ def main() -> None:
     )
     console = Console(width=150)
     console.print(_machine())
+    names = options.methods.split(",")
+    imports = _cell(Course(**_fields(course) | {"steps": 1}), names[0], 0, 1).seconds["start"]
     races = {}
-    for method in options.methods.split(","):
-        fastest = _fastest(course, method, options.pairs)
-        races[method] = (
-            fastest,
-            [(_plain(course, method, seed, *fastest), _cell(course, method, seed)) for seed in range(options.pairs)],
+    for method in names:
+        threads, bf16 = _fastest(course, method)
+        races[method] = Race(
+            threads, bf16, [_pair(course, method, seed, threads, bf16) for seed in range(options.pairs)]
         )
-        console.print(
-            f"{method}: the script is fastest with {fastest[0]} thread(s), {'bf16' if fastest[1] else 'float32'}"
-        )
+        console.print(f"{method}: the script is fastest with {threads} thread(s), {'bf16' if bf16 else 'float32'}")
     _show_race(console, races)
-    _show_stages(console, {method: laps for method, (_, laps) in races.items()})
+    _show_stages(console, races)
+    console.print(f"The first cell of a run also waits for the imports: it starts after {imports:.1f} s.")
     if options.grid:
-        _show_grid(console, course, options.grid)
+        _show_grid(console, course, options.grid, races)
 
 
 def _options() -> argparse.Namespace:
@@ -148,9 +172,18 @@ def _timed(call: Any) -> float:
     return time.perf_counter() - started
 
 
-def _fastest(course: Course, method: str, pairs: int) -> tuple[int, bool]:
+def _fields(course: Course) -> dict[str, Any]:
+    return {name: getattr(course, name) for name in Course.__slots__}
+
+
+def _pair(course: Course, method: str, seed: int, threads: int, bf16: bool) -> Pair:
+    cells = (_cell(course, method, seed, width) for width in (1, 2))
+    return Pair(_plain(course, method, seed, threads, bf16), *cells)
+
+
+def _fastest(course: Course, method: str) -> tuple[int, bool]:
     """Return the thread count and precision with which the script is fastest, over a fifth of the steps."""
-    short = Course(**{f: getattr(course, f) for f in Course.__slots__} | {"steps": max(course.steps // 5, 3)})
+    short = Course(**_fields(course) | {"steps": max(course.steps // 5, 3)})
     ways = [(threads, bf16) for threads in (1, 2) for bf16 in (False, True)]
     return min(ways, key=lambda way: _plain(short, method, 0, *way).train)
 
@@ -163,11 +196,13 @@ def _plain(course: Course, method: str, seed: int, threads: int, bf16: bool) -> 
     command += ["--max-new-tokens", str(course.max_new_tokens), "--threads", str(threads)]
     command += ["--micro-batch", str(course.micro_batch)] * (course.micro_batch is not None) + ["--bf16"] * bf16
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    started = time.perf_counter()
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    whole = time.perf_counter() - started
     if done.returncode:
         raise SystemExit(f"the plain script failed:\n{done.stderr[-2000:]}")
     lap = json.loads(done.stdout.splitlines()[-1])
-    return Lap(lap["train"], lap["rewards"], lap["peak_memory_bytes"], {"whole": lap["whole"]})
+    return Lap(lap["train"], lap["rewards"], lap["peak_memory_bytes"], whole, {})
 
 
 def _cells(course: Course, seeds: list[int], names: list[str]) -> list[Cell]:
@@ -195,43 +230,45 @@ def _cells(course: Course, seeds: list[int], names: list[str]) -> list[Cell]:
     return cells(experiment)
 
 
-def _cell(course: Course, method: str, seed: int) -> Lap:
+def _cell(course: Course, method: str, seed: int, threads: int) -> Lap:
+    heard = [time.perf_counter()]
     with tempfile.TemporaryDirectory() as folder:
-        local.run(_cells(course, [seed], [method]), Path(folder), 1, 1, lambda cell, event: None)
+        (cell,) = _cells(course, [seed], [method])
+        # The first event comes when the cell begins, the last two when it has its record and when that is written.
+        local.run([cell], Path(folder), 1, threads, lambda cell, event: event and heard.append(time.perf_counter()))
         (path,) = Path(folder).rglob(store.RUN_FILE)
         record, steps = store.read_run(path), store.read_steps(path.parent)
-    seconds = dict(record.cost.seconds)
-    seconds["train/other"] = seconds["train"] - sum(
-        seconds[f"train/{part}"] for part in ("rollout", "verify", "update")
-    )
+    seconds = dict(record.cost.seconds) | {"start": heard[1] - heard[0], "record": heard[-1] - heard[-2]}
+    seconds["train/other"] = seconds["train"] - sum(seconds[f"train/{part}"] for part in INSIDE)
     rewards = [step.reward for step in steps if step.reward is not None]
-    return Lap(seconds["train"], rewards, record.cost.peak_memory_bytes or 0, seconds)
+    return Lap(seconds["train"], rewards, record.cost.peak_memory_bytes or 0, heard[-1] - heard[0], seconds)
 
 
-def _show_race(console: Console, races: dict[str, tuple[tuple[int, bool], list[tuple[Lap, Lap]]]]) -> None:
-    table = Table(title="training: cell / plain script (pair by pair)")
-    for column in (
-        "method",
-        "script s",
-        "cell s",
-        "ratio min",
-        "median",
-        "max",
-        "script reward",
-        "cell reward",
-        "peak memory",
-    ):
+def _show_race(console: Console, races: dict[str, Race]) -> None:
+    table = Table(title="training: cell / plain script (pair by pair; lowest, median and highest ratio)")
+    columns = ("method", "script s", "cell s", "ratio", "cell s, 2 threads", "ratio", "script reward", "cell reward")
+    for column in (*columns, "peak memory"):
         table.add_column(column, justify="left" if column == "method" else "right")
-    for method, (_, laps) in races.items():
-        ratios = [cell.train / plain.train for plain, cell in laps]
+    for method, race in races.items():
+        sides = ([getattr(pair, side) for pair in race.pairs] for side in ("plain", "cell", "wide"))
+        plain, cell, wide = sides
         table.add_row(
             method,
-            *(f"{median(side):.1f}" for side in ([plain.train for plain, _ in laps], [cell.train for _, cell in laps])),
-            *(f"{value:.2f}" for value in (min(ratios), median(ratios), max(ratios))),
-            *(_last_third(side) for side in ([plain.rewards for plain, _ in laps], [cell.rewards for _, cell in laps])),
-            f"{median(cell.peak_memory_bytes / plain.peak_memory_bytes for plain, cell in laps):.2f}x",
+            f"{median(lap.train for lap in plain):.1f}",
+            *(
+                text
+                for laps in (cell, wide)
+                for text in (f"{median(lap.train for lap in laps):.1f}", _ratios(laps, plain))
+            ),
+            *(_last_third([lap.rewards for lap in laps]) for laps in (plain, cell)),
+            f"{median(c.peak_memory_bytes / p.peak_memory_bytes for p, c in zip(plain, cell, strict=True)):.2f}x",
         )
     console.print(table)
+
+
+def _ratios(cells: list[Lap], plain: list[Lap]) -> str:
+    ratios = [cell.train / script.train for cell, script in zip(cells, plain, strict=True)]
+    return f"{min(ratios):.2f} {median(ratios):.2f} {max(ratios):.2f}"
 
 
 def _last_third(curves: list[list[float]]) -> str:
@@ -240,31 +277,30 @@ def _last_third(curves: list[list[float]]) -> str:
     return f"{fmean(ends):.3f} ({min(ends):.2f}-{max(ends):.2f})"
 
 
-def _show_stages(console: Console, races: dict[str, list[tuple[Lap, Lap]]]) -> None:
-    table = Table(title="stages of a cell, seconds (median) and share")
+def _show_stages(console: Console, races: dict[str, Race]) -> None:
+    table = Table(title="stages of a cell with one thread, seconds (median) and share")
     table.add_column("stage")
     for method in races:
         table.add_column(method, justify="right")
-    whole = {method: median(_whole(cell) for _, cell in laps) for method, laps in races.items()}
+    cells = {method: [pair.cell for pair in race.pairs] for method, race in races.items()}
     for stage in STAGES:
-        values = {method: median(cell.seconds.get(stage, 0.0) for _, cell in laps) for method, laps in races.items()}
-        table.add_row(stage, *(f"{value:.2f}  {value / whole[method]:4.0%}" for method, value in values.items()))
-    table.add_row("whole cell", *(f"{value:.2f}" for value in whole.values()))
-    beside = {
-        m: 1 - median((c.seconds["train/rollout"] + c.seconds["train/update"]) / _whole(c) for _, c in laps)
-        for m, laps in races.items()
-    }
-    table.add_row("all but rollout and update", *(f"{share:.0%}" for share in beside.values()))
+        seconds = {method: median(lap.seconds.get(stage, 0.0) for lap in laps) for method, laps in cells.items()}
+        shares = {
+            method: median(lap.seconds.get(stage, 0.0) / lap.whole for lap in laps) for method, laps in cells.items()
+        }
+        table.add_row(stage, *(f"{seconds[method]:.2f}  {shares[method]:4.0%}" for method in cells))
+    table.add_row("whole cell", *(f"{median(lap.whole for lap in laps):.2f}" for laps in cells.values()))
+    table.add_row("all but rollout and update", *(f"{median(map(_beside, laps)):.0%}" for laps in cells.values()))
     console.print(table)
 
 
-def _whole(lap: Lap) -> float:
-    return sum(value for name, value in lap.seconds.items() if "/" not in name)
+def _beside(lap: Lap) -> float:
+    return 1 - (lap.seconds["train/rollout"] + lap.seconds["train/update"]) / lap.whole
 
 
-def _show_grid(console: Console, course: Course, count: int) -> None:
-    """The same cells one after another and on two workers."""
-    names = list(METHODS)
+def _show_grid(console: Console, course: Course, count: int, races: dict[str, Race]) -> None:
+    """The same cells one after another and on two workers, and the script in a loop."""
+    names = list(races)
     grid = _cells(course, list(range(-(-count // len(names)))), names)[:count]
     seconds = {}
     for workers in (1, 2):
@@ -275,6 +311,15 @@ def _show_grid(console: Console, course: Course, count: int) -> None:
     console.print(
         f"{count} cells: one after another {seconds[1]:.1f} s, on two workers {seconds[2]:.1f} s, "
         f"ratio {seconds[2] / seconds[1]:.2f}"
+    )
+    loop = [
+        _plain(course, cell.method_name, cell.seed, races[cell.method_name].threads, races[cell.method_name].bf16)
+        for cell in grid
+    ]
+    whole, train = sum(lap.whole for lap in loop), sum(lap.train for lap in loop)
+    console.print(
+        f"the script {count} times in a loop: {whole:.1f} s, of which {train:.1f} s training; the cells on two workers "
+        f"with geometry, evaluation and records take {seconds[2] / whole:.2f} and {seconds[2] / train:.2f} of that"
     )
 
 
