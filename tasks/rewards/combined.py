@@ -5,6 +5,7 @@ In TOML a reward stands in another as a name or a table: {name = "and", rewards 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -76,4 +77,9 @@ def _each(
     rewards: Sequence[Reward], completions: Sequence[str], problems: Sequence[Problem], context: RewardContext
 ) -> list[tuple[float, ...]]:
     """What each reward pays, by completion."""
-    return list(zip(*(reward(completions, problems, context) for reward in rewards), strict=True))
+    places = [context.place + f"/{number}" * (number > 0) for number in range(len(rewards))]
+    paid = [
+        reward(completions, problems, replace(context, place=place))
+        for reward, place in zip(rewards, places, strict=True)
+    ]
+    return list(zip(*paid, strict=True))

@@ -47,14 +47,16 @@ class RewardContext:
     indices: Sequence[int]
     verdicts: Sequence[Verdict]
     labels: Mapping[str, Label] = field(default_factory=dict)
+    place: str = ""
+    """Where in a combination the reward stands, so that two that draw do not draw the same; empty for the first."""
 
     def draws(self, name: str, problems: Sequence[Problem]) -> list[float]:
-        """A number in [0, 1) per completion that hashes (name, seed, step, problem, sample).
+        """A number in [0, 1) per completion that hashes (name, place, seed, step, problem, sample).
 
         Nothing else enters, so any number of workers in any order draws the same.
         """
         return [
-            unit_interval(f"{name} {self.seed} {self.step} {problem.id} {index}")
+            unit_interval(f"{name}{self.place} {self.seed} {self.step} {problem.id} {index}")
             for problem, index in zip(problems, self.indices, strict=True)
         ]
 

@@ -49,6 +49,28 @@ def test_what_is_paid(settings: object, expected: list[float]) -> None:
     assert paid(settings) == pytest.approx(expected)
 
 
+RANDOM = {"name": "random", "p": 0.5}
+FLIPPED = {"name": "noisy", "reward": "exact", "pattern": "random", "false_positive": 0.5, "false_negative": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("rewards_of_it", "share"),
+    [
+        ([RANDOM, RANDOM], 1 / 4),
+        ([FLIPPED, FLIPPED], 1 / 4),
+        ([RANDOM, {"name": "not", "reward": RANDOM}], 1 / 4),
+        ([RANDOM, {"name": "and", "rewards": [RANDOM, RANDOM]}], 1 / 8),
+    ],
+)
+def test_rewards_that_draw_draw_apart_in_a_combination(rewards_of_it: list[object], share: float) -> None:
+    completions, alone = ["#### 1"] * len(PROBLEMS), rewards.create(RANDOM)
+    given = context(completions, PROBLEMS)
+    both = rewards.create({"name": "and", "rewards": rewards_of_it})(completions, PROBLEMS, given)
+    assert sum(both) / len(both) == pytest.approx(share, abs=0.08)
+    first = rewards.create({"name": "and", "rewards": [RANDOM, "no-repetition"]})(completions, PROBLEMS, given)
+    assert first == alone(completions, PROBLEMS, given)
+
+
 def test_repetition_is_not_paid() -> None:
     completions = ["1+0=1 1+0=1 " * 10, "#### 1"]
     assert rewards.create("no-repetition")(completions, ONE[:2], context(completions, ONE[:2])) == [0.0, 1.0]
