@@ -9,13 +9,13 @@ gold answer after the prompt (arXiv 2601.11061): training on spurious rewards is
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 from math import exp
 from statistics import fmean
 from typing import Any
 
 import torch
-from rouge_score.rouge_scorer import RougeScorer
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -38,7 +38,6 @@ SHARES = (40, 60, 80)
 """Per cent of a question's characters that the model is given."""
 
 _CODE_VERSION = 2
-_ROUGE = RougeScorer(["rougeL"])
 
 Group = Mapping[str, Any]
 """What was found on a group of problems: `n`; by share ("40") `exact`, `rouge_l`, `answer` and `outcomes` (a digit per
@@ -173,7 +172,14 @@ def rouge_l(truth: str, text: str) -> float:
     """ROUGE-L F1 of letters and digits in words, lower case; 1 where there is no word to match and the texts agree."""
     if truth == text:
         return 1.0
-    return float(_ROUGE.score(truth, text)["rougeL"].fmeasure)
+    return float(_rouge().score(truth, text)["rougeL"].fmeasure)
+
+
+@cache
+def _rouge() -> Any:
+    from rouge_score.rouge_scorer import RougeScorer  # it brings nltk and scikit-learn, which no other cell needs
+
+    return RougeScorer(["rougeL"])
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
