@@ -6,7 +6,8 @@ float32, and results agree up to rounding. Which one a process uses is measured,
 environment of a record.
 
 oneDNN compiles a kernel for every shape (half a millisecond and a megabyte), so only numbers of rows that come again
-and again are given to it: whole blocks. Callers fill up to them.
+and again are given to it: whole blocks. Callers fill up to them. Decoding, which has no gradients and few rows, asks
+product by product: small ones are faster in the BLAS.
 """
 
 import time
@@ -23,6 +24,9 @@ from torch.overrides import TorchFunctionMode
 
 BLOCK = 128
 """Rows of a product for oneDNN are a multiple of this."""
+
+WORTH = 1_200_000
+"""Multiplications from which a single product without gradients is faster through oneDNN, its call included."""
 
 FASTER = 1.3
 """How much faster oneDNN must be: where both use the same units they differ by a few per cent."""
@@ -46,6 +50,34 @@ def fast_linear() -> Iterator[None]:
         return
     with _FastLinear():
         yield
+
+
+def whole_blocks(rows: int, weight: Tensor) -> int:
+    """`rows` filled up to a number for which `product` by `weight` is fast; unchanged where none is."""
+    block = 8 if rows <= 64 else 32
+    filled = -(-rows // block) * block
+    return filled if _suits(filled, weight) else rows
+
+
+def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`x` (rows, in) times `weight` (in, out), without gradients, through what is faster for this size."""
+    if _suits(x.shape[0], weight):
+        return _onednn(x, weight.t(), bias)
+    return torch.mm(x, weight) if bias is None else torch.addmm(bias, x, weight)
+
+
+def add_product(total: Tensor, x: Tensor, weight: Tensor) -> None:
+    """Add `product` of `x` and `weight` to `total` in place."""
+    if _suits(x.shape[0], weight):
+        total.add_(_onednn(x, weight.t(), None))
+    else:
+        total.addmm_(x, weight)
+
+
+def _suits(rows: int, weight: Tensor) -> bool:
+    """Whether a product of so many rows is one for oneDNN: large enough, and of a number of rows that comes again."""
+    worth = rows % 8 == 0 and rows * weight.numel() >= WORTH
+    return worth and weight.dtype == torch.float32 and chosen() == "onednn"
 
 
 class _FastLinear(TorchFunctionMode):

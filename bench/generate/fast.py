@@ -19,6 +19,7 @@ from bench.generate.backend import Completions, GenerationError, batches, check_
 from bench.generate.decoder_weights import DecoderWeights, LayerWeights, read_weights, refusal, rotations
 from bench.generate.monitor import Monitor
 from bench.generate.sampling import Keys, draw, row_keys, uniforms
+from bench.products import add_product, product, whole_blocks
 
 _SHORTEST = 400
 """Below so many multiplications a matrix of a batched product takes torch's slow loop: short prompts are padded."""
@@ -236,14 +237,15 @@ class _Decoder:
         lengths = torch.full((len(prompts),), steps)
         finished = torch.zeros(len(prompts), dtype=torch.bool)
         first, names = torch.tensor([len(prompt) for prompt in prompts]), torch.tensor(numbers)
-        rows = torch.arange(len(prompts))
+        # The rows that are decoded; those that have ended stay where they fill up a block, and nobody reads them.
+        rows, alive = torch.arange(len(prompts)), torch.ones(len(prompts), dtype=torch.bool)
         for step in range(steps):
             if monitor is not None:
                 stops = ~monitor.running(_Sight(names[rows], step, first[rows], cache, self.rotary), logits)
                 if bool(stops.any()):
                     lengths[rows[stops]] = step
-                    left = _keep(stops, cache)
-                    rows, logits = rows[left], logits[left]
+                    places = _keep(stops, len(rows) - int(stops.sum()), cache)
+                    rows, alive, logits = rows[places], alive[places], logits[places]
                 if not len(rows):
                     break
             drawn = draw(logits, temperature, noise[step].index_select(0, rows))
@@ -251,16 +253,24 @@ class _Decoder:
             tokens[step].index_copy_(0, rows, chosen)
             probabilities[step].index_copy_(0, rows, drawn.probabilities)
             entropies[step].index_copy_(0, rows, drawn.entropies)
-            ended = self.is_eos.index_select(0, chosen)
+            ended = self.is_eos.index_select(0, chosen).logical_and_(alive)
             if monitor is not None and (step + 1 == steps or bool(ended.any())):
                 last = (ended | (step + 1 == steps)).nonzero().squeeze(1)
                 whose = rows[last]
                 monitor.ended(_Sight(names[whose], step, first[whose], cache.take(last), self.rotary))
             if bool(ended.any()):
                 lengths[rows[ended]], finished[rows[ended]] = step + 1, True
-                rows = rows[_keep(ended, cache)]
-                chosen = tokens[step].index_select(0, rows)
-            if step + 1 == steps or not len(rows):
+                alive[ended] = False
+                left = int(alive.sum())
+                if not left:
+                    break
+                # A monitor sees every row that is decoded, so under one no row outlives its end.
+                count = left if monitor is not None else min(whole_blocks(left, self.weights.layers[0].gate), len(rows))
+                if count < len(rows):
+                    places = _keep(~alive, count, cache)
+                    rows, alive = rows[places], alive[places]
+                    chosen = tokens[step].index_select(0, rows)
+            if step + 1 == steps:
                 break
             logits = self._step(chosen, first.index_select(0, rows) + step, cache, cache.prompt_length + step)
         return _Batch(tokens.t(), probabilities.t(), entropies.t(), lengths, finished)
@@ -273,7 +283,7 @@ class _Decoder:
         """Turn embeddings of one more token per row, [rows, width], into the last layer's output, in place."""
         rotary = self.rotary.index_select(0, position)[:, None, None]
         for layer, here in zip(self.weights.layers, cache.window(len(x), place), strict=True):
-            x.addmm_(here.attend(self._project(layer, x, rotary)), layer.out)
+            add_product(x, here.attend(self._project(layer, x, rotary)), layer.out)
             self._finish(layer, x)
         return x
 
@@ -305,14 +315,14 @@ class _Decoder:
                 scale=1.0,
                 enable_gqa=group > 1,
             )
-            x.addmm_(attended.transpose(1, 2).reshape(count * length, -1), layer.out)
+            add_product(x, attended.transpose(1, 2).reshape(count * length, -1), layer.out)
             self._finish(layer, x)
         return self._logits(x.unflatten(0, (count, length))[:, -1])[owner]
 
     def _project(self, layer: LayerWeights, x: Tensor, rotary: Tensor) -> Tensor:
         """Rotated queries and keys, and values: [tokens, kv_heads, group + 2, head_dim]; `x` is [tokens, width]."""
         weights = self.weights
-        qkv = _linear(_normalised(x, self.norm_floor), layer.qkv, layer.qkv_bias)
+        qkv = product(_normalised(x, self.norm_floor), layer.qkv, layer.qkv_bias)
         qkv = qkv.view(x.shape[0], weights.kv_heads, weights.group + 2, weights.head_dim)
         turned = qkv[:, :, : weights.group + 1]
         if layer.head_norm is not None:
@@ -328,13 +338,13 @@ class _Decoder:
         if layer.out_bias is not None:
             x += layer.out_bias
         normalised = _normalised(x, self.norm_floor)
-        gate = functional.silu(_linear(normalised, layer.gate, layer.gate_bias), inplace=True)
-        x.addmm_(gate.mul_(_linear(normalised, layer.up, layer.up_bias)), layer.down)
+        gate = functional.silu(product(normalised, layer.gate, layer.gate_bias), inplace=True)
+        add_product(x, gate.mul_(product(normalised, layer.up, layer.up_bias)), layer.down)
         if layer.down_bias is not None:
             x += layer.down_bias
 
     def _logits(self, x: Tensor) -> Tensor:
-        return _linear(self.normalised(x), self.weights.head, self.weights.head_bias).float()
+        return product(self.normalised(x), self.weights.head, self.weights.head_bias).float()
 
     def normalised(self, x: Tensor) -> Tensor:
         """The last layer's output after the final norm."""
@@ -362,19 +372,18 @@ class _Sight:
         return reader.normalised(x)
 
 
-def _keep(ended: Tensor, cache: _Cache) -> Tensor:
-    """Places of the rows that go on, in their new order: the last take the places of ended ones, in the cache too."""
-    left = len(ended) - int(ended.sum())
-    places = torch.arange(left)
-    holes, movers = ended[:left].nonzero().squeeze(1), (~ended[left:]).nonzero().squeeze(1) + left
-    if len(holes):
+def _keep(ended: Tensor, count: int, cache: _Cache) -> Tensor:
+    """Places of `count` rows that stay, in their new order, those that go on among them.
+
+    The last that go on take the places of ended ones, in the cache too.
+    """
+    places = torch.arange(count)
+    movers = (~ended[count:]).nonzero().squeeze(1) + count
+    if len(movers):
+        holes = ended[:count].nonzero().squeeze(1)[: len(movers)]
         cache.move(holes, movers)
         places[holes] = movers
     return places
-
-
-def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    return torch.mm(x, weight) if bias is None else torch.addmm(bias, x, weight)
 
 
 def _normalised(x: Tensor, floor: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from peft import LoraConfig, get_peft_model
 from scipy import stats
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
+from bench import products
 from bench.generate.backend import GenerationError, create, create_for
 from bench.generate.fast import FastBackend
 from bench.generate.hf import HfBackend
@@ -32,6 +33,16 @@ def _boundary_distance(model, temperature, row, one, other):
     return abs(boundary - uniforms(row_keys(PROMPTS, REQUEST["seed"])[row : row + 1], place + 1)[0, place]).item()
 
 
+@pytest.fixture(params=["exact rows", "whole blocks"])
+def rows(request, monkeypatch):
+    """Products of exactly the rows that are left, and of blocks that rows fill which have ended."""
+    if request.param == "whole blocks" and not torch.backends.mkldnn.is_available():
+        pytest.skip("this torch has no oneDNN")
+    monkeypatch.setattr(products, "chosen", lambda: "onednn" if request.param == "whole blocks" else "blas")
+    monkeypatch.setattr(products, "WORTH", 1)
+
+
+@pytest.mark.usefixtures("rows")
 @pytest.mark.parametrize("config", CONFIGS)
 @pytest.mark.parametrize("temperature", [0.0, 1.0, 0.7])
 def test_fast_equals_the_reference_token_by_token(config, temperature):

@@ -87,3 +87,27 @@ def test_outside_of_the_context_nothing_changes(chosen: str, monkeypatch: pytest
         layer(x)
     layer(x)
     assert len(seen) == (chosen == "onednn")
+
+
+@pytest.mark.parametrize("rows", [1, 8, 13, 64, 96])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_product_without_gradients_is_numpys(rows: int, bias: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "WORTH", 8 * 240)
+    torch.manual_seed(1)
+    x, weight, total = torch.randn(rows, 24), torch.randn(24, 10), torch.randn(rows, 10)
+    added, before = torch.randn(10) if bias else None, _double(total).copy()
+    wanted = _double(x) @ _double(weight)
+    with torch.inference_mode():
+        np.testing.assert_allclose(
+            _double(products.product(x, weight, added)), wanted + (_double(added) if bias else 0), atol=1e-5
+        )
+        products.add_product(total, x, weight)
+    np.testing.assert_allclose(_double(total), before + wanted, atol=1e-5)
+
+
+def test_rows_are_filled_up_only_where_the_product_is_worth_it(chosen: str) -> None:
+    wide, narrow = torch.empty(576, 1536), torch.empty(4, 4)
+    expected = {3: 8, 30: 32, 64: 64, 65: 96, 200: 224} if chosen == "onednn" else {3: 3, 30: 30, 65: 65}
+    assert {rows: products.whole_blocks(rows, wide) for rows in expected} == expected
+    assert products.whole_blocks(65, narrow) == 65
+    assert products.whole_blocks(30, wide.bfloat16()) == 30
