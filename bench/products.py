@@ -25,7 +25,7 @@ from torch.overrides import TorchFunctionMode
 BLOCK = 128
 """Rows of a product for oneDNN are a multiple of this."""
 
-WORTH = 1_200_000
+WORTH = 2_000_000
 """Multiplications from which a single product without gradients is faster through oneDNN, its call included."""
 
 FASTER = 1.3
