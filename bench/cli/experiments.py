@@ -18,6 +18,7 @@ from bench.cli.options import (
     JsonOption,
     LauncherOption,
     OnlyOption,
+    ProcessesOption,
     ResultsOption,
     SeedsOption,
     TaskOption,
@@ -40,6 +41,7 @@ def run(
     seeds: SeedsOption = None,
     workers: WorkersOption = None,
     threads: ThreadsOption = 1,
+    processes: ProcessesOption = 1,
     launcher: LauncherOption = "local",
     address: AddressOption = None,
     cpus: CpusOption = None,
@@ -62,7 +64,8 @@ def run(
     from bench.launch.launcher import launcher_of
     from bench.launch.stages import stages
 
-    launch = launcher_of(launcher, address, cpus, gpus)
+    launch = launcher_of(launcher, address, cpus, gpus, processes)
+    found[0].check_processes(processes)
     raise typer.Exit(
         run_experiment(
             stages(*found), results, workers, launch=launch, threads=threads, stale=stale, reference=reference

@@ -28,6 +28,9 @@ ChangesOption = Annotated[
     list[str] | None, typer.Option("--set", help="A key of the experiment as in TOML, such as --set signal.steps=4.")
 ]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="Processor threads of each cell.")]
+ProcessesOption = Annotated[
+    int, typer.Option(min=1, help="Processes that train each cell together (data parallel), with a GPU each if any.")
+]
 LauncherOption = Annotated[str, typer.Option(help="Where cells run: local, or ray (a cluster).")]
 AddressOption = Annotated[
     str | None, typer.Option(help="With ray: a cluster's address; else $RAY_ADDRESS, else one on this machine.")

@@ -75,6 +75,12 @@ class Experiment(Settings):
         """The signals of the grid, one or several."""
         return self.signals or (self.signal,)
 
+    def check_processes(self, processes: int) -> None:
+        """Raise ExperimentError where so many processes cannot train a cell of this experiment together."""
+        for signal in self.all_signals:
+            if (reason := signal.refusal(processes)) is not None:
+                raise ExperimentError(f"{self.name}, signal {signal.type}: {reason}")
+
     @field_validator("bases", mode="before")
     @classmethod
     def _names_are_bases(cls, value: Any) -> Any:

@@ -62,6 +62,10 @@ class TrainingSettings(Settings):
             raise ValueError(f"budget = {self.budget:g} pays for no label; raise it to 1 or more")
         return self
 
+    def refusal(self, processes: int) -> str | None:
+        """Why several processes cannot train a cell together, in one sentence; None when they can."""
+        return None if processes == 1 else "this signal trains in one process; leave --processes out"
+
     @property
     def affordable(self) -> int:
         """Labels that a budget of labels pays for, in the portions in which they are bought."""
@@ -141,6 +145,23 @@ class RlvrSettings(GrpoSettings):
     """GRPO on verifiable rewards."""
 
     type: Literal["rlvr"] = "rlvr"
+
+    def refusal(self, processes: int) -> str | None:
+        """See `TrainingSettings`; a process takes whole groups."""
+        if processes == 1:
+            return None
+        if self.prompts_per_batch % processes:
+            return f"prompts_per_batch = {self.prompts_per_batch} is no multiple of --processes {processes}"
+        rows = self.batch_size // processes
+        if rows % self.updates_per_batch:
+            return f"updates_per_batch = {self.updates_per_batch} does not divide the {rows} completions of a process"
+        own = rows // self.updates_per_batch
+        if self.micro_batch is not None and own % self.micro_batch:
+            return f"micro_batch = {self.micro_batch} does not divide the {own} completions of one process's update"
+        if self.whiten_advantages or self.loss_type == "bnpo":
+            key = "whiten_advantages" if self.whiten_advantages else 'loss_type = "bnpo"'
+            return f"{key} normalises over all completions, which one process does not have; leave --processes out"
+        return None
 
 
 class EvaluateSettings(Settings):

@@ -1,6 +1,7 @@
 """What a place to run cells offers: this machine (`local`), or a Ray cluster (`on_ray`)."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -53,8 +54,8 @@ class Waiting:
             yield cell
 
 
-def launcher_of(name: str, address: str | None, cpus: float | None, gpus: float) -> Launcher:
-    """Return the launcher that a command asks for.
+def launcher_of(name: str, address: str | None, cpus: float | None, gpus: float, processes: int = 1) -> Launcher:
+    """Return the launcher that a command asks for, with so many processes for each cell.
 
     Raises:
         ExperimentError: there is none of that name, it lacks its package, or it does not take these options.
@@ -67,7 +68,9 @@ def launcher_of(name: str, address: str | None, cpus: float | None, gpus: float)
             raise ExperimentError("--address, --cpus and --gpus are for a cluster; add --launcher ray to use one")
         from bench.launch import local
 
-        return local.run
+        return partial(local.run, processes=processes)
+    if processes > 1:
+        raise ExperimentError("--processes shares a cell on one machine; leave it out with --launcher ray")
     try:
         from bench.launch.on_ray import OnRay
     except ModuleNotFoundError as error:

@@ -40,9 +40,14 @@ def cores() -> int:
 
 
 def run(
-    cells: Iterable[Cell | None], results: Path, workers: int | None, threads: int, listen: Listener
+    cells: Iterable[Cell | None],
+    results: Path,
+    workers: int | None,
+    threads: int,
+    listen: Listener,
+    processes: int = 1,
 ) -> list[Outcome]:
-    """See `Launcher`; by default one cell at a time for each processor."""
+    """See `Launcher`; each cell in so many processes, and by default as many at a time as there are processors for."""
     # The fork server and so every cell inherits these; set here because OpenMP reads them when torch is imported.
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -52,8 +57,8 @@ def run(
     with tempfile.TemporaryDirectory(prefix="rlvr-bench-") as folder:
         try:
             while waiting.more or running:
-                for cell in waiting.take((workers or cores()) - len(running)):
-                    running.append(_start(context, cell, results, Path(folder), threads))
+                for cell in waiting.take((workers or max(cores() // processes, 1)) - len(running)):
+                    running.append(_start(context, cell, results, Path(folder), threads, processes))
                 if not running:
                     time.sleep(IDLE_SECONDS if waiting.more else 0)
                     continue
@@ -70,11 +75,16 @@ def run(
 
 
 def _start(
-    context: multiprocessing.context.ForkServerContext, cell: Cell, results: Path, folder: Path, threads: int
+    context: multiprocessing.context.ForkServerContext,
+    cell: Cell,
+    results: Path,
+    folder: Path,
+    threads: int,
+    processes: int,
 ) -> _Job:
     ours, theirs = context.Pipe()
     log = folder / f"{cell.id}.log"
-    process = context.Process(target=work, args=(cell, results, log, threads, theirs), daemon=True)
+    process = context.Process(target=work, args=(cell, results, log, threads, processes, theirs), daemon=True)
     with _interrupts_held():
         process.start()
     theirs.close()

@@ -35,7 +35,7 @@ from bench.launch.measured import (
 from bench.launch.subject import Subject, load
 from bench.record.environment import capture
 from bench.record.schema import Cause, Cost, ModelRole, RunRecord, Stability, Status, StepRecord
-from bench.train import rlvr, stability
+from bench.train import ranks, rlvr, stability
 from bench.train.problems import training_problems
 from bench.train.run import Run, Trained
 from bench.train.seeds import derive
@@ -96,8 +96,8 @@ class _Training:
     trainer: Trained
 
 
-def run_cell(cell: Cell, report: Report) -> CellResult:
-    """Run one cell from its base model to its record.
+def run_cell(cell: Cell, report: Report) -> CellResult | None:
+    """Run one cell from its base model to its record; None in all but the first of several processes that train it.
 
     Raises:
         Exception: whatever ends it; the caller turns it into a failure record.
@@ -113,6 +113,8 @@ def run_cell(cell: Cell, report: Report) -> CellResult:
     with clock.stage("train"):
         training = _train(subject, method, before.labels, report)
         attestation.finish(method.attested, handle, training.trainer.optimizer, _base_drifts(cell))
+    if ranks.rank():
+        return None
     if handle.mergeable:
         with clock.stage("geometry"):
             geometry = geometry_of(subject, training.run, training.steps)
@@ -225,7 +227,7 @@ def _about_training(cell: Cell, before: Before, method: _Method, training: _Trai
         ),
         "ledger": meter.ledger(cell.signal),
         "reward_model": meter.reward_model,
-        "environment": capture().model_copy(update={"float32_products": products.chosen()}),
+        "environment": capture().model_copy(update={"float32_products": products.chosen(), "processes": ranks.size()}),
     }
 
 

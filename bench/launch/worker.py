@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.experiment.cell import Cell
+from bench.launch import ranks
 from bench.launch.causes import cause_of
 from bench.launch.events import Event, Outcome
 from bench.record import store
@@ -25,10 +26,15 @@ if TYPE_CHECKING:
 TAIL_LINES = 20
 
 
-def work(cell: Cell, results: Path, log: Path, threads: int, connection: Connection) -> None:
+def work(cell: Cell, results: Path, log: Path, threads: int, processes: int, connection: Connection) -> None:
     """Run one cell to its record; the outcome goes through the connection last. What it prints goes to `log`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its cells
     redirect_output(log)
+    others = ranks.fork(processes, log) if processes > 1 else ranks.Others({}, log)
+    if others is None:
+        connection.close()
+        _train_along(cell, log, threads)
+        return
     _end_with_parent(connection)
     import torch
 
@@ -37,12 +43,29 @@ def work(cell: Cell, results: Path, log: Path, threads: int, connection: Connect
     torch.set_num_threads(threads)
     try:
         result = run_cell(cell, connection.send)
+        assert result is not None, "the first process has the result"
         connection.send(Event("record"))
         outcome = keep(cell, results, result)
     except Exception as error:  # noqa: BLE001 - the boundary of the cell: any error becomes its record
         traceback.print_exc()
-        outcome = keep_failure(cell, results, failed_record(cell, cause_of(error, printed(log))))
+        cause = others.cause(printed(log)) or cause_of(error, printed(log))
+        outcome = keep_failure(cell, results, failed_record(cell, cause))
     connection.send(outcome)
+
+
+def _train_along(cell: Cell, log: Path, threads: int) -> None:
+    """Train with the first process of the cell; ends this process without success when it fails."""
+    import torch
+
+    from bench.launch.run_cell import run_cell
+
+    torch.set_num_threads(threads)
+    try:
+        run_cell(cell, lambda event: None)
+    except Exception as error:  # noqa: BLE001 - the boundary of the process: the first one records the error
+        traceback.print_exc()
+        ranks.leave_cause(log, error, printed(log))
+        os._exit(ranks.FAILED_EXIT)
 
 
 def keep(cell: Cell, results: Path, result: "CellResult") -> Outcome:

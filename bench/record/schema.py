@@ -165,6 +165,7 @@ class Environment(_Record):
     threads: int | None = Field(description="threads that a process may use (OMP_NUM_THREADS), None if not limited")
     gpu: str | None
     float32_products: str | None = Field(None, description="what they went through: onednn or blas; None if unknown")
+    processes: int | None = Field(None, description="processes that trained together; None if unknown")
     commit: str | None
     dirty: bool | None
     platform: str

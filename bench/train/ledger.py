@@ -8,7 +8,7 @@ found a shorter way, and a method with few trainable weights is counted as full 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
@@ -16,6 +16,7 @@ from transformers.pytorch_utils import Conv1D
 
 from bench.experiment.settings import TrainingSettings
 from bench.record.schema import Ledger
+from bench.train import ranks
 from bench.train.trajectory import Trajectory
 
 
@@ -47,6 +48,10 @@ class Shape:
         return self.forward(prompt) + 2 * self.weights * fed + 4 * self.attention * keys
 
 
+SHARED = ("forward_flops", "backward_flops", "generated_tokens", "learned_tokens", "verdicts")
+"""What every process of a cell counts for its own completions."""
+
+
 @dataclass(slots=True)
 class Meter:
     """Adds up what one cell's training uses, over all its parts; `steps` are optimizer steps."""
@@ -64,6 +69,7 @@ class Meter:
     reward_model: dict[str, float] | None = None
     trajectory: Trajectory | None = None
     """The way of some trainable values, over all parts of the run."""
+    _shared: list[int] = field(default_factory=lambda: [0] * len(SHARED))
 
     def generate(self, shape: Shape, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]]) -> None:
         """Count completions that were sampled to learn from."""
@@ -80,6 +86,14 @@ class Meter:
     def score(self, shape: Shape, lengths: Sequence[int]) -> None:
         """Count sequences that went forward alone: through a reward model, or the reference of a KL penalty."""
         self.forward_flops += sum(shape.forward(length) for length in lengths)
+
+    def share(self) -> None:
+        """Add what the other processes of this cell counted since the last call, so that all hold the same totals."""
+        own = [getattr(self, name) for name in SHARED]
+        sums = ranks.sums([value - before for value, before in zip(own, self._shared, strict=True)])
+        self._shared = [before + int(total) for before, total in zip(self._shared, sums, strict=True)]
+        for name, total in zip(SHARED, self._shared, strict=True):
+            setattr(self, name, total)
 
     @property
     def flops(self) -> int:

@@ -4,6 +4,7 @@ from statistics import fmean
 
 from bench.experiment.settings import GrpoSettings
 from bench.record.schema import StepRecord
+from bench.train import ranks
 from bench.train.run import Progress, Run
 from bench.train.step_record import recorder
 from bench.train.trainer import RolloutTrainer
@@ -26,6 +27,7 @@ def train(run: Run[GrpoSettings], progress: Progress) -> tuple[list[StepRecord],
     trainer.train()
     # Accelerate leaves autocast around the model's forward pass; what is attested and scored afterwards is float32.
     trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    ranks.part()
     ended = run.meter.exhausted(run.settings) or (steps and steps[-1].non_finite)
     if len(steps) < run.settings.steps and not ended:
         raise RuntimeError(f"training made {len(steps)} of {run.settings.steps} optimizer steps; this is a defect")

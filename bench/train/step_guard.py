@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from bench.geometry.precision import swallowed
+from bench.train import ranks
 from bench.train.run import Run
 from bench.train.trajectory import Trajectory
 
@@ -56,6 +57,8 @@ class StepGuard(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         run = self._run
+        if ranks.size() > 1:
+            run.meter.share()
         run.meter.steps = self._steps_before + state.global_step
         if run.settings.match == "update_norm":
             run.meter.update_norm = relative_norm(run)

@@ -10,6 +10,7 @@ import math
 import time
 from collections import Counter
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from transformers.trainer_callback import PrinterCallback
 from trl import GRPOConfig, GRPOTrainer
 
 from bench.experiment.settings import GrpoSettings
-from bench.train import published_habits, scorer
+from bench.train import published_habits, ranks, scorer
 from bench.train.advantages import whitened
 from bench.train.ledger import Shape
 from bench.train.log_probs import k3
@@ -34,6 +35,9 @@ from methods.plain import in_training_mode
 from tasks.problem import Problem, Verdict
 from tasks.rewards import RewardContext
 from tasks.strategies import STRATEGIES
+
+_OWN_METRICS = ("accuracy", "unparsed", "verifier_errors", "strategy/", "probe/", "kl", "sampling/sampling_logp_diff")
+"""How the metrics begin that are taken here, from the completions of one process; `kl` is TRL's with a KL penalty."""
 
 
 class RolloutTrainer(GRPOTrainer):
@@ -253,9 +257,20 @@ class RolloutTrainer(GRPOTrainer):
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Hand the step's metrics to the recorder, then to TRL's own trackers."""
+        if ranks.size() > 1:
+            self._share_metrics()
         super().log(logs, start_time)
         if "train_runtime" not in logs:
             self._sink({"step": self._steps_before + self.state.global_step, **logs, **self._guard.last})
+
+    def _share_metrics(self) -> None:
+        """Put what all processes saw in place of what this one did; TRL does so for its own metrics."""
+        metrics = self._metrics["train"]
+        names = sorted(name for name in metrics if name.startswith(_OWN_METRICS))
+        means = [fmean(metrics[name]) for name in names]
+        count, most = ranks.size(), ranks.largest(means)
+        for name, total, largest in zip(names, ranks.sums(means), most, strict=True):
+            metrics[name] = [largest if name.endswith("max") else total / count]
 
 
 def _occurrences(problems: list[Problem]) -> list[int]:
@@ -270,7 +285,8 @@ def _occurrences(problems: list[Problem]) -> list[int]:
 
 def _arguments(run: Run[GrpoSettings]) -> GRPOConfig:
     settings = run.settings
-    update = settings.batch_size // settings.updates_per_batch
+    rows = settings.batch_size // ranks.size()
+    update = rows // settings.updates_per_batch
     micro_batch = settings.micro_batch or update
     return GRPOConfig(
         output_dir=run.output_dir,
@@ -283,7 +299,8 @@ def _arguments(run: Run[GrpoSettings]) -> GRPOConfig:
         max_grad_norm=settings.max_grad_norm,
         per_device_train_batch_size=micro_batch,
         gradient_accumulation_steps=update // micro_batch,
-        steps_per_generation=settings.batch_size // micro_batch,
+        steps_per_generation=rows // micro_batch,
+        ddp_timeout=ranks.TIMEOUT_SECONDS,
         num_generations=settings.group_size,
         max_completion_length=settings.max_new_tokens,
         temperature=settings.temperature,

@@ -1,0 +1,51 @@
+"""Training of one cell in several processes: data parallelism, through accelerate and torch.distributed.
+
+Every process ("rank") holds the whole model, samples for whole groups of a rollout batch, and takes the same optimizer
+step on the mean gradient. The noise of a completion belongs to its prompt and its number within the batch, so several
+processes sample what one would. The processes find each other by torch's environment variables, which the launcher
+sets before torch is used.
+"""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import distributed
+
+TIMEOUT_SECONDS = 6 * 3600
+"""How long a process waits for the others: one of them may first have to score the base."""
+
+
+def size() -> int:
+    """Return how many processes train this cell."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def rank() -> int:
+    """Return the number of this process; the first, 0, is the one that scores and records."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def sums(values: Sequence[float]) -> list[float]:
+    """Return each value summed over all processes."""
+    return _reduced(values, distributed.ReduceOp.SUM)
+
+
+def largest(values: Sequence[float]) -> list[float]:
+    """Return the largest of each value over all processes."""
+    return _reduced(values, distributed.ReduceOp.MAX)
+
+
+def _reduced(values: Sequence[float], operation: Any) -> list[float]:
+    device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
+    reduced = torch.tensor(values, dtype=torch.float64, device=device)
+    distributed.all_reduce(reduced, operation)
+    return [float(each) for each in reduced]
+
+
+def part() -> None:
+    """Take leave of the other processes: what follows is done by one."""
+    if size() > 1:
+        distributed.barrier()
+        distributed.destroy_process_group()
