@@ -7,31 +7,58 @@ so do they, and when one of them fails, the first learns why.
 import os
 import socket
 import threading
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bench.launch.causes import cause_of, cause_of_exit
 from bench.record.schema import Cause
 
 FAILED_EXIT = 1
+LOOK_SECONDS = 0.2
+GRACE_SECONDS = 5.0
+"""How long the first, which failed, waits to learn that another failed before it."""
 
 
-@dataclass(frozen=True, slots=True)
 class Others:
-    """The other processes of a cell, as the first knows them: process ids by rank, and where they leave causes."""
+    """The other processes of a cell, as the first knows them: process ids by rank; none for a cell of one process."""
 
-    pids: dict[int, int]
-    log: Path
+    def __init__(self, pids: Mapping[int, int], log: Path) -> None:
+        self._left, self._log, self._over = dict(pids), log, threading.Event()
+        self._watcher: threading.Thread | None = None
 
-    def cause(self, tail: list[str]) -> Cause | None:
-        """Why one of them ended without success, None when none did; waits until all have ended."""
-        found = None
-        for rank, pid in self.pids.items():
-            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-            if code and found is None:
-                left = _cause_file(self.log, rank)
-                found = Cause.model_validate_json(left.read_bytes()) if left.exists() else cause_of_exit(code, tail)
+    def watch(self, act: Callable[[Cause], None]) -> None:
+        """Call `act` and end this process when another one fails, wherever this one waits for it."""
+        if self._left:
+            self._watcher = threading.Thread(target=self._look, args=(act,), daemon=True)
+            self._watcher.start()
+
+    def failure(self) -> Cause | None:
+        """Why one of them failed, as far as this process has failed for that reason; ends the watch."""
+        self._over.set()
+        if self._watcher is not None:
+            self._watcher.join()
+        until = time.monotonic() + GRACE_SECONDS
+        while (found := self._ended()) is None and self._left and time.monotonic() < until:
+            time.sleep(LOOK_SECONDS)
         return found
+
+    def _look(self, act: Callable[[Cause], None]) -> None:
+        while self._left and not self._over.wait(LOOK_SECONDS):
+            if (found := self._ended()) is not None:
+                act(found)
+                os._exit(FAILED_EXIT)
+
+    def _ended(self) -> Cause | None:
+        """Why one that has ended by now did so without success; None when none has."""
+        for rank, pid in list(self._left.items()):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                del self._left[rank]
+                if code := os.waitstatus_to_exitcode(status):
+                    left = _cause_file(self._log, rank)
+                    return Cause.model_validate_json(left.read_bytes()) if left.exists() else cause_of_exit(code, [])
+        return None
 
 
 def fork(processes: int, log: Path) -> Others | None:

@@ -36,21 +36,30 @@ def work(cell: Cell, results: Path, log: Path, threads: int, processes: int, con
         _train_along(cell, log, threads)
         return
     _end_with_parent(connection)
+    said = threading.Lock()
+
+    def say(event: Event | Outcome) -> None:
+        with said:
+            connection.send(event)
+
+    def fail(cause: Cause) -> Outcome:
+        return keep_failure(cell, results, failed_record(cell, cause))
+
+    others.watch(lambda cause: say(fail(cause)))
     import torch
 
     from bench.launch.run_cell import run_cell
 
     torch.set_num_threads(threads)
     try:
-        result = run_cell(cell, connection.send)
+        result = run_cell(cell, say)
         assert result is not None, "the first process has the result"
-        connection.send(Event("record"))
+        say(Event("record"))
         outcome = keep(cell, results, result)
     except Exception as error:  # noqa: BLE001 - the boundary of the cell: any error becomes its record
         traceback.print_exc()
-        cause = others.cause(printed(log)) or cause_of(error, printed(log))
-        outcome = keep_failure(cell, results, failed_record(cell, cause))
-    connection.send(outcome)
+        outcome = fail(others.failure() or cause_of(error, printed(log)))
+    say(outcome)
 
 
 def _train_along(cell: Cell, log: Path, threads: int) -> None:

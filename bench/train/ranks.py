@@ -27,6 +27,14 @@ def rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
+def mean(value: float, weight: float) -> float:
+    """Return the mean of what each process has, by weight."""
+    if size() == 1:
+        return value
+    total, weights = sums([value * weight, weight])
+    return total / weights
+
+
 def sums(values: Sequence[float]) -> list[float]:
     """Return each value summed over all processes."""
     return _reduced(values, distributed.ReduceOp.SUM)

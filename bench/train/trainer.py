@@ -36,8 +36,8 @@ from tasks.problem import Problem, Verdict
 from tasks.rewards import RewardContext
 from tasks.strategies import STRATEGIES
 
-_OWN_METRICS = ("accuracy", "unparsed", "verifier_errors", "strategy/", "probe/", "kl", "sampling/sampling_logp_diff")
-"""How the metrics begin that are taken here, from the completions of one process; `kl` is TRL's with a KL penalty."""
+_OWN_METRICS = ("accuracy", "unparsed", "verifier_errors", "strategy/", "probe/", "sampling/sampling_logp_diff")
+"""How the metrics begin that are taken here, from the completions of one process."""
 
 
 class RolloutTrainer(GRPOTrainer):
@@ -163,9 +163,9 @@ class RolloutTrainer(GRPOTrainer):
             batch["sampling_entropies"] = padded
         if self.beta == 0.0 and self._kl_is_due():
             reference = self._reference_log_probs(Rows.of(batch))
-            self._metrics["train"]["kl"].append(
-                k3(batch["sampling_per_token_logps"], reference, batch["completion_mask"])
-            )
+            mask = batch["completion_mask"]
+            kl = k3(batch["sampling_per_token_logps"], reference, mask)
+            self._metrics["train"]["kl"].append(ranks.mean(kl, float(mask.sum())))
         self._metrics["train"]["seconds/log_probs"].append(self._scoring_seconds)
         self._scoring_seconds = 0.0
         return batch

@@ -1,0 +1,191 @@
+"""A cell that trains in two processes: it does what one process does, and fails as one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+from launch_fixture import command, environment, run, save_tiny_base, write_experiment
+
+from bench.experiment.settings import RlvrSettings
+from bench.experiment.signals import SftSettings
+from bench.launch import ranks
+from methods.tuned_weights import TunedWeights
+
+MASK = '[methods.mask-random]\ntype = "mask"\nselect = "random"\ndensity = 0.2\nlearning_rate = 1e-2\n'
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("processes")
+    path = write_experiment(folder, save_tiny_base(folder / "base"))
+    text = path.read_text()
+    path.write_text(text[: text.index("[methods.c3a]")] + MASK)
+    return path
+
+
+@pytest.fixture(scope="module")
+def runs(experiment: Path) -> dict[int, Path]:
+    """The folders of the same experiment, one seed, with one and with two processes for each cell."""
+    folders = {count: experiment.parent / f"with-{count}" for count in (1, 2)}
+    for count, folder in folders.items():
+        done = run(
+            folder / "cache", "run", experiment, "--results", folder / "results", "--seeds", "0",
+            "--workers", "1", "--processes", str(count),
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    return folders
+
+
+def _documents(folder: Path, method: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    (path,) = (folder / "results" / "runs").glob(f"*/{method}/*/run.json")
+    lines = (path.parent / "steps.jsonl").read_text().splitlines()
+    return json.loads(path.read_text()), [json.loads(line) for line in lines]
+
+
+@pytest.mark.parametrize("method", ["full", "lora", "mask-random"])
+def test_two_processes_train_what_one_trains(runs: dict[int, Path], method: str) -> None:
+    (alone, alone_steps), (shared, shared_steps) = (_documents(runs[count], method) for count in (1, 2))
+    assert (alone["environment"]["processes"], shared["environment"]["processes"]) == (1, 2)
+    assert shared["cell_id"] == alone["cell_id"]
+    assert shared["ledger"] == alone["ledger"] and alone["ledger"]["generated_tokens"] > 0
+    for one, two in zip(alone_steps, shared_steps, strict=True):
+        for name in ("reward", "accuracy", "unparsed", "tokens", "labels", "flops", "completions/mean_length"):
+            assert two[name] == pytest.approx(one[name], rel=1e-6), name
+        for name in ("grad_norm", "update_norm", "weight_norm", "kl", "entropy"):
+            assert two[name] == (one[name] and pytest.approx(one[name], rel=1e-3, abs=1e-6)), name
+    assert sum(step["grad_norm"] > 0 for step in alone_steps) > 0, "nothing was learned, so nothing was compared"
+
+
+@pytest.mark.parametrize("method", ["full", "lora", "mask-random"])
+def test_two_processes_end_with_the_weights_of_one(runs: dict[int, Path], experiment: Path, method: str) -> None:
+    tuned = []
+    for folder in runs.values():
+        identity = _documents(folder, method)[0]["cell_id"]
+        tuned.append(TunedWeights(str(folder / "cache" / "cells" / identity / "model")))
+    name = "model.layers.0.mlp.down_proj.weight"
+    shape = torch.empty(16, 32)
+    one, two = (weights.weight(name, shape) for weights in tuned)
+    torch.testing.assert_close(two, one, rtol=0, atol=1e-4)
+
+
+def test_the_death_of_one_process_is_the_cells(experiment: Path, tmp_path: Path) -> None:
+    arguments = ("--results", tmp_path / "results", "--only", "full", "--seeds", "0", "--processes", "2")
+    longer = experiment.with_name("longer.toml")
+    longer.write_text(experiment.read_text().replace("steps = 3", "steps = 100000"))
+    process = subprocess.Popen(
+        command("run", longer, *arguments), env=environment(tmp_path / "cache"), stderr=subprocess.PIPE, text=True
+    )
+    cell, other = _forked(process)
+    os.kill(other, signal.SIGKILL)
+    _, says = process.communicate(timeout=60)
+    assert process.returncode == 1 and "SIGKILL" in says
+    (record,) = (tmp_path / "results" / "runs").glob("*/full/*/run.json")
+    assert json.loads(record.read_text())["cause"]["type"] == "SIGKILL"
+    assert not psutil.pid_exists(cell)
+
+
+def test_the_others_end_with_the_first(experiment: Path, tmp_path: Path) -> None:
+    longer = experiment.with_name("longest.toml")
+    longer.write_text(experiment.read_text().replace("steps = 3", "steps = 100000"))
+    arguments = ("--results", tmp_path / "results", "--only", "full", "--seeds", "0", "--processes", "2")
+    process = subprocess.Popen(
+        command("run", longer, *arguments), env=environment(tmp_path / "cache"), stderr=subprocess.PIPE, text=True
+    )
+    cell, other = _forked(process)
+    os.kill(cell, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert process.returncode == 1
+    _wait(lambda: not psutil.pid_exists(other))
+
+
+def _forked(process: subprocess.Popen[str]) -> tuple[int, int]:
+    """Wait for the two processes of a cell: the first, and the one it has forked."""
+    found: list[tuple[int, int]] = []
+
+    def look() -> bool:
+        servers = [each for each in psutil.Process(process.pid).children() if "forkserver" in " ".join(each.cmdline())]
+        cells = [cell for server in servers for cell in server.children()]
+        found[:] = [(cell.pid, other.pid) for cell in cells for other in cell.children()]
+        return bool(found)
+
+    _wait(look)
+    return found[0]
+
+
+def _wait(until: Any) -> None:
+    end = time.monotonic() + 60
+    while not until():
+        assert time.monotonic() < end, "waited for a minute"
+        time.sleep(0.05)
+
+
+FAILS = """
+import os, sys
+from pathlib import Path
+from bench.launch import ranks
+
+log = Path(sys.argv[1])
+others = ranks.fork(3, log)
+if others is None:
+    if os.environ["RANK"] == "2":
+        ranks.leave_cause(log, ValueError("no problems left"), ["a line"])
+        os._exit(ranks.FAILED_EXIT)
+    os._exit(0)
+print(os.environ["WORLD_SIZE"], others.failure().model_dump_json())
+"""
+
+
+def test_the_first_learns_why_another_failed(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FAILS, str(tmp_path / "cell.log")], env=environment(tmp_path), capture_output=True,
+        text=True, timeout=60,
+    )  # fmt: skip
+    size, cause = done.stdout.split(maxsplit=1)
+    assert (size, json.loads(cause)["message"], json.loads(cause)["tail"]) == ("3", "no problems left", ["a line"])
+
+
+def test_a_cell_of_one_process_waits_for_nobody(tmp_path: Path) -> None:
+    others = ranks.Others({}, tmp_path / "cell.log")
+    others.watch(lambda cause: pytest.fail(cause.message))
+    started = time.monotonic()
+    assert others.failure() is None
+    assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (RlvrSettings(prompts_per_batch=6), None),
+        (RlvrSettings(prompts_per_batch=5), "prompts_per_batch = 5"),
+        (RlvrSettings(prompts_per_batch=2, group_size=3, updates_per_batch=2), "updates_per_batch = 2"),
+        (RlvrSettings(prompts_per_batch=2, group_size=4, micro_batch=8), "micro_batch = 8"),
+        (RlvrSettings(whiten_advantages=True), "whiten_advantages"),
+        (RlvrSettings(loss_type="bnpo"), "bnpo"),
+        (SftSettings(), "one process"),
+    ],
+)
+def test_what_cannot_be_shared_is_refused(settings: Any, says: str | None) -> None:
+    assert settings.refusal(1) is None
+    refused = settings.refusal(2)
+    assert refused is None if says is None else says in refused
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--processes", "3"), "is no multiple of --processes 3"),
+        (("--processes", "2", "--launcher", "ray"), "--launcher ray"),
+    ],
+)
+def test_a_refusal_is_one_sentence(experiment: Path, tmp_path: Path, options: tuple[str, ...], says: str) -> None:
+    done = run(tmp_path, "run", experiment, "--results", tmp_path / "results", *options)
+    assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1), done.stderr
+    assert says in done.stderr
