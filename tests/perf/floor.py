@@ -22,7 +22,7 @@ from bench.launch import measured
 from bench.launch.run_cell import run_cell
 from bench.train.trainer import RolloutTrainer
 
-PRODUCTS = ("aten::mm", "aten::addmm", "aten::addmm_", "aten::bmm", "aten::baddbmm", "aten::_scaled_dot_product")
+PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "aten::_scaled_dot_product", "mkldnn::_linear")
 PARTS = ("rollout", "update", "evaluate")
 
 
