@@ -14,6 +14,9 @@ from pathlib import Path
 from bench.launch.causes import cause_of, cause_of_exit
 from bench.record.schema import Cause
 
+VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""What torch.distributed reads."""
+
 FAILED_EXIT = 1
 LOOK_SECONDS = 0.2
 GRACE_SECONDS = 5.0
@@ -64,8 +67,13 @@ class Others:
 def fork(processes: int, log: Path) -> Others | None:
     """Fork the other processes of a cell; returns in each: `Others` in the first, None in the others.
 
-    Sets the environment by which torch.distributed and accelerate find the processes (on this machine only).
+    Sets the environment by which torch.distributed and accelerate find the processes (on this machine only), or takes
+    it away from a cell of one process, which is no part of whatever job it was started in.
     """
+    if processes == 1:
+        for name in VARIABLES:
+            os.environ.pop(name, None)
+        return Others({}, log)
     ours, theirs = os.pipe()
     os.environ |= {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}

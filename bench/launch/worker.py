@@ -9,7 +9,7 @@ import traceback
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from bench.experiment.cell import Cell
 from bench.launch import ranks
@@ -30,11 +30,10 @@ def work(cell: Cell, results: Path, log: Path, threads: int, processes: int, con
     """Run one cell to its record; the outcome goes through the connection last. What it prints goes to `log`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its cells
     redirect_output(log)
-    others = ranks.fork(processes, log) if processes > 1 else ranks.Others({}, log)
+    others = ranks.fork(processes, log)
     if others is None:
         connection.close()
         _train_along(cell, log, threads)
-        return
     _end_with_parent(connection)
     said = threading.Lock()
 
@@ -62,8 +61,8 @@ def work(cell: Cell, results: Path, log: Path, threads: int, processes: int, con
     say(outcome)
 
 
-def _train_along(cell: Cell, log: Path, threads: int) -> None:
-    """Train with the first process of the cell; ends this process without success when it fails."""
+def _train_along(cell: Cell, log: Path, threads: int) -> NoReturn:
+    """Train with the first process of the cell, and end this one: without success when it fails."""
     import torch
 
     from bench.launch.run_cell import run_cell
@@ -75,6 +74,7 @@ def _train_along(cell: Cell, log: Path, threads: int) -> None:
         traceback.print_exc()
         ranks.leave_cause(log, error, printed(log))
         os._exit(ranks.FAILED_EXIT)
+    os._exit(0)  # its work is done: nothing that happens at a usual exit may fail the cell
 
 
 def keep(cell: Cell, results: Path, result: "CellResult") -> Outcome:

@@ -160,6 +160,13 @@ def test_a_cell_of_one_process_waits_for_nobody(tmp_path: Path) -> None:
     assert time.monotonic() - started < 1
 
 
+def test_a_cell_of_one_process_is_no_part_of_another_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ranks.VARIABLES:
+        monkeypatch.setenv(name, "7")
+    ranks.fork(1, tmp_path / "cell.log")
+    assert not set(ranks.VARIABLES) & os.environ.keys()
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
