@@ -97,11 +97,7 @@ def leave_cause(log: Path, error: Exception, tail: list[str]) -> None:
 
 
 def _become(rank: int) -> None:
-    import torch
-
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-    if torch.cuda.is_available():
-        torch.cuda.set_device(rank)
 
 
 def _cause_file(log: Path, rank: int) -> Path:

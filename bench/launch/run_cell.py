@@ -104,6 +104,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult | None:
     """
     clock, geometry, thought = _Clock(report), None, None
     with clock.stage("load"):
+        ranks.take_device()
         subject = load(cell)
     with clock.stage("base"):
         before = measure_base(subject)

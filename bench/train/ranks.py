@@ -8,7 +8,6 @@ sets before torch is used.
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import distributed
@@ -27,6 +26,21 @@ def rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
+def take_device() -> None:
+    """Give each process of a cell a GPU of its own, where there are GPUs.
+
+    Raises:
+        ValueError: there are fewer GPUs than processes.
+    """
+    if size() == 1 or not torch.cuda.is_available():
+        return
+    if torch.cuda.device_count() < size():
+        raise ValueError(
+            f"{size()} processes need a GPU each, there are {torch.cuda.device_count()}; lower --processes"
+        )
+    torch.cuda.set_device(rank())
+
+
 def mean(value: float, weight: float) -> float:
     """Return the mean of what each process has, by weight."""
     if size() == 1:
@@ -37,19 +51,21 @@ def mean(value: float, weight: float) -> float:
 
 def sums(values: Sequence[float]) -> list[float]:
     """Return each value summed over all processes."""
-    return _reduced(values, distributed.ReduceOp.SUM)
+    total = torch.tensor(values, dtype=torch.float64, device=_device())
+    distributed.all_reduce(total)
+    return [float(each) for each in total]
 
 
 def largest(values: Sequence[float]) -> list[float]:
-    """Return the largest of each value over all processes."""
-    return _reduced(values, distributed.ReduceOp.MAX)
+    """Return the largest of each value over all processes, NaN where one of them is."""
+    own = torch.tensor(values, dtype=torch.float64, device=_device())
+    every = [torch.empty_like(own) for _ in range(size())]
+    distributed.all_gather(every, own)
+    return [float(each) for each in torch.stack(every).amax(dim=0)]
 
 
-def _reduced(values: Sequence[float], operation: Any) -> list[float]:
-    device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
-    reduced = torch.tensor(values, dtype=torch.float64, device=device)
-    distributed.all_reduce(reduced, operation)
-    return [float(each) for each in reduced]
+def _device() -> torch.device:
+    return torch.device("cuda" if distributed.get_backend() == "nccl" else "cpu")
 
 
 def part() -> None:

@@ -301,6 +301,7 @@ def _arguments(run: Run[GrpoSettings]) -> GRPOConfig:
         gradient_accumulation_steps=update // micro_batch,
         steps_per_generation=rows // micro_batch,
         ddp_timeout=ranks.TIMEOUT_SECONDS,
+        ddp_broadcast_buffers=False,  # no method changes buffers, and every forward pass would wait for them
         num_generations=settings.group_size,
         max_completion_length=settings.max_new_tokens,
         temperature=settings.temperature,
