@@ -152,6 +152,13 @@ class RlvrSettings(GrpoSettings):
             return None
         if self.prompts_per_batch % processes:
             return f"prompts_per_batch = {self.prompts_per_batch} is no multiple of --processes {processes}"
+        if self.train_problems is not None and self.train_problems < self.prompts_per_batch:
+            return (
+                f"train_problems = {self.train_problems} repeats a prompt within a batch, and each of --processes "
+                f"{processes} would sample the same for it; leave --processes out"
+            )
+        if self.rollout_backend == "vllm":
+            return "each process would start a vLLM engine of its own; leave --processes out"
         rows = self.batch_size // processes
         if rows % self.updates_per_batch:
             return f"updates_per_batch = {self.updates_per_batch} does not divide the {rows} completions of a process"

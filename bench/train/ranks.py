@@ -2,7 +2,7 @@
 
 Every process ("rank") holds the whole model, samples for whole groups of a rollout batch, and takes the same optimizer
 step on the mean gradient. The noise of a completion belongs to its prompt and its number within the batch, so several
-processes sample what one would. The processes find each other by torch's environment variables, which the launcher
+processes sample what one would, as long as no prompt comes twice in a batch. The processes find each other by torch's environment variables, which the launcher
 sets before torch is used.
 """
 
@@ -13,7 +13,7 @@ import torch
 from torch import distributed
 
 TIMEOUT_SECONDS = 6 * 3600
-"""How long a process waits for the others: one of them may first have to score the base."""
+"""How long a process on a GPU waits for the others; on CPUs gloo has a limit of its own, half an hour."""
 
 
 def size() -> int:

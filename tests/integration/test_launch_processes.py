@@ -176,6 +176,9 @@ def test_a_cell_of_one_process_is_no_part_of_another_job(tmp_path: Path, monkeyp
         (RlvrSettings(prompts_per_batch=2, group_size=4, micro_batch=8), "micro_batch = 8"),
         (RlvrSettings(whiten_advantages=True), "whiten_advantages"),
         (RlvrSettings(loss_type="bnpo"), "bnpo"),
+        (RlvrSettings(train_problems=1), "train_problems = 1"),
+        (RlvrSettings(train_problems=8), None),
+        (RlvrSettings(rollout_backend="vllm"), "vLLM"),
         (SftSettings(), "one process"),
     ],
 )
