@@ -2,8 +2,8 @@
 
 Every process ("rank") holds the whole model, samples for whole groups of a rollout batch, and takes the same optimizer
 step on the mean gradient. The noise of a completion belongs to its prompt and its number within the batch, so several
-processes sample what one would, as long as no prompt comes twice in a batch. The processes find each other by torch's environment variables, which the launcher
-sets before torch is used.
+processes sample what one would, as long as no prompt comes twice in a batch. They find each other by torch's
+environment variables, which the launcher sets before torch is used.
 """
 
 import os
