@@ -4,8 +4,9 @@
 const groupsOf = (points, least = 2) =>
   d3.sort(d3.groups(points, (p) => JSON.stringify([p.task, p.method, p.settings])).map(([, group]) => group), (group) => -group.length)
     .filter((group) => group.length >= least);
-const groupTitle = (group) => `${group[0].task}, ${group[0].method}`;
 const basesOf = (points) => [...new Set(points.map((point) => point.base))];
+/* The base too where there is one, for which there is no legend. */
+const groupTitle = (group) => [group[0].task, group[0].method, ...(basesOf(group).length === 1 ? basesOf(group) : [])].join(", ");
 const seriesScales = (names) => ({
   color: { domain: names, range: COLOURS, legend: false }, symbol: { domain: names, range: SHAPES, legend: names.length > 1 },
 });
