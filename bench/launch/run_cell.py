@@ -40,7 +40,7 @@ from bench.train.problems import training_problems
 from bench.train.run import Run, Trained
 from bench.train.seeds import derive
 from bench.train.signals import SIGNALS
-from bench.train.step_record import peak_memory_bytes
+from bench.train.step_record import WITHIN_STEP, peak_memory_bytes
 from bench.verify.cell_column import full_and_tenth
 from methods import attestation, budget
 from methods.attestation import Attestation
@@ -257,12 +257,7 @@ def _samples(cell: Cell, after: After) -> list[dict[str, Any]]:
 
 def _inside_training(steps: list[StepRecord]) -> dict[str, float]:
     """Seconds of the parts of training, which the stage "train" holds in all."""
+    parts = {part: part for part in WITHIN_STEP} | {"train": "update"}
     return {
-        f"train/{name}": sum(getattr(step, f"seconds_{part}") or 0.0 for step in steps)
-        for part, name in [
-            ("rollout", "rollout"),
-            ("verify", "verify"),
-            ("log_probs", "log_probs"),
-            ("train", "update"),
-        ]
+        f"train/{name}": sum(getattr(step, f"seconds_{part}") or 0.0 for step in steps) for part, name in parts.items()
     }

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from bench.experiment.cell import Cell
-from bench.launch import ranks
+from bench.launch import forking
 from bench.launch.causes import cause_of
 from bench.launch.events import Event, Outcome
 from bench.record import store
@@ -30,7 +30,7 @@ def work(cell: Cell, results: Path, log: Path, threads: int, processes: int, con
     """Run one cell to its record; the outcome goes through the connection last. What it prints goes to `log`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its cells
     redirect_output(log)
-    others = ranks.fork(processes, log)
+    others = forking.fork(processes, log)
     if others is None:
         connection.close()
         _train_along(cell, log, threads)
@@ -72,8 +72,8 @@ def _train_along(cell: Cell, log: Path, threads: int) -> NoReturn:
         run_cell(cell, lambda event: None)
     except Exception as error:  # noqa: BLE001 - the boundary of the process: the first one records the error
         traceback.print_exc()
-        ranks.leave_cause(log, error, printed(log))
-        os._exit(ranks.FAILED_EXIT)
+        forking.leave_cause(log, error, printed(log))
+        os._exit(forking.FAILED_EXIT)
     os._exit(0)  # its work is done: nothing that happens at a usual exit may fail the cell
 
 

@@ -17,7 +17,8 @@ _RENAMED = {
     "seconds/step": "seconds_train",
     "num_tokens": "tokens_seen",
 }
-_WITHIN_STEP = ("rollout", "verify", "log_probs")
+WITHIN_STEP = ("rollout", "verify", "log_probs")
+"""Parts of a step that are timed by themselves; the rest of it is its update."""
 _LEFT_OUT = {
     "epoch",
     "step_time",  # lacks the optimizer's step
@@ -43,7 +44,7 @@ def step_record(metrics: dict[str, Any], tokens: int) -> StepRecord:
     """Return the record of metrics under TRL's names; `tokens` were generated so far."""
     values = {_RENAMED.get(name, name): value for name, value in metrics.items() if name not in _LEFT_OUT}
     # Measured from the batch to the weights, with the other parts in it.
-    values["seconds_train"] -= sum(values.get(f"seconds_{part}", 0.0) for part in _WITHIN_STEP)
+    values["seconds_train"] -= sum(values.get(f"seconds_{part}", 0.0) for part in WITHIN_STEP)
     update, weight = values.get("update_norm"), values.get("weight_norm")
     relative = update / weight if update is not None and weight else None
     return StepRecord.model_validate(

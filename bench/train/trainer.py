@@ -36,7 +36,7 @@ from tasks.problem import Problem, Verdict
 from tasks.rewards import RewardContext
 from tasks.strategies import STRATEGIES
 
-_OWN_METRICS = ("accuracy", "unparsed", "verifier_errors", "strategy/", "probe/", "sampling/sampling_logp_diff")
+_OWN_METRICS = ("accuracy", "unparsed", "verifier_errors", "strategy/", "probe/", "sampling/sampling_logp_difference")
 """How the metrics begin that are taken here, from the completions of one process."""
 
 

@@ -77,9 +77,8 @@ def _each(
     rewards: Sequence[Reward], completions: Sequence[str], problems: Sequence[Problem], context: RewardContext
 ) -> list[tuple[float, ...]]:
     """What each reward pays, by completion."""
-    places = [context.place + f"/{number}" * (number > 0) for number in range(len(rewards))]
     paid = [
-        reward(completions, problems, replace(context, place=place))
-        for reward, place in zip(rewards, places, strict=True)
+        reward(completions, problems, replace(context, place=f"{context.place}/{number}"))
+        for number, reward in enumerate(rewards)
     ]
     return list(zip(*paid, strict=True))

@@ -48,7 +48,7 @@ class RewardContext:
     verdicts: Sequence[Verdict]
     labels: Mapping[str, Label] = field(default_factory=dict)
     place: str = ""
-    """Where in a combination the reward stands, so that two that draw do not draw the same; empty for the first."""
+    """Where in a combination the reward stands, so that two that draw do not draw the same; empty outside of one."""
 
     def draws(self, name: str, problems: Sequence[Problem]) -> list[float]:
         """A number in [0, 1) per completion that hashes (name, place, seed, step, problem, sample).

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import torch
@@ -98,3 +99,26 @@ def run(cache: Path, *arguments: str | Path, extra_path: Path | None = None) -> 
     return subprocess.run(
         command(*arguments), env=environment(cache, extra_path), capture_output=True, text=True, timeout=300
     )
+
+
+def wait_for(condition, process):  # type: ignore[no-untyped-def]
+    """The first true value of `condition` while the process lives; at most 100 s."""
+    end = time.monotonic() + 100
+    while time.monotonic() < end and process.poll() is None:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.1)
+    raise AssertionError(f"the process ended or took too long: {process.poll()}")
+
+
+def children_of(pid: int) -> list[int]:
+    """Ids of the processes that a process has started."""
+    tasks = Path(f"/proc/{pid}/task")
+    listed = [(thread / "children").read_text().split() for thread in tasks.iterdir()] if tasks.exists() else []
+    return [int(child) for line in listed for child in line]
+
+
+def cells_of(pid: int) -> list[int]:
+    """Process ids of the cells: grandchildren of the command, forked by its fork server."""
+    return [grandchild for child in children_of(pid) for grandchild in children_of(child)]

@@ -6,17 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 import torch
-from launch_fixture import command, environment, run, save_tiny_base, write_experiment
+from launch_fixture import cells_of, children_of, command, environment, run, save_tiny_base, wait_for, write_experiment
 
 from bench.experiment.settings import RlvrSettings
 from bench.experiment.signals import SftSettings
-from bench.launch import ranks
+from bench.launch import forking
 from methods.tuned_weights import TunedWeights
 
 MASK = '[methods.mask-random]\ntype = "mask"\nselect = "random"\ndensity = 0.2\nlearning_rate = 1e-2\n'
@@ -76,14 +77,26 @@ def test_two_processes_end_with_the_weights_of_one(runs: dict[int, Path], experi
     torch.testing.assert_close(two, one, rtol=0, atol=1e-4)
 
 
-def test_the_death_of_one_process_is_the_cells(experiment: Path, tmp_path: Path) -> None:
-    arguments = ("--results", tmp_path / "results", "--only", "full", "--seeds", "0", "--processes", "2")
-    longer = experiment.with_name("longer.toml")
+@pytest.fixture
+def training(experiment: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int, int]]:
+    """A command whose one cell trains on and on, and the cell's two processes: the first, and the one it has forked."""
+    longer = tmp_path / "longer.toml"
     longer.write_text(experiment.read_text().replace("steps = 3", "steps = 100000"))
-    process = subprocess.Popen(
+    arguments = ("--results", tmp_path / "results", "--only", "full", "--seeds", "0", "--processes", "2")
+    with subprocess.Popen(
         command("run", longer, *arguments), env=environment(tmp_path / "cache"), stderr=subprocess.PIPE, text=True
-    )
-    cell, other = _forked(process)
+    ) as process:
+        pairs = wait_for(
+            lambda: [(cell, other) for cell in cells_of(process.pid) for other in children_of(cell)], process
+        )
+        yield process, *pairs[0]
+        process.kill()
+
+
+def test_the_death_of_one_process_is_the_cells(
+    training: tuple[subprocess.Popen[str], int, int], tmp_path: Path
+) -> None:
+    process, cell, other = training
     os.kill(other, signal.SIGKILL)
     _, says = process.communicate(timeout=60)
     assert process.returncode == 1 and "SIGKILL" in says
@@ -92,52 +105,26 @@ def test_the_death_of_one_process_is_the_cells(experiment: Path, tmp_path: Path)
     assert not psutil.pid_exists(cell)
 
 
-def test_the_others_end_with_the_first(experiment: Path, tmp_path: Path) -> None:
-    longer = experiment.with_name("longest.toml")
-    longer.write_text(experiment.read_text().replace("steps = 3", "steps = 100000"))
-    arguments = ("--results", tmp_path / "results", "--only", "full", "--seeds", "0", "--processes", "2")
-    process = subprocess.Popen(
-        command("run", longer, *arguments), env=environment(tmp_path / "cache"), stderr=subprocess.PIPE, text=True
-    )
-    cell, other = _forked(process)
+def test_the_others_end_with_the_first(training: tuple[subprocess.Popen[str], int, int]) -> None:
+    process, cell, other = training
     os.kill(cell, signal.SIGKILL)
     process.communicate(timeout=60)
     assert process.returncode == 1
-    _wait(lambda: not psutil.pid_exists(other))
-
-
-def _forked(process: subprocess.Popen[str]) -> tuple[int, int]:
-    """Wait for the two processes of a cell: the first, and the one it has forked."""
-    found: list[tuple[int, int]] = []
-
-    def look() -> bool:
-        servers = [each for each in psutil.Process(process.pid).children() if "forkserver" in " ".join(each.cmdline())]
-        cells = [cell for server in servers for cell in server.children()]
-        found[:] = [(cell.pid, other.pid) for cell in cells for other in cell.children()]
-        return bool(found)
-
-    _wait(look)
-    return found[0]
-
-
-def _wait(until: Any) -> None:
-    end = time.monotonic() + 60
-    while not until():
-        assert time.monotonic() < end, "waited for a minute"
-        time.sleep(0.05)
+    psutil.wait_procs([psutil.Process(other)] if psutil.pid_exists(other) else [], timeout=10)
+    assert not psutil.pid_exists(other)
 
 
 FAILS = """
 import os, sys
 from pathlib import Path
-from bench.launch import ranks
+from bench.launch import forking
 
 log = Path(sys.argv[1])
-others = ranks.fork(3, log)
+others = forking.fork(3, log)
 if others is None:
     if os.environ["RANK"] == "2":
-        ranks.leave_cause(log, ValueError("no problems left"), ["a line"])
-        os._exit(ranks.FAILED_EXIT)
+        forking.leave_cause(log, ValueError("no problems left"), ["a line"])
+        os._exit(forking.FAILED_EXIT)
     os._exit(0)
 print(os.environ["WORLD_SIZE"], others.failure().model_dump_json())
 """
@@ -153,7 +140,7 @@ def test_the_first_learns_why_another_failed(tmp_path: Path) -> None:
 
 
 def test_a_cell_of_one_process_waits_for_nobody(tmp_path: Path) -> None:
-    others = ranks.Others({}, tmp_path / "cell.log")
+    others = forking.Others({}, tmp_path / "cell.log")
     others.watch(lambda cause: pytest.fail(cause.message))
     started = time.monotonic()
     assert others.failure() is None
@@ -161,10 +148,10 @@ def test_a_cell_of_one_process_waits_for_nobody(tmp_path: Path) -> None:
 
 
 def test_a_cell_of_one_process_is_no_part_of_another_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ranks.VARIABLES:
+    for name in forking.VARIABLES:
         monkeypatch.setenv(name, "7")
-    ranks.fork(1, tmp_path / "cell.log")
-    assert not set(ranks.VARIABLES) & os.environ.keys()
+    forking.fork(1, tmp_path / "cell.log")
+    assert not set(forking.VARIABLES) & os.environ.keys()
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,11 @@ import random
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 import torch
-from launch_fixture import command, environment, run, save_tiny_base, write_experiment
+from launch_fixture import cells_of, command, environment, run, save_tiny_base, wait_for, write_experiment
 from safetensors import safe_open
 
 from bench.record.columns import COLUMNS
@@ -131,7 +130,7 @@ def test_ctrl_c_keeps_what_is_done(finished: Path, tmp_path: Path) -> None:
         command(*arguments), env=environment(tmp_path / "cache"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         start_new_session=True, text=True, preexec_fn=_take_interrupts,
     )  # fmt: skip
-    _wait_for(lambda: _records(tmp_path / "results"), process)
+    wait_for(lambda: _records(tmp_path / "results"), process)
     os.killpg(process.pid, signal.SIGINT)
     _, says = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -146,7 +145,7 @@ def test_a_cell_that_is_killed_is_a_record_and_runs_again(finished: Path, tmp_pa
         command(*arguments), env=environment(tmp_path / "cache"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True,
     )  # fmt: skip
-    child = _wait_for(lambda: _cells_of(process.pid), process)[0]
+    child = wait_for(lambda: cells_of(process.pid), process)[0]
     os.kill(child, signal.SIGKILL)
     _, says = process.communicate(timeout=120)
     assert process.returncode == 1
@@ -292,25 +291,3 @@ def test_a_corrupted_record_costs_only_itself(finished: Path, tmp_path: Path) ->
         assert "1 cells to run, 5 already" in done.stderr
     finally:
         assert json.loads(broken.read_text())["status"] == "done"
-
-
-def _wait_for(condition, process):  # type: ignore[no-untyped-def]
-    """The first true value of `condition` while the process lives; at most 100 s."""
-    end = time.monotonic() + 100
-    while time.monotonic() < end and process.poll() is None:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.1)
-    raise AssertionError(f"the process ended or took too long: {process.poll()}")
-
-
-def _cells_of(pid: int) -> list[int]:
-    """Process ids of the cells: grandchildren of the command, forked by its fork server."""
-
-    def children(parent: int) -> list[int]:
-        tasks = Path(f"/proc/{parent}/task")
-        listed = [(thread / "children").read_text().split() for thread in tasks.iterdir()] if tasks.exists() else []
-        return [int(child) for line in listed for child in line]
-
-    return [grandchild for child in children(pid) for grandchild in children(child)]

@@ -4,7 +4,6 @@ import copy
 import math
 import multiprocessing
 import os
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import tasks.registry
 from bench.experiment.settings import RlvrSettings
 from bench.generate.backend import Completions, create
 from bench.generate.prompt_ids import prompt_ids
+from bench.launch.forking import free_port
 from bench.models.base import load
 from bench.models.config import BaseConfig
 from bench.record.schema import StepRecord
@@ -114,11 +114,6 @@ def _rank(base: Path, folder: Path, rank: int, ports: list[int]) -> None:
         AcceleratorState._reset_state(reset_partial_state=True)  # a process trains once, but for this test
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 Results = dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]
 
 
@@ -131,7 +126,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def results(folder: Path) -> Results:
     """By name: what one process gives, and what each of two gives."""
     base = save_tiny_base(folder / "tiny")
-    ports = [_free_port() for _ in (*RUNS, "poisoned")]
+    ports = [free_port() for _ in (*RUNS, "poisoned")]
     context = multiprocessing.get_context("spawn")
     both = [context.Process(target=_rank, args=(base, folder, rank, ports), daemon=True) for rank in range(2)]
     for process in both:

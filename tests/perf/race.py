@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -30,6 +30,7 @@ from bench.launch import local
 from bench.models.base import folder_of
 from bench.models.config import BaseConfig
 from bench.record import store
+from bench.train.step_record import WITHIN_STEP
 
 PLAIN = Path(__file__).with_name("plain_trl.py")
 METHODS: dict[str, dict[str, Any]] = {
@@ -51,7 +52,7 @@ STAGES = (
     "evaluate",
     "record",
 )
-INSIDE = ("rollout", "verify", "log_probs", "update")
+INSIDE = (*WITHIN_STEP, "update")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ def main() -> None:
     console = Console(width=150)
     console.print(_machine())
     names = options.methods.split(",")
-    imports = _cell(Course(**_fields(course) | {"steps": 1}), names[0], 0, 1).seconds["start"]
+    imports = _cell(replace(course, steps=1), names[0], 0, 1).seconds["start"]
     races = {}
     for method in names:
         threads, bf16 = _fastest(course, method)
@@ -172,10 +173,6 @@ def _timed(call: Any) -> float:
     return time.perf_counter() - started
 
 
-def _fields(course: Course) -> dict[str, Any]:
-    return {name: getattr(course, name) for name in Course.__slots__}
-
-
 def _pair(course: Course, method: str, seed: int, threads: int, bf16: bool) -> Pair:
     cells = (_cell(course, method, seed, width) for width in (1, 2))
     return Pair(_plain(course, method, seed, threads, bf16), *cells)
@@ -183,7 +180,7 @@ def _pair(course: Course, method: str, seed: int, threads: int, bf16: bool) -> P
 
 def _fastest(course: Course, method: str) -> tuple[int, bool]:
     """Return the thread count and precision with which the script is fastest, over a fifth of the steps."""
-    short = Course(**_fields(course) | {"steps": max(course.steps // 5, 3)})
+    short = replace(course, steps=max(course.steps // 5, 3))
     ways = [(threads, bf16) for threads in (1, 2) for bf16 in (False, True)]
     return min(ways, key=lambda way: _plain(short, method, 0, *way).train)
 
@@ -250,8 +247,7 @@ def _show_race(console: Console, races: dict[str, Race]) -> None:
     for column in (*columns, "peak memory"):
         table.add_column(column, justify="left" if column == "method" else "right")
     for method, race in races.items():
-        sides = ([getattr(pair, side) for pair in race.pairs] for side in ("plain", "cell", "wide"))
-        plain, cell, wide = sides
+        plain, cell, wide = ([getattr(pair, side) for pair in race.pairs] for side in ("plain", "cell", "wide"))
         table.add_row(
             method,
             f"{median(lap.train for lap in plain):.1f}",

@@ -76,7 +76,7 @@ def fork(processes: int, log: Path) -> Others | None:
         return Others({}, log)
     ours, theirs = os.pipe()
     os.environ |= {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     pids = {}
     for rank in range(1, processes):
         pid = os.fork()
@@ -109,7 +109,8 @@ def _end_with_first(pipe: int) -> None:
     os._exit(FAILED_EXIT)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine that nothing listens on."""
     with socket.socket() as asked:
         asked.bind(("127.0.0.1", 0))
         return int(asked.getsockname()[1])
