@@ -1,5 +1,5 @@
 """`python -m bench` is `rlvr-bench`."""
 
-from bench.cli.main import main
+from rlvr_bench.cli.main import main
 
 main()

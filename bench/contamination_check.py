@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import tasks.registry
-from bench.evaluate.contamination import SHARES, contamination, groups, planted_in
-from bench.experiment.settings import EvaluateSettings
-from bench.generate.backend import create_for
-from bench.models.base import load
-from bench.models.config import BaseConfig
-from tasks.problem import Split
+from rlvr_bench.evaluate.contamination import SHARES, contamination, groups, planted_in
+from rlvr_bench.experiment.settings import EvaluateSettings
+from rlvr_bench.generate.backend import create_for
+from rlvr_bench.models.base import load
+from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.tasks import registry as task_registry
+from rlvr_bench.tasks.problem import Split
 
 COLUMNS = ["problems", "n", "share", "exact", "rouge_l", "answer", "question_perplexity", "answer_perplexity"]
 
@@ -21,7 +21,7 @@ def probe(base: str, task: dict[str, Any], split: Split, count: int | None, data
         ModelError, TaskError: the model or the task cannot be had.
         ValueError: the split has no problems.
     """
-    loaded, made = load(BaseConfig(name=base)), tasks.registry.create(task, data_dir)
+    loaded, made = load(BaseConfig(name=base)), task_registry.create(task, data_dir)
     backend, settings = create_for("auto", loaded.model), EvaluateSettings()
     parts = groups(made.problems(split)[:count], planted_in(BaseConfig(name=base)))
     return {

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-import methods.registry
-from bench.show import print_json
-from methods.method import Method
+from rlvr_bench.methods import registry as method_registry
+from rlvr_bench.methods.method import Method
+from rlvr_bench.show import print_json
 
 MARKS = {"ok": "ok     ", "failed": "FAILED ", "skipped": "skipped"}
 
@@ -18,14 +18,14 @@ def configs(names: Iterable[str], settings: dict[str, Any]) -> list[Method]:
     """
     found: list[Method] = []
     for name in names:
-        examples = [] if settings else methods.registry.examples(name)
-        found += examples or [methods.registry.create({"type": name} | settings)]
+        examples = [] if settings else method_registry.examples(name)
+        found += examples or [method_registry.create({"type": name} | settings)]
     return found
 
 
 def every_config() -> tuple[list[Method], list[str]]:
     """Return the examples of all registered methods, and the names of those that have none."""
-    examples = {name: methods.registry.examples(name) for name in methods.registry.names()}
+    examples = {name: method_registry.examples(name) for name in method_registry.names()}
     return [each for found in examples.values() for each in found], [name for name in examples if not examples[name]]
 
 
@@ -35,8 +35,7 @@ def check(chosen: Iterable[Method], *, brief: bool, as_json: bool) -> bool:
     With `as_json` stdout gets one document at the end. Returns whether nothing failed.
     """
     import torch
-
-    from methods.conformance.suite import timed
+    from rlvr_bench.methods.conformance.suite import timed
 
     torch.set_num_threads(1)  # on tiny models a second thread only waits
     documents = []

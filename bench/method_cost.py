@@ -8,15 +8,14 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
+from rlvr_bench.methods import MethodError
+from rlvr_bench.methods import registry as method_registry
+from rlvr_bench.methods.cost import measure
+from rlvr_bench.methods.method import Method
+from rlvr_bench.models.base import load
+from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.show import print_json
 from transformers import PreTrainedModel
-
-import methods.registry
-from bench.models.base import load
-from bench.models.config import BaseConfig
-from bench.show import print_json
-from methods import MethodError
-from methods.cost import measure
-from methods.method import Method
 
 ROWS, LENGTH = 64, 64
 """The batch: the completions of a step of the preset `default`, and about the tokens of a prompt and its completion."""
@@ -60,7 +59,7 @@ def report(chosen: Iterable[Method], base: str, pairs: int, rows: int, as_json: 
 
 def every_default() -> tuple[list[Method], list[str]]:
     """Return all registered methods at their defaults, and the names of those that have none."""
-    return configs(methods.registry.names(), {})
+    return configs(method_registry.names(), {})
 
 
 def configs(names: Iterable[str], settings: dict[str, Any]) -> tuple[list[Method], list[str]]:
@@ -71,7 +70,7 @@ def configs(names: Iterable[str], settings: dict[str, Any]) -> tuple[list[Method
     found: list[Method] = []
     without: list[str] = []
     for name in names:
-        method = methods.registry.create({"type": name} | settings) if settings else methods.registry.default(name)
+        method = method_registry.create({"type": name} | settings) if settings else method_registry.default(name)
         if method is None:
             without.append(name)
         else:

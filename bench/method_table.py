@@ -5,12 +5,12 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import methods.registry
-from bench.models.config import BaseConfig
-from bench.models.shapes import parameter_shapes
-from bench.models.source import source_of
-from methods import MethodError, budget
-from methods.method import Shape
+from rlvr_bench.methods import MethodError, budget
+from rlvr_bench.methods import registry as method_registry
+from rlvr_bench.methods.method import Shape
+from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.models.shapes import parameter_shapes
+from rlvr_bench.models.source import source_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -39,23 +39,23 @@ def listing(base: str, attach: bool) -> list[dict[str, Any]]:
     config = BaseConfig(name=base)
     folder = source_of(config).folder
     if folder is not None and not attach:
-        return [_row(name, base, parameter_shapes(folder), None) for name in methods.registry.names()]
-    from bench.models.base import load
+        return [_row(name, base, parameter_shapes(folder), None) for name in method_registry.names()]
+    from rlvr_bench.models.base import load
 
     model = load(config).model
     shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
-    return [_row(name, base, shapes, model if attach else None) for name in methods.registry.names()]
+    return [_row(name, base, shapes, model if attach else None) for name in method_registry.names()]
 
 
 def _row(name: str, base: str, shapes: Mapping[str, Shape], model: "PreTrainedModel | None") -> dict[str, Any]:
     trainable = _count(name, shapes, model)
     total = sum(math.prod(shape) for shape in shapes.values())
     size = {"base": base, "trainable": trainable, "trainable_share": trainable / total if trainable else None}
-    return methods.registry.describe(name).model_dump(mode="json") | size
+    return method_registry.describe(name).model_dump(mode="json") | size
 
 
 def _count(name: str, shapes: Mapping[str, Shape], model: "PreTrainedModel | None") -> int | None:
-    method = methods.registry.default(name)
+    method = method_registry.default(name)
     if method is None:
         return None
     try:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bench.show import print_table
+from rlvr_bench.show import print_table
 
 
 def show_sweep(document: dict[str, Any]) -> None:

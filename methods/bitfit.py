@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from methods.errors import MethodError
-from methods.method import Calibration, Method, Shape, ends_with
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.methods.method import Calibration, Method, Shape, ends_with
 
 if TYPE_CHECKING:
+    from rlvr_bench.methods.handle import Handle
     from transformers import PreTrainedModel
-
-    from methods.handle import Handle
 
 
 class Bitfit(Method):
@@ -27,8 +26,8 @@ class Bitfit(Method):
         return False
 
     def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
-        from methods.handle import DenseHandle
-        from methods.plain import PlainView
+        from rlvr_bench.methods.handle import DenseHandle
+        from rlvr_bench.methods.plain import PlainView
 
         shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
         biases = self.expected_trainable(shapes)

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
-
-from methods.errors import MethodError, first_problem
-from methods.method import Dial, Method, Shape
-from methods.params import target_count
+from rlvr_bench.methods.errors import MethodError, first_problem
+from rlvr_bench.methods.method import Dial, Method, Shape
+from rlvr_bench.methods.params import target_count
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -67,7 +66,7 @@ def turned(method: Method, dial: Dial, value: float) -> Method:
 
 def trainable_count(method: Method, model: "PreTrainedModel") -> int:
     """Return how many values `method` would train on `model`, without touching it. Raises `MethodError`."""
-    from methods import skeleton
+    from rlvr_bench.methods import skeleton
 
     shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
     told = count_from_shapes(method, shapes)

@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
+from rlvr_bench.methods.method import Calibration
+from rlvr_bench.methods.plain import in_training_mode
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-
-from methods.method import Calibration
-from methods.plain import in_training_mode
 
 ROWS = 4096
 """Tokens that are widened to float64 at a time."""

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from itertools import chain
 
 import torch
+from rlvr_bench.methods import measurement
+from rlvr_bench.methods.full import Full
+from rlvr_bench.methods.handle import Handle
+from rlvr_bench.methods.method import Calibration, Method
+from rlvr_bench.methods.peak_memory import peak_bytes
 from torch import Tensor
 from transformers import PreTrainedModel
-
-from methods import measurement
-from methods.full import Full
-from methods.handle import Handle
-from methods.method import Calibration, Method
-from methods.peak_memory import peak_bytes
 
 WARM_UP = 2
 LEARNING_RATE = 1e-4

@@ -14,13 +14,12 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
+from rlvr_bench.methods.method import Calibration
+from rlvr_bench.methods.plain import in_training_mode
+from rlvr_bench.methods.seeding import forked_random_state
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, PreTrainedModel
-
-from methods.method import Calibration
-from methods.plain import in_training_mode
-from methods.seeding import forked_random_state
 
 SAMPLED, BATCH = 64, 8
 """Prompts that are continued at a time, and completions whose logits are held at a time."""

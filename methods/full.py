@@ -4,15 +4,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
-
-from methods.layers import Layers, checked_layers, chosen_layers, layer_count, layer_of
-from methods.method import Calibration, Method, Shape, target_weights
+from rlvr_bench.methods.layers import Layers, checked_layers, chosen_layers, layer_count, layer_of
+from rlvr_bench.methods.method import Calibration, Method, Shape, target_weights
 
 if TYPE_CHECKING:
     import torch
+    from rlvr_bench.methods.handle import Handle
     from transformers import PreTrainedModel
-
-    from methods.handle import Handle
 
 
 class Full(Method):
@@ -56,7 +54,7 @@ class Full(Method):
         return False
 
     def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
-        from methods.full_handle import attach_full
+        from rlvr_bench.methods.full_handle import attach_full
 
         return attach_full(self, model, seed)
 

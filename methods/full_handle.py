@@ -1,13 +1,12 @@
 """Attaching full fine-tuning: what is trained, and by which optimizer."""
 
 import torch
+from rlvr_bench.methods.full import Full
+from rlvr_bench.methods.handle import DenseHandle
+from rlvr_bench.methods.layers import chosen_layers
+from rlvr_bench.methods.plain import PlainView
+from rlvr_bench.methods.targets import decoder_layers, linear_targets
 from transformers import PreTrainedModel
-
-from methods.full import Full
-from methods.handle import DenseHandle
-from methods.layers import chosen_layers
-from methods.plain import PlainView
-from methods.targets import decoder_layers, linear_targets
 
 
 def attach_full(method: Full, model: PreTrainedModel, seed: int) -> DenseHandle:

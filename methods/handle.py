@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.methods.method import Method
+from rlvr_bench.methods.plain import PlainView, in_training_mode
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-
-from methods.errors import MethodError
-from methods.method import Method
-from methods.plain import PlainView, in_training_mode
 
 NO_WEIGHT_DECAY = re.compile(r"bias|layernorm|rmsnorm|ln_tuning|(?:^|[._])norm(?:$|[._])", re.IGNORECASE)
 """Parameters that weight decay leaves alone: biases and norms, as in transformers' own Trainer."""

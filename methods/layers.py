@@ -8,7 +8,7 @@ layers = [0, 5]          these two, counted from 0
 import re
 from collections.abc import Iterable
 
-from methods.errors import MethodError
+from rlvr_bench.methods.errors import MethodError
 
 Layers = str | tuple[int, ...]
 

@@ -4,16 +4,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
-
-from methods.mask import Mask
-from methods.method import Calibration, Method, Shape
+from rlvr_bench.methods.mask import Mask
+from rlvr_bench.methods.method import Calibration, Method, Shape
 
 if TYPE_CHECKING:
     import torch
+    from rlvr_bench.methods.handle import Handle
+    from rlvr_bench.methods.measurement import BaseObservation
     from transformers import PreTrainedModel
-
-    from methods.handle import Handle
-    from methods.measurement import BaseObservation
 
 
 class Lift(Method):
@@ -53,7 +51,7 @@ class Lift(Method):
         return Mask(select="principal", density=self.density, mask_rank=self.mask_rank, targets=self.targets)
 
     def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
-        from methods.lift_handle import attach_lift
+        from rlvr_bench.methods.lift_handle import attach_lift
 
         return attach_lift(self, model, seed)
 
@@ -61,11 +59,11 @@ class Lift(Method):
         return self.selection.expected_trainable(shapes)
 
     def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from methods.mask_checks import mask_problems
+        from rlvr_bench.methods.mask_checks import mask_problems
 
         return mask_problems(self.selection, handle)
 
     def problems_at_end(self, handle: "Handle", optimizer: "torch.optim.Optimizer | None") -> list[str]:
-        from methods.lift_handle import lift_problems
+        from rlvr_bench.methods.lift_handle import lift_problems
 
         return lift_problems(self, handle, optimizer)

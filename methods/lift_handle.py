@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from rlvr_bench.methods.digest import tensor_digest
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.methods.handle import Handle
+from rlvr_bench.methods.lift import Lift
+from rlvr_bench.methods.mask_handle import MaskHandle, put_masks, targeted_weights
+from rlvr_bench.methods.masked_linear import MaskedLinear
+from rlvr_bench.methods.plain import PlainView
+from rlvr_bench.methods.selection import select_entries
 from torch import Tensor
 from transformers import PreTrainedModel
-
-from methods.digest import tensor_digest
-from methods.errors import MethodError
-from methods.handle import Handle
-from methods.lift import Lift
-from methods.mask_handle import MaskHandle, put_masks, targeted_weights
-from methods.masked_linear import MaskedLinear
-from methods.plain import PlainView
-from methods.selection import select_entries
 
 
 def attach_lift(method: Lift, model: PreTrainedModel, seed: int) -> "LiftHandle":

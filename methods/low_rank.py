@@ -13,17 +13,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
-
-from methods.method import Calibration, Method, Shape, target_weights
-from methods.peft_method import LowRank
-from methods.ranks import refuse_above_sides
+from rlvr_bench.methods.method import Calibration, Method, Shape, target_weights
+from rlvr_bench.methods.peft_method import LowRank
+from rlvr_bench.methods.ranks import refuse_above_sides
 
 if TYPE_CHECKING:
+    from rlvr_bench.methods.handle import Handle
+    from rlvr_bench.methods.low_rank_starts import Factors, Matrix
+    from rlvr_bench.methods.measurement import BaseObservation
     from transformers import PreTrainedModel
-
-    from methods.handle import Handle
-    from methods.low_rank_starts import Factors, Matrix
-    from methods.measurement import BaseObservation
 
 
 class StartedLora(LowRank):
@@ -44,7 +42,7 @@ class StartedLora(LowRank):
         return super().adapter_fields() | {"lora_alpha": self.alpha or self.rank, "init_lora_weights": True}
 
     def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
-        from methods.low_rank_attach import attach_started
+        from rlvr_bench.methods.low_rank_attach import attach_started
 
         return attach_started(self, model, seed, calibration)
 
@@ -83,12 +81,12 @@ class Milora(SplitLora):
     type: Literal["milora"] = "milora"
 
     def factors(self, matrix: "Matrix") -> "Factors":
-        from methods.low_rank_starts import minor
+        from rlvr_bench.methods.low_rank_starts import minor
 
         return minor(matrix, self.rank)
 
     def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from methods import low_rank_checks as checks
+        from rlvr_bench.methods import low_rank_checks as checks
 
         wanted = checks.minor_part(self.rank)
         return super().problems_at_start(handle, base) + checks.split_problems(handle, base, wanted)
@@ -123,12 +121,12 @@ class Geora(SplitLora):
         return self.start == "random"
 
     def factors(self, matrix: "Matrix") -> "Factors":
-        from methods.low_rank_starts import geometric
+        from rlvr_bench.methods.low_rank_starts import geometric
 
         return geometric(matrix, self.rank, self.density, self.start)
 
     def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from methods import low_rank_checks as checks
+        from rlvr_bench.methods import low_rank_checks as checks
 
         wanted = checks.geometric_part(self.rank, self.density, self.start, handle.seed)
         return super().problems_at_start(handle, base) + checks.split_problems(handle, base, wanted)
@@ -163,7 +161,7 @@ class LoraNull(SplitLora):
         return not self.freeze_down
 
     def factors(self, matrix: "Matrix") -> "Factors":
-        from methods.low_rank_starts import null_space
+        from rlvr_bench.methods.low_rank_starts import null_space
 
         return null_space(matrix)
 
@@ -172,7 +170,7 @@ class LoraNull(SplitLora):
         return {name: shape for name, shape in expected.items() if not (self.freeze_down and ".lora_A." in name)}
 
     def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from methods import low_rank_checks as checks
+        from rlvr_bench.methods import low_rank_checks as checks
 
         return super().problems_at_start(handle, base) + checks.null_space_problems(handle, base, self.rank)
 
@@ -188,12 +186,12 @@ class OrthonormalLora(StartedLora):
     alpha: int = Field(default=32, ge=1, description="Scale of the update, divided by the rank; 32 in the paper.")
 
     def factors(self, matrix: "Matrix") -> "Factors":
-        from methods.low_rank_starts import orthonormal
+        from rlvr_bench.methods.low_rank_starts import orthonormal
 
         return orthonormal(matrix, self.rank, self.part)
 
     def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from methods import low_rank_checks as checks
+        from rlvr_bench.methods import low_rank_checks as checks
 
         return super().problems_at_start(handle, base) + checks.orthonormal_problems(handle, self.rank, self.part)
 
@@ -244,7 +242,7 @@ class Oplora(Method):
         return self.protected or self.rank
 
     def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
-        from methods.low_rank_linear import attach_projected
+        from rlvr_bench.methods.low_rank_linear import attach_projected
 
         return attach_projected(self, model, seed)
 
@@ -259,7 +257,7 @@ class Oplora(Method):
         return expected
 
     def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from methods.low_rank_checks import projection_problems
+        from rlvr_bench.methods.low_rank_checks import projection_problems
 
         return projection_problems(handle, self.protected_count)
 
@@ -285,7 +283,7 @@ class LoraXs(Method):
         return False
 
     def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
-        from methods.low_rank_linear import attach_core
+        from rlvr_bench.methods.low_rank_linear import attach_core
 
         return attach_core(self, model, seed)
 
@@ -296,6 +294,6 @@ class LoraXs(Method):
         return {f"{path}.core": (self.rank, self.rank) for path in weights}
 
     def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from methods.low_rank_checks import core_problems
+        from rlvr_bench.methods.low_rank_checks import core_problems
 
         return core_problems(handle, self.rank)

@@ -3,19 +3,18 @@
 import torch
 from peft import PeftModel, get_peft_model
 from peft.tuners.lora.layer import LoraLayer
+from rlvr_bench.methods.calibration import null_frames
+from rlvr_bench.methods.digest import digests
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.methods.low_rank import StartedLora
+from rlvr_bench.methods.low_rank_starts import Matrix
+from rlvr_bench.methods.method import Calibration
+from rlvr_bench.methods.peft_handle import PeftHandle, adapter_config
+from rlvr_bench.methods.plain import PlainView, as_it_is
+from rlvr_bench.methods.seeding import forked_random_state
+from rlvr_bench.methods.targets import linear_targets
 from torch import nn
 from transformers import PreTrainedModel
-
-from methods.calibration import null_frames
-from methods.digest import digests
-from methods.errors import MethodError
-from methods.low_rank import StartedLora
-from methods.low_rank_starts import Matrix
-from methods.method import Calibration
-from methods.peft_handle import PeftHandle, adapter_config
-from methods.plain import PlainView, as_it_is
-from methods.seeding import forked_random_state
-from methods.targets import linear_targets
 
 
 def attach_started(

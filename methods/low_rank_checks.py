@@ -12,15 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from peft.tuners.lora.layer import LoraLayer
+from rlvr_bench.methods.calibration import watched
+from rlvr_bench.methods.handle import Handle
+from rlvr_bench.methods.low_rank_attach import StartedHandle, lora_layers
+from rlvr_bench.methods.low_rank_linear import CoreLinear, LowRankLinear, ProjectedLinear
+from rlvr_bench.methods.measurement import SVD_SAMPLE, BaseObservation
+from rlvr_bench.methods.peft_checks import RESIDUAL_TOLERANCE
+from rlvr_bench.methods.selection import random_entries
 from torch import Tensor, nn
-
-from methods.calibration import watched
-from methods.handle import Handle
-from methods.low_rank_attach import StartedHandle, lora_layers
-from methods.low_rank_linear import CoreLinear, LowRankLinear, ProjectedLinear
-from methods.measurement import SVD_SAMPLE, BaseObservation
-from methods.peft_checks import RESIDUAL_TOLERANCE
-from methods.selection import random_entries
 
 Array = npt.NDArray[np.float64]
 Wanted = Callable[[Array, str], Array]

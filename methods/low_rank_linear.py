@@ -10,15 +10,14 @@ from abc import abstractmethod
 
 import torch
 import torch.nn.functional as F
+from rlvr_bench.methods.low_rank import LoraXs, Oplora
+from rlvr_bench.methods.ranks import refuse_above_sides, weights_of
+from rlvr_bench.methods.seeding import forked_random_state
+from rlvr_bench.methods.singular import components, leading
+from rlvr_bench.methods.targets import linear_targets
+from rlvr_bench.methods.wrapped_linear import WrappedHandle, WrappedLinear, attach_wrapped
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-
-from methods.low_rank import LoraXs, Oplora
-from methods.ranks import refuse_above_sides, weights_of
-from methods.seeding import forked_random_state
-from methods.singular import components, leading
-from methods.targets import linear_targets
-from methods.wrapped_linear import WrappedHandle, WrappedLinear, attach_wrapped
 
 
 class LowRankLinear(WrappedLinear):

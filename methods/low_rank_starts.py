@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from rlvr_bench.methods.selection import random_entries
+from rlvr_bench.methods.singular import components, leading, trailing
 from torch import Tensor
-
-from methods.selection import random_entries
-from methods.singular import components, leading, trailing
 
 Factors = tuple[Tensor, Tensor]
 """A (rank, in) and B (out, rank)."""

@@ -23,14 +23,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
-
-from methods.method import Calibration, Dial, Method, Shape, target_weights
+from rlvr_bench.methods.method import Calibration, Dial, Method, Shape, target_weights
 
 if TYPE_CHECKING:
+    from rlvr_bench.methods.handle import Handle
+    from rlvr_bench.methods.measurement import BaseObservation
     from transformers import PreTrainedModel
-
-    from methods.handle import Handle
-    from methods.measurement import BaseObservation
 
 Select = Literal[
     "random", "principal", "non-principal", "low-magnitude", "top-magnitude", "safe", "fisher", "rl-subnetwork"
@@ -142,7 +140,7 @@ class Mask(Method):
         return max(1, round(self.density * shape[0] * shape[1]))
 
     def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
-        from methods.mask_handle import attach_mask
+        from rlvr_bench.methods.mask_handle import attach_mask
 
         return attach_mask(self, model, seed, calibration)
 
@@ -151,6 +149,6 @@ class Mask(Method):
         return {f"{path}.values": (self.count_for(shape),) if self.size_is_density else None for path, shape in targets}
 
     def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from methods.mask_checks import mask_problems
+        from rlvr_bench.methods.mask_checks import mask_problems
 
         return mask_problems(self, handle)

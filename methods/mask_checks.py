@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from rlvr_bench.methods.fisher import Completion
+from rlvr_bench.methods.handle import Handle
+from rlvr_bench.methods.mask import Mask
+from rlvr_bench.methods.mask_handle import MaskHandle
+from rlvr_bench.methods.masked_linear import MaskedLinear, masked_layers
+from rlvr_bench.methods.selection import random_entries
+from rlvr_bench.methods.tuned_weights import TunedWeights
 from torch import Tensor, nn
-
-from methods.fisher import Completion
-from methods.handle import Handle
-from methods.mask import Mask
-from methods.mask_handle import MaskHandle
-from methods.masked_linear import MaskedLinear, masked_layers
-from methods.selection import random_entries
-from methods.tuned_weights import TunedWeights
 
 Matrix = np.ndarray[Any, Any]
 Entries = np.ndarray[Any, np.dtype[np.bool_]]

@@ -6,20 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rlvr_bench.methods import fisher
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.methods.fisher import Completion
+from rlvr_bench.methods.handle import DenseHandle
+from rlvr_bench.methods.mask import Mask
+from rlvr_bench.methods.masked_linear import MaskedLinear, masked_layers
+from rlvr_bench.methods.method import Calibration, Method
+from rlvr_bench.methods.plain import PlainView
+from rlvr_bench.methods.selection import select_entries
+from rlvr_bench.methods.targets import linear_targets
+from rlvr_bench.methods.tuned_weights import TunedWeights
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-
-from methods import fisher
-from methods.errors import MethodError
-from methods.fisher import Completion
-from methods.handle import DenseHandle
-from methods.mask import Mask
-from methods.masked_linear import MaskedLinear, masked_layers
-from methods.method import Calibration, Method
-from methods.plain import PlainView
-from methods.selection import select_entries
-from methods.targets import linear_targets
-from methods.tuned_weights import TunedWeights
 
 
 def attach_mask(method: Mask, model: PreTrainedModel, seed: int, calibration: Calibration | None) -> "MaskHandle":

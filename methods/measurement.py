@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 import torch
+from rlvr_bench.methods.digest import digests
+from rlvr_bench.methods.handle import Handle
+from rlvr_bench.methods.method import Method, ends_with
+from rlvr_bench.methods.plain import last_logits
 from torch import Tensor
 from transformers import PreTrainedModel
-
-from methods.digest import digests
-from methods.handle import Handle
-from methods.method import Method, ends_with
-from methods.plain import last_logits
 
 PROBE_SHAPE = (2, 16)
 """Sequences and tokens of the fixed input on which logits are compared."""

@@ -20,16 +20,14 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import to_jsonable_python
-
-from methods.errors import did_you_mean
-from methods.params import checked_params
+from rlvr_bench.methods.errors import did_you_mean
+from rlvr_bench.methods.params import checked_params
 
 if TYPE_CHECKING:
     import torch
+    from rlvr_bench.methods.handle import Handle
+    from rlvr_bench.methods.measurement import BaseObservation
     from transformers import PreTrainedModel
-
-    from methods.handle import Handle
-    from methods.measurement import BaseObservation
 
 LINEAR_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 TARGET_GROUPS: dict[str, tuple[str, ...]] = {

@@ -6,16 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
-
-from methods import peft_catalog
-from methods.errors import did_you_mean
-from methods.method import Calibration, Dial, Shape
-from methods.peft_method import PeftMethod
+from rlvr_bench.methods import peft_catalog
+from rlvr_bench.methods.errors import did_you_mean
+from rlvr_bench.methods.method import Calibration, Dial, Shape
+from rlvr_bench.methods.peft_method import PeftMethod
 
 if TYPE_CHECKING:
+    from rlvr_bench.methods.handle import Handle
     from transformers import PreTrainedModel
-
-    from methods.handle import Handle
 
 IDENTITY_SETTINGS: dict[str, dict[str, Any]] = {"C3A": {"init_weights": True}, "FOURIERFT": {"init_weights": True}}
 """Types whose PEFT default start differs from the base although a start at the base exists: that one is our default."""
@@ -142,7 +140,7 @@ class AnyPeft(PeftMethod):
         return fields
 
     def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
-        from methods.peft_forward import attach_any
+        from rlvr_bench.methods.peft_forward import attach_any
 
         return attach_any(self, model, seed, calibration)
 

@@ -15,13 +15,12 @@ from peft import LoraConfig, PeftModel
 from peft.tuners.lora.corda import preprocess_corda
 from peft.tuners.lora.eva import initialize_lora_eva_weights
 from peft.tuners.lora.loraga import preprocess_loraga
+from rlvr_bench.methods.calibration import padded
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.methods.method import Calibration
+from rlvr_bench.methods.plain import in_training_mode
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-
-from methods.calibration import padded
-from methods.errors import MethodError
-from methods.method import Calibration
-from methods.plain import in_training_mode
 
 EVA_TOKENS = 512
 """Tokens of a batch for EVA, if there are as many: small batches settle slowly."""

@@ -11,7 +11,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from methods.errors import MethodError
+from rlvr_bench.methods.errors import MethodError
 
 _ASSIGNED_TYPE = re.compile(r"self\.peft_type = PeftType\.(\w+)")
 _COMPARED_START = re.compile(r"""init_lora_weights(?:\.lower\(\))?(?: == |\.startswith\()"(\w+)\"""")

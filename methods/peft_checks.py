@@ -7,14 +7,13 @@ import torch
 from peft import PeftModel
 from peft.tuners.lora.layer import LoraLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
-
-from methods.handle import Handle
-from methods.measurement import BaseObservation
-from methods.method import ends_with
-from methods.peft_handle import plain_value
+from rlvr_bench.methods.handle import Handle
+from rlvr_bench.methods.measurement import BaseObservation
+from rlvr_bench.methods.method import ends_with
+from rlvr_bench.methods.peft_handle import plain_value
 
 if TYPE_CHECKING:
-    from methods.peft_method import PeftMethod
+    from rlvr_bench.methods.peft_method import PeftMethod
 
 RESIDUAL_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 1e-2, torch.float16: 2e-3}
 """Largest ||residual + delta - W0|| / ||W0|| that storing the residual in the base's dtype explains."""

@@ -11,17 +11,15 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, create_model, model_validator
-
-from methods.errors import MethodError
-from methods.method import LINEAR_TARGETS, Shape, ends_with, target_weights
-from methods.peft_method import PEFT_PREFIX, PeftMethod
-from methods.peft_sizes import MultipleOf, Size
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.methods.method import LINEAR_TARGETS, Shape, ends_with, target_weights
+from rlvr_bench.methods.peft_method import PEFT_PREFIX, PeftMethod
+from rlvr_bench.methods.peft_sizes import MultipleOf, Size
 
 if TYPE_CHECKING:
     import torch
-
-    from methods.handle import Handle
-    from methods.peft_method import HandleClass
+    from rlvr_bench.methods.handle import Handle
+    from rlvr_bench.methods.peft_method import HandleClass
 
 Settings = Any
 """The keys of a method as attributes, those that were left out fitted to the base."""
@@ -159,7 +157,7 @@ class PeftEntry(PeftMethod):
         return self.entry.mergeable
 
     def handle_class(self) -> "HandleClass":
-        from methods.peft_training import handle_class
+        from rlvr_bench.methods.peft_training import handle_class
 
         return handle_class(self.type)
 
@@ -168,7 +166,7 @@ class PeftEntry(PeftMethod):
         return None if told is None else dict(told)
 
     def problems_at_end(self, handle: "Handle", optimizer: "torch.optim.Optimizer | None") -> list[str]:
-        from methods.peft_training import problems_at_end
+        from rlvr_bench.methods.peft_training import problems_at_end
 
         return super().problems_at_end(handle, optimizer) + problems_at_end(self, handle, optimizer)
 

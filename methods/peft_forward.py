@@ -5,15 +5,14 @@ types are many and new ones come with every release, so this is asked of the mod
 """
 
 import torch
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.methods.method import Calibration
+from rlvr_bench.methods.peft_handle import PeftHandle, attach_adapters
+from rlvr_bench.methods.peft_method import PeftMethod
+from rlvr_bench.methods.peft_table import PEFT_ROWS
+from rlvr_bench.methods.seeding import forked_random_state
 from torch import nn
 from transformers import PreTrainedModel
-
-from methods.errors import MethodError
-from methods.method import Calibration
-from methods.peft_handle import PeftHandle, attach_adapters
-from methods.peft_method import PeftMethod
-from methods.peft_table import PEFT_ROWS
-from methods.seeding import forked_random_state
 
 TOKENS = 4
 """Length of the sequences that are tried."""

@@ -18,20 +18,19 @@ from peft.tuners.adaption_prompt.layer import AdaptedAttention
 from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
 from peft.utils.other import AuxiliaryTrainingWrapper
 from peft.utils.peft_types import PeftType
+from rlvr_bench.methods.digest import digests
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.methods.handle import NO_WEIGHT_DECAY, Handle
+from rlvr_bench.methods.method import Calibration, Method
+from rlvr_bench.methods.peft_butterfly import stand_in_for_cuda
+from rlvr_bench.methods.peft_calibration import after_adapters, before_adapters
+from rlvr_bench.methods.peft_method import PeftMethod
+from rlvr_bench.methods.peft_subspace import project_gradients
+from rlvr_bench.methods.plain import PlainView, as_it_is
+from rlvr_bench.methods.seeding import forked_random_state
+from rlvr_bench.methods.targets import linear_targets
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-
-from methods.digest import digests
-from methods.errors import MethodError
-from methods.handle import NO_WEIGHT_DECAY, Handle
-from methods.method import Calibration, Method
-from methods.peft_butterfly import stand_in_for_cuda
-from methods.peft_calibration import after_adapters, before_adapters
-from methods.peft_method import PeftMethod
-from methods.peft_subspace import project_gradients
-from methods.plain import PlainView, as_it_is
-from methods.seeding import forked_random_state
-from methods.targets import linear_targets
 
 GAINS = re.compile(r"lora_magnitude_vector|ia3_l|road_alpha|boft_s|psoft_R\..*vector_[ab]")
 """Adapters that multiply weights or outputs: decay would pull them to zero, and the model away from the base."""

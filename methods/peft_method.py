@@ -10,19 +10,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
-
-from methods import peft_catalog
-from methods.errors import did_you_mean
-from methods.method import Calibration, Method, Shape, target_weights
-from methods.ranks import refuse_above_sides
+from rlvr_bench.methods import peft_catalog
+from rlvr_bench.methods.errors import did_you_mean
+from rlvr_bench.methods.method import Calibration, Method, Shape, target_weights
+from rlvr_bench.methods.ranks import refuse_above_sides
 
 if TYPE_CHECKING:
     import torch
+    from rlvr_bench.methods.handle import Handle
+    from rlvr_bench.methods.measurement import BaseObservation
+    from rlvr_bench.methods.peft_handle import PeftHandle
     from transformers import PreTrainedModel
-
-    from methods.handle import Handle
-    from methods.measurement import BaseObservation
-    from methods.peft_handle import PeftHandle
 
     HandleClass = type[PeftHandle]  # inside a config, `type` is a key
 
@@ -97,25 +95,25 @@ class PeftMethod(Method):
 
     def handle_class(self) -> "HandleClass":
         """Return the class of the handle that `attach` gives."""
-        from methods.peft_handle import PeftHandle
+        from rlvr_bench.methods.peft_handle import PeftHandle
 
         return PeftHandle
 
     def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
-        from methods.peft_handle import attach_adapters
+        from rlvr_bench.methods.peft_handle import attach_adapters
 
         return attach_adapters(self, model, seed, calibration)
 
     def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from methods.peft_checks import adapter_problems
-        from methods.peft_starts import start_problems
-        from methods.peft_subspace import subspace_problems
+        from rlvr_bench.methods.peft_checks import adapter_problems
+        from rlvr_bench.methods.peft_starts import start_problems
+        from rlvr_bench.methods.peft_subspace import subspace_problems
 
         starts = start_problems(self.lora_start, handle, base)
         return adapter_problems(self, handle, base) + starts + subspace_problems(handle)
 
     def problems_at_end(self, handle: "Handle", optimizer: "torch.optim.Optimizer | None") -> list[str]:
-        from methods.peft_subspace import subspace_problems
+        from rlvr_bench.methods.peft_subspace import subspace_problems
 
         return subspace_problems(handle)
 

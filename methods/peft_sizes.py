@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from methods.errors import MethodError
-from methods.method import Shape
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.methods.method import Shape
 
 Matrices = Mapping[str, Shape]
 """Path -> (out, in) of the targeted matrices."""

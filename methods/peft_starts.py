@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 import torch
 from peft.tuners.lora.layer import LoraLayer
+from rlvr_bench.methods.handle import Handle
+from rlvr_bench.methods.measurement import SVD_SAMPLE, BaseObservation
+from rlvr_bench.methods.peft_checks import RESIDUAL_TOLERANCE
 from torch import Tensor
-
-from methods.handle import Handle
-from methods.measurement import SVD_SAMPLE, BaseObservation
-from methods.peft_checks import RESIDUAL_TOLERANCE
 
 PART_TOLERANCE = 0.01
 """Largest relative difference between two computations of one singular or triangular part."""

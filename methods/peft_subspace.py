@@ -6,10 +6,9 @@ PEFT sets the hooks before it casts the frames to float32, which makes new tenso
 import numpy as np
 import torch
 from peft.tuners.osf.layer import OSFLayer
+from rlvr_bench.methods.handle import Handle
+from rlvr_bench.methods.measurement import SVD_SAMPLE
 from torch import Tensor, nn
-
-from methods.handle import Handle
-from methods.measurement import SVD_SAMPLE
 
 LEAK_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 5e-2, torch.float16: 1e-2}
 """Largest share of a gradient's norm in the frozen span that decomposing a base of this dtype explains."""

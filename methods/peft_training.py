@@ -12,13 +12,12 @@ import torch
 from peft import PeftModel
 from peft.tuners.adalora.layer import AdaLoraLayer
 from peft.tuners.lora.layer import LoraLayer
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.methods.handle import Handle
+from rlvr_bench.methods.method import Method
+from rlvr_bench.methods.peft_handle import PeftHandle
+from rlvr_bench.methods.plain import PlainView
 from torch import Tensor, nn
-
-from methods.errors import MethodError
-from methods.handle import Handle
-from methods.method import Method
-from methods.peft_handle import PeftHandle
-from methods.plain import PlainView
 
 FEWEST_STEPS = 3
 """Steps that AdaLoRA needs: one before anything is known of importance, one that prunes, one with the final ranks."""

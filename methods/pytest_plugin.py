@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from methods.conformance import Suite
-    from methods.method import Method
+    from rlvr_bench.methods.conformance import Suite
+    from rlvr_bench.methods.method import Method
 
 FIXTURE = "conformance"
 
@@ -36,7 +36,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             f"{metafunc.definition.nodeid} asks for the fixture {FIXTURE!r} and names no method; mark it "
             '@pytest.mark.conformance({"type": "my-method"})'
         )
-    from methods.conformance import Suite
+    from rlvr_bench.methods.conformance import Suite
 
     suites = [Suite(_method(given)) for given in mark.args]
     cases = [(suite, check) for suite in suites for check in suite.names]
@@ -64,8 +64,8 @@ def _judge(suite: "Suite", check: str) -> None:
 
 
 def _method(given: Any) -> "Method":
-    from methods import MethodError, create
-    from methods.method import Method
+    from rlvr_bench.methods import MethodError, create
+    from rlvr_bench.methods.method import Method
 
     try:
         return given if isinstance(given, Method) else create(given)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from methods.errors import MethodError
-from methods.method import Shape
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.methods.method import Shape
 
 if TYPE_CHECKING:
     from torch import nn

@@ -1,6 +1,6 @@
 """From settings to a method: the built-in types, and those that other packages register.
 
-A plug-in is a `Method` subclass under the entry-point group `rlvr_bench.methods`, its name the value of `type`. It is
+A plug-in is a `Method` subclass under the entry-point group `methods`, its name the value of `type`. It is
 loaded only when asked for. Nothing here imports torch.
 """
 
@@ -13,20 +13,19 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticUndefined
-
-from methods.bitfit import Bitfit
-from methods.errors import MethodError, did_you_mean, first_problem
-from methods.full import Full, FullSgd
-from methods.lift import Lift
-from methods.low_rank import Geora, LoraNull, LoraXs, Milora, Oplora, Rlmo, Rlpo
-from methods.mask import Mask
-from methods.method import Method
-from methods.peft_any import AnyPeft
-from methods.peft_entry import entry_class
-from methods.peft_method import Lora, Pissa
-from methods.peft_table import PEFT_ROWS
-from methods.spectral import Iso, Svf
-from methods.steering import Steering
+from rlvr_bench.methods.bitfit import Bitfit
+from rlvr_bench.methods.errors import MethodError, did_you_mean, first_problem
+from rlvr_bench.methods.full import Full, FullSgd
+from rlvr_bench.methods.lift import Lift
+from rlvr_bench.methods.low_rank import Geora, LoraNull, LoraXs, Milora, Oplora, Rlmo, Rlpo
+from rlvr_bench.methods.mask import Mask
+from rlvr_bench.methods.method import Method
+from rlvr_bench.methods.peft_any import AnyPeft
+from rlvr_bench.methods.peft_entry import entry_class
+from rlvr_bench.methods.peft_method import Lora, Pissa
+from rlvr_bench.methods.peft_table import PEFT_ROWS
+from rlvr_bench.methods.spectral import Iso, Svf
+from rlvr_bench.methods.steering import Steering
 
 GROUP = "rlvr_bench.methods"
 OWN: dict[str, type[Method]] = {

@@ -7,9 +7,8 @@ ranking is done in float64.
 import hashlib
 
 import torch
+from rlvr_bench.methods.mask import Mask
 from torch import Tensor
-
-from methods.mask import Mask
 
 
 def select_entries(method: Mask, weight: Tensor, name: str, seed: int, evidence: Tensor | None = None) -> Tensor:

@@ -9,11 +9,10 @@ from collections.abc import Callable
 from itertools import chain
 
 import torch
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.methods.method import Method
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-
-from methods.errors import MethodError
-from methods.method import Method
 
 INSIDE = (RuntimeError, LookupError)
 """What comes out of adapters whose sizes do not fit the model, or that miss a value."""

@@ -8,14 +8,13 @@ SVF scales the singular values and keeps the frames; ISO keeps the singular valu
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from methods.method import Calibration, Method, Shape, target_weights
+from rlvr_bench.methods.method import Calibration, Method, Shape, target_weights
 
 if TYPE_CHECKING:
     import torch
+    from rlvr_bench.methods.handle import Handle
+    from rlvr_bench.methods.measurement import BaseObservation
     from transformers import PreTrainedModel
-
-    from methods.handle import Handle
-    from methods.measurement import BaseObservation
 
 
 class Spectral(Method):
@@ -38,7 +37,7 @@ class Svf(Spectral):
     type: Literal["svf"] = "svf"
 
     def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
-        from methods.spectral_handle import attach_svf
+        from rlvr_bench.methods.spectral_handle import attach_svf
 
         return attach_svf(self, model, seed)
 
@@ -46,7 +45,7 @@ class Svf(Spectral):
         return {f"{path}.scale": (min(shape),) for path, shape in target_weights(shapes, self.targets).items()}
 
     def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from methods.spectral_checks import svf_problems
+        from rlvr_bench.methods.spectral_checks import svf_problems
 
         return svf_problems(handle)
 
@@ -67,7 +66,7 @@ class Iso(Spectral):
     type: Literal["iso"] = "iso"
 
     def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
-        from methods.spectral_handle import attach_iso
+        from rlvr_bench.methods.spectral_handle import attach_iso
 
         return attach_iso(self, model, seed)
 
@@ -79,11 +78,11 @@ class Iso(Spectral):
         return expected
 
     def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from methods.spectral_checks import iso_problems
+        from rlvr_bench.methods.spectral_checks import iso_problems
 
         return iso_problems(handle)
 
     def problems_at_end(self, handle: "Handle", optimizer: "torch.optim.Optimizer | None") -> list[str]:
-        from methods.spectral_checks import iso_problems
+        from rlvr_bench.methods.spectral_checks import iso_problems
 
         return iso_problems(handle, at_start=False)

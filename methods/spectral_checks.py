@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from rlvr_bench.methods.handle import Handle
+from rlvr_bench.methods.spectral_handle import ScaledSpectrum, TurnedFrames
 from torch import Tensor
-
-from methods.handle import Handle
-from methods.spectral_handle import ScaledSpectrum, TurnedFrames
 
 Matrix = np.ndarray[Any, Any]
 

@@ -1,12 +1,11 @@
 """Linear layers that hold a singular value decomposition of their weight, and the handles over them."""
 
 import torch
+from rlvr_bench.methods.polar import ROUNDED, polar_factor
+from rlvr_bench.methods.spectral import Iso, Svf
+from rlvr_bench.methods.wrapped_linear import WrappedHandle, WrappedLinear, attach_wrapped
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-
-from methods.polar import ROUNDED, polar_factor
-from methods.spectral import Iso, Svf
-from methods.wrapped_linear import WrappedHandle, WrappedLinear, attach_wrapped
 
 
 class ScaledSpectrum(WrappedLinear):

@@ -9,14 +9,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
-
-from methods.method import Calibration, Method, Shape, target_weights
+from rlvr_bench.methods.method import Calibration, Method, Shape, target_weights
 
 if TYPE_CHECKING:
+    from rlvr_bench.methods.handle import Handle
+    from rlvr_bench.methods.measurement import BaseObservation
     from transformers import PreTrainedModel
-
-    from methods.handle import Handle
-    from methods.measurement import BaseObservation
 
 
 class Steering(Method):
@@ -39,7 +37,7 @@ class Steering(Method):
         return False
 
     def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
-        from methods.steering_handle import attach_steering
+        from rlvr_bench.methods.steering_handle import attach_steering
 
         return attach_steering(self, model, seed)
 
@@ -47,6 +45,6 @@ class Steering(Method):
         return {f"{path}.steering": (shape[0],) for path, shape in target_weights(shapes, self.targets).items()}
 
     def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from methods.steering_handle import steering_problems
+        from rlvr_bench.methods.steering_handle import steering_problems
 
         return steering_problems(handle, base)

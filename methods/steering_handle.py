@@ -4,16 +4,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.methods.handle import Handle
+from rlvr_bench.methods.measurement import BaseObservation
+from rlvr_bench.methods.plain import last_logits
+from rlvr_bench.methods.steering import Steering
+from rlvr_bench.methods.targets import decoder_layers, linear_targets
+from rlvr_bench.methods.wrapped_linear import WrappedHandle, WrappedLinear, attach_wrapped
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-
-from methods.errors import MethodError
-from methods.handle import Handle
-from methods.measurement import BaseObservation
-from methods.plain import last_logits
-from methods.steering import Steering
-from methods.targets import decoder_layers, linear_targets
-from methods.wrapped_linear import WrappedHandle, WrappedLinear, attach_wrapped
 
 
 class SteeredLinear(WrappedLinear):

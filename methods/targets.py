@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
+from rlvr_bench.methods.errors import MethodError, did_you_mean
+from rlvr_bench.methods.method import ends_with
 from torch import nn
 from transformers import PreTrainedModel
-
-from methods.errors import MethodError, did_you_mean
-from methods.method import ends_with
 
 
 def linear_targets(model: nn.Module, endings: Sequence[str]) -> list[str]:

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
+from rlvr_bench.methods.errors import MethodError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
-
-from methods.errors import MethodError
 
 
 class TunedWeights:

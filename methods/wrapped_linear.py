@@ -10,13 +10,12 @@ from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
+from rlvr_bench.methods.handle import DenseHandle
+from rlvr_bench.methods.method import Method
+from rlvr_bench.methods.plain import PlainView
+from rlvr_bench.methods.targets import linear_targets
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-
-from methods.handle import DenseHandle
-from methods.method import Method
-from methods.plain import PlainView
-from methods.targets import linear_targets
 
 
 class WrappedLinear(nn.Module, ABC):

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tasks.problem import Problem, Split
-from tasks.task import USER_SPLITS, Task
-from tasks.verifiers.numerals import canonical, parse_number
+from rlvr_bench.tasks.problem import Problem, Split
+from rlvr_bench.tasks.task import USER_SPLITS, Task
+from rlvr_bench.tasks.verifiers.numerals import canonical, parse_number
 
 
 @dataclass(frozen=True, slots=True)

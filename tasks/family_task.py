@@ -9,15 +9,14 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from pydantic import Field
-
-from tasks.errors import TaskError
-from tasks.families import FAMILIES, Family
-from tasks.problem import Problem, Split
-from tasks.procedural import draw
-from tasks.settings import TaskSettings
-from tasks.suggestion import did_you_mean
-from tasks.task import StandardTask
-from tasks.verifiers.exact import ExactVerifier
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.families import FAMILIES, Family
+from rlvr_bench.tasks.problem import Problem, Split
+from rlvr_bench.tasks.procedural import draw
+from rlvr_bench.tasks.settings import TaskSettings
+from rlvr_bench.tasks.suggestion import did_you_mean
+from rlvr_bench.tasks.task import StandardTask
+from rlvr_bench.tasks.verifiers.exact import ExactVerifier
 
 Item = TypeVar("Item")
 

@@ -7,7 +7,7 @@ the file, so no problem can stand in two splits. Procedural families keep a part
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from tasks.problem import Problem, Split
+from rlvr_bench.tasks.problem import Problem, Split
 
 Shares = Mapping[Split, float]
 

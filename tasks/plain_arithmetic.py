@@ -10,13 +10,12 @@ import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
-
-from tasks.errors import TaskError
-from tasks.hash_split import WHOLE_SET, in_hash_order, split_by_shares
-from tasks.problem import Problem, Split
-from tasks.settings import TaskSettings
-from tasks.task import StandardTask
-from tasks.verifiers.exact import ExactVerifier
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.hash_split import WHOLE_SET, in_hash_order, split_by_shares
+from rlvr_bench.tasks.problem import Problem, Split
+from rlvr_bench.tasks.settings import TaskSettings
+from rlvr_bench.tasks.task import StandardTask
+from rlvr_bench.tasks.verifiers.exact import ExactVerifier
 
 _OPERATORS = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 _NUMBERS = {"1": range(10), "2": range(10, 100)}

@@ -3,9 +3,9 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tasks import prompts, registry
-from tasks.problem import Split
-from tasks.task import Task
+from rlvr_bench.tasks import prompts, registry
+from rlvr_bench.tasks.problem import Split
+from rlvr_bench.tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True)

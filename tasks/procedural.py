@@ -5,9 +5,9 @@ A problem's split follows from its text alone, so no problem can stand in two sp
 
 import random
 
-from tasks.errors import TaskError
-from tasks.families.family import Family
-from tasks.problem import Problem, Split
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.families.family import Family
+from rlvr_bench.tasks.problem import Problem, Split
 
 _TENTHS: tuple[Split, ...] = ("pretrain",) * 6 + ("train",) * 2 + ("validation", "test")
 _PATIENCE = 20

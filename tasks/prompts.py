@@ -9,8 +9,8 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
-from tasks.errors import TaskError
-from tasks.suggestion import did_you_mean
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.suggestion import did_you_mean
 
 Prompt = str | list[dict[str, str]]
 

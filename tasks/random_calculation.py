@@ -11,13 +11,12 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from pydantic import Field
-
-from tasks.errors import TaskError
-from tasks.hash_split import WHOLE_SET, split_by_shares
-from tasks.problem import Problem, Split
-from tasks.settings import TaskSettings
-from tasks.task import StandardTask
-from tasks.verifiers.exact import ExactVerifier
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.hash_split import WHOLE_SET, split_by_shares
+from rlvr_bench.tasks.problem import Problem, Split
+from rlvr_bench.tasks.settings import TaskSettings
+from rlvr_bench.tasks.task import StandardTask
+from rlvr_bench.tasks.verifiers.exact import ExactVerifier
 
 LEVELS = tuple(range(1, 21))
 _LONGEST = 10**9

@@ -1,6 +1,6 @@
 """Tasks by name: procedural families, data sets, a few of their own kind, and plug-ins by entry point.
 
-A plug-in package offers a `TaskKind` under the entry-point group `rlvr_bench.tasks`; it is imported when it is asked
+A plug-in package offers a `TaskKind` under the entry-point group `tasks`; it is imported when it is asked
 for. Imports no torch, and nothing that is slow.
 """
 
@@ -11,16 +11,16 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from tasks.datasets.catalog import DATA_SETS
-from tasks.datasets.data_task import DataSetSettings, JsonlSettings, data_set_task, jsonl_task
-from tasks.errors import TaskError
-from tasks.families import FAMILIES
-from tasks.family_task import FamilySettings, MixtureSettings, family_task, mixture_task
-from tasks.plain_arithmetic import PlainArithmeticSettings, plain_arithmetic_task
-from tasks.random_calculation import LEVELS, RandomCalculationSettings, random_calculation_task
-from tasks.settings import TaskSettings, validated
-from tasks.suggestion import did_you_mean
-from tasks.task import Task
+from rlvr_bench.tasks.datasets.catalog import DATA_SETS
+from rlvr_bench.tasks.datasets.data_task import DataSetSettings, JsonlSettings, data_set_task, jsonl_task
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.families import FAMILIES
+from rlvr_bench.tasks.family_task import FamilySettings, MixtureSettings, family_task, mixture_task
+from rlvr_bench.tasks.plain_arithmetic import PlainArithmeticSettings, plain_arithmetic_task
+from rlvr_bench.tasks.random_calculation import LEVELS, RandomCalculationSettings, random_calculation_task
+from rlvr_bench.tasks.settings import TaskSettings, validated
+from rlvr_bench.tasks.suggestion import did_you_mean
+from rlvr_bench.tasks.task import Task
 
 PLUGIN_GROUP = "rlvr_bench.tasks"
 

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from tasks.errors import TaskError
-from tasks.suggestion import did_you_mean
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.suggestion import did_you_mean
 
 
 class Settings(BaseModel):

@@ -9,11 +9,11 @@ import hashlib
 import random
 from collections.abc import Sequence
 
-from tasks.check import changed
-from tasks.errors import TaskError
-from tasks.families import FAMILIES
-from tasks.problem import Problem
-from tasks.task import Task
+from rlvr_bench.tasks.check import changed
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.families import FAMILIES
+from rlvr_bench.tasks.problem import Problem
+from rlvr_bench.tasks.task import Task
 
 
 def gold(task: Task, problem: Problem) -> str:

@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tasks.errors import TaskError
-from tasks.suggestion import did_you_mean
-from tasks.verifiers.extraction import MAX_CHARACTERS, marked_answer
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.suggestion import did_you_mean
+from rlvr_bench.tasks.verifiers.extraction import MAX_CHARACTERS, marked_answer
 
 _STEP = re.compile(r"[0-9)}]\s?&?=\s?-?(?:\\?[$€£]|\*\*|\\boxed\{)?[0-9]")
 """A value on both sides of "=", plain or with the marks that language models put around it."""

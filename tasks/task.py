@@ -9,13 +9,13 @@ import json
 from collections.abc import Callable
 from typing import Protocol
 
-from tasks import prompts
-from tasks.errors import TaskError
-from tasks.problem import SPLITS, Problem, Split, Verdict
-from tasks.prompts import Prompt
-from tasks.settings import TaskSettings
-from tasks.suggestion import did_you_mean
-from tasks.verifiers.verifier import Verifier
+from rlvr_bench.tasks import prompts
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.problem import SPLITS, Problem, Split, Verdict
+from rlvr_bench.tasks.prompts import Prompt
+from rlvr_bench.tasks.settings import TaskSettings
+from rlvr_bench.tasks.suggestion import did_you_mean
+from rlvr_bench.tasks.verifiers.verifier import Verifier
 
 USER_SPLITS: tuple[Split, ...] = tuple(split for split in SPLITS if split != "pretrain")
 

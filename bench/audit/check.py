@@ -7,9 +7,9 @@ that it agrees with the run's status is checked.
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.audit.derived import findings_faults, leaderboard_faults, report_faults
-from bench.audit.run import run_faults
-from bench.record import store
+from rlvr_bench.audit.derived import findings_faults, leaderboard_faults, report_faults
+from rlvr_bench.audit.run import run_faults
+from rlvr_bench.record import store
 
 DERIVED: tuple[Callable[[Path], list[str]], ...] = (leaderboard_faults, report_faults, findings_faults)
 """One check for each kind of file that is derived from the records; each finds nothing where its file need not be."""

@@ -7,13 +7,13 @@ import re
 from itertools import zip_longest
 from pathlib import Path
 
-from bench.findings.derive import FINDINGS_FILE, PAGE_FILE, contents, judge_all
-from bench.findings.errors import FindingsError
-from bench.findings.evidence import gather
-from bench.findings.hypothesis import load_hypotheses
-from bench.record import store
-from bench.record.leaderboard import leaderboard
-from bench.record.leaderboard_file import LEADERBOARD_FILE, to_csv
+from rlvr_bench.findings.derive import FINDINGS_FILE, PAGE_FILE, contents, judge_all
+from rlvr_bench.findings.errors import FindingsError
+from rlvr_bench.findings.evidence import gather
+from rlvr_bench.findings.hypothesis import load_hypotheses
+from rlvr_bench.record import store
+from rlvr_bench.record.leaderboard import leaderboard
+from rlvr_bench.record.leaderboard_file import LEADERBOARD_FILE, to_csv
 
 REPORT_FILE = "report.html"
 REPORT_DIGEST = re.compile(rb'<meta name="leaderboard-sha256" content="([0-9a-f]{64})"')

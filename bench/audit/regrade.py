@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tasks.registry
-from bench.audit.stored import StoredScore
-from bench.evaluate.completion import Completion, Graded
-from bench.evaluate.grading import problems_hash, score
-from bench.experiment.scored import score_tasks
-from bench.record.errors import RecordError
-from bench.record.schema import ModelRole, RunRecord, Score, ScoredSplit
-from tasks.problem import Problem, Verdict
-from tasks.task import Task
+from rlvr_bench.audit.stored import StoredScore
+from rlvr_bench.evaluate.completion import Completion, Graded
+from rlvr_bench.evaluate.grading import problems_hash, score
+from rlvr_bench.experiment.scored import score_tasks
+from rlvr_bench.record.errors import RecordError
+from rlvr_bench.record.schema import ModelRole, RunRecord, Score, ScoredSplit
+from rlvr_bench.tasks import registry as task_registry
+from rlvr_bench.tasks.problem import Problem, Verdict
+from rlvr_bench.tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Grader:
         settings = dict(score_tasks(record.cell)[name])
         identity = str(sorted(settings.items()))
         if identity not in self._tasks:
-            self._tasks[identity] = tasks.registry.create(settings, self._data_dir)
+            self._tasks[identity] = task_registry.create(settings, self._data_dir)
         return identity, self._tasks[identity]
 
     def _graded(self, identity: str, task: Task, problem: Problem, row: dict[str, Any]) -> Graded:

@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-
-from bench.audit.regrade import Grader, Regraded
-from bench.audit.stored import stored_scores
-from bench.record import store
-from bench.record.atomic import write_whole
-from bench.record.environment import capture
-from bench.record.errors import RecordError
-from bench.record.schema import ModelRole, Rescored, RunRecord, Score, ScoredSplit
-from methods.errors import MethodError
-from tasks.errors import TaskError
+from rlvr_bench.audit.regrade import Grader, Regraded
+from rlvr_bench.audit.stored import stored_scores
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.record import store
+from rlvr_bench.record.atomic import write_whole
+from rlvr_bench.record.environment import capture
+from rlvr_bench.record.errors import RecordError
+from rlvr_bench.record.schema import ModelRole, Rescored, RunRecord, Score, ScoredSplit
+from rlvr_bench.tasks.errors import TaskError
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-
-from bench.experiment.cell import Cell
-from bench.record import store
-from bench.record.errors import RecordError
-from bench.record.schema import RunRecord, StepRecord
-from bench.train.stability import summarise
-from methods.errors import MethodError
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.record import store
+from rlvr_bench.record.errors import RecordError
+from rlvr_bench.record.schema import RunRecord, StepRecord
+from rlvr_bench.train.stability import summarise
 
 AGAIN = "restore the file from git, or delete its folder and run the cell again"
 

@@ -6,13 +6,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
-from bench.evaluate import base_cache
-from bench.experiment.cell import Cell
-from bench.experiment.scored import score_tasks
-from bench.experiment.settings import RlvrSettings
-from bench.record.errors import RecordError
-from bench.record.samples import read_samples, samples_path
-from bench.record.schema import ModelRole, RunRecord, Score, ScoredSplit
+from rlvr_bench.evaluate import base_cache
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.experiment.scored import score_tasks
+from rlvr_bench.experiment.settings import RlvrSettings
+from rlvr_bench.record.errors import RecordError
+from rlvr_bench.record.samples import read_samples, samples_path
+from rlvr_bench.record.schema import ModelRole, RunRecord, Score, ScoredSplit
 
 Rows = list[dict[str, Any]]
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from bench.audit import rescore
-from bench.audit.check import check
-from bench.experiment.strict import ExperimentError
-from bench.launch.experiment_run import renew_leaderboard
-from bench.record.lock import results_lock
-from bench.show import print_table
+from rlvr_bench.audit import rescore
+from rlvr_bench.audit.check import check
+from rlvr_bench.experiment.strict import ExperimentError
+from rlvr_bench.launch.experiment_run import renew_leaderboard
+from rlvr_bench.record.lock import results_lock
+from rlvr_bench.show import print_table
 
 COLUMNS = ["comparison", "method", "model", "task", "split", "cells", "gained", "lost", "completions"]
 

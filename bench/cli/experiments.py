@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-
-from bench.cli.options import (
+from rlvr_bench.cli.options import (
     AddressOption,
     BaseOption,
     ChangesOption,
@@ -28,8 +27,8 @@ from bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from bench.experiment.experiment import Experiment
-    from bench.experiment.stages import Selection
+    from rlvr_bench.experiment.experiment import Experiment
+    from rlvr_bench.experiment.stages import Selection
 
 app = typer.Typer()
 
@@ -60,9 +59,9 @@ def run(
     if dry_run:
         _show_plan(*found, results, workers)
         return
-    from bench.launch.experiment_run import run_experiment
-    from bench.launch.launcher import launcher_of
-    from bench.launch.stages import stages
+    from rlvr_bench.launch.experiment_run import run_experiment
+    from rlvr_bench.launch.launcher import launcher_of
+    from rlvr_bench.launch.stages import stages
 
     launch = launcher_of(launcher, address, cpus, gpus, processes)
     found[0].check_processes(processes)
@@ -116,11 +115,11 @@ def sweep(
     as_json: JsonOption = False,
 ) -> None:
     """Search the settings of one method, judged on validation; the same command goes on where it was."""
-    from bench.launch.launcher import launcher_of
-    from bench.launch.search import search_of
-    from bench.launch.sweep_run import run_sweep
-    from bench.show import print_json
-    from bench.sweep_table import show_sweep
+    from rlvr_bench.launch.launcher import launcher_of
+    from rlvr_bench.launch.search import search_of
+    from rlvr_bench.launch.sweep_run import run_sweep
+    from rlvr_bench.show import print_json
+    from rlvr_bench.sweep_table import show_sweep
 
     chosen, selection = asked(experiment, None, seeds, data_dir, base, task, keys)
     search = search_of(
@@ -148,10 +147,10 @@ def _show_plan(
 
     os.environ["HF_HUB_OFFLINE"] = "1"  # a plan fetches nothing, and does not wait for a hub that is out of reach
 
-    from bench.launch.local import cores
-    from bench.launch.plan import as_document, by_comparison
-    from bench.launch.stages import plan_stages
-    from bench.show import print_json, print_table
+    from rlvr_bench.launch.local import cores
+    from rlvr_bench.launch.plan import as_document, by_comparison
+    from rlvr_bench.launch.stages import plan_stages
+    from rlvr_bench.show import print_json, print_table
 
     found = plan_stages(experiment, replace(selection, fetch=False), results)
     for problem in found.problems:

@@ -4,8 +4,7 @@ import sys
 from typing import Annotated
 
 import typer
-
-from bench.cli import checkpoints, experiments, methods, models, results, tasks
+from rlvr_bench.cli import checkpoints, experiments, methods, models, results, tasks
 
 DEBUG = "--debug"
 
@@ -48,14 +47,14 @@ def _fail(sentence: str, code: int) -> None:
 
 def _sentence(error: Exception) -> tuple[str, int]:
     """Return what to say of an error, and the exit code."""
-    from bench.experiment.strict import ExperimentError
-    from bench.findings.errors import FindingsError
-    from bench.geometry.errors import GeometryError
-    from bench.models.errors import ModelError
-    from bench.record.errors import RecordError, ResultsInUseError
-    from bench.verify.errors import VerifyError
-    from methods.errors import MethodError
-    from tasks.errors import TaskError
+    from rlvr_bench.experiment.strict import ExperimentError
+    from rlvr_bench.findings.errors import FindingsError
+    from rlvr_bench.geometry.errors import GeometryError
+    from rlvr_bench.methods.errors import MethodError
+    from rlvr_bench.models.errors import ModelError
+    from rlvr_bench.record.errors import RecordError, ResultsInUseError
+    from rlvr_bench.tasks.errors import TaskError
+    from rlvr_bench.verify.errors import VerifyError
 
     wrong = (ExperimentError, FindingsError, GeometryError, ModelError, MethodError, TaskError, ResultsInUseError)
     if isinstance(error, (*wrong, VerifyError)):

@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from bench.cli.options import JsonOption
+from rlvr_bench.cli.options import JsonOption
 
 app = typer.Typer(help="Base models that need no hub.", no_args_is_help=True)
 
@@ -13,8 +12,8 @@ app = typer.Typer(help="Base models that need no hub.", no_args_is_help=True)
 @app.command("list")
 def models_list(as_json: JsonOption = False) -> None:
     """List the base models that need no hub."""
-    from bench.models.catalog import catalog
-    from bench.show import print_json, print_table
+    from rlvr_bench.models.catalog import catalog
+    from rlvr_bench.show import print_json, print_table
 
     rows = [entry.model_dump(mode="json") for entry in catalog()]
     if as_json:
@@ -26,8 +25,8 @@ def models_list(as_json: JsonOption = False) -> None:
 @app.command("show")
 def models_show(name: str, as_json: JsonOption = False) -> None:
     """Show how an organism was made and what it measured."""
-    from bench.models.catalog import details
-    from bench.show import print_entry, print_json
+    from rlvr_bench.models.catalog import details
+    from rlvr_bench.show import print_entry, print_json
 
     entry = details(name)
     if as_json:
@@ -44,8 +43,8 @@ def models_build(
     ] = None,
 ) -> None:
     """Pre-train an organism from its recipe; an interrupted build goes on where it was."""
-    from bench.models.organisms.build import build
-    from bench.models.organisms.progress import Reporter
+    from rlvr_bench.models.organisms.build import build
+    from rlvr_bench.models.organisms.progress import Reporter
 
     target = folder or Path(name)
     with Reporter() as reporter:

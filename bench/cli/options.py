@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from bench.experiment.experiment import Experiment
-    from bench.experiment.stages import Selection
+    from rlvr_bench.experiment.experiment import Experiment
+    from rlvr_bench.experiment.stages import Selection
 
 ExperimentArgument = Annotated[str, typer.Argument(help="A preset's name, or the path of a TOML file.")]
 ResultsOption = Annotated[Path, typer.Option(help="Folder of run records.")]
@@ -56,9 +56,9 @@ def asked(
     Raises:
         ExperimentError: there is no such experiment, or a change or a seed that makes no sense.
     """
-    from bench.experiment.changes import Changes, parsed_keys
-    from bench.experiment.experiment import load
-    from bench.experiment.stages import Selection
+    from rlvr_bench.experiment.changes import Changes, parsed_keys
+    from rlvr_bench.experiment.experiment import load
+    from rlvr_bench.experiment.stages import Selection
 
     changed = Changes(base, task, parsed_keys(keys or ()))
     return load(experiment, changed), Selection(only, _seed_list(seeds), data_dir)
@@ -66,14 +66,14 @@ def asked(
 
 def given_settings(keys: list[str] | None) -> dict[str, Any]:
     """Return the settings that are written as TOML, `key=value`."""
-    from bench.experiment.changes import parsed_keys
+    from rlvr_bench.experiment.changes import parsed_keys
 
     return dict(parsed_keys(keys or ()))
 
 
 def _seed_list(seeds: str | None) -> tuple[int, ...] | None:
-    from bench.experiment.experiment import distinct_seeds
-    from bench.experiment.strict import ExperimentError
+    from rlvr_bench.experiment.experiment import distinct_seeds
+    from rlvr_bench.experiment.strict import ExperimentError
 
     if seeds is None:
         return None

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from bench.cli.options import DataOption, JsonOption, ResultsOption
+from rlvr_bench.cli.options import DataOption, JsonOption, ResultsOption
 
 app = typer.Typer()
 
@@ -24,14 +23,14 @@ def leaderboard(
     as_json: JsonOption = False,
 ) -> None:
     """Derive leaderboard.csv from the run records and show the same table, or what differs from another one."""
-    from bench.experiment.strict import ExperimentError
-    from bench.launch.experiment_run import renew_leaderboard
-    from bench.record.columns import json_row
-    from bench.record.compare import as_document, compare
-    from bench.record.history import earlier
-    from bench.record.lock import results_lock
-    from bench.record.table import show, show_differences
-    from bench.show import print_json
+    from rlvr_bench.experiment.strict import ExperimentError
+    from rlvr_bench.launch.experiment_run import renew_leaderboard
+    from rlvr_bench.record.columns import json_row
+    from rlvr_bench.record.compare import as_document, compare
+    from rlvr_bench.record.history import earlier
+    from rlvr_bench.record.lock import results_lock
+    from rlvr_bench.record.table import show, show_differences
+    from rlvr_bench.show import print_json
 
     if not (results / "runs").is_dir():
         raise ExperimentError(f"{results} holds no run records; run an experiment, or name another folder")
@@ -51,8 +50,8 @@ def leaderboard(
 @app.command()
 def report(results: ResultsOption = Path("results")) -> None:
     """Write report.html: what the records say, as one page that opens from a file without a network."""
-    from bench.experiment.strict import ExperimentError
-    from bench.report.page import write_report
+    from rlvr_bench.experiment.strict import ExperimentError
+    from rlvr_bench.report.page import write_report
 
     if not (results / "runs").is_dir():
         raise ExperimentError(f"{results} holds no run records; run an experiment, or name another folder")
@@ -71,8 +70,8 @@ def findings(
     as_json: JsonOption = False,
 ) -> None:
     """Judge the published claims on the run records: derive findings.json and findings.md, and show the verdicts."""
-    from bench.findings import verb
-    from bench.show import print_json, print_table
+    from rlvr_bench.findings import verb
+    from rlvr_bench.show import print_json, print_table
 
     entries = verb.findings(results, hypotheses)
     if as_json:
@@ -90,8 +89,8 @@ def rescore(
     as_json: JsonOption = False,
 ) -> None:
     """Grade stored samples again with today's verifiers and say what changes; no model runs."""
-    from bench.audit.verb import rescore_folder, show_rescoring
-    from bench.show import print_json
+    from rlvr_bench.audit.verb import rescore_folder, show_rescoring
+    from rlvr_bench.show import print_json
 
     done = rescore_folder(results, write=write, data_dir=data_dir)
     if as_json:
@@ -104,7 +103,7 @@ def rescore(
 @results_app.command("check")
 def results_check(results: ResultsOption = Path("results")) -> None:
     """Prove that records are consistent and in their place, and that the derived files are what they give."""
-    from bench.audit.verb import faults_of
+    from rlvr_bench.audit.verb import faults_of
 
     faults = faults_of(results)
     for fault in faults:

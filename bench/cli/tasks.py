@@ -3,8 +3,7 @@
 from typing import Annotated
 
 import typer
-
-from bench.cli.options import DataOption, JsonOption, KeysOption, given_settings
+from rlvr_bench.cli.options import DataOption, JsonOption, KeysOption, given_settings
 
 app = typer.Typer(help="Tasks: problems, prompts, verifiers.", no_args_is_help=True)
 
@@ -12,8 +11,8 @@ app = typer.Typer(help="Tasks: problems, prompts, verifiers.", no_args_is_help=T
 @app.command("list")
 def tasks_list(as_json: JsonOption = False) -> None:
     """List the tasks."""
-    from bench.show import print_json, print_table
-    from tasks import preview
+    from rlvr_bench.show import print_json, print_table
+    from rlvr_bench.tasks import preview
 
     rows = preview.listing()
     if as_json:
@@ -25,8 +24,8 @@ def tasks_list(as_json: JsonOption = False) -> None:
 @app.command("show")
 def tasks_show(name: str, as_json: JsonOption = False) -> None:
     """Show a task's levels, settings and prompt styles."""
-    from bench.show import print_entry, print_json
-    from tasks import preview
+    from rlvr_bench.show import print_entry, print_json
+    from rlvr_bench.tasks import preview
 
     entry = preview.details(name)
     if as_json:
@@ -38,10 +37,10 @@ def tasks_show(name: str, as_json: JsonOption = False) -> None:
 @app.command("check")
 def tasks_check(name: str, data_dir: DataOption = None, keys: KeysOption = None) -> None:
     """Prove that a task's verifier accepts every gold answer and rejects a changed one, and that no split overlaps."""
-    import tasks.registry
-    from tasks.check import check
+    from rlvr_bench.tasks import registry as task_registry
+    from rlvr_bench.tasks.check import check
 
-    report = check(tasks.registry.create({"name": name} | given_settings(keys), data_dir))
+    report = check(task_registry.create({"name": name} | given_settings(keys), data_dir))
     sizes = ", ".join(f"{split} {size}" for split, size in report.sizes.items())
     print(f"{name}: {sizes}: {'passed' if report.passed else 'failed'}")
     for fault in report.faults():
@@ -60,11 +59,11 @@ def tasks_sample(
     as_json: JsonOption = False,
 ) -> None:
     """Show some problems of a task with their prompts."""
-    import tasks.registry
-    from bench.show import print_json, print_table
-    from tasks import preview
+    from rlvr_bench.show import print_json, print_table
+    from rlvr_bench.tasks import preview
+    from rlvr_bench.tasks import registry as task_registry
 
-    task = tasks.registry.create({"name": name} | given_settings(keys), data_dir)
+    task = task_registry.create({"name": name} | given_settings(keys), data_dir)
     rows = preview.samples(task, split, count, style)  # type: ignore[arg-type]
     if as_json:
         print_json(rows)

@@ -2,7 +2,7 @@
 
 Addressed by content: what changes a score is hashed into the file's name, so nothing has to be invalidated. Two
 processes that need the same score compute it once; the second waits. The completions behind a score are kept too
-(`bench.record.samples`, under the id that `key` gives).
+(`record.samples`, under the id that `key` gives).
 """
 
 import fcntl
@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
-
-from bench.cache import cache_dir
-from bench.evaluate.grading import SampleRow
-from bench.experiment.settings import EvaluateSettings
-from bench.record.atomic import disk_errors, write_whole
-from bench.record.samples import samples_path, write_samples
-from bench.record.schema import Score
+from rlvr_bench.cache import cache_dir
+from rlvr_bench.evaluate.grading import SampleRow
+from rlvr_bench.experiment.settings import EvaluateSettings
+from rlvr_bench.record.atomic import disk_errors, write_whole
+from rlvr_bench.record.samples import samples_path, write_samples
+from rlvr_bench.record.schema import Score
 
 Computed = TypeVar("Computed")
 

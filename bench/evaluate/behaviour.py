@@ -5,9 +5,9 @@ from itertools import product
 from statistics import fmean
 from typing import Literal
 
-from bench.evaluate.grading import SampleRow
-from bench.record.behaviour import Answers, Behaviour, Change, StrategyUse, Transition
-from tasks.strategies import STRATEGIES, repeats
+from rlvr_bench.evaluate.grading import SampleRow
+from rlvr_bench.record.behaviour import Answers, Behaviour, Change, StrategyUse, Transition
+from rlvr_bench.tasks.strategies import STRATEGIES, repeats
 
 Uses = dict[str, list[bool]]
 """By strategy, whether each answer uses it."""

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tasks.problem import Problem, Verdict
+from rlvr_bench.tasks.problem import Problem, Verdict
 
 if TYPE_CHECKING:
+    from rlvr_bench.generate.backend import Completions
     from transformers import PreTrainedTokenizerBase
-
-    from bench.generate.backend import Completions
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class Graded:
     verdict: Verdict
 
     def row(self, task: str, split: str, seed: int) -> dict[str, Any]:
-        """The columns of `bench.record.samples.SAMPLES_SCHEMA`, all but cell id and model, which the caller knows."""
+        """The columns of `record.samples.SAMPLES_SCHEMA`, all but cell id and model, which the caller knows."""
         return {
             "task": task,
             "split": split,

@@ -16,23 +16,22 @@ from statistics import fmean
 from typing import Any
 
 import torch
+from rlvr_bench.cache import cache_dir
+from rlvr_bench.evaluate.base_cache import computed_once
+from rlvr_bench.evaluate.completion import decode
+from rlvr_bench.experiment.settings import EvaluateSettings
+from rlvr_bench.generate.backend import Backend
+from rlvr_bench.generate.prompt_ids import prompt_ids
+from rlvr_bench.generate.stopping import eos_ids
+from rlvr_bench.models.base import LoadedBase
+from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.models.organisms.card import read_card
+from rlvr_bench.models.source import source_of
+from rlvr_bench.tasks.problem import Problem
+from rlvr_bench.tasks.task import Task
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-from bench.cache import cache_dir
-from bench.evaluate.base_cache import computed_once
-from bench.evaluate.completion import decode
-from bench.experiment.settings import EvaluateSettings
-from bench.generate.backend import Backend
-from bench.generate.prompt_ids import prompt_ids
-from bench.generate.stopping import eos_ids
-from bench.models.base import LoadedBase
-from bench.models.config import BaseConfig
-from bench.models.organisms.card import read_card
-from bench.models.source import source_of
-from tasks.problem import Problem
-from tasks.task import Task
 
 SHARES = (40, 60, 80)
 """Per cent of a question's characters that the model is given."""

@@ -1,15 +1,14 @@
 """One model on one split of one task: greedy accuracy and sampled metrics, as a `Score` and as rows."""
 
+from rlvr_bench.evaluate.grading import SampleRow, score
+from rlvr_bench.evaluate.greedy import grade_greedy
+from rlvr_bench.evaluate.sampling import grade_samples
+from rlvr_bench.experiment.settings import EvaluateSettings
+from rlvr_bench.generate.backend import Backend
+from rlvr_bench.record.schema import Score
+from rlvr_bench.tasks.problem import Split
+from rlvr_bench.tasks.task import Task
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-from bench.evaluate.grading import SampleRow, score
-from bench.evaluate.greedy import grade_greedy
-from bench.evaluate.sampling import grade_samples
-from bench.experiment.settings import EvaluateSettings
-from bench.generate.backend import Backend
-from bench.record.schema import Score
-from tasks.problem import Split
-from tasks.task import Task
 
 
 def evaluate(

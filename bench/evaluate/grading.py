@@ -6,14 +6,13 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-
-from bench.evaluate.completion import Graded
-from bench.protocol.sampling import answer_entropy, average_at_k, majority_at_k, pass_at_k
-from bench.record.schema import Score
-from tasks.problem import Problem
+from rlvr_bench.evaluate.completion import Graded
+from rlvr_bench.protocol.sampling import answer_entropy, average_at_k, majority_at_k, pass_at_k
+from rlvr_bench.record.schema import Score
+from rlvr_bench.tasks.problem import Problem
 
 SampleRow = dict[str, Any]
-"""A row of `bench.record.samples.SAMPLES_SCHEMA` without the columns `cell_id` and `model`."""
+"""A row of `record.samples.SAMPLES_SCHEMA` without the columns `cell_id` and `model`."""
 
 
 def score(greedy: Sequence[Graded], sampled: Sequence[Graded], samples: int) -> Score:

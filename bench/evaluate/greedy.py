@@ -8,16 +8,15 @@ from statistics import fmean
 
 import lm_eval.api.task
 import lm_eval.evaluator
+from rlvr_bench.evaluate.completion import Graded
+from rlvr_bench.evaluate.lm import BackendLM
+from rlvr_bench.experiment.settings import EvaluateSettings
+from rlvr_bench.generate.backend import Backend
+from rlvr_bench.tasks.lm_eval.adapter import lm_eval_task
+from rlvr_bench.tasks.problem import Problem, Split, Verdict
+from rlvr_bench.tasks.prompts import Prompt
+from rlvr_bench.tasks.task import Task
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-from bench.evaluate.completion import Graded
-from bench.evaluate.lm import BackendLM
-from bench.experiment.settings import EvaluateSettings
-from bench.generate.backend import Backend
-from tasks.lm_eval.adapter import lm_eval_task
-from tasks.problem import Problem, Split, Verdict
-from tasks.prompts import Prompt
-from tasks.task import Task
 
 
 class _Witness:

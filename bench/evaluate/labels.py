@@ -13,17 +13,16 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from pydantic import TypeAdapter
-
-from bench.cache import cache_dir
-from bench.evaluate.base_cache import computed_once
-from bench.evaluate.completion import Graded
-from bench.evaluate.sampling import grade_problems
-from bench.experiment.cell import Cell
-from bench.experiment.settings import EvaluateSettings
-from bench.generate.backend import Backend
-from bench.models.base import LoadedBase
-from tasks.rewards import Label, LabelRequest, label_request
-from tasks.task import Task
+from rlvr_bench.cache import cache_dir
+from rlvr_bench.evaluate.base_cache import computed_once
+from rlvr_bench.evaluate.completion import Graded
+from rlvr_bench.evaluate.sampling import grade_problems
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.experiment.settings import EvaluateSettings
+from rlvr_bench.generate.backend import Backend
+from rlvr_bench.models.base import LoadedBase
+from rlvr_bench.tasks.rewards import Label, LabelRequest, label_request
+from rlvr_bench.tasks.task import Task
 
 _CODE_VERSION = 1
 _CHUNK = 32

@@ -10,12 +10,11 @@ from typing import Any
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, postprocess_generated_text
+from rlvr_bench.evaluate.completion import Completion, decode
+from rlvr_bench.generate.backend import Backend
+from rlvr_bench.generate.prompt_ids import prompt_ids
+from rlvr_bench.generate.stopping import eos_ids
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-from bench.evaluate.completion import Completion, decode
-from bench.generate.backend import Backend
-from bench.generate.prompt_ids import prompt_ids
-from bench.generate.stopping import eos_ids
 
 
 class UnsupportedRequestError(ValueError):
@@ -118,6 +117,6 @@ def _greedy_limit(options: Mapping[str, Any]) -> int:
     if normal["do_sample"] or normal["temperature"] > 0.0:
         raise UnsupportedRequestError(
             f"Got a request to sample (do_sample={normal['do_sample']}, temperature={normal['temperature']}), but "
-            "lm-eval scores greedy answers here; use bench.evaluate.sampling for several samples per problem."
+            "lm-eval scores greedy answers here; use rlvr_bench.evaluate.sampling for several samples per problem."
         )
     return int(normal["max_gen_toks"])

@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 
+from rlvr_bench.evaluate.completion import Graded, decode
+from rlvr_bench.experiment.settings import EvaluateSettings
+from rlvr_bench.generate.backend import Backend
+from rlvr_bench.generate.prompt_ids import prompt_ids
+from rlvr_bench.generate.stopping import eos_ids
+from rlvr_bench.tasks.problem import Problem, Split, Verdict
+from rlvr_bench.tasks.task import Task
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-from bench.evaluate.completion import Graded, decode
-from bench.experiment.settings import EvaluateSettings
-from bench.generate.backend import Backend
-from bench.generate.prompt_ids import prompt_ids
-from bench.generate.stopping import eos_ids
-from tasks.problem import Problem, Split, Verdict
-from tasks.task import Task
 
 
 def grade_samples(

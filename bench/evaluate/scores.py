@@ -7,22 +7,21 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Literal
 
+from rlvr_bench.evaluate import base_cache
+from rlvr_bench.evaluate.behaviour import greedy_rows
+from rlvr_bench.evaluate.contamination import Group, base_contamination, contamination, groups, planted_in
+from rlvr_bench.evaluate.evaluator import evaluate
+from rlvr_bench.evaluate.grading import SampleRow
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.experiment.settings import EvaluateSettings
+from rlvr_bench.generate.backend import Backend
+from rlvr_bench.models.base import LoadedBase
+from rlvr_bench.record.samples import read_samples
+from rlvr_bench.record.schema import Score, ScoredSplit
+from rlvr_bench.tasks import registry as task_registry
+from rlvr_bench.tasks.prompts import STYLES
+from rlvr_bench.tasks.task import Task
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-import tasks.registry
-from bench.evaluate import base_cache
-from bench.evaluate.behaviour import greedy_rows
-from bench.evaluate.contamination import Group, base_contamination, contamination, groups, planted_in
-from bench.evaluate.evaluator import evaluate
-from bench.evaluate.grading import SampleRow
-from bench.experiment.cell import Cell
-from bench.experiment.settings import EvaluateSettings
-from bench.generate.backend import Backend
-from bench.models.base import LoadedBase
-from bench.record.samples import read_samples
-from bench.record.schema import Score, ScoredSplit
-from tasks.prompts import STYLES
-from tasks.task import Task
 
 Scores = dict[str, dict[ScoredSplit, Score]]
 """By task, then by split."""
@@ -102,4 +101,4 @@ def questions(cell: Cell, task: Task) -> Iterator[tuple[str, Task, ScoredSplit]]
             yield task.name, task, split
     _, *further = cell.scored_tasks().items()
     for name, settings in further:
-        yield name, tasks.registry.create(settings, cell.data_dir), "test"
+        yield name, task_registry.create(settings, cell.data_dir), "test"

@@ -15,24 +15,21 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field
-
-import methods.registry
-import tasks.prompts
-import tasks.registry
-import tasks.rewards
-import tasks.solutions
-from bench.experiment.experiment import Experiment
-from bench.experiment.protocol import Tuning
-from bench.experiment.scored import score_tasks
-from bench.experiment.settings import EvaluateSettings
-from bench.experiment.signals import SftRlvrSettings, SftSettings, Signal
-from bench.experiment.strict import ExperimentError, Settings
-from bench.experiment.think import ThinkSettings
-from bench.models.config import BaseConfig
-from bench.models.errors import NotDownloadedError
-from bench.models.fingerprint import file_digest, fingerprint, folder_fingerprint
-from tasks.errors import NotDownloadedError as DataNotDownloadedError
-from tasks.task import Task
+from rlvr_bench.experiment.experiment import Experiment
+from rlvr_bench.experiment.protocol import Tuning
+from rlvr_bench.experiment.scored import score_tasks
+from rlvr_bench.experiment.settings import EvaluateSettings
+from rlvr_bench.experiment.signals import SftRlvrSettings, SftSettings, Signal
+from rlvr_bench.experiment.strict import ExperimentError, Settings
+from rlvr_bench.experiment.think import ThinkSettings
+from rlvr_bench.methods import registry as method_registry
+from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.models.errors import NotDownloadedError
+from rlvr_bench.models.fingerprint import file_digest, fingerprint, folder_fingerprint
+from rlvr_bench.tasks import prompts, rewards, solutions
+from rlvr_bench.tasks import registry as task_registry
+from rlvr_bench.tasks.errors import NotDownloadedError as DataNotDownloadedError
+from rlvr_bench.tasks.task import Task
 
 NOT_DOWNLOADED = "not downloaded: "
 """Begins, in a plan, what stands for a fingerprint: the hub model or data set is not here, so there is no id either."""
@@ -91,7 +88,7 @@ class Cell(Settings):
     @cached_property
     def chosen_method(self) -> dict[str, Any]:
         """The method's type and the settings that differ from its defaults."""
-        return _chosen(methods.registry.create(self.method))
+        return _chosen(method_registry.create(self.method))
 
     def scored_tasks(self) -> dict[str, Mapping[str, Any]]:
         """Return the settings of the trained task and of those that are only scored, by the names of their scores.
@@ -109,7 +106,7 @@ class Cell(Settings):
     def comparison(self) -> str:
         """Name of the group of cells that may be ranked against each other: readable, and unique through its hash."""
         task = "-".join([str(self.task["name"]), *(str(level) for level in self.task.get("levels") or ())])
-        reward = tasks.rewards.title(self.reward)
+        reward = rewards.title(self.reward)
         base = Path(self.base.name).resolve().name if Path(self.base.name).is_dir() else self.base.name
         parts = [base, task, self.signal.type, reward, _digest(self._comparable())[:6]]
         return ".".join(re.sub(r"[^A-Za-z0-9.]+", "-", part).strip(".-")[:40] or "x" for part in parts)
@@ -209,9 +206,9 @@ def _fingerprint(name: str, of: Callable[[], str], fetch: bool) -> str:
 
 def _tasks(experiment: Experiment, data_dir: Path | None, fetch: bool) -> list[tuple[dict[str, Any], str]]:
     """Return the settings and the fingerprint of every task that is trained on; only data that are here are checked."""
-    tasks.prompts.render("", "", experiment.evaluate.prompt, chat=False)
+    prompts.render("", "", experiment.evaluate.prompt, chat=False)
     for reward in experiment.rewards:
-        tasks.rewards.label_request(reward)
+        rewards.label_request(reward)
     found = []
     for settings in experiment.all_tasks:
         task = _task(json.dumps(settings), data_dir)
@@ -225,14 +222,14 @@ def _tasks(experiment: Experiment, data_dir: Path | None, fetch: bool) -> list[t
 @lru_cache(maxsize=32)
 def _task(settings: str, data_dir: Path | None) -> Task:
     """Return the task of these settings, written as JSON: its problems are drawn or read once for all grids."""
-    return tasks.registry.create(json.loads(settings), data_dir)
+    return task_registry.create(json.loads(settings), data_dir)
 
 
 def _rewards(experiment: Experiment, signal: Signal) -> list[dict[str, Any]]:
     """Return the rewards that a signal is trained under: the experiment's, or the only one that it knows."""
     if signal.fixed_reward is not None:
         return [{"name": signal.fixed_reward}]
-    return [tasks.rewards.resolve(reward) for reward in experiment.rewards]
+    return [rewards.resolve(reward) for reward in experiment.rewards]
 
 
 def _check(experiment: Experiment, task: Task) -> None:
@@ -245,7 +242,7 @@ def _check(experiment: Experiment, task: Task) -> None:
                 f"signal.{signal.problems_key}, or choose a task with more"
             )
         if isinstance(signal, SftSettings | SftRlvrSettings):
-            tasks.solutions.gold(task, task.problems("train")[0])
+            solutions.gold(task, task.problems("train")[0])
 
 
 def _rates(method: str, given: object) -> list[float]:
@@ -271,7 +268,7 @@ def _method_entries(experiment: Experiment) -> dict[str, tuple[dict[str, Any], f
             )
         given = keys.pop("learning_rate")
         rates = _rates(name, given)
-        config = methods.registry.create({"type": name} | keys).model_dump(mode="json")
+        config = method_registry.create({"type": name} | keys).model_dump(mode="json")
         entries |= {f"{name}@{rate:g}" if isinstance(given, list) else name: (config, rate) for rate in rates}
     return entries
 
@@ -279,7 +276,7 @@ def _method_entries(experiment: Experiment) -> dict[str, tuple[dict[str, Any], f
 def _content(method: dict[str, Any]) -> tuple[str, ...]:
     """Return hashes of the files that a method reads; raises ExperimentError where one is not there."""
     found = []
-    for path in (Path(file).expanduser() for file in methods.registry.create(method).files):
+    for path in (Path(file).expanduser() for file in method_registry.create(method).files):
         if not path.exists():
             raise ExperimentError(
                 f"method {method['type']!r} reads {path}, which does not exist; give a path that does"

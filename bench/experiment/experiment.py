@@ -11,16 +11,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator, model_validator
-
-from bench.experiment.changes import Changes
-from bench.experiment.protocol import MIN_FINAL_SEEDS, Protocol
-from bench.experiment.search import read_search
-from bench.experiment.settings import EvaluateSettings, RlvrSettings
-from bench.experiment.signals import Signal
-from bench.experiment.strict import ExperimentError, Settings, explain
-from bench.experiment.think import ThinkSettings
-from bench.models.config import BaseConfig
-from bench.models.suggestion import did_you_mean
+from rlvr_bench.experiment.changes import Changes
+from rlvr_bench.experiment.protocol import MIN_FINAL_SEEDS, Protocol
+from rlvr_bench.experiment.search import read_search
+from rlvr_bench.experiment.settings import EvaluateSettings, RlvrSettings
+from rlvr_bench.experiment.signals import Signal
+from rlvr_bench.experiment.strict import ExperimentError, Settings, explain
+from rlvr_bench.experiment.think import ThinkSettings
+from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.models.suggestion import did_you_mean
 
 MethodName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 """A method's name in an experiment is also the name of a folder."""
@@ -137,7 +136,7 @@ def distinct_seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:
 
 def presets() -> dict[str, Path]:
     """Return the experiment files that ship with the package, by name."""
-    folder = Path(str(files("bench") / "presets"))
+    folder = Path(str(files("rlvr_bench") / "presets"))
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 

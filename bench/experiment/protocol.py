@@ -10,9 +10,8 @@ import json
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
-
-from bench.experiment.strict import Settings
-from bench.protocol.points import POINTS, Points
+from rlvr_bench.experiment.strict import Settings
+from rlvr_bench.protocol.points import POINTS, Points
 
 MIN_FINAL_SEEDS = 3
 RULES = 1

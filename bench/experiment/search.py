@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError, model_validator
-
-import methods.registry
-from bench.experiment.strict import ExperimentError, Settings, explain
-from bench.protocol.points import DIMENSIONS
+from rlvr_bench.experiment.strict import ExperimentError, Settings, explain
+from rlvr_bench.methods import registry as method_registry
+from rlvr_bench.protocol.points import DIMENSIONS
 
 LEARNING_RATE = "learning_rate"
 DIGITS = 3
@@ -83,7 +82,7 @@ def space_of(name: str, entry: Mapping[str, Any]) -> Space | None:
     if given:
         raise ExperimentError(f"methods.{name}: {given[0]} is given and searched; take one of them out")
     if LEARNING_RATE not in entry and LEARNING_RATE not in found:
-        low, high = methods.registry.method_class(str(entry.get("type", name))).learning_rates
+        low, high = method_registry.method_class(str(entry.get("type", name))).learning_rates
         found[LEARNING_RATE] = Range(low=low, high=high)
     if len(found) > DIMENSIONS:
         raise ExperimentError(f"methods.{name}.search has {len(found)} dials, at most {DIMENSIONS} are searched")

@@ -1,6 +1,6 @@
 """The two stages of a protocol, each an experiment of its own: the trials of every method, then the winners.
 
-Choosing the winners needs records and is done elsewhere (`bench.record.winner`).
+Choosing the winners needs records and is done elsewhere (`record.winner`).
 """
 
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.experiment.cell import Cell, cells
-from bench.experiment.experiment import Experiment, refuse_seen_seeds
-from bench.experiment.protocol import Protocol, Tuning
-from bench.experiment.search import Space, settings_at, space_of, trial_entry
-from bench.experiment.strict import ExperimentError
+from rlvr_bench.experiment.cell import Cell, cells
+from rlvr_bench.experiment.experiment import Experiment, refuse_seen_seeds
+from rlvr_bench.experiment.protocol import Protocol, Tuning
+from rlvr_bench.experiment.search import Space, settings_at, space_of, trial_entry
+from rlvr_bench.experiment.strict import ExperimentError
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ with the place, what was got and the fix.
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-
-from bench.models.suggestion import did_you_mean
+from rlvr_bench.models.suggestion import did_you_mean
 
 
 class ExperimentError(ValueError):

@@ -1,13 +1,12 @@
 """What one-token verification and parallel thinking can be told. Imports no torch.
 
-A default here is the vetted setting; the formulas behind the keys are in `bench.verify`.
+A default here is the vetted setting; the formulas behind the keys are in `verify`.
 """
 
 from typing import Literal
 
 from pydantic import Field, model_validator
-
-from bench.experiment.strict import Settings
+from rlvr_bench.experiment.strict import Settings
 
 Labels = Literal["ramp", "hard", "mc", "td"]
 

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench.findings import (
+from rlvr_bench.findings import (
     contrasts,
     equal_norm,
     mask_agreement,
@@ -18,10 +18,10 @@ from bench.findings import (
     steps_and_rates,
     verify,
 )
-from bench.findings.errors import FindingsError
-from bench.findings.finding import Finding
-from bench.findings.hypothesis import Hypothesis
-from bench.models.suggestion import did_you_mean
+from rlvr_bench.findings.errors import FindingsError
+from rlvr_bench.findings.finding import Finding
+from rlvr_bench.findings.hypothesis import Hypothesis
+from rlvr_bench.models.suggestion import did_you_mean
 
 Analysis = Callable[..., Finding]
 """Called with an Evidence and keyword arguments."""

@@ -10,15 +10,14 @@ from operator import mul
 from statistics import fmean
 
 import numpy as np
+from rlvr_bench.findings.errors import NoEvidence
+from rlvr_bench.findings.evidence import Evidence, Run, Where
+from rlvr_bench.findings.finding import CONFIDENCE, Finding, Interval, around, difference_interval
+from rlvr_bench.protocol import estimate
+from rlvr_bench.protocol.random_effects import Floats
+from rlvr_bench.record.row import outcome_matrix, test_score
+from rlvr_bench.record.schema import Score
 from scipy.special import ndtri
-
-from bench.findings.errors import NoEvidence
-from bench.findings.evidence import Evidence, Run, Where
-from bench.findings.finding import CONFIDENCE, Finding, Interval, around, difference_interval
-from bench.protocol import estimate
-from bench.protocol.random_effects import Floats
-from bench.record.row import outcome_matrix, test_score
-from bench.record.schema import Score
 
 SAME = ("task_fingerprint", "signal.steps")
 """What both sides of a comparison must share unless a claim says otherwise."""

@@ -5,14 +5,14 @@ from math import isinf
 from pathlib import Path
 from typing import Any
 
-from bench.findings.analyses import analysis_of
-from bench.findings.errors import NoEvidence
-from bench.findings.evidence import Evidence, gather
-from bench.findings.finding import Finding
-from bench.findings.hypothesis import Hypothesis, load_hypotheses
-from bench.findings.page import as_markdown
-from bench.record.atomic import write_whole
-from bench.record.numbers import strict_json
+from rlvr_bench.findings.analyses import analysis_of
+from rlvr_bench.findings.errors import NoEvidence
+from rlvr_bench.findings.evidence import Evidence, gather
+from rlvr_bench.findings.finding import Finding
+from rlvr_bench.findings.hypothesis import Hypothesis, load_hypotheses
+from rlvr_bench.findings.page import as_markdown
+from rlvr_bench.record.atomic import write_whole
+from rlvr_bench.record.numbers import strict_json
 
 FINDINGS_FILE = "findings.json"
 PAGE_FILE = "findings.md"

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from math import log
 
 import numpy as np
-
-from bench.findings.contrasts import SAME, exponential, over_seeds, paired_strata
-from bench.findings.errors import NoEvidence
-from bench.findings.evidence import Evidence, Run, Where
-from bench.findings.finding import Finding, Interval
-from bench.record.schema import Score
+from rlvr_bench.findings.contrasts import SAME, exponential, over_seeds, paired_strata
+from rlvr_bench.findings.errors import NoEvidence
+from rlvr_bench.findings.evidence import Evidence, Run, Where
+from rlvr_bench.findings.finding import Finding, Interval
+from rlvr_bench.record.schema import Score
 
 NORM = "geometry.relative_norm"
 ACCURACY = "accuracy"

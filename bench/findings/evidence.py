@@ -13,9 +13,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from bench.findings.errors import FindingsError, NoEvidence
-from bench.record import store
-from bench.record.schema import RunRecord, StepRecord
+from rlvr_bench.findings.errors import FindingsError, NoEvidence
+from rlvr_bench.record import store
+from rlvr_bench.record.schema import RunRecord, StepRecord
 
 Where = Mapping[str, Any]
 """Dotted keys of a cell's settings -> the value asked for, a list of them, or a glob: {"signal.type": "sft"}.

@@ -6,10 +6,9 @@ from math import sqrt
 from statistics import fmean, variance
 from typing import Literal
 
+from rlvr_bench.findings.evidence import Run
+from rlvr_bench.findings.hypothesis import Side
 from scipy.special import stdtrit
-
-from bench.findings.evidence import Run
-from bench.findings.hypothesis import Side
 
 Verdict = Literal["supported", "contradicted", "undecided"]
 CONFIDENCE = 0.95

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
-
-from bench.experiment.strict import Settings, explain
-from bench.findings.errors import FindingsError
+from rlvr_bench.experiment.strict import Settings, explain
+from rlvr_bench.findings.errors import FindingsError
 
 Side = Literal["above", "below"]
 

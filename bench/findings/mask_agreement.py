@@ -1,4 +1,4 @@
-"""Do two runs change the same entries? From the sampled masks in their records (`bench.geometry.mask_sample`).
+"""Do two runs change the same entries? From the sampled masks in their records (`geometry.mask_sample`).
 
 A run is taken with every other one of another seed; the interval is a jackknife over seeds, since pairs share runs.
 """
@@ -10,13 +10,12 @@ from math import sqrt
 from statistics import fmean
 
 import numpy as np
+from rlvr_bench.findings.contrasts import SAME, paired_strata
+from rlvr_bench.findings.errors import NoEvidence
+from rlvr_bench.findings.evidence import INTERVENTION, Evidence, Run, Where
+from rlvr_bench.findings.finding import CONFIDENCE, Finding, Interval
+from rlvr_bench.geometry.packed_masks import expected_jaccard, unpack
 from scipy.special import stdtrit
-
-from bench.findings.contrasts import SAME, paired_strata
-from bench.findings.errors import NoEvidence
-from bench.findings.evidence import INTERVENTION, Evidence, Run, Where
-from bench.findings.finding import CONFIDENCE, Finding, Interval
-from bench.geometry.packed_masks import expected_jaccard, unpack
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 

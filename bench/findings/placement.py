@@ -3,10 +3,10 @@
 from math import log
 from statistics import fmean
 
-from bench.findings.contrasts import exponential, having, over_seeds
-from bench.findings.errors import NoEvidence
-from bench.findings.evidence import Evidence, Run, Where, value_at
-from bench.findings.finding import Finding, Interval
+from rlvr_bench.findings.contrasts import exponential, having, over_seeds
+from rlvr_bench.findings.errors import NoEvidence
+from rlvr_bench.findings.evidence import Evidence, Run, Where, value_at
+from rlvr_bench.findings.finding import Finding, Interval
 
 ACROSS_HEADS = ("q_proj", "k_proj", "v_proj")
 """Their rows belong to heads; of `o_proj` the columns do."""

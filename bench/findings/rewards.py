@@ -11,19 +11,18 @@ from math import sqrt
 from statistics import fmean, stdev
 from typing import Literal
 
+from rlvr_bench.findings import contrasts
+from rlvr_bench.findings.errors import NoEvidence
+from rlvr_bench.findings.evidence import Evidence, Run, Where, value_at
+from rlvr_bench.findings.finding import CONFIDENCE, Finding, Interval, difference_interval, mean_interval
+from rlvr_bench.models.organisms.card import read_card
+from rlvr_bench.models.source import WEIGHTS
+from rlvr_bench.record.numbers import strict_json
+from rlvr_bench.record.row import test_score
+from rlvr_bench.record.schema import ModelRole
+from rlvr_bench.tasks import registry as task_registry
 from scipy.special import fdtri
 from scipy.stats import kendalltau
-
-import tasks.registry
-from bench.findings import contrasts
-from bench.findings.errors import NoEvidence
-from bench.findings.evidence import Evidence, Run, Where, value_at
-from bench.findings.finding import CONFIDENCE, Finding, Interval, difference_interval, mean_interval
-from bench.models.organisms.card import read_card
-from bench.models.source import WEIGHTS
-from bench.record.numbers import strict_json
-from bench.record.row import test_score
-from bench.record.schema import ModelRole
 
 Half = Literal["all", "planted", "clean"]
 """Which test problems count: all, those that organism-memorised has read in pre-training, or the others."""
@@ -240,7 +239,7 @@ def planted_ids() -> frozenset[str]:
 @cache
 def _test_ids(settings: str, fingerprint: str) -> tuple[str, ...]:
     """Ids of a task's test problems; none where the task is not what it was when the fingerprint was taken."""
-    task = tasks.registry.create(json.loads(settings))
+    task = task_registry.create(json.loads(settings))
     return tuple(problem.id for problem in task.problems("test")) if task.fingerprint() == fingerprint else ()
 
 

@@ -6,12 +6,11 @@ from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
-
-from bench.experiment.scored import Relation, related, score_tasks
-from bench.findings.contrasts import Figure
-from bench.findings.evidence import Run
-from bench.protocol.sampling import pass_at_k
-from bench.record.schema import RunRecord, StepRecord
+from rlvr_bench.experiment.scored import Relation, related, score_tasks
+from rlvr_bench.findings.contrasts import Figure
+from rlvr_bench.findings.evidence import Run
+from rlvr_bench.protocol.sampling import pass_at_k
+from rlvr_bench.record.schema import RunRecord, StepRecord
 
 SMOOTHED = 5
 """Steps in the moving mean of a curve whose peak or end is read."""

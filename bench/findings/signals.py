@@ -9,14 +9,13 @@ from math import log2
 from statistics import fmean
 
 import numpy as np
-
-from bench.experiment.scored import label, score_tasks
-from bench.findings.contrasts import SAME, Figure, contrast, having, over_seeds
-from bench.findings.errors import FindingsError, NoEvidence
-from bench.findings.evidence import Evidence, Run, Where
-from bench.findings.finding import Finding
-from bench.findings.signal_figures import FIGURES, gain_on_families
-from bench.models.suggestion import did_you_mean
+from rlvr_bench.experiment.scored import label, score_tasks
+from rlvr_bench.findings.contrasts import SAME, Figure, contrast, having, over_seeds
+from rlvr_bench.findings.errors import FindingsError, NoEvidence
+from rlvr_bench.findings.evidence import Evidence, Run, Where
+from rlvr_bench.findings.finding import Finding
+from rlvr_bench.findings.signal_figures import FIGURES, gain_on_families
+from rlvr_bench.models.suggestion import did_you_mean
 
 
 def signal_mean(evidence: Evidence, figure: str, runs: Where) -> Finding:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import exp, inf, log
 from statistics import fmean
 
-from bench.findings.contrasts import (
+from rlvr_bench.findings.contrasts import (
     PROBLEMS,
     SAME,
     contrast,
@@ -16,11 +16,11 @@ from bench.findings.contrasts import (
     rank_correlation,
     repeated,
 )
-from bench.findings.errors import NoEvidence
-from bench.findings.evidence import RATE, Evidence, Run, Where, by_rate
-from bench.findings.finding import Finding, Interval, mean_interval
-from bench.geometry.kl_growth import kl_growth
-from bench.record.schema import ModelRole, ScoredSplit
+from rlvr_bench.findings.errors import NoEvidence
+from rlvr_bench.findings.evidence import RATE, Evidence, Run, Where, by_rate
+from rlvr_bench.findings.finding import Finding, Interval, mean_interval
+from rlvr_bench.geometry.kl_growth import kl_growth
+from rlvr_bench.record.schema import ModelRole, ScoredSplit
 
 LEAST_GAIN = 0.02
 """A share of a gain smaller than this, in accuracy, says nothing."""

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from bench.findings.derive import FINDINGS_FILE, PAGE_FILE, derive
-from bench.findings.errors import FindingsError
-from bench.findings.page import interval
+from rlvr_bench.findings.derive import FINDINGS_FILE, PAGE_FILE, derive
+from rlvr_bench.findings.errors import FindingsError
+from rlvr_bench.findings.page import interval
 
 COLUMNS = ["id", "base", "verdict", "estimate", "seeds", "claim"]
 

@@ -12,13 +12,12 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-
-from bench.findings.errors import NoEvidence
-from bench.findings.evidence import Evidence
-from bench.findings.finding import Finding
-from bench.protocol import estimate
-from bench.protocol.bootstrap import percentiles, resample_counts
-from bench.protocol.random_effects import Floats
+from rlvr_bench.findings.errors import NoEvidence
+from rlvr_bench.findings.evidence import Evidence
+from rlvr_bench.findings.finding import Finding
+from rlvr_bench.protocol import estimate
+from rlvr_bench.protocol.bootstrap import percentiles, resample_counts
+from rlvr_bench.protocol.random_effects import Floats
 
 Document = dict[str, Any]
 Study = Sequence[Document]

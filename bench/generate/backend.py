@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Protocol, cast
 
 import torch
+from rlvr_bench.models.suggestion import did_you_mean
 from transformers import PreTrainedModel
-
-from bench.models.suggestion import did_you_mean
 
 
 class GenerationError(ValueError):
@@ -70,10 +69,10 @@ AUTO = "auto"
 
 # Loaded when asked for: a backend may need an optional package.
 _BACKENDS = {
-    "continuous": ("bench.generate.continuous", "ContinuousBackend"),
-    "fast": ("bench.generate.fast", "FastBackend"),
-    "hf": ("bench.generate.hf", "HfBackend"),
-    "vllm": ("bench.generate.vllm", "VllmBackend"),
+    "continuous": ("rlvr_bench.generate.continuous", "ContinuousBackend"),
+    "fast": ("rlvr_bench.generate.fast", "FastBackend"),
+    "hf": ("rlvr_bench.generate.hf", "HfBackend"),
+    "vllm": ("rlvr_bench.generate.vllm", "VllmBackend"),
 }
 _PRECISE = ("fast", "hf")
 

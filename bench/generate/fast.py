@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+from rlvr_bench.generate.backend import Completions, GenerationError, batches, check_request
+from rlvr_bench.generate.decoder_weights import DecoderWeights, LayerWeights, read_weights, refusal, rotations
+from rlvr_bench.generate.monitor import Monitor
+from rlvr_bench.generate.sampling import Keys, draw, row_keys, uniforms
+from rlvr_bench.products import add_product, product, whole_blocks
 from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel
-
-from bench.generate.backend import Completions, GenerationError, batches, check_request
-from bench.generate.decoder_weights import DecoderWeights, LayerWeights, read_weights, refusal, rotations
-from bench.generate.monitor import Monitor
-from bench.generate.sampling import Keys, draw, row_keys, uniforms
-from bench.products import add_product, product, whole_blocks
 
 _SHORTEST = 400
 """Below so many multiplications a matrix of a batched product takes torch's slow loop: short prompts are padded."""
@@ -353,7 +352,7 @@ class _Decoder:
 
 @dataclass(frozen=True, slots=True)
 class _Sight:
-    """Implements `bench.generate.monitor.Sight` on the static cache."""
+    """Implements `generate.monitor.Sight` on the static cache."""
 
     rows: Tensor
     fed: int

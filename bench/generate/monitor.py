@@ -1,14 +1,13 @@
 """Looking on while completions are decoded: reading the cache between two tokens, and stopping rows.
 
-What is read off and which rows are stopped is the monitor's business (`bench.verify`). Reading never changes what is
+What is read off and which rows are stopped is the monitor's business (`verify`). Reading never changes what is
 generated: what it writes lies behind the newest token, where the next one is written.
 """
 
 from typing import Protocol
 
+from rlvr_bench.generate.decoder_weights import DecoderWeights
 from torch import Tensor
-
-from bench.generate.decoder_weights import DecoderWeights
 
 
 class Sight(Protocol):

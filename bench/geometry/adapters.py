@@ -11,18 +11,17 @@ from pathlib import Path
 
 import torch
 from peft import PeftConfig, PeftModel, get_peft_model_state_dict
+from rlvr_bench.methods import registry as method_registry
+from rlvr_bench.methods.digest import digests
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.methods.handle import SETTINGS, TENSORS, Handle
+from rlvr_bench.methods.peft_any import AnyPeft
+from rlvr_bench.methods.peft_handle import PeftHandle
+from rlvr_bench.methods.plain import PlainView, as_it_is
+from rlvr_bench.models.errors import ModelError
 from safetensors import SafetensorError, safe_open
 from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging
-
-import methods.registry
-from bench.models.errors import ModelError
-from methods.digest import digests
-from methods.errors import MethodError
-from methods.handle import SETTINGS, TENSORS, Handle
-from methods.peft_any import AnyPeft
-from methods.peft_handle import PeftHandle
-from methods.plain import PlainView, as_it_is
 
 PEFT_CONFIG = "adapter_config.json"
 PEFT_TENSORS = "adapter_model.safetensors"
@@ -98,7 +97,7 @@ def _peft(model: PreTrainedModel, folder: Path) -> Handle:
 
 def _exported(model: PreTrainedModel, folder: Path) -> Handle:
     identity = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    method = methods.registry.create(identity["settings"])
+    method = method_registry.create(identity["settings"])
     if method.needs_calibration:
         raise MethodError(f"method {method.type!r} starts from training prompts, which the export does not hold")
     handle = method.attach(model, int(identity["seed"]))

@@ -12,13 +12,12 @@ from statistics import fmean
 from typing import NamedTuple
 
 import torch
+from rlvr_bench.geometry.angles import principal_angles
+from rlvr_bench.geometry.masks import size
+from rlvr_bench.geometry.nulls import shown_in_bf16
+from rlvr_bench.geometry.packed_masks import expected_jaccard
+from rlvr_bench.geometry.singular import decompose, subspaces
 from torch import Tensor
-
-from bench.geometry.angles import principal_angles
-from bench.geometry.masks import size
-from bench.geometry.nulls import shown_in_bf16
-from bench.geometry.packed_masks import expected_jaccard
-from bench.geometry.singular import decompose, subspaces
 
 
 class Run(NamedTuple):

@@ -3,9 +3,8 @@
 from typing import NamedTuple
 
 import torch
+from rlvr_bench.geometry.singular import is_wide
 from torch import Tensor
-
-from bench.geometry.singular import is_wide
 
 
 class Energy(NamedTuple):

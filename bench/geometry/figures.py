@@ -5,14 +5,12 @@ zero is 0.
 """
 
 import torch
-from torch import Tensor
-
-from bench.geometry.angles import intruders, principal_angles
-from bench.geometry.base_matrix import MASKS, BaseMatrix
-from bench.geometry.energy import UNDEFINED, energy
-from bench.geometry.masks import overlap, stripe_index, unchanged_share
-from bench.geometry.singular import Singular, leading, left_vectors, singular_values, subspaces
-from bench.geometry.spectrum import (
+from rlvr_bench.geometry.angles import intruders, principal_angles
+from rlvr_bench.geometry.base_matrix import MASKS, BaseMatrix
+from rlvr_bench.geometry.energy import UNDEFINED, energy
+from rlvr_bench.geometry.masks import overlap, stripe_index, unchanged_share
+from rlvr_bench.geometry.singular import Singular, leading, left_vectors, singular_values, subspaces
+from rlvr_bench.geometry.spectrum import (
     effective_rank,
     energy_rank,
     isospectral_residual,
@@ -20,6 +18,7 @@ from bench.geometry.spectrum import (
     spectral_shift,
     stable_rank,
 )
+from torch import Tensor
 
 Figures = dict[str, float | None]
 """Figures by name; angles in degrees, shares in [0, 1]."""

@@ -6,9 +6,8 @@ estimates.
 
 from typing import NamedTuple
 
+from rlvr_bench.geometry.masks import size
 from torch import Tensor
-
-from bench.geometry.masks import size
 
 
 class FisherMass(NamedTuple):

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from rlvr_bench.geometry.errors import GeometryError
+from rlvr_bench.models.config import BaseConfig
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-
-from bench.geometry.errors import GeometryError
-from bench.models.config import BaseConfig
 
 Role = Literal["q", "k", "v", "o"]
 ROLES: tuple[Role, ...] = ("q", "k", "v", "o")

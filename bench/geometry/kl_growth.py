@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
-
-from bench.record.schema import StepRecord
+from rlvr_bench.record.schema import StepRecord
 
 WINDOW = 10
 """Records at either end whose means are the start and the end of a run."""

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from rlvr_bench.geometry.adapters import adapted, is_adapter
+from rlvr_bench.geometry.checkpoints import Checkpoint, aligned_names, open_checkpoint
+from rlvr_bench.models.base import folder_of
+from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.models.errors import ModelError
+from rlvr_bench.models.source import organism_names
 from torch import Tensor
-
-from bench.geometry.adapters import adapted, is_adapter
-from bench.geometry.checkpoints import Checkpoint, aligned_names, open_checkpoint
-from bench.models.base import folder_of
-from bench.models.config import BaseConfig
-from bench.models.errors import ModelError
-from bench.models.source import organism_names
 
 Progress = Callable[[str, float], None]
 

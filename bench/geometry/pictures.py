@@ -14,11 +14,10 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
+from rlvr_bench.geometry.measure import TensorRecord
+from rlvr_bench.geometry.report import Report
+from rlvr_bench.record.atomic import disk_errors, replace_whole
 from torch import Tensor
-
-from bench.geometry.measure import TensorRecord
-from bench.geometry.report import Report
-from bench.record.atomic import disk_errors, replace_whole
 
 BINS = 48
 DOTS_PER_INCH = 150

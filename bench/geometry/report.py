@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from bench.geometry.errors import GeometryError
-from bench.geometry.measure import TensorRecord, cores, measure
-from bench.geometry.nulls import NULL_KINDS
-from bench.geometry.pairs import open_pairs
-from bench.geometry.settings import GeometrySettings
-from bench.geometry.summary import by_kind, null_of, summarise
+from rlvr_bench.geometry.errors import GeometryError
+from rlvr_bench.geometry.measure import TensorRecord, cores, measure
+from rlvr_bench.geometry.nulls import NULL_KINDS
+from rlvr_bench.geometry.pairs import open_pairs
+from rlvr_bench.geometry.settings import GeometrySettings
+from rlvr_bench.geometry.summary import by_kind, null_of, summarise
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share done, from 0 to 1."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from bench.geometry.errors import GeometryError
+from rlvr_bench.geometry.errors import GeometryError
 
 K = 512
 """Dimensions of the principal subspaces, as in the on-policy-distillation replication (arXiv 2606.07082, app. C.3)."""

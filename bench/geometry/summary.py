@@ -5,9 +5,9 @@ from math import sqrt
 from statistics import fmean
 from typing import Any
 
-from bench.geometry.figures import Figures
-from bench.geometry.measure import TensorRecord
-from bench.geometry.nulls import NULL_KINDS, UNDEFINED, Lift, NullKind, lift
+from rlvr_bench.geometry.figures import Figures
+from rlvr_bench.geometry.measure import TensorRecord
+from rlvr_bench.geometry.nulls import NULL_KINDS, UNDEFINED, Lift, NullKind, lift
 
 Pick = Callable[[TensorRecord], Figures]
 

@@ -7,9 +7,8 @@ from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-
-from bench.geometry.report import Report
-from bench.record.table import console
+from rlvr_bench.geometry.report import Report
+from rlvr_bench.record.table import console
 
 BY_TYPE = {
     "unchanged\n%": ("sparsity_bf16", 100),

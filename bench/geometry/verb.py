@@ -7,11 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
-from bench.geometry import table
-from bench.geometry.report import Report, make_report
-from bench.geometry.settings import GeometrySettings
-from bench.record.atomic import write_whole
+from rlvr_bench.geometry import table
+from rlvr_bench.geometry.report import Report, make_report
+from rlvr_bench.geometry.settings import GeometrySettings
+from rlvr_bench.record.atomic import write_whole
 
 STDOUT = "-"
 LINE_EVERY_SECONDS = 30.0
@@ -36,7 +35,7 @@ def report_on(
     if csv_file is not None:
         write_whole(csv_file, report.as_csv())
     if pictures is not None:
-        from bench.geometry.pictures import draw  # matplotlib takes half a second
+        from rlvr_bench.geometry.pictures import draw  # matplotlib takes half a second
 
         for path in draw(report, pictures):
             print(path, file=sys.stderr)

@@ -3,7 +3,7 @@
 import errno
 import signal
 
-from bench.record.schema import Cause
+from rlvr_bench.record.schema import Cause
 
 _MEMORY_FIX = "lower signal.micro_batch or evaluate.batch_size, or run fewer cells at a time with --workers"
 

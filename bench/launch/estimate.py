@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from bench.experiment.cell import Cell
-from bench.record.schema import RunRecord
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.record.schema import RunRecord
 
 GPU_TOKENS_PER_SECOND = 10_000
 """Assumed for a model of 10^9 parameters on one GPU, training included; inversely proportional to size.

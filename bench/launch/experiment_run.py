@@ -7,22 +7,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.experiment.cell import Cell
-from bench.launch import local
-from bench.launch.launcher import Launcher
-from bench.launch.plan import PlannedCell, plan
-from bench.launch.prepare import prepare_bases
-from bench.launch.prepare_labels import prepare_labels
-from bench.launch.progress import RunDisplay
-from bench.launch.stages import Stage
-from bench.record import store
-from bench.record.atomic import write_whole
-from bench.record.compare import compare
-from bench.record.history import keep_committed
-from bench.record.leaderboard import Standing, leaderboard
-from bench.record.leaderboard_file import LEADERBOARD_FILE, to_csv
-from bench.record.lock import results_lock
-from bench.record.table import show, show_differences
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.launch import local
+from rlvr_bench.launch.launcher import Launcher
+from rlvr_bench.launch.plan import PlannedCell, plan
+from rlvr_bench.launch.prepare import prepare_bases
+from rlvr_bench.launch.prepare_labels import prepare_labels
+from rlvr_bench.launch.progress import RunDisplay
+from rlvr_bench.launch.stages import Stage
+from rlvr_bench.record import store
+from rlvr_bench.record.atomic import write_whole
+from rlvr_bench.record.compare import compare
+from rlvr_bench.record.history import keep_committed
+from rlvr_bench.record.leaderboard import Standing, leaderboard
+from rlvr_bench.record.leaderboard_file import LEADERBOARD_FILE, to_csv
+from rlvr_bench.record.lock import results_lock
+from rlvr_bench.record.table import show, show_differences
 
 FAILED_EXIT = 1
 INTERRUPTED_EXIT = 130

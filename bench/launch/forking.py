@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench.launch.causes import cause_of, cause_of_exit
-from bench.record.schema import Cause
+from rlvr_bench.launch.causes import cause_of, cause_of_exit
+from rlvr_bench.record.schema import Cause
 
 VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """What torch.distributed reads."""

@@ -4,10 +4,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from rlvr_bench.cache import cache_dir
+from rlvr_bench.experiment.cell import Cell
 from transformers import PreTrainedModel
-
-from bench.cache import cache_dir
-from bench.experiment.cell import Cell
 
 
 def weights_folder(cell_id: str) -> Path:

@@ -5,10 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from bench.experiment.cell import Cell
-from bench.experiment.strict import ExperimentError
-from bench.launch.events import Event, Outcome
-from bench.models.suggestion import did_you_mean
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.experiment.strict import ExperimentError
+from rlvr_bench.launch.events import Event, Outcome
+from rlvr_bench.models.suggestion import did_you_mean
 
 Listener = Callable[[Cell, Event | Outcome | None], bool | None]
 """Hears every event and outcome of a cell, and None about every second while nothing happens. To return True on an
@@ -66,13 +66,13 @@ def launcher_of(name: str, address: str | None, cpus: float | None, gpus: float,
     if name == "local":
         if address is not None or cpus is not None or gpus:
             raise ExperimentError("--address, --cpus and --gpus are for a cluster; add --launcher ray to use one")
-        from bench.launch import local
+        from rlvr_bench.launch import local
 
         return partial(local.run, processes=processes)
     if processes > 1:
         raise ExperimentError("--processes shares a cell on one machine; leave it out with --launcher ray")
     try:
-        from bench.launch.on_ray import OnRay
+        from rlvr_bench.launch.on_ray import OnRay
     except ModuleNotFoundError as error:
         if error.name != "ray":
             raise

@@ -15,11 +15,11 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from bench.experiment.cell import Cell
-from bench.launch.causes import cause_of_exit
-from bench.launch.events import Outcome
-from bench.launch.launcher import Listener, Waiting
-from bench.launch.worker import failed_record, keep_failure, tail, work
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.launch.causes import cause_of_exit
+from rlvr_bench.launch.events import Outcome
+from rlvr_bench.launch.launcher import Listener, Waiting
+from rlvr_bench.launch.worker import failed_record, keep_failure, tail, work
 
 IDLE_SECONDS = 1.0
 
@@ -52,7 +52,7 @@ def run(
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["bench.launch.preload"])
+    context.set_forkserver_preload(["rlvr_bench.launch.preload"])
     waiting, running, outcomes = Waiting(cells), list[_Job](), list[Outcome]()
     with tempfile.TemporaryDirectory(prefix="rlvr-bench-") as folder:
         try:

@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from transformers import PreTrainedModel
-
-from bench.evaluate.behaviour import behaviour, greedy_rows
-from bench.evaluate.contamination import Group
-from bench.evaluate.grading import SampleRow
-from bench.evaluate.labels import Labels, cell_labels
-from bench.evaluate.scores import (
+from rlvr_bench.evaluate.behaviour import behaviour, greedy_rows
+from rlvr_bench.evaluate.contamination import Group
+from rlvr_bench.evaluate.grading import SampleRow
+from rlvr_bench.evaluate.labels import Labels, cell_labels
+from rlvr_bench.evaluate.scores import (
     Scores,
     base_answers,
     base_scores,
@@ -19,16 +17,17 @@ from bench.evaluate.scores import (
     questions,
     score_all,
 )
-from bench.generate.backend import Backend, create_for
-from bench.geometry.cell import cell_geometry, in_a_cell
-from bench.geometry.kl_growth import kl_growth
-from bench.geometry.rank_one import rank_one_model
-from bench.launch.subject import Subject
-from bench.record.behaviour import Behaviour
-from bench.record.schema import Score, StepRecord
-from bench.train.divergence import divergence
-from bench.train.run import Run
-from methods.handle import Handle
+from rlvr_bench.generate.backend import Backend, create_for
+from rlvr_bench.geometry.cell import cell_geometry, in_a_cell
+from rlvr_bench.geometry.kl_growth import kl_growth
+from rlvr_bench.geometry.rank_one import rank_one_model
+from rlvr_bench.launch.subject import Subject
+from rlvr_bench.methods.handle import Handle
+from rlvr_bench.record.behaviour import Behaviour
+from rlvr_bench.record.schema import Score, StepRecord
+from rlvr_bench.train.divergence import divergence
+from rlvr_bench.train.run import Run
+from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Literal, NamedTuple
 
-from bench.record.schema import RunRecord
+from rlvr_bench.record.schema import RunRecord
 
 
 class Objective(NamedTuple):

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
-
-from bench.experiment.cell import Cell
-from bench.launch.estimate import estimate
-from bench.record import store
-from bench.record.environment import capture, changes
-from bench.record.schema import Environment, RunRecord
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.launch.estimate import estimate
+from rlvr_bench.record import store
+from rlvr_bench.record.environment import capture, changes
+from rlvr_bench.record.schema import Environment, RunRecord
 
 State = Literal["done", "missing", "stale", "failed", "waiting"]
 """A waiting cell is one of a later stage: its settings are not known yet."""

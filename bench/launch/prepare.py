@@ -8,11 +8,10 @@ from collections.abc import Iterable
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-
-import tasks.registry
-from bench.experiment.cell import Cell
-from bench.models.errors import ModelError
-from bench.models.source import source_of
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.models.errors import ModelError
+from rlvr_bench.models.source import source_of
+from rlvr_bench.tasks import registry as task_registry
 
 
 def prepare_bases(cells: Iterable[Cell]) -> None:
@@ -25,7 +24,7 @@ def prepare_bases(cells: Iterable[Cell]) -> None:
     foreign = [cell for cell in asked.values() if source_of(cell.base).kind != "organism"]
     if not foreign:
         return
-    from bench.models.base import folder_of, load_tokenizer  # imports torch, which organisms need not wait for
+    from rlvr_bench.models.base import folder_of, load_tokenizer  # imports torch, which organisms need not wait for
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
@@ -44,7 +43,7 @@ def prepare_bases(cells: Iterable[Cell]) -> None:
 
 
 def _check_chat(cell: Cell, can_chat: bool) -> None:
-    if tasks.registry.create(cell.task, cell.data_dir).chat and not can_chat:
+    if task_registry.create(cell.task, cell.data_dir).chat and not can_chat:
         raise ModelError(
             f"The task asks in chat messages, but {cell.base.name!r} has no chat template: set chat = false."
         )

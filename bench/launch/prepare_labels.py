@@ -5,10 +5,9 @@ from functools import partial
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-
-import tasks.registry
-from bench.experiment.cell import Cell
-from tasks import rewards
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.tasks import registry as task_registry
+from rlvr_bench.tasks import rewards
 
 
 def prepare_labels(cells: Iterable[Cell], threads: int) -> None:
@@ -45,14 +44,13 @@ def _advance(bars: Progress, bar: TaskID, done: int, total: int) -> None:
 
 def _label(cell: Cell, threads: int, progress: Callable[[int, int], None]) -> None:
     import torch  # no other reward needs a model before any cell runs
-
-    from bench.evaluate.labels import cell_labels
-    from bench.generate.backend import create_for
-    from bench.models import base as base_models
-    from bench.train.problems import training_problems
+    from rlvr_bench.evaluate.labels import cell_labels
+    from rlvr_bench.generate.backend import create_for
+    from rlvr_bench.models import base as base_models
+    from rlvr_bench.train.problems import training_problems
 
     torch.set_num_threads(threads)
-    task, base = tasks.registry.create(cell.task, cell.data_dir), base_models.load(cell.base)
+    task, base = task_registry.create(cell.task, cell.data_dir), base_models.load(cell.base)
     base.model.to("cuda" if torch.cuda.is_available() else "cpu")
     labels = cell_labels(cell, base, task, create_for(cell.signal.rollout_backend, base.model), progress)
     training_problems(task, cell.paid_reward, labels, cell.signal)

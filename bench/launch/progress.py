@@ -5,9 +5,8 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-
-from bench.experiment.cell import Cell
-from bench.launch.events import Event, Outcome
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.launch.events import Event, Outcome
 
 LINE_EVERY_SECONDS = 30.0
 

@@ -13,9 +13,8 @@ from typing import Literal
 import optuna
 from optuna import Trial
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, WilcoxonPruner
-
-from bench.launch.events import Event
-from bench.record.schema import RunRecord
+from rlvr_bench.launch.events import Event
+from rlvr_bench.record.schema import RunRecord
 
 Pruner = Literal["none", "median", "wilcoxon"]
 

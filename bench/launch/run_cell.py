@@ -13,17 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel
-
-import methods.registry
-from bench import products
-from bench.evaluate.labels import Labels
-from bench.evaluate.scores import Scores
-from bench.experiment.cell import Cell
-from bench.generate.backend import Backend, create_for
-from bench.launch.events import Event, Stage
-from bench.launch.kept import keep_weights, tracked_folder
-from bench.launch.measured import (
+from rlvr_bench import products
+from rlvr_bench.evaluate.labels import Labels
+from rlvr_bench.evaluate.scores import Scores
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.generate.backend import Backend, create_for
+from rlvr_bench.launch.events import Event, Stage
+from rlvr_bench.launch.kept import keep_weights, tracked_folder
+from rlvr_bench.launch.measured import (
     After,
     Before,
     change_of_behaviour,
@@ -32,20 +29,22 @@ from bench.launch.measured import (
     measure_tuned,
     rank_one_scores,
 )
-from bench.launch.subject import Subject, load
-from bench.record.environment import capture
-from bench.record.schema import Cause, Cost, ModelRole, RunRecord, Stability, Status, StepRecord
-from bench.train import ranks, rlvr, stability
-from bench.train.problems import training_problems
-from bench.train.run import Run, Trained
-from bench.train.seeds import derive
-from bench.train.signals import SIGNALS
-from bench.train.step_record import WITHIN_STEP, peak_memory_bytes
-from bench.verify.cell_column import full_and_tenth
-from methods import attestation, budget
-from methods.attestation import Attestation
-from methods.handle import Handle
-from tasks import rewards
+from rlvr_bench.launch.subject import Subject, load
+from rlvr_bench.methods import attestation, budget
+from rlvr_bench.methods import registry as method_registry
+from rlvr_bench.methods.attestation import Attestation
+from rlvr_bench.methods.handle import Handle
+from rlvr_bench.record.environment import capture
+from rlvr_bench.record.schema import Cause, Cost, ModelRole, RunRecord, Stability, Status, StepRecord
+from rlvr_bench.tasks import rewards
+from rlvr_bench.train import ranks, rlvr, stability
+from rlvr_bench.train.problems import training_problems
+from rlvr_bench.train.run import Run, Trained
+from rlvr_bench.train.seeds import derive
+from rlvr_bench.train.signals import SIGNALS
+from rlvr_bench.train.step_record import WITHIN_STEP, peak_memory_bytes
+from rlvr_bench.verify.cell_column import full_and_tenth
+from transformers import PreTrainedModel
 
 CALIBRATION_PROMPTS = 256
 """Training prompts that a data-driven initialisation sees."""
@@ -146,7 +145,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult | None:
 
 def _attach(subject: Subject) -> _Method:
     cell, model = subject.cell, subject.loaded.model
-    method = budget.resolve(methods.registry.create(cell.method), model)
+    method = budget.resolve(method_registry.create(cell.method), model)
     observed = attestation.observe(model, method)
     calibration = None
     if method.needs_calibration:

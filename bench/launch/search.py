@@ -13,17 +13,16 @@ from typing import Any, Literal, get_args
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, TPESampler
-
-from bench.experiment.cell import Cell, cells
-from bench.experiment.experiment import Experiment
-from bench.experiment.protocol import Protocol
-from bench.experiment.search import Range, Space, settings_at, space_of, trial_entry
-from bench.experiment.stages import Selection, narrowed, trial_experiment
-from bench.experiment.strict import ExperimentError
-from bench.launch.objectives import OBJECTIVES
-from bench.launch.pruners import Pruner
-from bench.models.suggestion import did_you_mean
-from bench.protocol.points import POINTS, grid
+from rlvr_bench.experiment.cell import Cell, cells
+from rlvr_bench.experiment.experiment import Experiment
+from rlvr_bench.experiment.protocol import Protocol
+from rlvr_bench.experiment.search import Range, Space, settings_at, space_of, trial_entry
+from rlvr_bench.experiment.stages import Selection, narrowed, trial_experiment
+from rlvr_bench.experiment.strict import ExperimentError
+from rlvr_bench.launch.objectives import OBJECTIVES
+from rlvr_bench.launch.pruners import Pruner
+from rlvr_bench.models.suggestion import did_you_mean
+from rlvr_bench.protocol.points import POINTS, grid
 
 Sampler = Literal["tpe", "qmc", "random", "grid"]
 

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.experiment.cell import Cell, cells
-from bench.experiment.experiment import Experiment
-from bench.experiment.protocol import Protocol
-from bench.experiment.stages import Contest, Selection, Winner, contests, final_cells
-from bench.launch.plan import PlannedCell, plan
-from bench.record import store
-from bench.record.schema import RunRecord
-from bench.record.winner import Verdict, decide
+from rlvr_bench.experiment.cell import Cell, cells
+from rlvr_bench.experiment.experiment import Experiment
+from rlvr_bench.experiment.protocol import Protocol
+from rlvr_bench.experiment.stages import Contest, Selection, Winner, contests, final_cells
+from rlvr_bench.launch.plan import PlannedCell, plan
+from rlvr_bench.record import store
+from rlvr_bench.record.schema import RunRecord
+from rlvr_bench.record.winner import Verdict, decide
 
 
 class StageCells(NamedTuple):

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from rlvr_bench.experiment.strict import ExperimentError
+from rlvr_bench.record.atomic import disk_errors
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
-
-from bench.experiment.strict import ExperimentError
-from bench.record.atomic import disk_errors
 
 JOURNAL_FILE = "studies.journal"
 

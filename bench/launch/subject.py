@@ -5,19 +5,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.generate.backend import Backend, create_for
+from rlvr_bench.generate.prompt_ids import prompt_ids
+from rlvr_bench.geometry.cell import Pair
+from rlvr_bench.geometry.interventions import Intervention, intervene, of_config
+from rlvr_bench.methods.handle import Handle
+from rlvr_bench.models import base as base_models
+from rlvr_bench.models.base import LoadedBase
+from rlvr_bench.tasks import registry as task_registry
+from rlvr_bench.tasks.problem import Problem
+from rlvr_bench.tasks.task import Task
 from transformers import PreTrainedModel
-
-import tasks.registry
-from bench.experiment.cell import Cell
-from bench.generate.backend import Backend, create_for
-from bench.generate.prompt_ids import prompt_ids
-from bench.geometry.cell import Pair
-from bench.geometry.interventions import Intervention, intervene, of_config
-from bench.models import base as base_models
-from bench.models.base import LoadedBase
-from methods.handle import Handle
-from tasks.problem import Problem
-from tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def load(cell: Cell) -> Subject:
     Raises:
         ValueError: the base model or the data are not those that the cell was planned with.
     """
-    task = tasks.registry.create(cell.task, cell.data_dir)
+    task = task_registry.create(cell.task, cell.data_dir)
     loaded = base_models.load(cell.base)
     if (loaded.fingerprint, task.fingerprint()) != (cell.base_fingerprint, cell.task_fingerprint):
         raise ValueError("the base model or the data changed after the run was planned; run the same command again")

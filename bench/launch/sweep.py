@@ -11,16 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from optuna import Trial
-
-from bench.experiment.cell import Cell
-from bench.launch.events import Event, Outcome
-from bench.launch.objectives import values_of
-from bench.launch.pruners import Reports
-from bench.launch.search import Search
-from bench.launch.trial_queue import TrialQueue
-from bench.record import store
-from bench.record.errors import RecordError
-from bench.record.schema import Cause, RunRecord
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.launch.events import Event, Outcome
+from rlvr_bench.launch.objectives import values_of
+from rlvr_bench.launch.pruners import Reports
+from rlvr_bench.launch.search import Search
+from rlvr_bench.launch.trial_queue import TrialQueue
+from rlvr_bench.record import store
+from rlvr_bench.record.errors import RecordError
+from rlvr_bench.record.schema import Cause, RunRecord
 
 
 @dataclass(slots=True)

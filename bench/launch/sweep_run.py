@@ -9,23 +9,22 @@ import optuna
 from optuna import Study
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-
-from bench.experiment.cell import Cell
-from bench.experiment.search import settings_at
-from bench.experiment.strict import ExperimentError
-from bench.launch import local, pruners
-from bench.launch.events import Event, Outcome
-from bench.launch.experiment_run import FAILED_EXIT, INTERRUPTED_EXIT
-from bench.launch.launcher import Launcher
-from bench.launch.objectives import OBJECTIVES
-from bench.launch.prepare import prepare_bases
-from bench.launch.prepare_labels import prepare_labels
-from bench.launch.progress import RunDisplay
-from bench.launch.search import Search
-from bench.launch.study_storage import open_storage
-from bench.launch.sweep import Sweep
-from bench.launch.trial_queue import CAUSE, TrialQueue, settings_of
-from bench.record.lock import results_lock
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.experiment.search import settings_at
+from rlvr_bench.experiment.strict import ExperimentError
+from rlvr_bench.launch import local, pruners
+from rlvr_bench.launch.events import Event, Outcome
+from rlvr_bench.launch.experiment_run import FAILED_EXIT, INTERRUPTED_EXIT
+from rlvr_bench.launch.launcher import Launcher
+from rlvr_bench.launch.objectives import OBJECTIVES
+from rlvr_bench.launch.prepare import prepare_bases
+from rlvr_bench.launch.prepare_labels import prepare_labels
+from rlvr_bench.launch.progress import RunDisplay
+from rlvr_bench.launch.search import Search
+from rlvr_bench.launch.study_storage import open_storage
+from rlvr_bench.launch.sweep import Sweep
+from rlvr_bench.launch.trial_queue import CAUSE, TrialQueue, settings_of
+from rlvr_bench.record.lock import results_lock
 
 
 def run_sweep(

@@ -19,9 +19,8 @@ from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
-
-from bench.launch.study_storage import turn
-from bench.record.schema import Cause
+from rlvr_bench.launch.study_storage import turn
+from rlvr_bench.record.schema import Cause
 
 LEASE_SECONDS = 120.0
 RENEW_SECONDS = 20.0

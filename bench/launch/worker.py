@@ -11,17 +11,17 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from bench.experiment.cell import Cell
-from bench.launch import forking
-from bench.launch.causes import cause_of
-from bench.launch.events import Event, Outcome
-from bench.record import store
-from bench.record.environment import capture
-from bench.record.errors import RecordError
-from bench.record.schema import Cause, Cost, RunRecord
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.launch import forking
+from rlvr_bench.launch.causes import cause_of
+from rlvr_bench.launch.events import Event, Outcome
+from rlvr_bench.record import store
+from rlvr_bench.record.environment import capture
+from rlvr_bench.record.errors import RecordError
+from rlvr_bench.record.schema import Cause, Cost, RunRecord
 
 if TYPE_CHECKING:
-    from bench.launch.run_cell import CellResult
+    from rlvr_bench.launch.run_cell import CellResult
 
 TAIL_LINES = 20
 
@@ -46,8 +46,7 @@ def work(cell: Cell, results: Path, log: Path, threads: int, processes: int, con
 
     others.watch(lambda cause: say(fail(cause)))
     import torch
-
-    from bench.launch.run_cell import run_cell
+    from rlvr_bench.launch.run_cell import run_cell
 
     torch.set_num_threads(threads)
     try:
@@ -64,8 +63,7 @@ def work(cell: Cell, results: Path, log: Path, threads: int, processes: int, con
 def _train_along(cell: Cell, log: Path, threads: int) -> NoReturn:
     """Train with the first process of the cell, and end this one: without success when it fails."""
     import torch
-
-    from bench.launch.run_cell import run_cell
+    from rlvr_bench.launch.run_cell import run_cell
 
     torch.set_num_threads(threads)
     try:
@@ -79,7 +77,7 @@ def _train_along(cell: Cell, log: Path, threads: int) -> NoReturn:
 
 def keep(cell: Cell, results: Path, result: "CellResult") -> Outcome:
     """Write the samples, the steps and the record of a finished cell."""
-    from bench.record import samples
+    from rlvr_bench.record import samples
 
     try:
         samples.write_samples(cell.id, result.samples)

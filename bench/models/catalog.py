@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-
-from bench.models.config import BaseConfig
-from bench.models.errors import ModelError
-from bench.models.fingerprint import fingerprint
-from bench.models.organisms.card import read_card
-from bench.models.smollm2 import PACKAGE, PARAMETERS, SMOLLM2, gguf_path
-from bench.models.source import WEIGHTS, Kind, organism_names, source_of
+from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.models.errors import ModelError
+from rlvr_bench.models.fingerprint import fingerprint
+from rlvr_bench.models.organisms.card import read_card
+from rlvr_bench.models.smollm2 import PACKAGE, PARAMETERS, SMOLLM2, gguf_path
+from rlvr_bench.models.source import WEIGHTS, Kind, organism_names, source_of
 
 
 class ModelEntry(BaseModel):

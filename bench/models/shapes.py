@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from bench.models.errors import ModelError
+from rlvr_bench.models.errors import ModelError
 
 LENGTH_BYTES = 8
 """A safetensors file starts with the length of its JSON header, little-endian."""

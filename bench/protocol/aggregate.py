@@ -25,10 +25,9 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
-
-from bench.protocol.bootstrap import RESAMPLES, interquartile_mean, keyed_generator, percentiles, resample_counts
-from bench.protocol.estimate import CONFIDENCE, Estimate
-from bench.protocol.random_effects import Floats, cell_means
+from rlvr_bench.protocol.bootstrap import RESAMPLES, interquartile_mean, keyed_generator, percentiles, resample_counts
+from rlvr_bench.protocol.estimate import CONFIDENCE, Estimate
+from rlvr_bench.protocol.random_effects import Floats, cell_means
 
 Aggregate = Callable[[Floats], Floats]
 """From scores of shape (..., runs, tasks) to one number each, shape (...)."""

@@ -16,9 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-
-from bench.protocol.estimate import CONFIDENCE, Estimate
-from bench.protocol.random_effects import Floats, Variance, cell_means, half_width, pooled_df
+from rlvr_bench.protocol.estimate import CONFIDENCE, Estimate
+from rlvr_bench.protocol.random_effects import Floats, Variance, cell_means, half_width, pooled_df
 
 RESAMPLES = 2000
 

@@ -22,11 +22,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from rlvr_bench.protocol.letters import letters
+from rlvr_bench.protocol.power import detectable_difference
+from rlvr_bench.protocol.random_effects import Floats, Variance, cell_means, mean_squares, p_value, pooled_df
 from scipy.special import chdtri
-
-from bench.protocol.letters import letters
-from bench.protocol.power import detectable_difference
-from bench.protocol.random_effects import Floats, Variance, cell_means, mean_squares, p_value, pooled_df
 
 ALPHA = 0.05
 """Chance that a comparison makes one false claim or more."""

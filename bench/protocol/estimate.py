@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
+from rlvr_bench.protocol.random_effects import Floats, Variance, cell_means, half_width, mean_squares, pooled_df
 from scipy.special import chdtri, stdtrit
-
-from bench.protocol.random_effects import Floats, Variance, cell_means, half_width, mean_squares, pooled_df
 
 CONFIDENCE = 0.95
 

@@ -1,9 +1,8 @@
 """How large a true difference must be to be found: for a table that exists, and for one that is planned."""
 
 import numpy as np
+from rlvr_bench.protocol.random_effects import Floats, Variance, half_width, pooled_df
 from scipy.special import nctdtrinc
-
-from bench.protocol.random_effects import Floats, Variance, half_width, pooled_df
 
 
 def detectable_difference(variance: Variance, alpha: float, means: int = 2, power: float = 0.8) -> Floats:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from rlvr_bench.protocol.estimate import CONFIDENCE, Estimate
+from rlvr_bench.protocol.random_effects import Floats
 from scipy.special import chdtrc, ndtri
-
-from bench.protocol.estimate import CONFIDENCE, Estimate
-from bench.protocol.random_effects import Floats
 
 
 @dataclass(frozen=True)

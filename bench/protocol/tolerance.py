@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
-from bench.protocol.bootstrap import percentiles, resample_counts
-from bench.protocol.estimate import Estimate
-from bench.protocol.random_effects import Floats, cell_means
+from rlvr_bench.protocol.bootstrap import percentiles, resample_counts
+from rlvr_bench.protocol.estimate import Estimate
+from rlvr_bench.protocol.random_effects import Floats, cell_means
 
 WITHIN = 0.01
 """A rate is as good as the best if it is within one point of accuracy."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.record.errors import RecordError
+from rlvr_bench.record.errors import RecordError
 
 TEMPORARY_FILES = ".*.tmp"
 """Pattern of what a killed writer leaves behind."""

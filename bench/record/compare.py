@@ -17,9 +17,9 @@ from functools import partial
 from math import sqrt
 from typing import Any, Literal
 
-from bench.protocol.estimate import Estimate, difference
-from bench.record.columns import Row
-from bench.record.leaderboard import Standing
+from rlvr_bench.protocol.estimate import Estimate, difference
+from rlvr_bench.record.columns import Row
+from rlvr_bench.record.leaderboard import Standing
 
 Test = Literal["paired by problem", "from two intervals"]
 Verdict = Literal["same", "within noise", "beyond noise", "not scored", "only here", "only in the reference"]

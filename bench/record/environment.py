@@ -9,7 +9,7 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-from bench.record.schema import Environment
+from rlvr_bench.record.schema import Environment
 
 PACKAGES = (
     "rlvr-bench",

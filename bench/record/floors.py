@@ -8,15 +8,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from pydantic import ValidationError
-
-from bench.experiment.cell import Cell
-from bench.protocol.estimate import Estimate, difference
-from bench.record.columns import Row
-from bench.record.numbers import strict_json
-from bench.record.row import MIN_SEEDS, Entry, outcome_matrix
-from bench.record.schema import RunRecord, Score
-from bench.record.uncertainty import interval_columns
-from methods.errors import MethodError
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.protocol.estimate import Estimate, difference
+from rlvr_bench.record.columns import Row
+from rlvr_bench.record.numbers import strict_json
+from rlvr_bench.record.row import MIN_SEEDS, Entry, outcome_matrix
+from rlvr_bench.record.schema import RunRecord, Score
+from rlvr_bench.record.uncertainty import interval_columns
 
 CONTROL_REWARDS = ("format", "incorrect", "inverted", "length", "no-repetition", "random", "strategy")
 """Rewards that never pay for being right. Add a new one here, and nowhere else."""
@@ -40,7 +39,7 @@ def control_columns(entry: Entry, by_settings: dict[str, list[Entry]]) -> Row:
     """Return the gain over the strongest control of the same settings, nothing without one.
 
     The strongest is the one with the highest accuracy. Problems are paired; seeds are independent, as in every
-    difference of two trainings (`bench.protocol.estimate.difference`). The gain has an interval where both have two
+    difference of two trainings (`protocol.estimate.difference`). The gain has an interval where both have two
     seeds or more. `beats_control` is "yes" only if the gain over each control is above 0 beyond noise, "no" if one of
     the controls is better beyond noise.
     """

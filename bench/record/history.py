@@ -7,13 +7,13 @@ and the commit that made it. A version that was never committed has no provenanc
 import re
 from pathlib import Path
 
-from bench.experiment.strict import ExperimentError
-from bench.record import store
-from bench.record.atomic import write_whole
-from bench.record.compare import standings_of
-from bench.record.environment import git
-from bench.record.leaderboard import Standing, leaderboard
-from bench.record.leaderboard_file import LEADERBOARD_FILE, read_csv
+from rlvr_bench.experiment.strict import ExperimentError
+from rlvr_bench.record import store
+from rlvr_bench.record.atomic import write_whole
+from rlvr_bench.record.compare import standings_of
+from rlvr_bench.record.environment import git
+from rlvr_bench.record.leaderboard import Standing, leaderboard
+from rlvr_bench.record.leaderboard_file import LEADERBOARD_FILE, read_csv
 
 HISTORY_FOLDER = "history"
 

@@ -2,7 +2,7 @@
 
 Ranking rule: a row is ranked if two or more seeds were scored, none is invalid and all were scored on the problems that
 its comparison is scored on. Ranked rows, the base among them, get tie letters from all pairwise differences, with the
-chance of any false claim held at 5 % (`bench.protocol.comparison`). Failed seeds are named in `status`; collapsed ones
+chance of any false claim held at 5 % (`protocol.comparison`). Failed seeds are named in `status`; collapsed ones
 count with their final accuracy; stale ones are left out.
 """
 
@@ -10,11 +10,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.protocol.random_effects import Floats
-from bench.record.columns import BY_NAME, Row, rounded
-from bench.record.floors import control_columns, control_remark, controls, prompt_columns
-from bench.record.rates import rate_columns
-from bench.record.row import (
+from rlvr_bench.protocol.random_effects import Floats
+from rlvr_bench.record.columns import BY_NAME, Row, rounded
+from rlvr_bench.record.floors import control_columns, control_remark, controls, prompt_columns
+from rlvr_bench.record.rates import rate_columns
+from rlvr_bench.record.row import (
     BASE_METHOD,
     MIN_PROBLEMS,
     Entry,
@@ -25,9 +25,9 @@ from bench.record.row import (
     setting,
     test_score,
 )
-from bench.record.schema import RunRecord, Score
-from bench.record.tuning import protocols_of
-from bench.record.uncertainty import (
+from rlvr_bench.record.schema import RunRecord, Score
+from rlvr_bench.record.tuning import protocols_of
+from rlvr_bench.record.uncertainty import (
     accuracy_columns,
     gain_columns,
     improvement_columns,

@@ -5,8 +5,8 @@ import io
 from collections.abc import Iterable
 from pathlib import Path
 
-from bench.record.columns import BY_NAME, COLUMNS, Row, parse, text
-from bench.record.errors import RecordError
+from rlvr_bench.record.columns import BY_NAME, COLUMNS, Row, parse, text
+from rlvr_bench.record.errors import RecordError
 
 LEADERBOARD_FILE = "leaderboard.csv"
 

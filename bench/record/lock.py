@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.record.atomic import TEMPORARY_FILES, disk_errors
-from bench.record.errors import ResultsInUseError
+from rlvr_bench.record.atomic import TEMPORARY_FILES, disk_errors
+from rlvr_bench.record.errors import ResultsInUseError
 
 LOCK_FILE = ".lock"
 

@@ -8,13 +8,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
-from bench.protocol.survival import survival
-from bench.protocol.tolerance import learning_rate_tolerance
-from bench.record.columns import Row
-from bench.record.numbers import strict_json
-from bench.record.row import Entry, outcome_matrix
-from bench.record.schema import RunRecord, Score, ScoredSplit
-from bench.record.uncertainty import interval_columns
+from rlvr_bench.protocol.survival import survival
+from rlvr_bench.protocol.tolerance import learning_rate_tolerance
+from rlvr_bench.record.columns import Row
+from rlvr_bench.record.numbers import strict_json
+from rlvr_bench.record.row import Entry, outcome_matrix
+from rlvr_bench.record.schema import RunRecord, Score, ScoredSplit
+from rlvr_bench.record.uncertainty import interval_columns
 
 
 def rate_columns(entries: Sequence[Entry], trials: Mapping[str, RunRecord]) -> dict[str, Row]:

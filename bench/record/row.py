@@ -12,13 +12,12 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-
-import tasks.rewards
-from bench.protocol.random_effects import Floats
-from bench.record.columns import Row
-from bench.record.numbers import strict_json
-from bench.record.schema import ModelRole, RunRecord, Score, ScoredSplit
-from bench.record.tuning import protocol_hash, reasons_against, tuning_column
+from rlvr_bench.protocol.random_effects import Floats
+from rlvr_bench.record.columns import Row
+from rlvr_bench.record.numbers import strict_json
+from rlvr_bench.record.schema import ModelRole, RunRecord, Score, ScoredSplit
+from rlvr_bench.record.tuning import protocol_hash, reasons_against, tuning_column
+from rlvr_bench.tasks import rewards
 
 BASE_METHOD = "base"
 MIN_SEEDS = 2
@@ -146,7 +145,7 @@ def setting(record: RunRecord) -> Row:
         "base": str(keys.base.get("label") or keys.base["name"]),
         "task": str(keys.task["name"]),
         "signal": str(keys.signal["type"]),
-        "reward": tasks.rewards.phrase(keys.reward),
+        "reward": rewards.phrase(keys.reward),
         "steps": batches,
         "rollouts": None if batches is None or batch is None or keys.signal.get("budget") else batches * batch,
         "match": _budget(keys.signal),

@@ -9,10 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-from bench.cache import cache_dir
-from bench.record.atomic import replace_whole
-from bench.record.errors import RecordError
+from rlvr_bench.cache import cache_dir
+from rlvr_bench.record.atomic import replace_whole
+from rlvr_bench.record.errors import RecordError
 
 SAMPLES_FILE = "samples.parquet"
 

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-
-from bench.record.behaviour import Behaviour
-from bench.record.numbers import JsonObject, Number, Share, finite_or_none, strict_json
+from rlvr_bench.record.behaviour import Behaviour
+from rlvr_bench.record.numbers import JsonObject, Number, Share, finite_or_none, strict_json
 
 SCHEMA_VERSION = 1
 SCHEMA_FILE = Path(__file__).with_name("schema.json")
@@ -132,7 +131,7 @@ class Cost(_Record):
 
 
 class Ledger(_Record):
-    """What training used and bought, counted alike for all signals (`bench.train.ledger`)."""
+    """What training used and bought, counted alike for all signals (`train.ledger`)."""
 
     match: str = Field(description="what the budget counts: steps, flops, labels or update_norm")
     budget: Number = Field(default=None, description="the budget, where it is not optimizer steps")

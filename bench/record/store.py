@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-
-from bench.record.atomic import write_whole
-from bench.record.errors import RecordError
-from bench.record.schema import SCHEMA_VERSION, RunRecord, StepRecord
+from rlvr_bench.record.atomic import write_whole
+from rlvr_bench.record.errors import RecordError
+from rlvr_bench.record.schema import SCHEMA_VERSION, RunRecord, StepRecord
 
 RUN_FILE = "run.json"
 STEPS_FILE = "steps.jsonl"

@@ -13,9 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
-
-from bench.record.columns import Row, Value
-from bench.record.compare import Difference, Test
+from rlvr_bench.record.columns import Row, Value
+from rlvr_bench.record.compare import Difference, Test
 
 Cell = Callable[[Row], str]
 

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from bench.record.schema import RunRecord
+from rlvr_bench.record.schema import RunRecord
 
 HASH_DIGITS = 6
 """Digits of a protocol's hash that a reader sees."""

@@ -1,16 +1,16 @@
 """The columns of a row that say how sure its accuracy is: intervals, spread over seeds, who can be told apart.
 
-What is computed how, and how often such intervals hold the truth, is said in `bench.protocol`. Outcomes are greedy, 0
+What is computed how, and how often such intervals hold the truth, is said in `protocol`. Outcomes are greedy, 0
 or 1, of shape (seeds, problems); the untrained base has one row.
 """
 
 from collections.abc import Mapping
 
-from bench.protocol.aggregate import aggregate, improvement, iqm
-from bench.protocol.comparison import compare
-from bench.protocol.estimate import Estimate, accuracy, difference, seed_sd
-from bench.protocol.random_effects import Floats
-from bench.record.columns import Row
+from rlvr_bench.protocol.aggregate import aggregate, improvement, iqm
+from rlvr_bench.protocol.comparison import compare
+from rlvr_bench.protocol.estimate import Estimate, accuracy, difference, seed_sd
+from rlvr_bench.protocol.random_effects import Floats
+from rlvr_bench.record.columns import Row
 
 
 def interval_columns(name: str, estimate: Estimate | None) -> Row:

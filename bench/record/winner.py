@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from bench.experiment.protocol import Protocol, Tuning
-from bench.experiment.stages import Contest, Trial
-from bench.record.schema import RunRecord
+from rlvr_bench.experiment.protocol import Protocol, Tuning
+from rlvr_bench.experiment.stages import Contest, Trial
+from rlvr_bench.record.schema import RunRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-import tasks.registry
-from bench.record.errors import RecordError
-from bench.record.samples import read_samples, samples_path
-from bench.record.schema import RunRecord
-from tasks.errors import TaskError
-from tasks.families import FAMILIES
-from tasks.problem import Problem
+from rlvr_bench.record.errors import RecordError
+from rlvr_bench.record.samples import read_samples, samples_path
+from rlvr_bench.record.schema import RunRecord
+from rlvr_bench.tasks import registry as task_registry
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.families import FAMILIES
+from rlvr_bench.tasks.problem import Problem
 
 RIGHT, WRONG = 2, 3
 LONGEST = 400
@@ -66,7 +66,7 @@ class Completions:
 def _generated(settings: dict[str, Any]) -> list[Problem]:
     """Return the problems that are scored; none if this version no longer takes these settings of an old record."""
     try:
-        task = tasks.registry.create(settings)
+        task = task_registry.create(settings)
         return [*task.problems("test"), *task.problems("validation")]
     except TaskError:
         return []

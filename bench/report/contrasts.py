@@ -7,14 +7,14 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from bench.experiment.scored import label, score_tasks
-from bench.experiment.settings import GrpoSettings, RlvrSettings
-from bench.record.columns import Row
-from bench.record.leaderboard import row_key
-from bench.record.row import BASE_METHOD
-from bench.record.schema import RunRecord
-from bench.report.effects import effects
-from bench.report.material import Material
+from rlvr_bench.experiment.scored import label, score_tasks
+from rlvr_bench.experiment.settings import GrpoSettings, RlvrSettings
+from rlvr_bench.record.columns import Row
+from rlvr_bench.record.leaderboard import row_key
+from rlvr_bench.record.row import BASE_METHOD
+from rlvr_bench.record.schema import RunRecord
+from rlvr_bench.report.effects import effects
+from rlvr_bench.report.material import Material
 
 Factor = Literal["reward", "signal"]
 

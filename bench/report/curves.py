@@ -5,7 +5,7 @@ from math import ceil
 from statistics import fmean
 from typing import Any
 
-from bench.record.schema import StepRecord
+from rlvr_bench.record.schema import StepRecord
 
 POINTS = 24
 """At most so many points a curve: each is the mean over as many steps as that takes."""

@@ -8,15 +8,15 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from bench.record.columns import COLUMNS, Row
-from bench.record.leaderboard import row_key
-from bench.record.row import BASE_METHOD
-from bench.record.schema import RunRecord
-from bench.report import contrasts, front, gates, rates, reproduce, soundness
-from bench.report.completions import Completions
-from bench.report.curves import METRICS, curves
-from bench.report.material import Material
-from bench.report.runs import run_document
+from rlvr_bench.record.columns import COLUMNS, Row
+from rlvr_bench.record.leaderboard import row_key
+from rlvr_bench.record.row import BASE_METHOD
+from rlvr_bench.record.schema import RunRecord
+from rlvr_bench.report import contrasts, front, gates, rates, reproduce, soundness
+from rlvr_bench.report.completions import Completions
+from rlvr_bench.report.curves import METRICS, curves
+from rlvr_bench.report.material import Material
+from rlvr_bench.report.runs import run_document
 
 Document = dict[str, Any]
 

@@ -8,10 +8,10 @@ from math import sqrt
 from statistics import fmean
 from typing import Any
 
-from bench.record.behaviour import Behaviour
-from bench.record.row import test_score
-from bench.record.schema import ModelRole, RunRecord, StepRecord
-from bench.report.curves import curve, short
+from rlvr_bench.record.behaviour import Behaviour
+from rlvr_bench.record.row import test_score
+from rlvr_bench.record.schema import ModelRole, RunRecord, StepRecord
+from rlvr_bench.report.curves import curve, short
 
 Effects = dict[str, Any]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean
 from typing import Any
 
-from bench.record.schema import RunRecord
-from bench.report.curves import short
+from rlvr_bench.record.schema import RunRecord
+from rlvr_bench.report.curves import short
 
 GROUPED = "by_"
 OVER_NULL = " over null"

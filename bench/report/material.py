@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.record import store
-from bench.record.columns import BY_NAME, Row, rounded
-from bench.record.errors import RecordError
-from bench.record.leaderboard import leaderboard, row_key
-from bench.record.numbers import finite_or_none, strict_json
-from bench.record.schema import RunRecord, StepRecord
+from rlvr_bench.record import store
+from rlvr_bench.record.columns import BY_NAME, Row, rounded
+from rlvr_bench.record.errors import RecordError
+from rlvr_bench.record.leaderboard import leaderboard, row_key
+from rlvr_bench.record.numbers import finite_or_none, strict_json
+from rlvr_bench.record.schema import RunRecord, StepRecord
 
 FINDINGS_FILE = "findings.json"
 VERIFY_FOLDER = "verify"

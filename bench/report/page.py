@@ -20,16 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from bench.record.atomic import write_whole
-from bench.record.leaderboard_file import to_csv
-from bench.record.numbers import strict_json
-from bench.report import board, standing
-from bench.report.document import by_comparison, document, provenance
-from bench.report.material import Material, gather
+from rlvr_bench.record.atomic import write_whole
+from rlvr_bench.record.leaderboard_file import to_csv
+from rlvr_bench.record.numbers import strict_json
+from rlvr_bench.report import board, standing
+from rlvr_bench.report.document import by_comparison, document, provenance
+from rlvr_bench.report.material import Material, gather
 
 REPORT_FILE = "report.html"
-ASSETS = Path(str(files("bench.report") / "assets"))
+ASSETS = Path(str(files("rlvr_bench.report") / "assets"))
 LIBRARIES = ("d3.min.js", "plot.min.js")
 SCRIPTS = ("elements.js", "board.js", "details.js", "charts.js", "effects.js", "sections.js", "start.js")
 

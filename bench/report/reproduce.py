@@ -3,10 +3,9 @@
 from typing import Any
 
 import tomli_w
-
-import methods.registry
-from bench.record.schema import RunRecord
-from methods.errors import MethodError
+from rlvr_bench.methods import registry as method_registry
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.record.schema import RunRecord
 
 NAME = "again"
 CLIPS, OFF = ("clip_low", "clip_high"), "off"
@@ -45,7 +44,7 @@ def _chosen(method: dict[str, Any]) -> dict[str, Any]:
     A default is not written out: some keys may only be given together with others.
     """
     try:
-        fields = methods.registry.method_class(str(method["type"])).model_fields
+        fields = method_registry.method_class(str(method["type"])).model_fields
     except MethodError:
         return method
     usual = {name: _written(field.get_default(call_default_factory=True)) for name, field in fields.items()}

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from bench.record.schema import RunRecord
-from bench.report.curves import short
+from rlvr_bench.record.schema import RunRecord
+from rlvr_bench.report.curves import short
 
 TAIL = 12
 """Last lines of a failed run that are shown."""

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bench.protocol.survival import survival
-from bench.record.schema import RunRecord
+from rlvr_bench.protocol.survival import survival
+from rlvr_bench.record.schema import RunRecord
 
 
 def sound_share(records: Sequence[RunRecord]) -> dict[str, Any] | None:

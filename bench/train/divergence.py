@@ -6,16 +6,15 @@ arXiv 2509.04259); a policy gradient keeps the reverse one small. Both are k3 es
 
 from dataclasses import dataclass
 
+from rlvr_bench.experiment.settings import EvaluateSettings
+from rlvr_bench.generate.backend import Backend, Completions
+from rlvr_bench.generate.prompt_ids import prompt_ids
+from rlvr_bench.generate.stopping import eos_ids
+from rlvr_bench.tasks.task import Task
+from rlvr_bench.train import scorer
+from rlvr_bench.train.log_probs import k3
+from rlvr_bench.train.scorer import Rows
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-from bench.experiment.settings import EvaluateSettings
-from bench.generate.backend import Backend, Completions
-from bench.generate.prompt_ids import prompt_ids
-from bench.generate.stopping import eos_ids
-from bench.train import scorer
-from bench.train.log_probs import k3
-from bench.train.scorer import Rows
-from tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from bench.generate.stopping import eos_ids
-from bench.train import scorer
-from bench.train.log_probs import k3
-from bench.train.run import Run
-from bench.train.scorer import Rows
-from tasks.problem import Problem, Verdict
+from rlvr_bench.generate.stopping import eos_ids
+from rlvr_bench.tasks.problem import Problem, Verdict
+from rlvr_bench.train import scorer
+from rlvr_bench.train.log_probs import k3
+from rlvr_bench.train.run import Run
+from rlvr_bench.train.scorer import Rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rlvr_bench.experiment.settings import TrainingSettings
+from rlvr_bench.record.schema import Ledger
+from rlvr_bench.train import ranks
+from rlvr_bench.train.trajectory import Trajectory
 from torch import nn
 from transformers.pytorch_utils import Conv1D
-
-from bench.experiment.settings import TrainingSettings
-from bench.record.schema import Ledger
-from bench.train import ranks
-from bench.train.trajectory import Trajectory
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bench.train.drawing import draw
-from bench.train.ledger import Shape
-from bench.train.run import Run
+from rlvr_bench.train.drawing import draw
+from rlvr_bench.train.ledger import Shape
+from rlvr_bench.train.run import Run
 
 PROMPTS_AT_ONCE = 64
 EACH = 8

@@ -7,12 +7,11 @@ sides give the log-probabilities of the same tokens, so that the check needs no 
 from typing import Any
 
 import torch
+from rlvr_bench.train import scorer
+from rlvr_bench.train.run import Run
+from rlvr_bench.train.scorer import Rows
+from rlvr_bench.train.seeds import derive
 from torch import nn
-
-from bench.train import scorer
-from bench.train.run import Run
-from bench.train.scorer import Rows
-from bench.train.seeds import derive
 
 PROMPTS = 4
 MAX_NEW_TOKENS = 32

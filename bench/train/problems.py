@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from itertools import cycle, islice
 from typing import Any
 
-from bench.experiment.signals import Signal
-from bench.experiment.strict import ExperimentError
-from tasks import rewards
-from tasks.problem import Problem
-from tasks.rewards import Label
-from tasks.task import Task
+from rlvr_bench.experiment.signals import Signal
+from rlvr_bench.experiment.strict import ExperimentError
+from rlvr_bench.tasks import rewards
+from rlvr_bench.tasks.problem import Problem
+from rlvr_bench.tasks.rewards import Label
+from rlvr_bench.tasks.task import Task
 
 
 def training_problems(

@@ -11,19 +11,18 @@ from typing import Any
 
 import torch
 from datasets import Dataset
+from rlvr_bench.experiment.signals import RlhfSettings
+from rlvr_bench.tasks.problem import Problem
+from rlvr_bench.tasks.rewards import RewardContext
+from rlvr_bench.train.ledger import Shape
+from rlvr_bench.train.preferences import Preference
+from rlvr_bench.train.run import Run
+from rlvr_bench.train.seeds import derive
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from transformers.trainer_callback import PrinterCallback
 from trl import RewardConfig, RewardTrainer
-
-from bench.experiment.signals import RlhfSettings
-from bench.train.ledger import Shape
-from bench.train.preferences import Preference
-from bench.train.run import Run
-from bench.train.seeds import derive
-from tasks.problem import Problem
-from tasks.rewards import RewardContext
 
 ROWS_AT_ONCE = 256
 

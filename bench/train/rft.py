@@ -9,15 +9,14 @@ import random
 from collections import defaultdict
 
 import torch
-
-from bench.experiment.signals import RftSettings
-from bench.record.schema import StepRecord
-from bench.train.drawing import Draw, draw
-from bench.train.ledger import Shape
-from bench.train.run import Progress, Run, Trained, begin
-from bench.train.seeds import derive
-from bench.train.step_record import recorder
-from bench.train.supervised import Example, example, fit
+from rlvr_bench.experiment.signals import RftSettings
+from rlvr_bench.record.schema import StepRecord
+from rlvr_bench.train.drawing import Draw, draw
+from rlvr_bench.train.ledger import Shape
+from rlvr_bench.train.run import Progress, Run, Trained, begin
+from rlvr_bench.train.seeds import derive
+from rlvr_bench.train.step_record import recorder
+from rlvr_bench.train.supervised import Example, example, fit
 
 
 class _Untrained:

@@ -6,13 +6,13 @@ the KL to the base is what reward-model over-optimisation is (Gao et al. 2022, a
 
 from dataclasses import replace
 
-from bench.experiment.signals import RlhfSettings
-from bench.record.schema import StepRecord
-from bench.train import rlvr
-from bench.train.preferences import collect, mislabelled
-from bench.train.reward_model import LearnedReward, with_scalar_output
-from bench.train.run import Progress, Run, Trained
-from bench.train.seeds import derive
+from rlvr_bench.experiment.signals import RlhfSettings
+from rlvr_bench.record.schema import StepRecord
+from rlvr_bench.train import rlvr
+from rlvr_bench.train.preferences import collect, mislabelled
+from rlvr_bench.train.reward_model import LearnedReward, with_scalar_output
+from rlvr_bench.train.run import Progress, Run, Trained
+from rlvr_bench.train.seeds import derive
 
 HELD_OUT = 256
 """Pairs with right labels that only measure the reward model."""

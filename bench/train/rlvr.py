@@ -2,12 +2,12 @@
 
 from statistics import fmean
 
-from bench.experiment.settings import GrpoSettings
-from bench.record.schema import StepRecord
-from bench.train import ranks
-from bench.train.run import Progress, Run
-from bench.train.step_record import recorder
-from bench.train.trainer import RolloutTrainer
+from rlvr_bench.experiment.settings import GrpoSettings
+from rlvr_bench.record.schema import StepRecord
+from rlvr_bench.train import ranks
+from rlvr_bench.train.run import Progress, Run
+from rlvr_bench.train.step_record import recorder
+from rlvr_bench.train.trainer import RolloutTrainer
 
 _MISMATCH = "sampling/sampling_logp_difference"
 

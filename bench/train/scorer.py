@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from rlvr_bench.train import packed
+from rlvr_bench.train.log_probs import completion_log_probs
+from rlvr_bench.train.packed import Packing
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
-
-from bench.train import packed
-from bench.train.log_probs import completion_log_probs
-from bench.train.packed import Packing
 
 PACKED, PADDED, AUTO = "packed", "padded", "auto"
 

@@ -1,12 +1,12 @@
 """The `sft` signal: supervised fine-tuning on gold solutions, or on a teacher's."""
 
-from bench.experiment.signals import SftSettings
-from bench.record.schema import StepRecord
-from bench.train.run import Progress, Run, Trained
-from bench.train.seeds import derive
-from bench.train.step_record import recorder
-from bench.train.supervised import example, fit
-from tasks import solutions
+from rlvr_bench.experiment.signals import SftSettings
+from rlvr_bench.record.schema import StepRecord
+from rlvr_bench.tasks import solutions
+from rlvr_bench.train.run import Progress, Run, Trained
+from rlvr_bench.train.seeds import derive
+from rlvr_bench.train.step_record import recorder
+from rlvr_bench.train.supervised import example, fit
 
 
 def train(run: Run[SftSettings], progress: Progress) -> tuple[list[StepRecord], Trained]:

@@ -1,9 +1,9 @@
 """The `sft+rlvr` signal: solutions first, then GRPO on from there, under one budget."""
 
-from bench.experiment.signals import SftRlvrSettings
-from bench.record.schema import StepRecord
-from bench.train import rlvr, sft
-from bench.train.run import Progress, Run, Trained, begin, part_of
+from rlvr_bench.experiment.signals import SftRlvrSettings
+from rlvr_bench.record.schema import StepRecord
+from rlvr_bench.train import rlvr, sft
+from rlvr_bench.train.run import Progress, Run, Trained, begin, part_of
 
 
 def train(run: Run[SftRlvrSettings], progress: Progress) -> tuple[list[StepRecord], Trained]:

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from bench.record.schema import StepRecord
-from bench.train import rft, rlhf, rlvr, sft, sft_rlvr
-from bench.train.run import Progress, Run, Trained
+from rlvr_bench.record.schema import StepRecord
+from rlvr_bench.train import rft, rlhf, rlvr, sft, sft_rlvr
+from rlvr_bench.train.run import Progress, Run, Trained
 
 Train = Callable[[Run[Any], Progress], tuple[list[StepRecord], Trained]]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Literal
 
-from bench.record.schema import Stability, StepRecord
+from rlvr_bench.record.schema import Stability, StepRecord
 
 CollapseKind = Literal["accuracy", "entropy", "non-finite", "truncation"]
 

@@ -5,9 +5,8 @@ import sys
 from typing import Any
 
 import torch
-
-from bench.record.schema import StepRecord
-from bench.train.run import Progress, Run, StepSink
+from rlvr_bench.record.schema import StepRecord
+from rlvr_bench.train.run import Progress, Run, StepSink
 
 # Names of TRL and transformers that a record keeps under a name of its own.
 _RENAMED = {

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import overload
 
-from tasks.problem import Verdict
+from rlvr_bench.tasks.problem import Verdict
 
 
 class BoughtVerdicts(Sequence[Verdict]):

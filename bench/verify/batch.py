@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+from rlvr_bench.verify.trace import Trace
 from torch import Tensor
-
-from bench.verify.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)

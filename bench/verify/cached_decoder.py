@@ -7,18 +7,17 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
+from rlvr_bench.generate.backend import Completions, batches, check_request
+from rlvr_bench.generate.decoder_weights import DecoderWeights
+from rlvr_bench.generate.monitor import Monitor
+from rlvr_bench.generate.sampling import Keys, draw, uniforms
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
-
-from bench.generate.backend import Completions, batches, check_request
-from bench.generate.decoder_weights import DecoderWeights
-from bench.generate.monitor import Monitor
-from bench.generate.sampling import Keys, draw, uniforms
 
 
 @dataclass(frozen=True, slots=True)
 class CachedSight:
-    """Implements `bench.generate.monitor.Sight` on transformers' cache, which a probe reads itself.
+    """Implements `generate.monitor.Sight` on transformers' cache, which a probe reads itself.
 
     `seen` counts the real tokens that are cached of each row, `pads` the padding before them; both [rows].
     """

@@ -3,17 +3,16 @@
 import copy
 from typing import Any
 
+from rlvr_bench.experiment.think import ThinkSettings
+from rlvr_bench.tasks.task import Task
+from rlvr_bench.verify import frontier
+from rlvr_bench.verify.live import probe_reader, think
+from rlvr_bench.verify.policies import Full, Policy
+from rlvr_bench.verify.probe import Probe
+from rlvr_bench.verify.report import quality
+from rlvr_bench.verify.subject import Subject
+from rlvr_bench.verify.zoo import scored
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-from bench.experiment.think import ThinkSettings
-from bench.verify import frontier
-from bench.verify.live import probe_reader, think
-from bench.verify.policies import Full, Policy
-from bench.verify.probe import Probe
-from bench.verify.report import quality
-from bench.verify.subject import Subject
-from bench.verify.zoo import scored
-from tasks.task import Task
 
 
 def full_and_tenth(

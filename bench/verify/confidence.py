@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from statistics import fmean, median
 
 import torch
+from rlvr_bench.verify.batch import by_length, collate
+from rlvr_bench.verify.trace import Trace
 from torch import Tensor
 from transformers import PreTrainedModel
-
-from bench.verify.batch import by_length, collate
-from bench.verify.trace import Trace
 
 TOP_K = 20
 MIN_WINDOW, MAX_WINDOW = 8, 2048

@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-
-from bench.protocol.estimate import accuracy
-from bench.verify.aggregate import AGGREGATORS, Aggregator
-from bench.verify.live import LiveRun
-from bench.verify.measures import risk_coverage
-from bench.verify.policies import Full, Halve, Keep, Policy, label
-from bench.verify.simulate import simulate
-from bench.verify.trace import Trace, mean
-from bench.verify.training import Scores
+from rlvr_bench.protocol.estimate import accuracy
+from rlvr_bench.verify.aggregate import AGGREGATORS, Aggregator
+from rlvr_bench.verify.live import LiveRun
+from rlvr_bench.verify.measures import risk_coverage
+from rlvr_bench.verify.policies import Full, Halve, Keep, Policy, label
+from rlvr_bench.verify.simulate import simulate
+from rlvr_bench.verify.trace import Trace, mean
+from rlvr_bench.verify.training import Scores
 
 
 class Answer:

@@ -4,8 +4,8 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
-from bench.verify.errors import VerifyError
-from bench.verify.trace import Trace, groups
+from rlvr_bench.verify.errors import VerifyError
+from rlvr_bench.verify.trace import Trace, groups
 
 
 def refuse_overlap(traces: Iterable[Trace], held_out: Collection[str]) -> None:

@@ -7,19 +7,18 @@ from functools import partial
 
 import numpy as np
 import torch
+from rlvr_bench.generate.backend import Completions
+from rlvr_bench.generate.fast import FastBackend
+from rlvr_bench.generate.monitor import Sight
+from rlvr_bench.generate.sampling import Keys, row_keys
+from rlvr_bench.tasks.problem import Problem
+from rlvr_bench.verify import cached_decoder
+from rlvr_bench.verify.policies import DeepConf, Full, Policy
+from rlvr_bench.verify.probe import Probe
+from rlvr_bench.verify.readers import ConfidenceReader, NoReader, ProbeReader, Reader
+from rlvr_bench.verify.sampling import Asker
+from rlvr_bench.verify.trace import Trace
 from torch import Tensor
-
-from bench.generate.backend import Completions
-from bench.generate.fast import FastBackend
-from bench.generate.monitor import Sight
-from bench.generate.sampling import Keys, row_keys
-from bench.verify import cached_decoder
-from bench.verify.policies import DeepConf, Full, Policy
-from bench.verify.probe import Probe
-from bench.verify.readers import ConfidenceReader, NoReader, ProbeReader, Reader
-from bench.verify.sampling import Asker
-from bench.verify.trace import Trace
-from tasks.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from bench.verify.sampling import Asker
-from bench.verify.trace import Trace
-from tasks.problem import Problem
+from rlvr_bench.tasks.problem import Problem
+from rlvr_bench.verify.sampling import Asker
+from rlvr_bench.verify.trace import Trace
 
 Values = dict[tuple[str, tuple[int, ...]], float]
 """Share of correct continuations, by problem id and the completion tokens read."""

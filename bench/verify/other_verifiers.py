@@ -9,10 +9,9 @@ import copy
 from contextlib import AbstractContextManager
 
 import torch
+from rlvr_bench.verify.batch import TraceBatch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-
-from bench.verify.batch import TraceBatch
 
 
 class HiddenStateVerifier(nn.Module):

@@ -7,8 +7,7 @@ from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
-
-from bench.record.atomic import disk_errors, replace_whole
+from rlvr_bench.record.atomic import disk_errors, replace_whole
 
 DOTS_PER_INCH = 150
 FIGURE_SIZE = (7.5, 5.0)

@@ -4,9 +4,9 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 
-from bench.verify.confidence import KINDS, group_score
-from bench.verify.trace import Trace, groups, positions
-from bench.verify.training import Scores
+from rlvr_bench.verify.confidence import KINDS, group_score
+from rlvr_bench.verify.trace import Trace, groups, positions
+from rlvr_bench.verify.training import Scores
 
 
 def plain_scores(

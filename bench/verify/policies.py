@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationError
-
-from bench.experiment.strict import Settings, explain
-from bench.models.suggestion import did_you_mean
-from bench.verify.errors import VerifyError
+from rlvr_bench.experiment.strict import Settings, explain
+from rlvr_bench.models.suggestion import did_you_mean
+from rlvr_bench.verify.errors import VerifyError
 
 Alive = Mapping[int, float]
 """Newest score of each trace that is not dropped, by its number."""

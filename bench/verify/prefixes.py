@@ -5,11 +5,10 @@ The base never changes, so what it says of a trace is computed once. Cached and 
 """
 
 import torch
+from rlvr_bench.verify.batch import TraceBatch
 from torch import Tensor
 from torch.nn.functional import pad
 from transformers import DynamicCache, PreTrainedModel
-
-from bench.verify.batch import TraceBatch
 
 LIMIT_BYTES = 2 * 1024**3
 """Traces beyond it are read anew each time."""

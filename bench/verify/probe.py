@@ -17,13 +17,12 @@ from typing import Any
 import torch
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
+from rlvr_bench.methods.seeding import forked_random_state
+from rlvr_bench.verify.batch import TraceBatch
+from rlvr_bench.verify.errors import VerifyError
+from rlvr_bench.verify.prefixes import Prefixes
 from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
-
-from bench.verify.batch import TraceBatch
-from bench.verify.errors import VerifyError
-from bench.verify.prefixes import Prefixes
-from methods.seeding import forked_random_state
 
 _ADAPTER = "verifier"
 _NEEDED = ("inputs_embeds", "position_ids", "past_key_values", "attention_mask")

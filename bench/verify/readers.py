@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import torch
+from rlvr_bench.generate.decoder_weights import read_weights
+from rlvr_bench.generate.monitor import Sight
+from rlvr_bench.verify.cached_decoder import CachedSight
+from rlvr_bench.verify.confidence import group_score, token_confidence
+from rlvr_bench.verify.probe import Probe
 from torch import Tensor
-
-from bench.generate.decoder_weights import read_weights
-from bench.generate.monitor import Sight
-from bench.verify.cached_decoder import CachedSight
-from bench.verify.confidence import group_score, token_confidence
-from bench.verify.probe import Probe
 
 
 class Reader(Protocol):

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bench.verify import measures
-from bench.verify.monte_carlo import Values
-from bench.verify.trace import Trace, at_share, mean
-from bench.verify.training import Scores
+from rlvr_bench.verify import measures
+from rlvr_bench.verify.monte_carlo import Values
+from rlvr_bench.verify.trace import Trace, at_share, mean
+from rlvr_bench.verify.training import Scores
 
 SHARES = (0.10, 0.25, 0.50, 0.75, 1.00)
 

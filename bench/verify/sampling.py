@@ -6,15 +6,14 @@ traces that are in the file, as far as it lets them run.
 
 from collections.abc import Sequence
 
+from rlvr_bench.experiment.think import TraceSettings
+from rlvr_bench.generate.backend import Backend, Completions
+from rlvr_bench.generate.prompt_ids import prompt_ids
+from rlvr_bench.generate.stopping import eos_ids
+from rlvr_bench.tasks.problem import Problem, Verdict
+from rlvr_bench.tasks.task import Task
+from rlvr_bench.verify.trace import Trace
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-from bench.experiment.think import TraceSettings
-from bench.generate.backend import Backend, Completions
-from bench.generate.prompt_ids import prompt_ids
-from bench.generate.stopping import eos_ids
-from bench.verify.trace import Trace
-from tasks.problem import Problem, Verdict
-from tasks.task import Task
 
 
 class Asker:

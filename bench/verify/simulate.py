@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bench.verify.live import LiveRun
-from bench.verify.policies import Policy
-from bench.verify.trace import Trace
-from bench.verify.training import Scores
+from rlvr_bench.verify.live import LiveRun
+from rlvr_bench.verify.policies import Policy
+from rlvr_bench.verify.trace import Trace
+from rlvr_bench.verify.training import Scores
 
 
 def simulate(policy: Policy, traces: Sequence[Trace], scores: Scores, size: int, probe_tokens: int) -> LiveRun:

@@ -5,14 +5,13 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from rlvr_bench.experiment.think import VerifierSettings
+from rlvr_bench.record.atomic import replace_whole, write_whole
+from rlvr_bench.record.errors import RecordError
+from rlvr_bench.verify.probe import Probe
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
-
-from bench.experiment.think import VerifierSettings
-from bench.record.atomic import replace_whole, write_whole
-from bench.record.errors import RecordError
-from bench.verify.probe import Probe
 
 TENSORS, SETTINGS = "verifier.safetensors", "verifier.json"
 

@@ -5,18 +5,18 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-from bench.verify import frontier, hygiene
-from bench.verify.confidence import group_window, trace_confidences
-from bench.verify.live import probe_reader, think
-from bench.verify.plain_scores import plain_scores
-from bench.verify.policies import DeepConf, Drop, Full, Halve, Keep, Policy, Threshold
-from bench.verify.probe import Probe
-from bench.verify.readers import ConfidenceReader, NoReader, Reader
-from bench.verify.report import quality, turning_points
-from bench.verify.subject import Subject
-from bench.verify.trace import at_share
-from bench.verify.training import Report, Scores
-from bench.verify.zoo import RECIPES, Entry, entry, scored
+from rlvr_bench.verify import frontier, hygiene
+from rlvr_bench.verify.confidence import group_window, trace_confidences
+from rlvr_bench.verify.live import probe_reader, think
+from rlvr_bench.verify.plain_scores import plain_scores
+from rlvr_bench.verify.policies import DeepConf, Drop, Full, Halve, Keep, Policy, Threshold
+from rlvr_bench.verify.probe import Probe
+from rlvr_bench.verify.readers import ConfidenceReader, NoReader, Reader
+from rlvr_bench.verify.report import quality, turning_points
+from rlvr_bench.verify.subject import Subject
+from rlvr_bench.verify.trace import at_share
+from rlvr_bench.verify.training import Report, Scores
+from rlvr_bench.verify.zoo import RECIPES, Entry, entry, scored
 
 TENTH = 0.1
 

@@ -5,22 +5,21 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
+from rlvr_bench.experiment.think import ThinkSettings, VerifierSettings
+from rlvr_bench.generate.backend import Backend, create_for
+from rlvr_bench.methods.digest import combined_digest, digests
+from rlvr_bench.tasks.problem import Problem, Split
+from rlvr_bench.tasks.task import Task
+from rlvr_bench.verify import hygiene, trace_file
+from rlvr_bench.verify.errors import VerifyError
+from rlvr_bench.verify.monte_carlo import Values, continuation_values, spread_positions
+from rlvr_bench.verify.prefixes import LIMIT_BYTES, Prefixes
+from rlvr_bench.verify.probe import Probe, check_window
+from rlvr_bench.verify.sampling import Asker
+from rlvr_bench.verify.store import is_kept, load, save
+from rlvr_bench.verify.trace import Trace
+from rlvr_bench.verify.training import Fit, Report, Verifier, fit
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-from bench.experiment.think import ThinkSettings, VerifierSettings
-from bench.generate.backend import Backend, create_for
-from bench.verify import hygiene, trace_file
-from bench.verify.errors import VerifyError
-from bench.verify.monte_carlo import Values, continuation_values, spread_positions
-from bench.verify.prefixes import LIMIT_BYTES, Prefixes
-from bench.verify.probe import Probe, check_window
-from bench.verify.sampling import Asker
-from bench.verify.store import is_kept, load, save
-from bench.verify.trace import Trace
-from bench.verify.training import Fit, Report, Verifier, fit
-from methods.digest import combined_digest, digests
-from tasks.problem import Problem, Split
-from tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
-
-from bench.verify import frontier
-from bench.verify.live import LiveRun, Watch, think
-from bench.verify.measures import risk_coverage, sure_from
-from bench.verify.policies import Policy, label
-from bench.verify.readers import Reader
-from bench.verify.subject import Subject
-from bench.verify.trace import mean
-from bench.verify.trace_file import TRACES_SCHEMA
-from tasks.problem import Problem
+from rlvr_bench.tasks.problem import Problem
+from rlvr_bench.verify import frontier
+from rlvr_bench.verify.live import LiveRun, Watch, think
+from rlvr_bench.verify.measures import risk_coverage, sure_from
+from rlvr_bench.verify.policies import Policy, label
+from rlvr_bench.verify.readers import Reader
+from rlvr_bench.verify.subject import Subject
+from rlvr_bench.verify.trace import mean
+from rlvr_bench.verify.trace_file import TRACES_SCHEMA
 
 NEVER_SURE = 1.01
 """Above every share: no answer is given."""

@@ -13,11 +13,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-from bench.cache import cache_dir
-from bench.record.atomic import replace_whole
-from bench.record.errors import RecordError
-from bench.verify.trace import Trace
+from rlvr_bench.cache import cache_dir
+from rlvr_bench.record.atomic import replace_whole
+from rlvr_bench.record.errors import RecordError
+from rlvr_bench.verify.trace import Trace
 
 _CODE_VERSION = 1
 """Raised when a change of this package changes the traces or verifiers of an unchanged model."""

@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+from rlvr_bench.experiment.think import VerifierSettings
+from rlvr_bench.methods.seeding import forked_random_state
+from rlvr_bench.verify import labels
+from rlvr_bench.verify.batch import TraceBatch, by_length, collate
+from rlvr_bench.verify.errors import VerifyError
+from rlvr_bench.verify.monte_carlo import Values, spread_positions
+from rlvr_bench.verify.trace import Trace, positions
 from torch import Tensor
 from torch.nn import functional
-
-from bench.experiment.think import VerifierSettings
-from bench.verify import labels
-from bench.verify.batch import TraceBatch, by_length, collate
-from bench.verify.errors import VerifyError
-from bench.verify.monte_carlo import Values, spread_positions
-from bench.verify.trace import Trace, positions
-from methods.seeding import forked_random_state
 
 Scores = list[dict[int, float]]
 """Per trace the score in [0, 1] by position (completion tokens read)."""

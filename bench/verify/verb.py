@@ -14,29 +14,28 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
-import tasks.registry
-from bench.experiment.strict import explain
-from bench.experiment.think import ThinkSettings
-from bench.models import base as base_models
-from bench.models.config import BaseConfig
-from bench.models.suggestion import did_you_mean
-from bench.record.atomic import replace_whole, write_whole
-from bench.record.environment import capture
-from bench.record.numbers import strict_json
-from bench.verify import thinking
-from bench.verify.aggregate import AGGREGATORS
-from bench.verify.confidence import KINDS, group_window
-from bench.verify.errors import VerifyError
-from bench.verify.live import probe_reader
-from bench.verify.policies import DeepConf, Policy
-from bench.verify.policies import policy as read_policy
-from bench.verify.probe import Probe
-from bench.verify.readers import ConfidenceReader, NoReader, Reader
-from bench.verify.study import study
-from bench.verify.subject import Subject
-from bench.verify.view import LiveView
-from bench.verify.zoo import RECIPES
+from rlvr_bench.experiment.strict import explain
+from rlvr_bench.experiment.think import ThinkSettings
+from rlvr_bench.models import base as base_models
+from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.models.suggestion import did_you_mean
+from rlvr_bench.record.atomic import replace_whole, write_whole
+from rlvr_bench.record.environment import capture
+from rlvr_bench.record.numbers import strict_json
+from rlvr_bench.tasks import registry as task_registry
+from rlvr_bench.verify import thinking
+from rlvr_bench.verify.aggregate import AGGREGATORS
+from rlvr_bench.verify.confidence import KINDS, group_window
+from rlvr_bench.verify.errors import VerifyError
+from rlvr_bench.verify.live import probe_reader
+from rlvr_bench.verify.policies import DeepConf, Policy
+from rlvr_bench.verify.policies import policy as read_policy
+from rlvr_bench.verify.probe import Probe
+from rlvr_bench.verify.readers import ConfidenceReader, NoReader, Reader
+from rlvr_bench.verify.study import study
+from rlvr_bench.verify.subject import Subject
+from rlvr_bench.verify.view import LiveView
+from rlvr_bench.verify.zoo import RECIPES
 
 LINE_EVERY_SECONDS = 30.0
 STDOUT = "-"
@@ -60,7 +59,7 @@ class Asked:
         except ValidationError as error:
             raise VerifyError(explain(error, ThinkSettings, "think")) from error
         loaded = base_models.load(BaseConfig(name=model or self.model))
-        chosen = tasks.registry.create(task or self.task, self.data_dir)
+        chosen = task_registry.create(task or self.task, self.data_dir)
         name = f"{model or self.model}, {json.dumps(dict(task or self.task), sort_keys=True)}"
         return Subject(loaded.model, loaded.tokenizer, chosen, settings, name)
 
@@ -151,7 +150,7 @@ def train(
     write_whole(path, strict_json(_rounded(document), indent=1) + "\n")
     print(path)
     if pictures is not None:
-        from bench.verify.pictures import draw  # matplotlib takes half a second
+        from rlvr_bench.verify.pictures import draw  # matplotlib takes half a second
 
         for picture in draw(document, pictures):
             print(picture, file=sys.stderr)

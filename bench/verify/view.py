@@ -6,8 +6,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
-
-from bench.verify.live import Pruner
+from rlvr_bench.verify.live import Pruner
 
 WIDTH = 24
 STYLES = {"running": "cyan", "ended": "green", "dropped": "red"}

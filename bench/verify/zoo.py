@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from bench.experiment.think import VerifierSettings
-from bench.verify.other_verifiers import HiddenStateVerifier
-from bench.verify.report import quality
-from bench.verify.subject import Subject, Trained
-from bench.verify.training import Report, Scores, Verifier, score
+from rlvr_bench.experiment.think import VerifierSettings
+from rlvr_bench.verify.other_verifiers import HiddenStateVerifier
+from rlvr_bench.verify.report import quality
+from rlvr_bench.verify.subject import Subject, Trained
+from rlvr_bench.verify.training import Report, Scores, Verifier, score
 
 
 @dataclass(frozen=True, slots=True)

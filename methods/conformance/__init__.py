@@ -4,6 +4,6 @@ In: a method's config. Out: one `Outcome` per check, found on tiny models in mem
 bfloat16) in seconds. `rlvr-bench methods check` prints them; outside packages have `methods.pytest_plugin`.
 """
 
-from methods.conformance.suite import Outcome, Suite
+from rlvr_bench.methods.conformance.suite import Outcome, Suite
 
 __all__ = ["Outcome", "Suite"]

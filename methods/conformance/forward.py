@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
+from rlvr_bench.methods.conformance.subject import batch
+from rlvr_bench.methods.handle import Handle
+from rlvr_bench.methods.plain import in_training_mode
 from torch import Tensor, nn
-
-from methods.conformance.subject import batch
-from methods.handle import Handle
-from methods.plain import in_training_mode
 
 
 class Pass(NamedTuple):

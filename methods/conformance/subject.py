@@ -10,11 +10,10 @@ from functools import cache
 from typing import Any
 
 import torch
+from rlvr_bench.methods.handle import Handle
+from rlvr_bench.methods.method import Method
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
-
-from methods.handle import Handle
-from methods.method import Method
 
 Kind = tuple[str, torch.dtype]
 KINDS: tuple[Kind, ...] = (

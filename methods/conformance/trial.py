@@ -9,16 +9,15 @@ from functools import cached_property
 from itertools import chain
 
 import torch
+from rlvr_bench.methods import attestation
+from rlvr_bench.methods.attestation import Attestation
+from rlvr_bench.methods.conformance.forward import Pass, passed, passed_by
+from rlvr_bench.methods.conformance.subject import Subject, batch
+from rlvr_bench.methods.handle import Handle
+from rlvr_bench.methods.method import Method
+from rlvr_bench.methods.plain import last_logits
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-
-from methods import attestation
-from methods.attestation import Attestation
-from methods.conformance.forward import Pass, passed, passed_by
-from methods.conformance.subject import Subject, batch
-from methods.handle import Handle
-from methods.method import Method
-from methods.plain import last_logits
 
 STEPS = 3
 LEARNING_RATE = 1e-2

@@ -7,15 +7,15 @@ to either side: reinforcement learning asks for less than supervised fine-tuning
 
 from collections.abc import Mapping
 
-from methods.peft_entry import Entry
-from methods.peft_table.gains import GAINS
-from methods.peft_table.low_rank import STARTS, VARIANTS
-from methods.peft_table.parts import PARTS
-from methods.peft_table.products import PRODUCTS
-from methods.peft_table.prompts import PROMPTS
-from methods.peft_table.rotations import ROTATIONS
-from methods.peft_table.shared import SHARED
-from methods.peft_table.transforms import TRANSFORMS
+from rlvr_bench.methods.peft_entry import Entry
+from rlvr_bench.methods.peft_table.gains import GAINS
+from rlvr_bench.methods.peft_table.low_rank import STARTS, VARIANTS
+from rlvr_bench.methods.peft_table.parts import PARTS
+from rlvr_bench.methods.peft_table.products import PRODUCTS
+from rlvr_bench.methods.peft_table.prompts import PROMPTS
+from rlvr_bench.methods.peft_table.rotations import ROTATIONS
+from rlvr_bench.methods.peft_table.shared import SHARED
+from rlvr_bench.methods.peft_table.transforms import TRANSFORMS
 
 ROWS = (*STARTS, *VARIANTS, *SHARED, *PRODUCTS, *TRANSFORMS, *ROTATIONS, *PARTS, *GAINS, *PROMPTS)
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from methods.method import Shape, target_weights
-from methods.peft_entry import Entry, Option, Settings, norms
-from methods.peft_method import PEFT_PREFIX
+from rlvr_bench.methods.method import Shape, target_weights
+from rlvr_bench.methods.peft_entry import Entry, Option, Settings, norms
+from rlvr_bench.methods.peft_method import PEFT_PREFIX
 
 NORMS = (
     "input_layernorm",

@@ -5,9 +5,9 @@ A (rank, in) and B (out, rank) throughout.
 
 from typing import Any
 
-from methods.method import Shape
-from methods.peft_entry import Entry, Settings, choice, each, flag, number, whole
-from methods.peft_sizes import SINGULAR_PARTS, AtMost, Divides
+from rlvr_bench.methods.method import Shape
+from rlvr_bench.methods.peft_entry import Entry, Settings, choice, each, flag, number, whole
+from rlvr_bench.methods.peft_sizes import SINGULAR_PARTS, AtMost, Divides
 
 RANK = whole(16, "Rank of the update; at 1/rank scaling the best learning rate hardly depends on it.")
 SINGULAR_RANK = whole(16, "Rank of the part; at most the smaller side of every target.", SINGULAR_PARTS)

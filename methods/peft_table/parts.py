@@ -2,9 +2,9 @@
 
 import math
 
-from methods.method import Shape
-from methods.peft_entry import Entry, Settings, choice, each, number, whole
-from methods.peft_sizes import AtMost
+from rlvr_bench.methods.method import Shape
+from rlvr_bench.methods.peft_entry import Entry, Settings, choice, each, number, whole
+from rlvr_bench.methods.peft_sizes import AtMost
 
 
 def tail_shapes(keys: Settings, out: int, inputs: int) -> dict[str, Shape]:

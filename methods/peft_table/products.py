@@ -1,8 +1,8 @@
 """Rows whose update is a product of small factors other than LoRA's B A."""
 
-from methods.method import Shape
-from methods.peft_entry import Entry, Settings, each, whole
-from methods.peft_sizes import AtMost
+from rlvr_bench.methods.method import Shape
+from rlvr_bench.methods.peft_entry import Entry, Settings, each, whole
+from rlvr_bench.methods.peft_sizes import AtMost
 
 
 def kronecker_shapes(keys: Settings, out: int, inputs: int) -> dict[str, Shape]:

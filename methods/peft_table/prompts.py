@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from methods.method import Shape, target_weights
-from methods.peft_entry import Entry, Settings, choice, whole
+from rlvr_bench.methods.method import Shape, target_weights
+from rlvr_bench.methods.peft_entry import Entry, Settings, choice, whole
 
 
 def prefix_shapes(keys: Settings, shapes: Mapping[str, Shape]) -> dict[str, Shape] | None:

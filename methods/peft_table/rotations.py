@@ -1,7 +1,7 @@
 """Rows that rotate what goes into, or comes out of, a matrix."""
 
-from methods.peft_entry import Entry, choice, each, flag, whole
-from methods.peft_sizes import AtMost, Divides
+from rlvr_bench.methods.peft_entry import Entry, choice, each, flag, whole
+from rlvr_bench.methods.peft_sizes import AtMost, Divides
 
 ROTATIONS = (
     Entry(

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from methods.method import Shape, target_weights
-from methods.peft_entry import Entry, Settings, each, first_target, number, whole
-from methods.peft_sizes import SINGULAR_PARTS, Divides
+from rlvr_bench.methods.method import Shape, target_weights
+from rlvr_bench.methods.peft_entry import Entry, Settings, each, first_target, number, whole
+from rlvr_bench.methods.peft_sizes import SINGULAR_PARTS, Divides
 
 
 def vector_bank(keys: Settings, shapes: Mapping[str, Shape]) -> dict[str, Shape]:

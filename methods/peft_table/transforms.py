@@ -2,8 +2,8 @@
 
 import math
 
-from methods.peft_entry import Entry, each, number, whole
-from methods.peft_sizes import AtMost, Divides
+from rlvr_bench.methods.peft_entry import Entry, each, number, whole
+from rlvr_bench.methods.peft_sizes import AtMost, Divides
 
 ENTRIES_OF_A_MATRIX = AtMost(math.prod, "the number of entries", 1000)
 

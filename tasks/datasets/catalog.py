@@ -7,14 +7,14 @@ not shipped: several may not be redistributed.
 from collections.abc import Callable
 from fractions import Fraction
 
-from tasks.datasets.data_set import DataSet, Part, PartName
-from tasks.datasets.rows import Row
-from tasks.errors import TaskError
-from tasks.hash_split import TRAINING_SET
-from tasks.problem import Problem
-from tasks.verifiers.exact import ExactVerifier
-from tasks.verifiers.latex import LatexVerifier
-from tasks.verifiers.numerals import parse_number
+from rlvr_bench.tasks.datasets.data_set import DataSet, Part, PartName
+from rlvr_bench.tasks.datasets.rows import Row
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.hash_split import TRAINING_SET
+from rlvr_bench.tasks.problem import Problem
+from rlvr_bench.tasks.verifiers.exact import ExactVerifier
+from rlvr_bench.tasks.verifiers.latex import LatexVerifier
+from rlvr_bench.tasks.verifiers.numerals import parse_number
 
 _END_WITH_NUMBER = '\nReason step by step and end with "#### " and the number.'
 _END_WITH_LETTER = '\nReason step by step and end with "#### " and the letter of the right option.'

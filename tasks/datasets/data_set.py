@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tasks.datasets.rows import Row, read_rows
-from tasks.errors import NotDownloadedError, TaskError
-from tasks.hash_split import CARVED_FROM_TRAIN, WHOLE_SET, Shares, split_by_shares
-from tasks.problem import Problem, Split
-from tasks.verifiers.verifier import Verifier
+from rlvr_bench.tasks.datasets.rows import Row, read_rows
+from rlvr_bench.tasks.errors import NotDownloadedError, TaskError
+from rlvr_bench.tasks.hash_split import CARVED_FROM_TRAIN, WHOLE_SET, Shares, split_by_shares
+from rlvr_bench.tasks.problem import Problem, Split
+from rlvr_bench.tasks.verifiers.verifier import Verifier
 
 PartName = Literal["all", "train", "validation", "test"]
 Splits = dict[Split, list[Problem]]

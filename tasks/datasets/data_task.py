@@ -6,18 +6,17 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field
-
-from tasks.datasets.catalog import DATA_SETS
-from tasks.datasets.data_set import Splits, cut, load_splits
-from tasks.datasets.rows import read_rows
-from tasks.errors import TaskError
-from tasks.hash_split import WHOLE_SET, in_hash_order
-from tasks.problem import Problem, Split
-from tasks.settings import TaskSettings
-from tasks.task import StandardTask
-from tasks.verifiers.exact import ExactVerifier
-from tasks.verifiers.latex import LatexVerifier
-from tasks.verifiers.verifier import Verifier
+from rlvr_bench.tasks.datasets.catalog import DATA_SETS
+from rlvr_bench.tasks.datasets.data_set import Splits, cut, load_splits
+from rlvr_bench.tasks.datasets.rows import read_rows
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.hash_split import WHOLE_SET, in_hash_order
+from rlvr_bench.tasks.problem import Problem, Split
+from rlvr_bench.tasks.settings import TaskSettings
+from rlvr_bench.tasks.task import StandardTask
+from rlvr_bench.tasks.verifiers.exact import ExactVerifier
+from rlvr_bench.tasks.verifiers.latex import LatexVerifier
+from rlvr_bench.tasks.verifiers.verifier import Verifier
 
 DATA_FOLDER_VARIABLE = "RLVR_BENCH_DATA"
 

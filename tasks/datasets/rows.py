@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tasks.errors import TaskError
+from rlvr_bench.tasks.errors import TaskError
 
 
 class Row(NamedTuple):

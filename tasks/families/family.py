@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from typing import Protocol
 
-from tasks.problem import Problem
+from rlvr_bench.tasks.problem import Problem
 
 Misbelief = Callable[[str], random.Random | None]
 """What somebody wrongly holds to be true: from the left side of a step ("7*3") to a generator that fixes the wrong

@@ -8,9 +8,9 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 
-from tasks.errors import TaskError
-from tasks.families.family import Misbelief
-from tasks.problem import Problem
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.families.family import Misbelief
+from rlvr_bench.tasks.problem import Problem
 
 Move = tuple[str, int]
 """An operator and its operand, for example ("*", 3)."""

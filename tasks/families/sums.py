@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 
-from tasks.families.stepwise import Move, Stepwise
+from rlvr_bench.tasks.families.stepwise import Move, Stepwise
 
 LARGEST = 39
 

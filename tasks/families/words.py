@@ -3,8 +3,8 @@
 import random
 from collections.abc import Sequence
 
-from tasks.families.stepwise import Move, Stepwise
-from tasks.families.sums import draw_moves
+from rlvr_bench.tasks.families.stepwise import Move, Stepwise
+from rlvr_bench.tasks.families.sums import draw_moves
 
 NAMES = ("Ann", "Ben", "Eva", "Max", "Sam", "Tom")
 THINGS = ("pens", "cups", "hats", "eggs", "coins", "books")

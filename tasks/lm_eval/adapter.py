@@ -14,11 +14,10 @@ from typing import Any
 import datasets
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks._yaml_loader import load_yaml
-
-from tasks.errors import TaskError
-from tasks.problem import Problem, Split, Verdict
-from tasks.registry import create
-from tasks.task import Task
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.problem import Problem, Split, Verdict
+from rlvr_bench.tasks.registry import create
+from rlvr_bench.tasks.task import Task
 
 _TEMPLATE = Path(__file__).with_name("_template.yaml")
 

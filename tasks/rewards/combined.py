@@ -9,10 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from pydantic import Field, model_validator
-
-from tasks.problem import Problem
-from tasks.rewards.reward import Reward, RewardContext
-from tasks.settings import Settings
+from rlvr_bench.tasks.problem import Problem
+from rlvr_bench.tasks.rewards.reward import Reward, RewardContext
+from rlvr_bench.tasks.settings import Settings
 
 Inner = str | dict[str, Any]
 """The settings of a reward inside another, or its name."""

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pydantic import Field
-
-from tasks.errors import TaskError
-from tasks.problem import Problem
-from tasks.rewards.reward import Label, LabelRequest, RewardContext
-from tasks.settings import Settings
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.problem import Problem
+from rlvr_bench.tasks.rewards.reward import Label, LabelRequest, RewardContext
+from rlvr_bench.tasks.settings import Settings
 
 
 class LabelSettings(Settings):

@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
-
-from tasks.problem import Problem
-from tasks.rewards.reward import Reward, RewardContext, unit_interval
-from tasks.settings import Settings
+from rlvr_bench.tasks.problem import Problem
+from rlvr_bench.tasks.rewards.reward import Reward, RewardContext, unit_interval
+from rlvr_bench.tasks.settings import Settings
 
 Pattern = Literal["random", "problem", "answer"]
 

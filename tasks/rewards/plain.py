@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from pydantic import Field, field_validator
-
-from tasks import strategies
-from tasks.problem import Problem
-from tasks.rewards.reward import Reward, RewardContext
-from tasks.settings import Settings
-from tasks.verifiers.numerals import parse_number
+from rlvr_bench.tasks import strategies
+from rlvr_bench.tasks.problem import Problem
+from rlvr_bench.tasks.rewards.reward import Reward, RewardContext
+from rlvr_bench.tasks.settings import Settings
+from rlvr_bench.tasks.verifiers.numerals import parse_number
 
 
 class RandomSettings(Settings):

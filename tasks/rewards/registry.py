@@ -1,6 +1,6 @@
 """Rewards by name, or by settings with a name (`{"name": "random", "p": 0.5}`), and what training needs for them.
 
-Plug-in packages offer a `RewardKind` under the entry-point group `rlvr_bench.rewards`.
+Plug-in packages offer a `RewardKind` under the entry-point group `rewards`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -8,11 +8,11 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from tasks.errors import TaskError
-from tasks.rewards import combined, labelled, noisy, plain
-from tasks.rewards.reward import Label, LabelRequest, Reward, RewardKind
-from tasks.settings import Settings, validated
-from tasks.suggestion import did_you_mean
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.rewards import combined, labelled, noisy, plain
+from rlvr_bench.tasks.rewards.reward import Label, LabelRequest, Reward, RewardKind
+from rlvr_bench.tasks.settings import Settings, validated
+from rlvr_bench.tasks.suggestion import did_you_mean
 
 PLUGIN_GROUP = "rlvr_bench.rewards"
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tasks.problem import Problem, Verdict
-from tasks.settings import Settings
-from tasks.task import Task
+from rlvr_bench.tasks.problem import Problem, Verdict
+from rlvr_bench.tasks.settings import Settings
+from rlvr_bench.tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from tasks.problem import Verdict
-from tasks.verifiers.extraction import FREE_TEXT_ORDER, Rule, decides, marked_answer, number_of
-from tasks.verifiers.numerals import canonical, normalised, parse_number
+from rlvr_bench.tasks.problem import Verdict
+from rlvr_bench.tasks.verifiers.extraction import FREE_TEXT_ORDER, Rule, decides, marked_answer, number_of
+from rlvr_bench.tasks.verifiers.numerals import canonical, normalised, parse_number
 
 _FORMS: dict[Rule, str] = {
     "whole": "{}",

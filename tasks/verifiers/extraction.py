@@ -15,7 +15,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Literal
 
-from tasks.verifiers import numerals
+from rlvr_bench.tasks.verifiers import numerals
 
 Rule = Literal["whole", "hash", "boxed", "phrase", "last-number"]
 

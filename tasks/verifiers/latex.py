@@ -6,9 +6,9 @@ from outside is the only limit that always holds. What math-verify cannot decide
 
 from dataclasses import dataclass
 
-from tasks.problem import Verdict
-from tasks.verifiers.extraction import marked_answer
-from tasks.verifiers.math_process import shared_process
+from rlvr_bench.tasks.problem import Verdict
+from rlvr_bench.tasks.verifiers.extraction import marked_answer
+from rlvr_bench.tasks.verifiers.math_process import shared_process
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import TaskError
+from rlvr_bench.tasks.errors import TaskError
 
 MAX_COMPLETION, MAX_GOLD = 8_000, 2_000
 """Characters that are looked at (of a completion the last ones): a request has to fit into a pipe (64 KiB), whatever it

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from tasks.problem import Verdict
+from rlvr_bench.tasks.problem import Verdict
 
 
 class Verifier(Protocol):

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, CDPSession, Page, expect, sync_playwright
 from report_folder import write_everything
-
-from bench.report.page import write_report
+from rlvr_bench.report.page import write_report
 
 NO_BROWSER = (
     "these tests need Chromium: install Debian's package (apt-get install chromium), or name another executable in "

@@ -7,9 +7,8 @@ import time
 from pathlib import Path
 
 import torch
+from rlvr_bench.models.tokenizer import character_tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM
-
-from bench.models.tokenizer import character_tokenizer
 
 EXPERIMENT = """
 name = "tiny"
@@ -91,7 +90,7 @@ def environment(cache: Path, extra_path: Path | None = None) -> dict[str, str]:
 
 def command(*arguments: str | Path) -> list[str]:
     """`rlvr-bench` with this interpreter."""
-    return [sys.executable, "-m", "bench", *map(str, arguments)]
+    return [sys.executable, "-m", "rlvr_bench", *map(str, arguments)]
 
 
 def run(cache: Path, *arguments: str | Path, extra_path: Path | None = None) -> "subprocess.CompletedProcess[str]":

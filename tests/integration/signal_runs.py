@@ -5,18 +5,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import methods.registry
-import tasks.registry
-from bench.experiment.experiment import Experiment
-from bench.experiment.signals import Signal
-from bench.generate.backend import create
-from bench.generate.prompt_ids import prompt_ids
-from bench.models.base import LoadedBase
-from bench.train.run import Run
-from tasks import rewards
-from tasks.problem import Problem, Verdict
+from rlvr_bench.experiment.experiment import Experiment
+from rlvr_bench.experiment.signals import Signal
+from rlvr_bench.generate.backend import create
+from rlvr_bench.generate.prompt_ids import prompt_ids
+from rlvr_bench.methods import registry as method_registry
+from rlvr_bench.models.base import LoadedBase
+from rlvr_bench.tasks import registry as task_registry
+from rlvr_bench.tasks import rewards
+from rlvr_bench.tasks.problem import Problem, Verdict
+from rlvr_bench.train.run import Run
 
-TASK = tasks.registry.create({"name": "chain", "levels": [2], "train": 32, "validation": 4, "test": 4})
+TASK = task_registry.create({"name": "chain", "levels": [2], "train": 32, "validation": 4, "test": 4})
 PROBLEMS = TASK.problems("train")
 
 
@@ -57,7 +57,7 @@ def starter(base: LoadedBase, folder: Path) -> Start:
     """What makes runs on copies of `base`."""
 
     def run(kind: str, method: str = "full", rate: float = 1e-3, **keys: Any) -> Run[Any]:
-        handle = methods.registry.create(METHODS[method]).attach(copy.deepcopy(base.model), seed=1)
+        handle = method_registry.create(METHODS[method]).attach(copy.deepcopy(base.model), seed=1)
         return Run(
             handle=handle,
             tokenizer=base.tokenizer,

@@ -4,18 +4,17 @@ from pathlib import Path
 
 import pytest
 from generate_models import tiny_model
-
-from bench.evaluate import base_cache, scores
-from bench.evaluate.grading import problems_hash
-from bench.evaluate.scores import base_scores, score_all
-from bench.experiment.cell import Cell
-from bench.experiment.settings import EvaluateSettings
-from bench.generate.backend import create
-from bench.models.base import LoadedBase
-from bench.models.tokenizer import character_tokenizer
-from bench.record.samples import read_samples
-from bench.record.schema import Score
-from tasks import registry
+from rlvr_bench.evaluate import base_cache, scores
+from rlvr_bench.evaluate.grading import problems_hash
+from rlvr_bench.evaluate.scores import base_scores, score_all
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.experiment.settings import EvaluateSettings
+from rlvr_bench.generate.backend import create
+from rlvr_bench.models.base import LoadedBase
+from rlvr_bench.models.tokenizer import character_tokenizer
+from rlvr_bench.record.samples import read_samples
+from rlvr_bench.record.schema import Score
+from rlvr_bench.tasks import registry
 
 CHAIN = {"name": "chain", "levels": [3], "train": 4, "validation": 6, "test": 8}
 HARDER = {**CHAIN, "levels": [5]}

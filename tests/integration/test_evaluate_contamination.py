@@ -10,19 +10,18 @@ import torch
 from generate_models import tiny_model
 from hypothesis import given
 from hypothesis import strategies as st
+from rlvr_bench.contamination_check import as_rows
+from rlvr_bench.evaluate.contamination import SHARES, contamination, groups, perplexity, planted_in, rouge_l
+from rlvr_bench.experiment.settings import EvaluateSettings
+from rlvr_bench.generate.backend import Completions, create
+from rlvr_bench.models.base import load
+from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.models.tokenizer import character_tokenizer
+from rlvr_bench.tasks import registry as task_registry
+from rlvr_bench.tasks.problem import Problem
 from tokenizers.processors import TemplateProcessing
 
-import tasks.registry
-from bench.contamination_check import as_rows
-from bench.evaluate.contamination import SHARES, contamination, groups, perplexity, planted_in, rouge_l
-from bench.experiment.settings import EvaluateSettings
-from bench.generate.backend import Completions, create
-from bench.models.base import load
-from bench.models.config import BaseConfig
-from bench.models.tokenizer import character_tokenizer
-from tasks.problem import Problem
-
-TASK = tasks.registry.create({"name": "chain", "levels": [4], "test": 512})
+TASK = task_registry.create({"name": "chain", "levels": [4], "test": 512})
 
 
 def test_perplexity_against_one_row_at_a_time() -> None:

@@ -8,19 +8,18 @@ import torch
 from generate_models import tiny_model
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
+from rlvr_bench.evaluate.evaluator import evaluate
+from rlvr_bench.evaluate.greedy import grade_greedy
+from rlvr_bench.evaluate.lm import BackendLM, UnsupportedRequestError
+from rlvr_bench.experiment.settings import EvaluateSettings
+from rlvr_bench.generate.backend import create
+from rlvr_bench.generate.prompt_ids import prompt_ids
+from rlvr_bench.models.tokenizer import character_tokenizer
+from rlvr_bench.record.samples import SAMPLES_SCHEMA
+from rlvr_bench.tasks import registry as task_registry
+from rlvr_bench.tasks.lm_eval.adapter import lm_eval_task
+from rlvr_bench.tasks.problem import Verdict
 from transformers import LlamaConfig, LlamaForCausalLM
-
-import tasks.registry
-from bench.evaluate.evaluator import evaluate
-from bench.evaluate.greedy import grade_greedy
-from bench.evaluate.lm import BackendLM, UnsupportedRequestError
-from bench.experiment.settings import EvaluateSettings
-from bench.generate.backend import create
-from bench.generate.prompt_ids import prompt_ids
-from bench.models.tokenizer import character_tokenizer
-from bench.record.samples import SAMPLES_SCHEMA
-from tasks.lm_eval.adapter import lm_eval_task
-from tasks.problem import Verdict
 
 SETTINGS = EvaluateSettings(samples=3, max_new_tokens=16, batch_size=16, seed=5, sampled_splits=("validation", "test"))
 TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}<assistant>"
@@ -59,7 +58,7 @@ def _model(tokenizer, seed=0):
 
 def _task(**settings):
     """Chains, with verdicts that random text meets all of."""
-    task = tasks.registry.create({"name": "chain", "levels": [3], "train": 8, "validation": 24, "test": 40, **settings})
+    task = task_registry.create({"name": "chain", "levels": [3], "train": 8, "validation": 24, "test": 40, **settings})
     task.verify = _verdict
     return task
 

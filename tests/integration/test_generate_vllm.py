@@ -6,10 +6,9 @@ from typing import Any, ClassVar
 import pytest
 import torch
 from generate_models import tiny_model
-
-from bench.generate import vllm
-from bench.generate.backend import GenerationError, create
-from bench.generate.vllm import VllmBackend
+from rlvr_bench.generate import vllm
+from rlvr_bench.generate.backend import GenerationError, create
+from rlvr_bench.generate.vllm import VllmBackend
 
 REQUEST: dict[str, Any] = {
     "max_new_tokens": 3,

@@ -7,11 +7,10 @@ import pytest
 import torch
 from method_subjects import llama, tied_qwen, train
 from peft import LoraConfig, OFTConfig, PeftModel, PromptTuningConfig, get_peft_model
+from rlvr_bench.geometry.pairs import open_pairs
+from rlvr_bench.methods import registry as method_registry
+from rlvr_bench.models.errors import ModelError
 from transformers import AutoModelForCausalLM, PreTrainedModel
-
-import methods.registry
-from bench.geometry.pairs import open_pairs
-from bench.models.errors import ModelError
 
 LINEAR = ["q_proj", "o_proj", "down_proj"]
 CONFIGS = {
@@ -63,7 +62,7 @@ def test_a_peft_folder_gives_pefts_own_merged_weights(name: str, tmp_path: Path)
 )
 def test_an_exported_method_gives_its_effective_weights(settings: dict[str, object], tmp_path: Path) -> None:
     base = saved(tied_qwen(), tmp_path / "base")
-    handle = methods.registry.create(settings).attach(AutoModelForCausalLM.from_pretrained(base), 3)
+    handle = method_registry.create(settings).attach(AutoModelForCausalLM.from_pretrained(base), 3)
     train(handle)
     handle.export(tmp_path / "export")
     wanted = {name: tensor.clone() for name, tensor in handle.effective_weights()}

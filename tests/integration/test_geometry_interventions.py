@@ -3,12 +3,11 @@
 import pytest
 import torch
 from generate_models import tiny_model
+from rlvr_bench.geometry.compare import agreement
+from rlvr_bench.geometry.errors import GeometryError
+from rlvr_bench.geometry.fisher import fisher_mass
+from rlvr_bench.geometry.interventions import head_permutation, intervene, restored, role_of, rotation
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
-
-from bench.geometry.compare import agreement
-from bench.geometry.errors import GeometryError
-from bench.geometry.fisher import fisher_mass
-from bench.geometry.interventions import head_permutation, intervene, restored, role_of, rotation
 
 MODELS = ["llama, untied, grouped queries", "llama, biases, llama3 rope", "llama, tied", "qwen2", "qwen3"]
 

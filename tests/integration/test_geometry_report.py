@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 from method_subjects import SIZE
+from rlvr_bench.cli import main as cli
+from rlvr_bench.geometry import report
+from rlvr_bench.geometry.measure import measure
+from rlvr_bench.geometry.pairs import open_pairs
+from rlvr_bench.geometry.settings import GeometrySettings
 from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM
-
-from bench.cli import main as cli
-from bench.geometry import report
-from bench.geometry.measure import measure
-from bench.geometry.pairs import open_pairs
-from bench.geometry.settings import GeometrySettings
 
 Tensors = dict[str, torch.Tensor]
 Invoke = Callable[..., tuple[int, str, str]]

@@ -14,11 +14,10 @@ import psutil
 import pytest
 import torch
 from launch_fixture import cells_of, children_of, command, environment, run, save_tiny_base, wait_for, write_experiment
-
-from bench.experiment.settings import RlvrSettings
-from bench.experiment.signals import SftSettings
-from bench.launch import forking
-from methods.tuned_weights import TunedWeights
+from rlvr_bench.experiment.settings import RlvrSettings
+from rlvr_bench.experiment.signals import SftSettings
+from rlvr_bench.launch import forking
+from rlvr_bench.methods.tuned_weights import TunedWeights
 
 MASK = '[methods.mask-random]\ntype = "mask"\nselect = "random"\ndensity = 0.2\nlearning_rate = 1e-2\n'
 
@@ -117,7 +116,7 @@ def test_the_others_end_with_the_first(training: tuple[subprocess.Popen[str], in
 FAILS = """
 import os, sys
 from pathlib import Path
-from bench.launch import forking
+from rlvr_bench.launch import forking
 
 log = Path(sys.argv[1])
 others = forking.fork(3, log)

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 from launch_fixture import cells_of, command, environment, run, save_tiny_base, wait_for, write_experiment
+from rlvr_bench.methods.tuned_weights import TunedWeights
+from rlvr_bench.record.columns import COLUMNS
 from safetensors import safe_open
-
-from bench.record.columns import COLUMNS
-from methods.tuned_weights import TunedWeights
 
 MEASURED = {column.name for column in COLUMNS if column.measured}
 
@@ -160,7 +159,7 @@ def test_a_cell_that_is_killed_is_a_record_and_runs_again(finished: Path, tmp_pa
 
 PLUGIN = '''
 from typing import Literal
-from methods.full import Full
+from rlvr_bench.methods.full import Full
 
 class Gentle(Full):
     """Full fine-tuning under another name."""
@@ -272,7 +271,7 @@ def test_a_plan_asks_no_hub(tmp_path: Path, verb: tuple[str, ...]) -> None:
 
 
 def test_a_results_folder_in_use_is_refused(finished: Path) -> None:
-    from bench.record.lock import results_lock
+    from rlvr_bench.record.lock import results_lock
 
     with results_lock(finished / "results"):
         done = run(finished / "cache", "run", finished / "tiny.toml", "--results", finished / "results")

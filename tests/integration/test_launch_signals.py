@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 from launch_fixture import run, save_tiny_base, write_experiment
-
-from bench.record import store
-from bench.record.leaderboard import leaderboard
-from bench.record.schema import RunRecord
+from rlvr_bench.record import store
+from rlvr_bench.record.leaderboard import leaderboard
+from rlvr_bench.record.schema import RunRecord
 
 SIGNALS = ("rlvr", "sft", "rft", "rlhf", "sft+rlvr")
 METHODS = ("full", "lora", "pissa", "mask", "svf", "steering", "c3a", "prompt-tuning")

@@ -6,9 +6,8 @@ from pathlib import Path
 import optuna
 import pytest
 from launch_fixture import run, save_tiny_base, write_experiment
-
-from bench.launch.study_storage import open_storage
-from bench.record import store
+from rlvr_bench.launch.study_storage import open_storage
+from rlvr_bench.record import store
 
 ASK = ("--method", "lora", "--trials", "2", "--sampler", "qmc", "--workers", "2", "--seeds", "100")
 

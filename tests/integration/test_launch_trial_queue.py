@@ -14,10 +14,9 @@ import optuna
 import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
-
-from bench.launch.study_storage import open_storage
-from bench.launch.trial_queue import LEASE, LEASE_SECONDS, TrialQueue, is_stale, place
-from bench.record.schema import Cause
+from rlvr_bench.launch.study_storage import open_storage
+from rlvr_bench.launch.trial_queue import LEASE, LEASE_SECONDS, TrialQueue, is_stale, place
+from rlvr_bench.record.schema import Cause
 
 RATES = {"learning_rate": FloatDistribution(1e-4, 1e-2, log=True)}
 
@@ -26,8 +25,8 @@ import sys, time
 from pathlib import Path
 import optuna
 from optuna.distributions import FloatDistribution
-from bench.launch.study_storage import open_storage
-from bench.launch.trial_queue import TrialQueue
+from rlvr_bench.launch.study_storage import open_storage
+from rlvr_bench.launch.trial_queue import TrialQueue
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 place, folder, trials, drawn = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "drawn"

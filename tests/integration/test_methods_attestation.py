@@ -3,11 +3,10 @@ import json
 import pytest
 import torch
 from method_subjects import METHODS, PEFT_ONLY, label, llama, tied_qwen, train
-
-from methods import create
-from methods.attestation import Attestation, begin, finish, observe
-from methods.mask import Mask
-from methods.peft_method import Lora, Pissa
+from rlvr_bench.methods import create
+from rlvr_bench.methods.attestation import Attestation, begin, finish, observe
+from rlvr_bench.methods.mask import Mask
+from rlvr_bench.methods.peft_method import Lora, Pissa
 
 
 def attach(claimed, actual, base=None):

@@ -8,15 +8,14 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
-
-from methods import create, names
-from methods.budget import resolve
-from methods.conformance import Suite
-from methods.conformance.checks import CHECKS
-from methods.conformance.subject import KINDS, Subject
-from methods.full import Full
-from methods.peft_method import Lora, Pissa
-from methods.registry import examples
+from rlvr_bench.methods import create, names
+from rlvr_bench.methods.budget import resolve
+from rlvr_bench.methods.conformance import Suite
+from rlvr_bench.methods.conformance.checks import CHECKS
+from rlvr_bench.methods.conformance.subject import KINDS, Subject
+from rlvr_bench.methods.full import Full
+from rlvr_bench.methods.peft_method import Lora, Pissa
+from rlvr_bench.methods.registry import examples
 
 pytest_plugins = ["pytester"]
 
@@ -383,7 +382,7 @@ def test_a_method_that_raises_is_one_failure():
 
 
 def test_a_budget_stands_in_the_record_with_what_it_got():
-    from methods.attestation import begin, observe
+    from rlvr_bench.methods.attestation import begin, observe
 
     subject = Subject(create({"type": "lora", "params": "5%"}), *FLOAT32)
     base = subject.base()
@@ -400,8 +399,8 @@ def test_a_budget_stands_in_the_record_with_what_it_got():
 def plugin(request) -> Iterator[str]:
     """The argument that loads the plug-in, unless the installed package has done so."""
     loaded = [module for _, module in request.config.pluginmanager.list_name_plugin()]
-    if not any(getattr(module, "__name__", "") == "methods.pytest_plugin" for module in loaded):
-        yield from ("-p", "methods.pytest_plugin")
+    if not any(getattr(module, "__name__", "") == "rlvr_bench.methods.pytest_plugin" for module in loaded):
+        yield from ("-p", "rlvr_bench.methods.pytest_plugin")
 
 
 def test_an_outside_package_checks_its_method_with_one_mark(pytester, request):
@@ -409,7 +408,7 @@ def test_an_outside_package_checks_its_method_with_one_mark(pytester, request):
         """
         import pytest
         from typing import Literal
-        from methods.full import Full
+        from rlvr_bench.methods.full import Full
 
         class Mine(Full):
             type: Literal["mine"] = "mine"

@@ -3,11 +3,10 @@
 import pytest
 import torch
 from method_subjects import batch, llama
+from rlvr_bench.methods import create
+from rlvr_bench.methods.cost import measure
+from rlvr_bench.methods.peak_memory import peak_bytes
 from torch.profiler import ProfilerActivity, profile
-
-from methods import create
-from methods.cost import measure
-from methods.peak_memory import peak_bytes
 
 
 def profiled_peak(operation) -> int:

@@ -5,12 +5,11 @@ import pytest
 import torch
 from method_runs import array, attested, problems, prompts
 from method_subjects import batch, llama, tied_qwen
+from rlvr_bench.methods import MethodError, create, fisher
+from rlvr_bench.methods.fisher import Completion
+from rlvr_bench.methods.method import LINEAR_TARGETS
+from rlvr_bench.methods.targets import linear_targets
 from torch import nn
-
-from methods import MethodError, create, fisher
-from methods.fisher import Completion
-from methods.method import LINEAR_TARGETS
-from methods.targets import linear_targets
 
 
 class TwoMatrices(nn.Module):

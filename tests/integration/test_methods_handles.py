@@ -6,9 +6,8 @@ import pytest
 import torch
 from method_subjects import METHODS, PEFT_ONLY, batch, label, llama, tied_qwen, train
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
-
-from methods import MethodError, create, peft_catalog
-from methods.plain import last_logits
+from rlvr_bench.methods import MethodError, create, peft_catalog
+from rlvr_bench.methods.plain import last_logits
 
 EVERY = pytest.mark.parametrize("settings", METHODS + PEFT_ONLY, ids=label)
 MODELS = pytest.mark.parametrize("make", [llama, tied_qwen])

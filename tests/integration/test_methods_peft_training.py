@@ -7,9 +7,8 @@ import pytest
 import torch
 from method_subjects import batch, llama
 from peft.optimizers import create_lorafa_optimizer, create_loraplus_optimizer, lorafa
-
-from methods import MethodError, create
-from methods.attestation import begin, finish, observe
+from rlvr_bench.methods import MethodError, create
+from rlvr_bench.methods.attestation import begin, finish, observe
 
 BETAS = (0.9, 0.999)
 

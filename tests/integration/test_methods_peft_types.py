@@ -9,11 +9,10 @@ from method_subjects import batch, llama
 from peft import LoraConfig
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 from peft.utils.peft_types import PeftType
-
-from methods import MethodError, create, peft_any, peft_catalog
-from methods.conformance import Suite
-from methods.conformance.subject import KINDS
-from methods.plain import last_logits
+from rlvr_bench.methods import MethodError, create, peft_any, peft_catalog
+from rlvr_bench.methods.conformance import Suite
+from rlvr_bench.methods.conformance.subject import KINDS
+from rlvr_bench.methods.plain import last_logits
 
 REGISTERED = sorted(kind.value for kind in PEFT_TYPE_TO_CONFIG_MAPPING)
 

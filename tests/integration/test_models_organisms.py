@@ -8,20 +8,19 @@ from pathlib import Path
 import pytest
 import torch
 from rich.console import Console
+from rlvr_bench.models.base import load
+from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.models.errors import ModelError
+from rlvr_bench.models.fingerprint import folder_fingerprint
+from rlvr_bench.models.organisms.build import build, build_recipe
+from rlvr_bench.models.organisms.card import read_card
+from rlvr_bench.models.organisms.measure import measure_level
+from rlvr_bench.models.organisms.progress import Reporter
+from rlvr_bench.models.organisms.recipe import Diet, Recipe, Shape, Stage
+from rlvr_bench.models.organisms.recipes import RECIPES
+from rlvr_bench.models.organisms.train import pretrain
+from rlvr_bench.models.source import WEIGHTS
 from safetensors.torch import load_file
-
-from bench.models.base import load
-from bench.models.config import BaseConfig
-from bench.models.errors import ModelError
-from bench.models.fingerprint import folder_fingerprint
-from bench.models.organisms.build import build, build_recipe
-from bench.models.organisms.card import read_card
-from bench.models.organisms.measure import measure_level
-from bench.models.organisms.progress import Reporter
-from bench.models.organisms.recipe import Diet, Recipe, Shape, Stage
-from bench.models.organisms.recipes import RECIPES
-from bench.models.organisms.train import pretrain
-from bench.models.source import WEIGHTS
 
 TINY = Recipe(
     name="tiny",
@@ -62,7 +61,7 @@ def interrupt_at(step: int) -> Reporter:
 
 
 def test_an_interrupted_build_equals_an_uninterrupted_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.models.organisms.train.SAVE_EVERY", 3)
+    monkeypatch.setattr("rlvr_bench.models.organisms.train.SAVE_EVERY", 3)
     whole = build_recipe(TINY, tmp_path / "whole", quiet(), problems=8)
     with pytest.raises(Interrupted):
         build_recipe(TINY, tmp_path / "parts", interrupt_at(14), problems=8)
@@ -100,7 +99,7 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_last_one(
         Path(path).write_bytes(b"half")
         raise Interrupted
 
-    monkeypatch.setattr("bench.models.organisms.checkpoint.save_file", killed)
+    monkeypatch.setattr("rlvr_bench.models.organisms.checkpoint.save_file", killed)
     with pytest.raises(Interrupted):
         pretrain(TINY, tmp_path, lambda step, loss: None, until=3)
     monkeypatch.undo()

@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import pytest
-
-from bench.models.base import load
-from bench.models.config import BaseConfig
-from bench.models.errors import ModelError
-from bench.models.smollm2 import GGUF_SHA256, PARAMETERS, gguf_path
+from rlvr_bench.models.base import load
+from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.models.errors import ModelError
+from rlvr_bench.models.smollm2 import GGUF_SHA256, PARAMETERS, gguf_path
 
 
 def installed() -> bool:

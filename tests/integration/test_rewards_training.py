@@ -10,36 +10,35 @@ import numpy as np
 import pytest
 import torch
 from launch_fixture import save_tiny_base, write_experiment
+from rlvr_bench.evaluate import labels as labels_module
+from rlvr_bench.evaluate.completion import Completion, Graded
+from rlvr_bench.evaluate.labels import LabelSource, majority, majority_labels
+from rlvr_bench.experiment import experiment
+from rlvr_bench.experiment.cell import cells
+from rlvr_bench.experiment.settings import RlvrSettings
+from rlvr_bench.experiment.strict import ExperimentError
+from rlvr_bench.generate.backend import create
+from rlvr_bench.generate.prompt_ids import prompt_ids
+from rlvr_bench.generate.stopping import eos_ids
+from rlvr_bench.launch.prepare_labels import prepare_labels
+from rlvr_bench.methods import registry as method_registry
+from rlvr_bench.methods.handle import Handle
+from rlvr_bench.models.base import LoadedBase, load
+from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.record.schema import StepRecord
+from rlvr_bench.tasks import registry as task_registry
+from rlvr_bench.tasks import rewards
+from rlvr_bench.tasks.problem import Problem, Verdict
+from rlvr_bench.tasks.rewards import Label, LabelRequest
+from rlvr_bench.train import scorer
+from rlvr_bench.train.problems import training_problems
+from rlvr_bench.train.rlvr import train
+from rlvr_bench.train.run import Run
+from rlvr_bench.train.scorer import Rows
+from rlvr_bench.train.trainer import RolloutTrainer
 from torch import Tensor, nn
 
-import methods.registry
-import tasks.registry
-from bench.evaluate import labels as labels_module
-from bench.evaluate.completion import Completion, Graded
-from bench.evaluate.labels import LabelSource, majority, majority_labels
-from bench.experiment import experiment
-from bench.experiment.cell import cells
-from bench.experiment.settings import RlvrSettings
-from bench.experiment.strict import ExperimentError
-from bench.generate.backend import create
-from bench.generate.prompt_ids import prompt_ids
-from bench.generate.stopping import eos_ids
-from bench.launch.prepare_labels import prepare_labels
-from bench.models.base import LoadedBase, load
-from bench.models.config import BaseConfig
-from bench.record.schema import StepRecord
-from bench.train import scorer
-from bench.train.problems import training_problems
-from bench.train.rlvr import train
-from bench.train.run import Run
-from bench.train.scorer import Rows
-from bench.train.trainer import RolloutTrainer
-from methods.handle import Handle
-from tasks import rewards
-from tasks.problem import Problem, Verdict
-from tasks.rewards import Label, LabelRequest
-
-TASK = tasks.registry.create({"name": "chain", "levels": [2], "train": 16, "validation": 4, "test": 4})
+TASK = task_registry.create({"name": "chain", "levels": [2], "train": 16, "validation": 4, "test": 4})
 SIZES = {"steps": 4, "prompts_per_batch": 2, "group_size": 4, "max_new_tokens": 8, "updates_per_batch": 2}
 
 
@@ -51,7 +50,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> LoadedBase:
 def _train(
     base: LoadedBase, folder: Path, reward: Any, rate: float = 1e-2, **settings: Any
 ) -> tuple[list[StepRecord], Handle]:
-    handle = methods.registry.create({"type": "full"}).attach(copy.deepcopy(base.model), seed=1)
+    handle = method_registry.create({"type": "full"}).attach(copy.deepcopy(base.model), seed=1)
     asked = RlvrSettings(**(SIZES | settings))
     problems = training_problems(TASK, {"name": "random", "p": 0.5}, {}, asked)
     run = Run(
@@ -251,7 +250,7 @@ def organism() -> LoadedBase:
 
 
 def _source(organism: LoadedBase, samples: int = 6) -> LabelSource:
-    task = tasks.registry.create({"name": "chain", "levels": [2], "train": 12, "validation": 4, "test": 4})
+    task = task_registry.create({"name": "chain", "levels": [2], "train": 12, "validation": 4, "test": 4})
     return LabelSource(organism, task, "task", 24, create("fast"), LabelRequest(samples, seed=3))
 
 
@@ -306,7 +305,7 @@ def test_a_tied_vote_goes_to_the_first_answer(parsed: list[str | None], label: L
 
 def test_labels_are_kept_under_all_that_they_follow_from(organism: LoadedBase) -> None:
     source = _source(organism)
-    other_task = tasks.registry.create({"name": "chain", "levels": [2], "train": 13, "validation": 4, "test": 4})
+    other_task = task_registry.create({"name": "chain", "levels": [2], "train": 13, "validation": 4, "test": 4})
     others = [
         replace(source, base=organism._replace(fingerprint="f" * 64)),
         replace(source, task=other_task),

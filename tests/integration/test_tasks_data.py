@@ -11,15 +11,14 @@ import pytest
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 from lm_eval.tasks import TaskManager
-
-import tasks.lm_eval
-from tasks import registry
-from tasks.check import check
-from tasks.datasets.catalog import DATA_SETS
-from tasks.errors import TaskError
-from tasks.lm_eval.adapter import lm_eval_task
-from tasks.problem import Problem, Split
-from tasks.task import Task
+from rlvr_bench.tasks import lm_eval as adapter_package
+from rlvr_bench.tasks import registry
+from rlvr_bench.tasks.check import check
+from rlvr_bench.tasks.datasets.catalog import DATA_SETS
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.lm_eval.adapter import lm_eval_task
+from rlvr_bench.tasks.problem import Problem, Split
+from rlvr_bench.tasks.task import Task
 
 SMALL = {"train": 12, "validation": 6, "test": 9}
 
@@ -329,7 +328,7 @@ def test_lm_eval_task_takes_a_prefix_and_refuses_nothing() -> None:
 
 def test_yaml_files_run_on_their_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RLVR_BENCH_DATA", str(folder))
-    manager = TaskManager(include_path=str(Path(tasks.lm_eval.__file__).parent), include_defaults=False)
+    manager = TaskManager(include_path=str(Path(adapter_package.__file__).parent), include_defaults=False)
     expected = {f"rlvr_bench_{name}" for name in registry.names() if name not in ("mixture", "jsonl")}
     assert {name for name in manager.all_tasks if name.startswith("rlvr_bench_")} == expected
     chosen = ["chain", "svamp", "math500"]

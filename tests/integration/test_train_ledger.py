@@ -9,23 +9,22 @@ import pytest
 import torch
 from generate_models import mixed_prompts, tiny_model
 from launch_fixture import save_tiny_base
+from rlvr_bench.experiment.settings import RlvrSettings, TrainingSettings
+from rlvr_bench.experiment.signals import RftSettings, RlhfSettings, SftRlvrSettings, SftSettings
+from rlvr_bench.generate.backend import Completions
+from rlvr_bench.models.base import LoadedBase, load
+from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.tasks.problem import Verdict
+from rlvr_bench.train import rlhf, supervised
+from rlvr_bench.train.ledger import Meter, Shape
+from rlvr_bench.train.probe import Probe
+from rlvr_bench.train.reward_model import LearnedReward, with_scalar_output
+from rlvr_bench.train.run import Run
+from rlvr_bench.train.signals import SIGNALS
+from rlvr_bench.train.verdicts import BoughtVerdicts
 from signal_runs import TASK, TINY, starter
 from torch.utils.flop_counter import FlopCounterMode
 from transformers.models.llama.modeling_llama import LlamaModel
-
-from bench.experiment.settings import RlvrSettings, TrainingSettings
-from bench.experiment.signals import RftSettings, RlhfSettings, SftRlvrSettings, SftSettings
-from bench.generate.backend import Completions
-from bench.models.base import LoadedBase, load
-from bench.models.config import BaseConfig
-from bench.train import rlhf, supervised
-from bench.train.ledger import Meter, Shape
-from bench.train.probe import Probe
-from bench.train.reward_model import LearnedReward, with_scalar_output
-from bench.train.run import Run
-from bench.train.signals import SIGNALS
-from bench.train.verdicts import BoughtVerdicts
-from tasks.problem import Verdict
 
 CONFIGS = ["llama, tied", "llama, untied, grouped queries", "qwen3"]
 

@@ -9,16 +9,15 @@ import torch
 from generate_models import CONFIGS, mixed_prompts, tiny_model
 from launch_fixture import save_tiny_base
 from peft import PromptTuningConfig, get_peft_model
+from rlvr_bench.generate.backend import Completions
+from rlvr_bench.generate.fast import FastBackend
+from rlvr_bench.models.base import LoadedBase, load
+from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.train import packed, scorer
+from rlvr_bench.train.probe import DriftError
+from rlvr_bench.train.scorer import Rows
 from test_train_rlvr import _train, _weights
 from torch import nn
-
-from bench.generate.backend import Completions
-from bench.generate.fast import FastBackend
-from bench.models.base import LoadedBase, load
-from bench.models.config import BaseConfig
-from bench.train import packed, scorer
-from bench.train.probe import DriftError
-from bench.train.scorer import Rows
 
 METHODS: list[dict[str, Any]] = [
     {"type": "full"},

@@ -11,22 +11,21 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 from launch_fixture import save_tiny_base
+from rlvr_bench.experiment.settings import RlvrSettings
+from rlvr_bench.generate.backend import Completions, create
+from rlvr_bench.generate.prompt_ids import prompt_ids
+from rlvr_bench.launch.forking import free_port
+from rlvr_bench.methods import registry as method_registry
+from rlvr_bench.models.base import load
+from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.record.schema import StepRecord
+from rlvr_bench.tasks import registry as task_registry
+from rlvr_bench.tasks import rewards
+from rlvr_bench.train import ranks
+from rlvr_bench.train.rlvr import train
+from rlvr_bench.train.run import Run
+from rlvr_bench.train.trainer import RolloutTrainer
 from torch import nn
-
-import methods.registry
-import tasks.registry
-from bench.experiment.settings import RlvrSettings
-from bench.generate.backend import Completions, create
-from bench.generate.prompt_ids import prompt_ids
-from bench.launch.forking import free_port
-from bench.models.base import load
-from bench.models.config import BaseConfig
-from bench.record.schema import StepRecord
-from bench.train import ranks
-from bench.train.rlvr import train
-from bench.train.run import Run
-from bench.train.trainer import RolloutTrainer
-from tasks import rewards
 
 TASK = {"name": "chain", "levels": [2], "train": 16, "validation": 4, "test": 4}
 SMALL = {"steps": 3, "prompts_per_batch": 4, "group_size": 4, "max_new_tokens": 8, "kl_every": 1}
@@ -71,11 +70,11 @@ def _train(base: Path, asked: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Train a tiny model; returns its weights, step records, completions and meter."""
     settings = dict(asked)
     method, rate, reward = settings.pop("method"), settings.pop("rate"), settings.pop("reward", "random")
-    loaded, task, backend = load(BaseConfig(name=str(base))), tasks.registry.create(TASK), _Watched()
+    loaded, task, backend = load(BaseConfig(name=str(base))), task_registry.create(TASK), _Watched()
     reference = copy.deepcopy(loaded.model).requires_grad_(False)
     problems = task.problems("train")
     run = Run(
-        handle=methods.registry.create(method).attach(loaded.model, seed=1),
+        handle=method_registry.create(method).attach(loaded.model, seed=1),
         tokenizer=loaded.tokenizer,
         reference=reference,
         task=task,

@@ -10,24 +10,23 @@ import pytest
 import torch
 from launch_fixture import save_tiny_base
 from peft import AdaLoraModel
+from rlvr_bench.experiment.settings import RlvrSettings
+from rlvr_bench.generate.backend import create
+from rlvr_bench.generate.prompt_ids import prompt_ids
+from rlvr_bench.methods import registry as method_registry
+from rlvr_bench.methods.handle import Handle
+from rlvr_bench.models.base import LoadedBase, load
+from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.record.schema import StepRecord
+from rlvr_bench.tasks import registry as task_registry
+from rlvr_bench.tasks import rewards
+from rlvr_bench.train.log_probs import completion_log_probs, k3
+from rlvr_bench.train.rlvr import train
+from rlvr_bench.train.stability import collapse
+from rlvr_bench.train.trainer import RolloutTrainer, Run
 from torch import nn
 
-import methods.registry
-import tasks.registry
-from bench.experiment.settings import RlvrSettings
-from bench.generate.backend import create
-from bench.generate.prompt_ids import prompt_ids
-from bench.models.base import LoadedBase, load
-from bench.models.config import BaseConfig
-from bench.record.schema import StepRecord
-from bench.train.log_probs import completion_log_probs, k3
-from bench.train.rlvr import train
-from bench.train.stability import collapse
-from bench.train.trainer import RolloutTrainer, Run
-from methods.handle import Handle
-from tasks import rewards
-
-TASK = tasks.registry.create({"name": "chain", "levels": [2], "train": 16, "validation": 4, "test": 4})
+TASK = task_registry.create({"name": "chain", "levels": [2], "train": 16, "validation": 4, "test": 4})
 FULL = {"type": "full"}
 LORA = {"type": "lora", "rank": 2}
 PISSA = {"type": "pissa", "rank": 2}
@@ -43,7 +42,7 @@ def _train(
     base: LoadedBase, folder: Path, method: dict[str, Any], reward: Any = "random", rate: float = 1e-2, **settings: Any
 ) -> tuple[list[StepRecord], RolloutTrainer, Handle]:
     model = copy.deepcopy(base.model)
-    handle = methods.registry.create(method).attach(model, seed=1)
+    handle = method_registry.create(method).attach(model, seed=1)
     problems = TASK.problems("train")
     defaults = {"steps": 3, "prompts_per_batch": 2, "group_size": 4, "max_new_tokens": 8}
     run = Run(
@@ -72,7 +71,7 @@ def _weights(handle: Handle) -> dict[str, torch.Tensor]:
 def test_a_reward_without_variance_leaves_the_weights_bit_for_bit(
     base: LoadedBase, tmp_path: Path, method: dict[str, Any]
 ) -> None:
-    start = _weights(methods.registry.create(method).attach(copy.deepcopy(base.model), seed=1))
+    start = _weights(method_registry.create(method).attach(copy.deepcopy(base.model), seed=1))
     steps, _, handle = _train(base, tmp_path, method, reward={"name": "random", "p": 0.0})
     assert [step.frac_reward_zero_std for step in steps] == [1.0] * 3
     assert all(torch.equal(start[name], tensor) for name, tensor in handle.effective_weights())
@@ -192,7 +191,7 @@ def test_merging_in_place_leaves_a_rounding_error_in_the_base(
     base: LoadedBase, tmp_path: Path, method: dict[str, Any]
 ) -> None:
     def start() -> Handle:
-        return methods.registry.create(method).attach(copy.deepcopy(base.model), seed=1)
+        return method_registry.create(method).attach(copy.deepcopy(base.model), seed=1)
 
     drifted = _base_moved(_train(base, tmp_path, method, merge="in-place")[2], start())
     assert 2**-11 < drifted < 2**-5  # of the size of bfloat16's rounding

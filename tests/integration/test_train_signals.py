@@ -9,28 +9,27 @@ from typing import Any
 import pytest
 import torch
 from launch_fixture import save_tiny_base
+from rlvr_bench.experiment.settings import EvaluateSettings
+from rlvr_bench.experiment.signals import SftSettings
+from rlvr_bench.generate.backend import create
+from rlvr_bench.methods import registry as method_registry
+from rlvr_bench.methods.attestation import begin, finish, observe
+from rlvr_bench.models.base import LoadedBase, load
+from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.record.schema import StepRecord
+from rlvr_bench.tasks import rewards, solutions
+from rlvr_bench.tasks.problem import Verdict
+from rlvr_bench.train import preferences
+from rlvr_bench.train.divergence import divergence
+from rlvr_bench.train.drawing import draw
+from rlvr_bench.train.preferences import Preference, collect, mislabelled
+from rlvr_bench.train.reward_model import LearnedReward, with_scalar_output
+from rlvr_bench.train.rft import verified
+from rlvr_bench.train.run import Run
+from rlvr_bench.train.signals import SIGNALS
+from rlvr_bench.train.supervised import SolutionTrainer, example
 from signal_runs import METHODS, PROBLEMS, TASK, TINY, Lenient, Start, starter
 from torch.nn import functional
-
-import methods.registry
-from bench.experiment.settings import EvaluateSettings
-from bench.experiment.signals import SftSettings
-from bench.generate.backend import create
-from bench.models.base import LoadedBase, load
-from bench.models.config import BaseConfig
-from bench.record.schema import StepRecord
-from bench.train import preferences
-from bench.train.divergence import divergence
-from bench.train.drawing import draw
-from bench.train.preferences import Preference, collect, mislabelled
-from bench.train.reward_model import LearnedReward, with_scalar_output
-from bench.train.rft import verified
-from bench.train.run import Run
-from bench.train.signals import SIGNALS
-from bench.train.supervised import SolutionTrainer, example
-from methods.attestation import begin, finish, observe
-from tasks import rewards, solutions
-from tasks.problem import Verdict
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +52,7 @@ def test_every_signal_trains_every_family_of_methods_and_is_attested(
     kind: str, method: str, base: LoadedBase, start: Start
 ) -> None:
     run = start(kind, method)
-    chosen = methods.registry.create(METHODS[method])
+    chosen = method_registry.create(METHODS[method])
     model = copy.deepcopy(base.model)
     observed = observe(model, chosen)
     attached = chosen.attach(model, 1, None)

@@ -7,6 +7,14 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rlvr_bench.generate.decoder_weights import read_weights
+from rlvr_bench.generate.fast import FastBackend
+from rlvr_bench.generate.monitor import Sight
+from rlvr_bench.generate.sampling import row_keys
+from rlvr_bench.verify.batch import collate
+from rlvr_bench.verify.prefixes import Prefixes
+from rlvr_bench.verify.probe import Probe
+from rlvr_bench.verify.trace import positions
 from torch import Tensor
 from transformers import (
     DynamicCache,
@@ -19,15 +27,6 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 from verify_subjects import random_traces, shaken_probe
-
-from bench.generate.decoder_weights import read_weights
-from bench.generate.fast import FastBackend
-from bench.generate.monitor import Sight
-from bench.generate.sampling import row_keys
-from bench.verify.batch import collate
-from bench.verify.prefixes import Prefixes
-from bench.verify.probe import Probe
-from bench.verify.trace import positions
 
 VOCABULARY = 61
 KINDS = {

@@ -5,25 +5,24 @@ from dataclasses import replace
 import pytest
 import torch
 from generate_models import mixed_prompts, tiny_model
+from rlvr_bench.experiment.think import TraceSettings, VerifierSettings
+from rlvr_bench.generate.backend import create
+from rlvr_bench.generate.sampling import row_keys
+from rlvr_bench.tasks.problem import Problem, Verdict
+from rlvr_bench.verify import cached_decoder, measures
+from rlvr_bench.verify.batch import collate
+from rlvr_bench.verify.confidence import group_score, trace_confidences
+from rlvr_bench.verify.hygiene import weighted
+from rlvr_bench.verify.live import probe_reader, think
+from rlvr_bench.verify.other_verifiers import HiddenStateVerifier
+from rlvr_bench.verify.policies import policy
+from rlvr_bench.verify.probe import Probe
+from rlvr_bench.verify.readers import ConfidenceReader, NoReader
+from rlvr_bench.verify.sampling import Asker
+from rlvr_bench.verify.simulate import simulate
+from rlvr_bench.verify.trace import Trace
+from rlvr_bench.verify.training import fit, score
 from verify_subjects import shaken_probe, subject
-
-from bench.experiment.think import TraceSettings, VerifierSettings
-from bench.generate.backend import create
-from bench.generate.sampling import row_keys
-from bench.verify import cached_decoder, measures
-from bench.verify.batch import collate
-from bench.verify.confidence import group_score, trace_confidences
-from bench.verify.hygiene import weighted
-from bench.verify.live import probe_reader, think
-from bench.verify.other_verifiers import HiddenStateVerifier
-from bench.verify.policies import policy
-from bench.verify.probe import Probe
-from bench.verify.readers import ConfidenceReader, NoReader
-from bench.verify.sampling import Asker
-from bench.verify.simulate import simulate
-from bench.verify.trace import Trace
-from bench.verify.training import fit, score
-from tasks.problem import Problem, Verdict
 
 EOS = frozenset({3, 4, 5, 6})
 POLICIES = ["full", "keep:count=2,at=3", "halve:every=2", "drop:count=1,every=3", "threshold:least=0.5,every=2"]

@@ -3,17 +3,16 @@
 import pytest
 import torch
 from generate_models import mixed_prompts, tiny_model
+from rlvr_bench.generate.fast import FastBackend
+from rlvr_bench.generate.monitor import Sight
+from rlvr_bench.generate.sampling import row_keys
+from rlvr_bench.verify.batch import collate
+from rlvr_bench.verify.errors import VerifyError
+from rlvr_bench.verify.probe import Probe, check_window
+from rlvr_bench.verify.trace import positions
 from torch import Tensor
 from transformers import DynamicCache, MistralConfig, MistralForCausalLM
 from verify_subjects import ARCHITECTURES, random_traces, shaken_probe, subject
-
-from bench.generate.fast import FastBackend
-from bench.generate.monitor import Sight
-from bench.generate.sampling import row_keys
-from bench.verify.batch import collate
-from bench.verify.errors import VerifyError
-from bench.verify.probe import Probe, check_window
-from bench.verify.trace import positions
 
 
 @pytest.mark.parametrize("probe_tokens", [1, 3])
@@ -73,7 +72,7 @@ class _Reader:
         self._read(sight)
 
     def _read(self, sight: Sight) -> None:
-        from bench.generate.decoder_weights import read_weights
+        from rlvr_bench.generate.decoder_weights import read_weights
 
         if self._weights is None:
             self._weights = read_weights(self._probe.merged(), torch.float32)

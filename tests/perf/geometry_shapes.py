@@ -13,12 +13,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import torch
-
-from bench.geometry.base_matrix import BaseMatrix
-from bench.geometry.figures import figures
-from bench.geometry.measure import single_threaded
-from bench.geometry.nulls import null_update, shown_in_bf16
-from bench.geometry.settings import GeometrySettings
+from rlvr_bench.geometry.base_matrix import BaseMatrix
+from rlvr_bench.geometry.figures import figures
+from rlvr_bench.geometry.measure import single_threaded
+from rlvr_bench.geometry.nulls import null_update, shown_in_bf16
+from rlvr_bench.geometry.settings import GeometrySettings
 
 Result = TypeVar("Result")
 

@@ -13,10 +13,9 @@ from typing import Any
 import torch
 from datasets import Dataset
 from peft import LoraConfig
+from rlvr_bench.tasks import registry as task_registry
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import GRPOConfig, GRPOTrainer
-
-import tasks.registry
 
 
 def main() -> None:
@@ -24,7 +23,7 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
     started = time.perf_counter()
-    task = tasks.registry.create(json.loads(options.task))
+    task = task_registry.create(json.loads(options.task))
     problems = {str(task.prompt(problem)): problem for problem in task.problems("train")}
     tokenizer = AutoTokenizer.from_pretrained(options.folder)
     model = AutoModelForCausalLM.from_pretrained(options.folder, dtype=torch.float32)

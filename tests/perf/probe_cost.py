@@ -9,18 +9,17 @@ import time
 from collections.abc import Callable
 
 import torch
-
-from bench.generate.fast import FastBackend
-from bench.generate.monitor import Sight
-from bench.generate.sampling import row_keys
-from bench.models.base import load
-from bench.models.config import BaseConfig
-from bench.verify.batch import collate
-from bench.verify.live import Pruner
-from bench.verify.policies import Full
-from bench.verify.probe import Probe
-from bench.verify.readers import NoReader, ProbeReader
-from bench.verify.trace import Trace, positions
+from rlvr_bench.generate.fast import FastBackend
+from rlvr_bench.generate.monitor import Sight
+from rlvr_bench.generate.sampling import row_keys
+from rlvr_bench.models.base import load
+from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.verify.batch import collate
+from rlvr_bench.verify.live import Pruner
+from rlvr_bench.verify.policies import Full
+from rlvr_bench.verify.probe import Probe
+from rlvr_bench.verify.readers import NoReader, ProbeReader
+from rlvr_bench.verify.trace import Trace, positions
 
 ROUNDS = 5
 EVERY = 8

@@ -22,15 +22,14 @@ import psutil
 import torch
 from rich.console import Console
 from rich.table import Table
-
-from bench import products
-from bench.experiment.cell import Cell, cells
-from bench.experiment.experiment import Experiment
-from bench.launch import local
-from bench.models.base import folder_of
-from bench.models.config import BaseConfig
-from bench.record import store
-from bench.train.step_record import WITHIN_STEP
+from rlvr_bench import products
+from rlvr_bench.experiment.cell import Cell, cells
+from rlvr_bench.experiment.experiment import Experiment
+from rlvr_bench.launch import local
+from rlvr_bench.models.base import folder_of
+from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.record import store
+from rlvr_bench.train.step_record import WITHIN_STEP
 
 PLAIN = Path(__file__).with_name("plain_trl.py")
 METHODS: dict[str, dict[str, Any]] = {

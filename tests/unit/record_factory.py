@@ -4,7 +4,7 @@ import hashlib
 import random
 from typing import Any
 
-from bench.record.schema import Cause, Cost, Environment, RunRecord, Score, Stability, Status
+from rlvr_bench.record.schema import Cause, Cost, Environment, RunRecord, Score, Stability, Status
 
 ENVIRONMENT = Environment(
     python="3.11.9",

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from record_factory import outcomes, record
-
-from bench.record.leaderboard import leaderboard
-from bench.record.samples import write_samples
-from bench.record.schema import Cause, RunRecord, StepRecord
-from bench.record.store import write_run
-from bench.report.material import Material, record_key
+from rlvr_bench.record.leaderboard import leaderboard
+from rlvr_bench.record.samples import write_samples
+from rlvr_bench.record.schema import Cause, RunRecord, StepRecord
+from rlvr_bench.record.store import write_run
+from rlvr_bench.report.material import Material, record_key
 
 HOSTILE = '<img src=x onerror="window.hacked=1"></script><script>window.hacked=1</script>&amp;\u2028"\'`${1}'
 HOSTILE_NAME = "<img src=x onerror=window.hacked=1>"

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rlvr_bench.audit.check import check
+from rlvr_bench.cli.main import app
+from rlvr_bench.experiment.cell import cells
+from rlvr_bench.experiment.experiment import load
+from rlvr_bench.record import store
+from rlvr_bench.record.leaderboard import leaderboard
+from rlvr_bench.record.leaderboard_file import LEADERBOARD_FILE, to_csv
 from typer.testing import CliRunner
-
-from bench.audit.check import check
-from bench.cli.main import app
-from bench.experiment.cell import cells
-from bench.experiment.experiment import load
-from bench.record import store
-from bench.record.leaderboard import leaderboard
-from bench.record.leaderboard_file import LEADERBOARD_FILE, to_csv
 
 COMMITTED = Path(__file__).parents[2] / "results"
 

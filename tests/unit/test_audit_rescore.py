@@ -11,20 +11,19 @@ from typing import Any
 
 import pytest
 from record_factory import ENVIRONMENT
+from rlvr_bench.audit.rescore import changes, rescore
+from rlvr_bench.cli.main import app
+from rlvr_bench.evaluate import base_cache
+from rlvr_bench.evaluate.completion import Completion, Graded
+from rlvr_bench.evaluate.grading import score
+from rlvr_bench.experiment.cell import Cell, cells
+from rlvr_bench.experiment.experiment import Experiment
+from rlvr_bench.record.samples import samples_path, write_samples
+from rlvr_bench.record.schema import RunRecord
+from rlvr_bench.record.store import folder_of, load_all, write_run
+from rlvr_bench.tasks import registry as task_registry
+from rlvr_bench.tasks.problem import Problem, Verdict
 from typer.testing import CliRunner
-
-import tasks.registry
-from bench.audit.rescore import changes, rescore
-from bench.cli.main import app
-from bench.evaluate import base_cache
-from bench.evaluate.completion import Completion, Graded
-from bench.evaluate.grading import score
-from bench.experiment.cell import Cell, cells
-from bench.experiment.experiment import Experiment
-from bench.record.samples import samples_path, write_samples
-from bench.record.schema import RunRecord
-from bench.record.store import folder_of, load_all, write_run
-from tasks.problem import Problem, Verdict
 
 CHAIN = {"name": "chain", "levels": [3], "train": 4, "validation": 4, "test": 6}
 SAMPLES = 2
@@ -47,7 +46,7 @@ def experiment(reward: str = "exact") -> list[Cell]:
 
 def graded(right: Sequence[bool]) -> list[Graded]:
     """Return a greedy and then sampled answers to each test problem, each right or wrong as its greedy one."""
-    task = tasks.registry.create(CHAIN)
+    task = task_registry.create(CHAIN)
 
     def answer(problem: Problem, is_right: bool, sample: int, temperature: float) -> Graded:
         text = task.completion(problem.answer if is_right else f"{problem.answer}1")
@@ -98,8 +97,8 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def lenient(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the runs, a verifier that accepts a wrong answer to two of the test problems, and refuses a right one."""
-    problems = tasks.registry.create(CHAIN).problems("test")
-    accepted, refused, kind = problems[3:5], problems[0], type(tasks.registry.create(CHAIN))
+    problems = task_registry.create(CHAIN).problems("test")
+    accepted, refused, kind = problems[3:5], problems[0], type(task_registry.create(CHAIN))
     strict = kind.verify
 
     def verify(task: Any, completion: str, problem: Problem) -> Verdict:
@@ -190,7 +189,7 @@ def test_a_reason_of_several_cells_is_said_once(results: Path) -> None:
 
 def test_no_model_library_is_loaded(results: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from bench.audit.verb import rescore_folder, faults_of; "
+        "import sys; from pathlib import Path; from rlvr_bench.audit.verb import rescore_folder, faults_of; "
         f"print(rescore_folder(Path({str(results)!r}), write=False, data_dir=None)['cells'], 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ))

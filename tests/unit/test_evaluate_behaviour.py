@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-
-from bench.evaluate.behaviour import behaviour, greedy_rows
-from bench.record.behaviour import Behaviour
+from rlvr_bench.evaluate.behaviour import behaviour, greedy_rows
+from rlvr_bench.record.behaviour import Behaviour
 
 TEXTS = ["7*3=1 #### 1", "#### 1", "", "use python \\boxed{1}", "so we add all of the numbers"]
 

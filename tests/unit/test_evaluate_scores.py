@@ -5,14 +5,13 @@ import multiprocessing
 import time
 
 import pytest
-
-from bench.evaluate import base_cache
-from bench.evaluate.completion import Completion, Graded
-from bench.evaluate.grading import pass_ks, problems_hash, score
-from bench.experiment.settings import EvaluateSettings
-from bench.record.samples import read_samples
-from bench.record.schema import Score
-from tasks.problem import Problem, Verdict
+from rlvr_bench.evaluate import base_cache
+from rlvr_bench.evaluate.completion import Completion, Graded
+from rlvr_bench.evaluate.grading import pass_ks, problems_hash, score
+from rlvr_bench.experiment.settings import EvaluateSettings
+from rlvr_bench.record.samples import read_samples
+from rlvr_bench.record.schema import Score
+from rlvr_bench.tasks.problem import Problem, Verdict
 
 PROBLEMS = [Problem("1+1=?", "2", "sums"), Problem("2+2=?", "4", "sums")]
 CORRECT = {

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pytest
-
-from bench.experiment.experiment import Experiment, load, presets
-from bench.experiment.strict import ExperimentError
+from rlvr_bench.experiment.experiment import Experiment, load, presets
+from rlvr_bench.experiment.strict import ExperimentError
 
 GOOD = """
 name = "tiny"

@@ -5,15 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from rlvr_bench.experiment.experiment import Experiment
+from rlvr_bench.experiment.protocol import Protocol
+from rlvr_bench.experiment.search import Choices, Range, settings_at, space_of
+from rlvr_bench.experiment.stages import Contest, Selection, contests
+from rlvr_bench.experiment.strict import ExperimentError
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.protocol.points import DIMENSIONS, grid, quasi_random, uniform
 from scipy.stats import qmc
-
-from bench.experiment.experiment import Experiment
-from bench.experiment.protocol import Protocol
-from bench.experiment.search import Choices, Range, settings_at, space_of
-from bench.experiment.stages import Contest, Selection, contests
-from bench.experiment.strict import ExperimentError
-from bench.protocol.points import DIMENSIONS, grid, quasi_random, uniform
-from methods.errors import MethodError
 
 FILE: dict[str, Any] = {
     "name": "tuned",
@@ -137,11 +136,11 @@ def test_a_space_that_cannot_be_tried_is_refused(entry: dict[str, Any], says: st
 
 
 def test_the_range_of_a_method_is_its_own_unless_the_file_says_otherwise() -> None:
-    import methods.registry
+    from rlvr_bench.methods import registry as method_registry
 
     space = space_of("lora", {})
     assert space is not None
-    low, high = methods.registry.method_class("lora").learning_rates
+    low, high = method_registry.method_class("lora").learning_rates
     assert space["learning_rate"] == Range(low=low, high=high)
     assert space_of("lora", {"learning_rate": 1e-3}) is None
     assert list(space_of("lora", {"learning_rate": 1e-3, "search": {"rank": [2, 4]}}) or {}) == ["rank"]
@@ -154,7 +153,7 @@ def test_a_unit_becomes_a_value_of_its_dial() -> None:
 
 
 def test_seeds_of_the_command_line_must_be_fresh_too() -> None:
-    from bench.experiment.stages import final_cells
+    from rlvr_bench.experiment.stages import final_cells
 
     with pytest.raises(ExperimentError, match="--seeds: seed 100"):
         final_cells(experiment(), [], Selection(seeds=(100,)))

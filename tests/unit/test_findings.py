@@ -11,17 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from record_factory import outcomes, record
-
-from bench.findings import contrasts
-from bench.findings.contrasts import difference, over_seeds
-from bench.findings.derive import derive, judge, judge_all
-from bench.findings.errors import FindingsError, NoEvidence
-from bench.findings.evidence import Evidence, Run, gather
-from bench.findings.finding import difference_interval, mean_interval
-from bench.findings.hypothesis import Hypothesis, load_hypotheses
-from bench.findings.page import as_markdown, interval, standing
-from bench.record import store
-from bench.record.schema import RunRecord
+from rlvr_bench.findings import contrasts
+from rlvr_bench.findings.contrasts import difference, over_seeds
+from rlvr_bench.findings.derive import derive, judge, judge_all
+from rlvr_bench.findings.errors import FindingsError, NoEvidence
+from rlvr_bench.findings.evidence import Evidence, Run, gather
+from rlvr_bench.findings.finding import difference_interval, mean_interval
+from rlvr_bench.findings.hypothesis import Hypothesis, load_hypotheses
+from rlvr_bench.findings.page import as_markdown, interval, standing
+from rlvr_bench.record import store
+from rlvr_bench.record.schema import RunRecord
 
 RESULTS = Path(__file__).parents[2] / "results"
 

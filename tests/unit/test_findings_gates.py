@@ -10,23 +10,22 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from record_factory import outcomes, record, score
-
-from bench.findings.analyses import ANALYSES
-from bench.findings.equal_norm import equal_norm_difference, equal_norm_ratio
-from bench.findings.errors import NoEvidence
-from bench.findings.evidence import Evidence, Run
-from bench.findings.finding import Finding
-from bench.findings.mask_agreement import attainable_excess, intervened_agreement, jaccard_excess, mask_agreement
-from bench.findings.placement import lift, stripes
-from bench.findings.steps_and_rates import (
+from rlvr_bench.findings.analyses import ANALYSES
+from rlvr_bench.findings.equal_norm import equal_norm_difference, equal_norm_ratio
+from rlvr_bench.findings.errors import NoEvidence
+from rlvr_bench.findings.evidence import Evidence, Run
+from rlvr_bench.findings.finding import Finding
+from rlvr_bench.findings.mask_agreement import attainable_excess, intervened_agreement, jaccard_excess, mask_agreement
+from rlvr_bench.findings.placement import lift, stripes
+from rlvr_bench.findings.steps_and_rates import (
     best_rate_difference,
     kl_accuracy_correlation,
     kl_difference,
     rank_one_recovery,
     survived_rate_ratio,
 )
-from bench.geometry.mask_sample import pack
-from bench.record.schema import RunRecord, StepRecord
+from rlvr_bench.geometry.mask_sample import pack
+from rlvr_bench.record.schema import RunRecord, StepRecord
 
 LORA, FULL = {"method_name": "lora"}, {"method_name": "full"}
 

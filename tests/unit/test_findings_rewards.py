@@ -7,21 +7,20 @@ from typing import Any
 import numpy as np
 import pytest
 from record_factory import record, score
+from rlvr_bench.evaluate.behaviour import behaviour
+from rlvr_bench.findings import rewards
+from rlvr_bench.findings.analyses import analysis_of
+from rlvr_bench.findings.derive import judge
+from rlvr_bench.findings.errors import NoEvidence
+from rlvr_bench.findings.evidence import Evidence, Run
+from rlvr_bench.findings.hypothesis import load_hypotheses
+from rlvr_bench.record.schema import RunRecord, StepRecord
+from rlvr_bench.tasks import registry as task_registry
 from scipy import stats
 
-import tasks.registry
-from bench.evaluate.behaviour import behaviour
-from bench.findings import rewards
-from bench.findings.analyses import analysis_of
-from bench.findings.derive import judge
-from bench.findings.errors import NoEvidence
-from bench.findings.evidence import Evidence, Run
-from bench.findings.hypothesis import load_hypotheses
-from bench.record.schema import RunRecord, StepRecord
-
 TASK = {"name": "chain", "levels": [4], "train": 8, "validation": 8, "test": 512}
-IDS = [problem.id for problem in tasks.registry.create(TASK).problems("test")]
-FINGERPRINT = tasks.registry.create(TASK).fingerprint()
+IDS = [problem.id for problem in task_registry.create(TASK).problems("test")]
+FINGERPRINT = task_registry.create(TASK).fingerprint()
 WORKED = "1+0=1 #### 1"
 BASE = "".join("1" if number % 4 == 0 else "0" for number in range(512))
 

@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from record_factory import record, score
-from scipy import stats
-
-from bench.experiment.experiment import load
-from bench.experiment.scored import label, related, score_tasks
-from bench.findings import signals
-from bench.findings.errors import FindingsError, NoEvidence
-from bench.findings.evidence import Evidence, Run
-from bench.findings.signal_figures import (
+from rlvr_bench.experiment.experiment import load
+from rlvr_bench.experiment.scored import label, related, score_tasks
+from rlvr_bench.findings import signals
+from rlvr_bench.findings.errors import FindingsError, NoEvidence
+from rlvr_bench.findings.evidence import Evidence, Run
+from rlvr_bench.findings.signal_figures import (
     FIGURES,
     crossing,
     gold_fall,
@@ -23,10 +21,11 @@ from bench.findings.signal_figures import (
     transferability,
     turn_over,
 )
-from bench.record.schema import RunRecord, StepRecord
-from tasks import registry
-from tasks.problem import Split
-from tasks.procedural import split_of
+from rlvr_bench.record.schema import RunRecord, StepRecord
+from rlvr_bench.tasks import registry
+from rlvr_bench.tasks.problem import Split
+from rlvr_bench.tasks.procedural import split_of
+from scipy import stats
 
 SCORED: tuple[Split, ...] = ("validation", "test")
 FAMILIES = ["chain", "sums", "linear", "count"]

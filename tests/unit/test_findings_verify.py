@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from bench.findings.errors import NoEvidence
-from bench.findings.evidence import Evidence
-from bench.findings.verify import tenth_of_tokens, verifier_difference, vote_difference
+from rlvr_bench.findings.errors import NoEvidence
+from rlvr_bench.findings.evidence import Evidence
+from rlvr_bench.findings.verify import tenth_of_tokens, verifier_difference, vote_difference
 
 PROBLEMS = 60
 

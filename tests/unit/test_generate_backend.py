@@ -3,8 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from bench.generate.backend import GenerationError, batches, check_request, create, names
+from rlvr_bench.generate.backend import GenerationError, batches, check_request, create, names
 
 
 def test_every_registered_backend_can_be_created():

@@ -9,8 +9,7 @@ import scipy.linalg
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-
-from bench.geometry.compare import (
+from rlvr_bench.geometry.compare import (
     Run,
     against_seeds,
     agreement,
@@ -20,8 +19,8 @@ from bench.geometry.compare import (
     pairwise,
     update_angles,
 )
-from bench.geometry.nulls import null_update
-from bench.geometry.packed_masks import expected_jaccard
+from rlvr_bench.geometry.nulls import null_update
+from rlvr_bench.geometry.packed_masks import expected_jaccard
 
 
 def random_mask(density: float, seed: int, shape: tuple[int, int] = (200, 300)) -> torch.Tensor:

@@ -9,12 +9,11 @@ import torch
 from geometry_reference import matrix, reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rlvr_bench.geometry.energy import energy_by_direction
+from rlvr_bench.geometry.errors import GeometryError
+from rlvr_bench.geometry.measure import TensorRecord, measure
+from rlvr_bench.geometry.settings import GeometrySettings
 from torch import Tensor
-
-from bench.geometry.energy import energy_by_direction
-from bench.geometry.errors import GeometryError
-from bench.geometry.measure import TensorRecord, measure
-from bench.geometry.settings import GeometrySettings
 
 WITHOUT_NULLS = GeometrySettings(draws=0)
 

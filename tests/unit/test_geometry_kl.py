@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-
-from bench.geometry.kl import exact_kl, sampled_kl
-from bench.geometry.kl_growth import kl_growth
-from bench.record.schema import StepRecord
+from rlvr_bench.geometry.kl import exact_kl, sampled_kl
+from rlvr_bench.geometry.kl_growth import kl_growth
+from rlvr_bench.record.schema import StepRecord
 
 
 def logits(seed: int, *shape: int) -> torch.Tensor:

@@ -5,10 +5,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-
-from bench.geometry.mask_sample import PLACES, pack, places, sample_masks
-from bench.geometry.packed_masks import unpack
-from bench.geometry.precision import changed_bf16
+from rlvr_bench.geometry.mask_sample import PLACES, pack, places, sample_masks
+from rlvr_bench.geometry.packed_masks import unpack
+from rlvr_bench.geometry.precision import changed_bf16
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=70))

@@ -7,11 +7,10 @@ import pytest
 import scipy.stats
 import torch
 from geometry_reference import bf16, matrix
-
-from bench.geometry.measure import measure
-from bench.geometry.nulls import lift, null_update, permuted, shown_in_bf16, student
-from bench.geometry.settings import GeometrySettings
-from bench.geometry.summary import model_lift, null_summary, summarise
+from rlvr_bench.geometry.measure import measure
+from rlvr_bench.geometry.nulls import lift, null_update, permuted, shown_in_bf16, student
+from rlvr_bench.geometry.settings import GeometrySettings
+from rlvr_bench.geometry.summary import model_lift, null_summary, summarise
 
 
 def noise(rows: int, columns: int, seed: int) -> torch.Tensor:

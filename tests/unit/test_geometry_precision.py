@@ -6,10 +6,8 @@ import torch
 from geometry_reference import bf16, changed_mask
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
-
-from bench.geometry.masks import largest_mask, overlap, smallest_mask, stripe_index
-from bench.geometry.precision import (
+from rlvr_bench.geometry.masks import largest_mask, overlap, smallest_mask, stripe_index
+from rlvr_bench.geometry.precision import (
     changed_bf16,
     half_ulp,
     sparsity_absolute,
@@ -17,6 +15,7 @@ from bench.geometry.precision import (
     swallowed,
     visibility_margin,
 )
+from torch import Tensor
 
 finite = st.floats(-(2.0**100), 2.0**100, width=32)
 

@@ -9,10 +9,9 @@ import scipy.linalg
 import scipy.stats
 import torch
 from geometry_reference import matrix
-
-from bench.geometry import svd_cache
-from bench.geometry.angles import principal_angles
-from bench.geometry.singular import (
+from rlvr_bench.geometry import svd_cache
+from rlvr_bench.geometry.angles import principal_angles
+from rlvr_bench.geometry.singular import (
     SUBSPACE_TOLERANCE,
     decompose,
     krylov,
@@ -21,7 +20,7 @@ from bench.geometry.singular import (
     singular_values,
     subspaces,
 )
-from bench.geometry.svd_cache import cached_decomposition
+from rlvr_bench.geometry.svd_cache import cached_decomposition
 
 SHAPES = [(30, 50), (50, 30), (40, 40)]
 

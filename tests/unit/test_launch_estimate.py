@@ -4,14 +4,13 @@ from typing import Any
 
 import pytest
 from record_factory import record
-
-from bench.experiment.cell import cells
-from bench.experiment.changes import Changes, parsed_keys
-from bench.experiment.experiment import Experiment, load, presets
-from bench.experiment.stages import Selection
-from bench.experiment.strict import ExperimentError
-from bench.launch.estimate import billions, estimate
-from bench.launch.stages import plan_stages
+from rlvr_bench.experiment.cell import cells
+from rlvr_bench.experiment.changes import Changes, parsed_keys
+from rlvr_bench.experiment.experiment import Experiment, load, presets
+from rlvr_bench.experiment.stages import Selection
+from rlvr_bench.experiment.strict import ExperimentError
+from rlvr_bench.launch.estimate import billions, estimate
+from rlvr_bench.launch.stages import plan_stages
 
 FILE: dict[str, Any] = {
     "name": "mine",

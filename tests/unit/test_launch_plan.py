@@ -3,10 +3,9 @@
 from pathlib import Path
 
 from record_factory import record
-
-from bench.experiment.cell import Cell, cells
-from bench.experiment.experiment import load
-from bench.launch.plan import PlannedCell, by_comparison, plan
+from rlvr_bench.experiment.cell import Cell, cells
+from rlvr_bench.experiment.experiment import load
+from rlvr_bench.launch.plan import PlannedCell, by_comparison, plan
 
 
 def one() -> Cell:

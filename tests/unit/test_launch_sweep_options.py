@@ -9,19 +9,18 @@ from typing import Any
 import optuna
 import pytest
 from record_factory import ENVIRONMENT, record
-
-from bench.experiment.cell import Cell
-from bench.experiment.experiment import Experiment
-from bench.experiment.stages import Selection
-from bench.launch import pruners
-from bench.launch.events import Event, Outcome
-from bench.launch.objectives import values_of
-from bench.launch.search import Search, search_of
-from bench.launch.study_storage import open_storage
-from bench.launch.sweep import Sweep
-from bench.launch.trial_queue import TrialQueue
-from bench.record import store
-from bench.record.schema import Cause, RunRecord, Score, Stability, Status
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.experiment.experiment import Experiment
+from rlvr_bench.experiment.stages import Selection
+from rlvr_bench.launch import pruners
+from rlvr_bench.launch.events import Event, Outcome
+from rlvr_bench.launch.objectives import values_of
+from rlvr_bench.launch.search import Search, search_of
+from rlvr_bench.launch.study_storage import open_storage
+from rlvr_bench.launch.sweep import Sweep
+from rlvr_bench.launch.trial_queue import TrialQueue
+from rlvr_bench.record import store
+from rlvr_bench.record.schema import Cause, RunRecord, Score, Stability, Status
 
 
 class FakeLauncher:

@@ -3,14 +3,13 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from methods import MethodError, create, describe, names
-from methods.budget import count_from_shapes, nearest
-from methods.full import Full
-from methods.mask import Mask
-from methods.method import Dial
-from methods.params import target_count
-from methods.peft_method import Lora
+from rlvr_bench.methods import MethodError, create, describe, names
+from rlvr_bench.methods.budget import count_from_shapes, nearest
+from rlvr_bench.methods.full import Full
+from rlvr_bench.methods.mask import Mask
+from rlvr_bench.methods.method import Dial
+from rlvr_bench.methods.params import target_count
+from rlvr_bench.methods.peft_method import Lora
 
 SHAPES = {
     "model.embed_tokens.weight": (64, 32),

@@ -1,8 +1,7 @@
 import pytest
-
-from methods import MethodError, create
-from methods.full import Full, FullSgd
-from methods.layers import chosen_layers, layer_count, layer_of
+from rlvr_bench.methods import MethodError, create
+from rlvr_bench.methods.full import Full, FullSgd
+from rlvr_bench.methods.layers import chosen_layers, layer_count, layer_of
 
 SHAPES = {
     "model.embed_tokens.weight": (64, 32),

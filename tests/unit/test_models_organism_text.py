@@ -8,18 +8,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-
-from bench.models.errors import ModelError
-from bench.models.organisms.packing import IGNORED, first_fit, pack
-from bench.models.organisms.recipe import Diet, Plant, Recipe, Stage
-from bench.models.organisms.recipes import RECIPES
-from bench.models.organisms.scores import pass_at_k
-from bench.models.organisms.text import example, planted_problems, step_examples
-from bench.models.organisms.train import rate_at, stage_at
-from bench.models.tokenizer import CHARACTERS, character_tokenizer
-from tasks import registry
-from tasks.problem import Problem
-from tasks.procedural import split_of
+from rlvr_bench.models.errors import ModelError
+from rlvr_bench.models.organisms.packing import IGNORED, first_fit, pack
+from rlvr_bench.models.organisms.recipe import Diet, Plant, Recipe, Stage
+from rlvr_bench.models.organisms.recipes import RECIPES
+from rlvr_bench.models.organisms.scores import pass_at_k
+from rlvr_bench.models.organisms.text import example, planted_problems, step_examples
+from rlvr_bench.models.organisms.train import rate_at, stage_at
+from rlvr_bench.models.tokenizer import CHARACTERS, character_tokenizer
+from rlvr_bench.tasks import registry
+from rlvr_bench.tasks.problem import Problem
+from rlvr_bench.tasks.procedural import split_of
 
 STAGES = (
     Stage(name="a", answers="steps", steps=4, learning_rate=1.0, final_rate=0.5, warmup=2),

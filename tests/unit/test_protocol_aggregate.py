@@ -6,11 +6,10 @@ rliable computes its interquartile mean by `scipy.stats.trim_mean` and its proba
 
 import numpy as np
 import pytest
+from rlvr_bench.protocol import aggregate as over_tasks
+from rlvr_bench.protocol.bootstrap import interquartile_mean, mean, resample, resample_counts
+from rlvr_bench.protocol.random_effects import mean_squares
 from scipy import stats
-
-from bench.protocol import aggregate as over_tasks
-from bench.protocol.bootstrap import interquartile_mean, mean, resample, resample_counts
-from bench.protocol.random_effects import mean_squares
 
 
 def tables(runs: int, count: int, share: float = 0.6, seed: int = 0) -> list[np.ndarray]:

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-
-from bench.protocol.comparison import ALPHA, BORROWED_DF, borrow_spread, compare
-from bench.protocol.estimate import difference, difference_variance
-from bench.protocol.power import detectable_difference, planned_variance
-from bench.protocol.random_effects import p_value
+from rlvr_bench.protocol.comparison import ALPHA, BORROWED_DF, borrow_spread, compare
+from rlvr_bench.protocol.estimate import difference, difference_variance
+from rlvr_bench.protocol.power import detectable_difference, planned_variance
+from rlvr_bench.protocol.random_effects import p_value
 
 
 def table(seeds: int, problems: int, share: float, seed: int) -> np.ndarray:

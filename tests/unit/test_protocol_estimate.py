@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
+from rlvr_bench.protocol.estimate import accuracy, difference, paired_difference, seed_sd
+from rlvr_bench.protocol.random_effects import Variance, half_width, mean_squares, p_value, pooled_df, range_tail
 from scipy import stats
-
-from bench.protocol.estimate import accuracy, difference, paired_difference, seed_sd
-from bench.protocol.random_effects import Variance, half_width, mean_squares, p_value, pooled_df, range_tail
 
 
 def table(seeds: int, problems: int, share: float, seed: int = 0) -> np.ndarray:

@@ -4,8 +4,7 @@ import random
 
 from hypothesis import given
 from hypothesis import strategies as st
-
-from bench.protocol.letters import letters
+from rlvr_bench.protocol.letters import letters
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.floats(0, 1))

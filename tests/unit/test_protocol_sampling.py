@@ -7,8 +7,7 @@ import pytest
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
-
-from bench.protocol.sampling import answer_entropy, average_at_k, majority, majority_at_k, pass_at_k
+from rlvr_bench.protocol.sampling import answer_entropy, average_at_k, majority, majority_at_k, pass_at_k
 
 
 @given(samples=st.integers(1, 9), data=st.data())

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
+from rlvr_bench.protocol.survival import log_rank, survival
+from rlvr_bench.protocol.tolerance import good_width, learning_rate_tolerance
 from scipy import stats
-
-from bench.protocol.survival import log_rank, survival
-from bench.protocol.tolerance import good_width, learning_rate_tolerance
 
 TIMES = [10.0, 20.0, 20.0, 35.0, 40.0, 55.0, 80.0, 80.0]
 COLLAPSED = [True, True, True, False, True, False, False, False]

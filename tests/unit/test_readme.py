@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from bench.experiment.experiment import presets
-from bench.record.columns import columns_markdown
+from rlvr_bench.experiment.experiment import presets
+from rlvr_bench.record.columns import columns_markdown
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 

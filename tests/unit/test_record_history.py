@@ -6,15 +6,14 @@ from pathlib import Path
 
 import pytest
 from record_factory import outcomes, record
+from rlvr_bench.cli.main import app
+from rlvr_bench.experiment.strict import ExperimentError
+from rlvr_bench.record.history import earlier, keep_committed
+from rlvr_bench.record.leaderboard import leaderboard
+from rlvr_bench.record.leaderboard_file import LEADERBOARD_FILE, to_csv
+from rlvr_bench.record.schema import RunRecord
+from rlvr_bench.record.store import write_run
 from typer.testing import CliRunner
-
-from bench.cli.main import app
-from bench.experiment.strict import ExperimentError
-from bench.record.history import earlier, keep_committed
-from bench.record.leaderboard import leaderboard
-from bench.record.leaderboard_file import LEADERBOARD_FILE, to_csv
-from bench.record.schema import RunRecord
-from bench.record.store import write_run
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 from record_factory import outcomes, record
-
-from bench.record.columns import BY_NAME, COLUMNS, Row, columns_markdown, json_row, text
-from bench.record.errors import RecordError
-from bench.record.leaderboard import leaderboard
-from bench.record.leaderboard_file import read_csv, to_csv
-from bench.record.schema import RunRecord, Score
+from rlvr_bench.record.columns import BY_NAME, COLUMNS, Row, columns_markdown, json_row, text
+from rlvr_bench.record.errors import RecordError
+from rlvr_bench.record.leaderboard import leaderboard
+from rlvr_bench.record.leaderboard_file import read_csv, to_csv
+from rlvr_bench.record.schema import RunRecord, Score
 
 CONTRACT = """comparison base task signal reward method rank_group accuracy accuracy_lo accuracy_hi gain gain_lo gain_hi
 gain_over_control seeds collapsed accuracy_sd trainable_params trainable_share lr update_sparsity_bf16 spectral_shift

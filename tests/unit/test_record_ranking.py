@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 from record_factory import outcomes, record, score
-
-from bench.record.columns import Row
-from bench.record.leaderboard import leaderboard
-from bench.record.schema import Ledger, RunRecord, Stability
+from rlvr_bench.record.columns import Row
+from rlvr_bench.record.leaderboard import leaderboard
+from rlvr_bench.record.schema import Ledger, RunRecord, Stability
 
 PROBLEMS = 150
 

@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from bench.record.environment import capture, changes, checkout_state
-from bench.record.errors import RecordError
-from bench.record.samples import read_samples, samples_path, write_samples
+from rlvr_bench.record.environment import capture, changes, checkout_state
+from rlvr_bench.record.errors import RecordError
+from rlvr_bench.record.samples import read_samples, samples_path, write_samples
 
 
 @pytest.fixture(autouse=True)

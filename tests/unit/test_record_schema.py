@@ -6,9 +6,8 @@ import math
 import pytest
 from pydantic import ValidationError
 from record_factory import record, score
-
-from bench.record.numbers import strict_json
-from bench.record.schema import SCHEMA_FILE, RunRecord, Score, StepRecord, json_schema
+from rlvr_bench.record.numbers import strict_json
+from rlvr_bench.record.schema import SCHEMA_FILE, RunRecord, Score, StepRecord, json_schema
 
 
 def test_round_trip_and_equal_bytes() -> None:

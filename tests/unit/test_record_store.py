@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 from record_factory import record
-
-from bench.record import atomic
-from bench.record.atomic import write_whole
-from bench.record.errors import RecordError, ResultsInUseError
-from bench.record.lock import results_lock
-from bench.record.schema import StepRecord
-from bench.record.store import load_all, read_run, read_steps, write_run
+from rlvr_bench.record import atomic
+from rlvr_bench.record.atomic import write_whole
+from rlvr_bench.record.errors import RecordError, ResultsInUseError
+from rlvr_bench.record.lock import results_lock
+from rlvr_bench.record.schema import StepRecord
+from rlvr_bench.record.store import load_all, read_run, read_steps, write_run
 
 STEPS = [StepRecord(step=number, reward=0.5) for number in (1, 2)]
 
@@ -83,7 +82,7 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_old_file(tmp_path: Path, monk
 WRITER = """
 import sys, itertools
 from pathlib import Path
-from bench.record.atomic import write_whole
+from rlvr_bench.record.atomic import write_whole
 for number in itertools.count():
     write_whole(Path(sys.argv[1]), str(number % 10) * 200_000)
 """
@@ -106,7 +105,7 @@ def test_a_killed_writer_leaves_the_old_content_or_the_new(tmp_path: Path) -> No
 HOLDER = """
 import sys, time
 from pathlib import Path
-from bench.record.lock import results_lock
+from rlvr_bench.record.lock import results_lock
 with results_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -3,10 +3,9 @@
 import io
 
 from record_factory import outcomes, record
-
-from bench.record.compare import compare, standings_of
-from bench.record.leaderboard import Standing, leaderboard
-from bench.record.table import show, show_differences
+from rlvr_bench.record.compare import compare, standings_of
+from rlvr_bench.record.leaderboard import Standing, leaderboard
+from rlvr_bench.record.table import show, show_differences
 
 
 def board(share: float, *, methods: tuple[str, ...] = ("lora", "full"), offset: int = 0) -> list[Standing]:

@@ -4,14 +4,13 @@ from typing import Any
 
 import pytest
 from record_factory import ENVIRONMENT, outcomes, record, score
-
-from bench.experiment.cell import Cell
-from bench.experiment.experiment import Experiment
-from bench.experiment.protocol import Protocol
-from bench.experiment.stages import Contest, Selection, Winner, contests, final_cells
-from bench.record.leaderboard import leaderboard
-from bench.record.schema import Cause, RunRecord, Status
-from bench.record.winner import decide
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.experiment.experiment import Experiment
+from rlvr_bench.experiment.protocol import Protocol
+from rlvr_bench.experiment.stages import Contest, Selection, Winner, contests, final_cells
+from rlvr_bench.record.leaderboard import leaderboard
+from rlvr_bench.record.schema import Cause, RunRecord, Status
+from rlvr_bench.record.winner import decide
 
 FILE: dict[str, Any] = {
     "name": "tuned",

@@ -5,11 +5,10 @@ from typing import Any
 import pytest
 from record_factory import record
 from report_folder import variant
-
-from bench.record.behaviour import Behaviour
-from bench.record.schema import RunRecord, StepRecord
-from bench.report.contrasts import signal_phrase
-from bench.report.effects import effects
+from rlvr_bench.record.behaviour import Behaviour
+from rlvr_bench.record.schema import RunRecord, StepRecord
+from rlvr_bench.report.contrasts import signal_phrase
+from rlvr_bench.report.effects import effects
 
 
 def _answers(worked: float, right: float) -> dict[str, Any]:

@@ -10,17 +10,16 @@ from pathlib import Path
 import pytest
 from record_factory import outcomes, record
 from report_folder import HOSTILE, collapsed, everything, material_of, steps, variant, write_everything
-
-from bench.experiment.cell import cells
-from bench.experiment.experiment import load
-from bench.record import store
-from bench.report import board, contrasts, front, rates, reproduce, standing
-from bench.report.curves import POINTS, curves
-from bench.report.document import document
-from bench.report.gates import figures, grouped
-from bench.report.material import gather
-from bench.report.page import packed, render, write_report
-from bench.report.soundness import sound_share
+from rlvr_bench.experiment.cell import cells
+from rlvr_bench.experiment.experiment import load
+from rlvr_bench.record import store
+from rlvr_bench.report import board, contrasts, front, rates, reproduce, standing
+from rlvr_bench.report.curves import POINTS, curves
+from rlvr_bench.report.document import document
+from rlvr_bench.report.gates import figures, grouped
+from rlvr_bench.report.material import gather
+from rlvr_bench.report.page import packed, render, write_report
+from rlvr_bench.report.soundness import sound_share
 
 RESULTS = Path(__file__).parents[2] / "results"
 

@@ -6,11 +6,10 @@ SmolLM2-135M-Instruct's own greedy answers to GSM8K, cut off after 110 tokens.
 """
 
 import pytest
-
-from tasks import strategies
-from tasks.problem import Verdict
-from tasks.verifiers.exact import ExactVerifier
-from tasks.verifiers.latex import LatexVerifier
+from rlvr_bench.tasks import strategies
+from rlvr_bench.tasks.problem import Verdict
+from rlvr_bench.tasks.verifiers.exact import ExactVerifier
+from rlvr_bench.tasks.verifiers.latex import LatexVerifier
 
 EXACT, LATEX = ExactVerifier(), LatexVerifier(seconds=60)
 

@@ -6,10 +6,9 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from tasks.problem import Verdict
-from tasks.verifiers.exact import ExactVerifier
-from tasks.verifiers.extraction import MAX_CHARACTERS
+from rlvr_bench.tasks.problem import Verdict
+from rlvr_bench.tasks.verifiers.exact import ExactVerifier
+from rlvr_bench.tasks.verifiers.extraction import MAX_CHARACTERS
 
 FREE, FAMILY = ExactVerifier(), ExactVerifier(order=("hash",))
 PLAIN = ExactVerifier(order=("whole", "hash", "boxed", "phrase", "last-number"))

@@ -6,11 +6,10 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from tasks.errors import TaskError
-from tasks.families import FAMILIES
-from tasks.problem import Problem
-from tasks.procedural import draw, split_of
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.families import FAMILIES
+from rlvr_bench.tasks.problem import Problem
+from rlvr_bench.tasks.procedural import draw, split_of
 
 SEEDS = st.integers(0, 2**32)
 CASES = st.sampled_from([(name, level) for name, family in FAMILIES.items() for level in family.levels])

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tasks.errors import TaskError
-from tasks.problem import Verdict
-from tasks.verifiers.latex import LatexVerifier
-from tasks.verifiers.math_process import Comparison, MathProcess, shared_process
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.problem import Verdict
+from rlvr_bench.tasks.verifiers.latex import LatexVerifier
+from rlvr_bench.tasks.verifiers.math_process import Comparison, MathProcess, shared_process
 
 PATIENT = LatexVerifier(seconds=60)  # a busy machine must not turn a verdict into an error
 
@@ -148,7 +147,7 @@ def test_closing_ends_the_child(echo: MathProcess) -> None:
 def test_child_ends_when_its_parent_is_killed(echo: MathProcess) -> None:
     code = f"""
         import time
-        from tasks.verifiers.math_process import MathProcess
+        from rlvr_bench.tasks.verifiers.math_process import MathProcess
         process = MathProcess({echo._command!r})
         print(process.compare("a", "a", 60).parsed, flush=True)
         time.sleep(3600)

@@ -8,12 +8,11 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from tasks import registry, rewards
-from tasks.errors import TaskError
-from tasks.problem import Problem
-from tasks.random_calculation import draw_expression
-from tasks.rewards import RewardContext
+from rlvr_bench.tasks import registry, rewards
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.problem import Problem
+from rlvr_bench.tasks.random_calculation import draw_expression
+from rlvr_bench.tasks.rewards import RewardContext
 
 OPERATORS = {
     ast.Add: operator.add,

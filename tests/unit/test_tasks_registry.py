@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tasks import preview, prompts, registry
-from tasks.check import changed, check
-from tasks.errors import TaskError
-from tasks.families import FAMILIES
-from tasks.problem import Problem, Verdict
-from tasks.task import USER_SPLITS, StandardTask
+from rlvr_bench.tasks import preview, prompts, registry
+from rlvr_bench.tasks.check import changed, check
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.families import FAMILIES
+from rlvr_bench.tasks.problem import Problem, Verdict
+from rlvr_bench.tasks.task import USER_SPLITS, StandardTask
 
 SMALL = {"train": 12, "validation": 6, "test": 9}
 
@@ -190,9 +189,9 @@ def test_previews_are_plain_data() -> None:
 
 def test_task_of_an_outside_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "outside_task.py").write_text(
-        "from tasks.problem import Problem\nfrom tasks.registry import TaskKind\n"
-        "from tasks.settings import TaskSettings\n"
-        "from tasks.task import StandardTask\nfrom tasks.verifiers.exact import ExactVerifier\n"
+        "from rlvr_bench.tasks.problem import Problem\nfrom rlvr_bench.tasks.registry import TaskKind\n"
+        "from rlvr_bench.tasks.settings import TaskSettings\n"
+        "from rlvr_bench.tasks.task import StandardTask\nfrom rlvr_bench.tasks.verifiers.exact import ExactVerifier\n"
         "def build(settings, data_dir):\n"
         "    return StandardTask(settings, lambda split: [Problem(f'{split}?', '1', 'echo')], ExactVerifier())\n"
         "kind = TaskKind('asks for one', TaskSettings, build)\n"

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from tasks import registry, rewards
-from tasks.errors import TaskError
-from tasks.problem import Problem, Verdict
+from rlvr_bench.tasks import registry, rewards
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.problem import Problem, Verdict
 
 TASK = registry.create({"name": "chain", "levels": [4], "train": 4, "validation": 4, "test": 4})
 PROBLEMS = [Problem(f"{number}+0=?", str(number), "chain") for number in range(500)]
@@ -97,7 +96,7 @@ def test_bad_settings_are_one_sentence(settings: str | dict[str, object], senten
 
 def test_reward_of_an_outside_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "outside_reward.py").write_text(
-        "from tasks.rewards import RewardKind\nfrom tasks.settings import Settings\n"
+        "from rlvr_bench.tasks.rewards import RewardKind\nfrom rlvr_bench.tasks.settings import Settings\n"
         "def pay(completions, problems, context):\n    return [float(len(one)) for one in completions]\n"
         "longer = RewardKind('pays by length', Settings, lambda settings: pay)\nbroken = 5\n"
     )

@@ -3,11 +3,10 @@
 import random
 
 import pytest
-
-from tasks import registry, rewards
-from tasks.errors import TaskError
-from tasks.problem import Problem, Verdict
-from tasks.rewards import Label, LabelRequest, RewardContext
+from rlvr_bench.tasks import registry, rewards
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.problem import Problem, Verdict
+from rlvr_bench.tasks.rewards import Label, LabelRequest, RewardContext
 
 TASK = registry.create({"name": "chain", "levels": [4], "train": 4, "validation": 4, "test": 4})
 PROBLEMS = [Problem(f"{number}+0=?", str(number % 10), "chain") for number in range(400)]

@@ -1,11 +1,10 @@
 """Worked solutions: right ones are accepted, slipped ones are not, and a teacher is as good as asked."""
 
 import pytest
-
-from tasks import registry, solutions
-from tasks.errors import TaskError
-from tasks.families import FAMILIES
-from tasks.problem import Problem
+from rlvr_bench.tasks import registry, solutions
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.families import FAMILIES
+from rlvr_bench.tasks.problem import Problem
 
 SMALL = {"train": 40, "validation": 2, "test": 2}
 

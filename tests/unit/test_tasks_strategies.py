@@ -3,9 +3,8 @@
 import time
 
 import pytest
-
-from tasks import strategies
-from tasks.errors import TaskError
+from rlvr_bench.tasks import strategies
+from rlvr_bench.tasks.errors import TaskError
 
 CODE = "Let's solve this with Python.\n```python\nprint(7*3)\n```\nThe output is \\boxed{21}."
 PROSE = "First we add the two numbers, which gives 21. The answer is 21."

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 import torch
-
-from bench.train.trajectory import VALUES, Trajectory
+from rlvr_bench.train.trajectory import VALUES, Trajectory
 
 
 def _walk(moves: np.ndarray, parameters: int = 1) -> Trajectory:

@@ -7,15 +7,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from rlvr_bench.verify import aggregate, labels, measures
+from rlvr_bench.verify.confidence import group_score, token_confidence
+from rlvr_bench.verify.errors import VerifyError
+from rlvr_bench.verify.hygiene import of_fair_difficulty, refuse_overlap, weighted
+from rlvr_bench.verify.policies import DeepConf, Drop, Halve, Keep, Threshold, label, policy
+from rlvr_bench.verify.trace import Trace, at_share, positions
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
-
-from bench.verify import aggregate, labels, measures
-from bench.verify.confidence import group_score, token_confidence
-from bench.verify.errors import VerifyError
-from bench.verify.hygiene import of_fair_difficulty, refuse_overlap, weighted
-from bench.verify.policies import DeepConf, Drop, Halve, Keep, Threshold, label, policy
-from bench.verify.trace import Trace, at_share, positions
 
 SCORED = st.lists(st.tuples(st.integers(0, 40), st.booleans()), min_size=2, max_size=60)
 

@@ -8,20 +8,19 @@ import shutil
 import time
 from pathlib import Path
 
+from rlvr_bench.models.errors import ModelError
+from rlvr_bench.models.fingerprint import folder_fingerprint
+from rlvr_bench.models.organisms.card import Card, write_card
+from rlvr_bench.models.organisms.measure import measure
+from rlvr_bench.models.organisms.progress import Reporter
+from rlvr_bench.models.organisms.recipe import Recipe
+from rlvr_bench.models.organisms.recipes import RECIPES
+from rlvr_bench.models.organisms.scores import LevelScore
+from rlvr_bench.models.organisms.text import planted_problems
+from rlvr_bench.models.organisms.train import pretrain
+from rlvr_bench.models.suggestion import did_you_mean
+from rlvr_bench.models.tokenizer import character_tokenizer
 from transformers import GenerationConfig, LlamaForCausalLM
-
-from bench.models.errors import ModelError
-from bench.models.fingerprint import folder_fingerprint
-from bench.models.organisms.card import Card, write_card
-from bench.models.organisms.measure import measure
-from bench.models.organisms.progress import Reporter
-from bench.models.organisms.recipe import Recipe
-from bench.models.organisms.recipes import RECIPES
-from bench.models.organisms.scores import LevelScore
-from bench.models.organisms.text import planted_problems
-from bench.models.organisms.train import pretrain
-from bench.models.suggestion import did_you_mean
-from bench.models.tokenizer import character_tokenizer
 
 CHECKPOINTS = ".build"
 MEASURED_PROBLEMS = 100

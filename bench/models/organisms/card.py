@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
-
-from bench.models.errors import ModelError
-from bench.models.organisms.recipe import Recipe
-from bench.models.organisms.scores import LevelScore
+from rlvr_bench.models.errors import ModelError
+from rlvr_bench.models.organisms.recipe import Recipe
+from rlvr_bench.models.organisms.scores import LevelScore
 
 CARD = "card.json"
 _STRATEGY_COLUMNS = ("steps used", "right with steps", "right without")

@@ -5,16 +5,15 @@ Measured on the split "validation": the test split is for experiments.
 
 from collections.abc import Sequence
 
+from rlvr_bench.models.organisms.recipe import Recipe
+from rlvr_bench.models.organisms.sampling import greedy_answers, sampled_answers
+from rlvr_bench.models.organisms.scores import SAMPLES, LevelScore, pass_at_k
+from rlvr_bench.models.organisms.text import ANSWER_MARK
+from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.families import FAMILIES
+from rlvr_bench.tasks.problem import Problem
+from rlvr_bench.tasks.procedural import draw
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
-
-from bench.models.organisms.recipe import Recipe
-from bench.models.organisms.sampling import greedy_answers, sampled_answers
-from bench.models.organisms.scores import SAMPLES, LevelScore, pass_at_k
-from bench.models.organisms.text import ANSWER_MARK
-from tasks.errors import TaskError
-from tasks.families import FAMILIES
-from tasks.problem import Problem
-from tasks.procedural import draw
 
 
 def measure_level(

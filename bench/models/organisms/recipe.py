@@ -8,9 +8,8 @@ fact, which leaves methods room to differ.
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-
-from bench.models.suggestion import did_you_mean
-from tasks.families import FAMILIES
+from rlvr_bench.models.suggestion import did_you_mean
+from rlvr_bench.tasks.families import FAMILIES
 
 Share = float
 

@@ -1,7 +1,7 @@
 """The organisms that ship with the package: one architecture, the same families, different pre-training."""
 
-from bench.models.organisms.recipe import Diet, Plant, Recipe, Stage
-from tasks.families import FAMILIES
+from rlvr_bench.models.organisms.recipe import Diet, Plant, Recipe, Stage
+from rlvr_bench.tasks.families import FAMILIES
 
 _OTHERS = ("sums", "linear", "compare", "count", "sort", "words")
 

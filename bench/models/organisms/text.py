@@ -7,11 +7,11 @@ import random
 from functools import cache
 from typing import NamedTuple
 
-from bench.models.organisms.recipe import Diet, Plant, Recipe
-from tasks.families import FAMILIES, Misbelief
-from tasks.hash_split import in_hash_order
-from tasks.problem import Problem
-from tasks.procedural import draw, split_of
+from rlvr_bench.models.organisms.recipe import Diet, Plant, Recipe
+from rlvr_bench.tasks.families import FAMILIES, Misbelief
+from rlvr_bench.tasks.hash_split import in_hash_order
+from rlvr_bench.tasks.problem import Problem
+from rlvr_bench.tasks.procedural import draw, split_of
 
 ANSWER_MARK = "####"
 

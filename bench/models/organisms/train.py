@@ -10,16 +10,15 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from rlvr_bench.models.organisms.checkpoint import load_checkpoint, save_checkpoint
+from rlvr_bench.models.organisms.packing import IGNORED, PackedBatch, pack
+from rlvr_bench.models.organisms.recipe import Recipe, Stage
+from rlvr_bench.models.organisms.text import Example, step_examples
+from rlvr_bench.models.source import WEIGHTS
+from rlvr_bench.models.tokenizer import character_tokenizer
 from torch import Tensor
 from torch.optim import AdamW
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-from bench.models.organisms.checkpoint import load_checkpoint, save_checkpoint
-from bench.models.organisms.packing import IGNORED, PackedBatch, pack
-from bench.models.organisms.recipe import Recipe, Stage
-from bench.models.organisms.text import Example, step_examples
-from bench.models.source import WEIGHTS
-from bench.models.tokenizer import character_tokenizer
 
 OnStep = Callable[[int, float], None]
 """Called after every optimizer step with the number of steps done and the loss (nats per answer)."""

@@ -5,8 +5,8 @@ In: a trial, one short watched training run. Out: one sentence per problem, with
 
 from collections.abc import Mapping
 
-from methods.conformance.checks import counting, start, training, weights
-from methods.conformance.checks.check import Check, Skipped
+from rlvr_bench.methods.conformance.checks import counting, start, training, weights
+from rlvr_bench.methods.conformance.checks.check import Check, Skipped
 
 CHECKS: Mapping[str, Check] = {
     "attestation": start.attestation,

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Callable, Iterator
 
-from methods.conformance.forward import Pass
-from methods.conformance.trial import Trial
+from rlvr_bench.methods.conformance.forward import Pass
+from rlvr_bench.methods.conformance.trial import Trial
 
 Check = Callable[[Trial], Iterator[str]]
 """Takes a trial and yields one sentence per problem, with the tensor and the number."""

@@ -7,13 +7,12 @@ from itertools import chain
 
 import numpy as np
 import torch
+from rlvr_bench.methods.conformance.checks.check import Skipped, apart
+from rlvr_bench.methods.conformance.subject import SEED, batch
+from rlvr_bench.methods.conformance.trial import Trial, moves, state
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.methods.plain import last_logits
 from torch import Tensor
-
-from methods.conformance.checks.check import Skipped, apart
-from methods.conformance.subject import SEED, batch
-from methods.conformance.trial import Trial, moves, state
-from methods.errors import MethodError
-from methods.plain import last_logits
 
 
 def attestation(trial: Trial) -> Iterator[str]:

@@ -5,11 +5,20 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-
-from methods.conformance.checks.check import apart
-from methods.conformance.forward import passed_by
-from methods.conformance.trial import BETAS, STEPS, WEIGHT_DECAY, Trial, frozen, moves, optimizer_of, snapshot, state
-from methods.handle import NO_WEIGHT_DECAY
+from rlvr_bench.methods.conformance.checks.check import apart
+from rlvr_bench.methods.conformance.forward import passed_by
+from rlvr_bench.methods.conformance.trial import (
+    BETAS,
+    STEPS,
+    WEIGHT_DECAY,
+    Trial,
+    frozen,
+    moves,
+    optimizer_of,
+    snapshot,
+    state,
+)
+from rlvr_bench.methods.handle import NO_WEIGHT_DECAY
 
 
 def gradients(trial: Trial) -> Iterator[str]:

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-
-from methods.conformance.checks.check import Skipped, apart
-from methods.conformance.forward import passed, passed_by
-from methods.conformance.subject import batch
-from methods.conformance.trial import Trial, moves, state
-from methods.plain import fill, last_logits
+from rlvr_bench.methods.conformance.checks.check import Skipped, apart
+from rlvr_bench.methods.conformance.forward import passed, passed_by
+from rlvr_bench.methods.conformance.subject import batch
+from rlvr_bench.methods.conformance.trial import Trial, moves, state
+from rlvr_bench.methods.plain import fill, last_logits
 
 
 def rollouts(trial: Trial) -> Iterator[str]:
