@@ -14,14 +14,16 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
-from rlvr_bench.methods.method import Method
-from rlvr_bench.methods.params import target_count
+
+from rlvr_bench.methods.base.method import Method
+from rlvr_bench.methods.base.params import target_count
 
 if TYPE_CHECKING:
     import torch
-    from rlvr_bench.methods.handle import Handle
-    from rlvr_bench.methods.measurement import BaseObservation
     from transformers import PreTrainedModel
+
+    from rlvr_bench.methods.base.handle import Handle
+    from rlvr_bench.methods.base.observation import BaseObservation
 
 
 class TrainableTensor(BaseModel):
@@ -91,16 +93,16 @@ class Attestation(BaseModel):
 
 def observe(model: "PreTrainedModel", method: Method) -> "BaseObservation":
     """Look at the base before `method.attach`; see `measurement.observe`."""
-    from rlvr_bench.methods import measurement
+    from rlvr_bench.methods.base import observation as measurement
 
     return measurement.observe(model, method)
 
 
 def begin(method: Method, handle: "Handle", base: "BaseObservation") -> Attestation:
     """Record what was attached and compare it with what `method`, the requested config, stands for."""
-    from rlvr_bench.methods import measurement
-    from rlvr_bench.methods.digest import combined_digest
-    from rlvr_bench.methods.plain import last_logits
+    from rlvr_bench.methods.base import observation as measurement
+    from rlvr_bench.methods.base.digest import combined_digest
+    from rlvr_bench.methods.base.plain import last_logits
 
     tensors = _trainable_tensors(handle)
     frozen = measurement.frozen_digests(handle)
@@ -141,8 +143,8 @@ def finish(
 
     With `base_drifts` the frozen base is meant to move (`signal.merge = "in-place"`): one that did not is a problem.
     """
-    from rlvr_bench.methods import measurement
-    from rlvr_bench.methods.digest import combined_digest
+    from rlvr_bench.methods.base import observation as measurement
+    from rlvr_bench.methods.base.digest import combined_digest
 
     frozen = measurement.frozen_digests(handle)
     record.frozen_hash_after = combined_digest(frozen)
@@ -177,7 +179,7 @@ def _budget(method: Method, handle: "Handle") -> Budget | None:
 
 def _attest_merge(record: Attestation, handle: "Handle") -> None:
     """Rollouts and every score run on the merged weights, so they must be the trained model's."""
-    from rlvr_bench.methods import measurement
+    from rlvr_bench.methods.base import observation as measurement
 
     if not handle.mergeable:
         return
@@ -190,7 +192,7 @@ def _attest_merge(record: Attestation, handle: "Handle") -> None:
 
 
 def _attest_optimizer(record: Attestation, handle: "Handle", optimizer: "torch.optim.Optimizer") -> None:
-    from rlvr_bench.methods import measurement
+    from rlvr_bench.methods.base import observation as measurement
 
     record.optimizer = type(getattr(optimizer, "optimizer", optimizer)).__name__
     record.optimizer_dtypes, record.optimizer_state_values = measurement.optimizer_state(optimizer)

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from itertools import chain
 
 import torch
-from rlvr_bench.methods import measurement
-from rlvr_bench.methods.full import Full
-from rlvr_bench.methods.handle import Handle
-from rlvr_bench.methods.method import Calibration, Method
-from rlvr_bench.methods.peak_memory import peak_bytes
 from torch import Tensor
 from transformers import PreTrainedModel
+
+from rlvr_bench.methods.base import observation as measurement
+from rlvr_bench.methods.base.handle import Handle
+from rlvr_bench.methods.base.method import Calibration, Method
+from rlvr_bench.methods.base.peak_memory import peak_bytes
+from rlvr_bench.methods.full.full import Full
 
 WARM_UP = 2
 LEARNING_RATE = 1e-4

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from rlvr_bench.methods.base.method import Method
     from rlvr_bench.methods.conformance import Suite
-    from rlvr_bench.methods.method import Method
 
 FIXTURE = "conformance"
 
@@ -65,7 +65,7 @@ def _judge(suite: "Suite", check: str) -> None:
 
 def _method(given: Any) -> "Method":
     from rlvr_bench.methods import MethodError, create
-    from rlvr_bench.methods.method import Method
+    from rlvr_bench.methods.base.method import Method
 
     try:
         return given if isinstance(given, Method) else create(given)

@@ -13,19 +13,20 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticUndefined
-from rlvr_bench.methods.bitfit import Bitfit
+
+from rlvr_bench.methods.base.method import Method
 from rlvr_bench.methods.errors import MethodError, did_you_mean, first_problem
-from rlvr_bench.methods.full import Full, FullSgd
-from rlvr_bench.methods.lift import Lift
-from rlvr_bench.methods.low_rank import Geora, LoraNull, LoraXs, Milora, Oplora, Rlmo, Rlpo
-from rlvr_bench.methods.mask import Mask
-from rlvr_bench.methods.method import Method
-from rlvr_bench.methods.peft_any import AnyPeft
-from rlvr_bench.methods.peft_entry import entry_class
-from rlvr_bench.methods.peft_method import Lora, Pissa
-from rlvr_bench.methods.peft_table import PEFT_ROWS
-from rlvr_bench.methods.spectral import Iso, Svf
-from rlvr_bench.methods.steering import Steering
+from rlvr_bench.methods.full.bitfit import Bitfit
+from rlvr_bench.methods.full.full import Full, FullSgd
+from rlvr_bench.methods.low_rank.variants import Geora, LoraNull, LoraXs, Milora, Oplora, Rlmo, Rlpo
+from rlvr_bench.methods.masks.lift import Lift
+from rlvr_bench.methods.masks.mask import Mask
+from rlvr_bench.methods.peft.any_type import AnyPeft
+from rlvr_bench.methods.peft.entry import entry_class
+from rlvr_bench.methods.peft.method import Lora, Pissa
+from rlvr_bench.methods.peft.table import PEFT_ROWS
+from rlvr_bench.methods.spectral.spectral import Iso, Svf
+from rlvr_bench.methods.steering.steering import Steering
 
 GROUP = "rlvr_bench.methods"
 OWN: dict[str, type[Method]] = {

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from pydantic import Field
+
 from rlvr_bench.tasks.errors import TaskError
 from rlvr_bench.tasks.families import FAMILIES, Family
 from rlvr_bench.tasks.problem import Problem, Split

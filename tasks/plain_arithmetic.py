@@ -10,6 +10,7 @@ import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
+
 from rlvr_bench.tasks.errors import TaskError
 from rlvr_bench.tasks.hash_split import WHOLE_SET, in_hash_order, split_by_shares
 from rlvr_bench.tasks.problem import Problem, Split

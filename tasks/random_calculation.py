@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from pydantic import Field
+
 from rlvr_bench.tasks.errors import TaskError
 from rlvr_bench.tasks.hash_split import WHOLE_SET, split_by_shares
 from rlvr_bench.tasks.problem import Problem, Split

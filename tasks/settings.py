@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from rlvr_bench.tasks.errors import TaskError
 from rlvr_bench.tasks.suggestion import did_you_mean
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
 from rlvr_bench.cli.options import DataOption, JsonOption, KeysOption, ResultsOption, given_settings
 
 app = typer.Typer()
@@ -26,8 +27,8 @@ def geometry(
     draws: Annotated[int, typer.Option(help="Null updates of each kind; 0 leaves the nulls out.")] = 2,
 ) -> None:
     """Say what training did to the weights: sparsity in bf16, spectrum, angles, masks, each beside null updates."""
+    from rlvr_bench.cli.geometry_report import report_on
     from rlvr_bench.geometry.settings import GeometrySettings
-    from rlvr_bench.geometry.verb import report_on
 
     settings = GeometrySettings(k=k, mask_rank=mask_rank, mask_density=mask_density, draws=draws)
     report_on(base, tuned, settings, json_file=json_file, csv_file=csv_file, pictures=pictures)
@@ -78,7 +79,7 @@ def think(
     data_dir: DataOption = None,
 ) -> None:
     """Answer problems with several traces that one probe token watches over; train and compare what watches."""
-    from rlvr_bench.verify import verb
+    from rlvr_bench.thinking import verb
 
     asked = verb.Asked(model, {"name": task} | given_settings(keys), data_dir, _nested(given_settings(options)))
     if train is None:
@@ -117,8 +118,8 @@ def contamination(
     as_json: JsonOption = False,
 ) -> None:
     """Probe a model for memory of a task's problems: questions cut short, and perplexities."""
-    from rlvr_bench.contamination_check import COLUMNS, as_rows, probe
-    from rlvr_bench.show import print_json, print_table
+    from rlvr_bench.cli.contamination_probe import COLUMNS, as_rows, probe
+    from rlvr_bench.console.tables import print_json, print_table
 
     found = probe(base, {"name": task} | given_settings(keys), split, count, data_dir)  # type: ignore[arg-type]
     if as_json:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
 from rlvr_bench.cli.options import (
     AddressOption,
     BaseOption,
@@ -28,7 +29,7 @@ from rlvr_bench.cli.options import (
 
 if TYPE_CHECKING:
     from rlvr_bench.experiment.experiment import Experiment
-    from rlvr_bench.experiment.stages import Selection
+    from rlvr_bench.sweep.trials import Selection
 
 app = typer.Typer()
 
@@ -59,17 +60,22 @@ def run(
     if dry_run:
         _show_plan(*found, results, workers)
         return
-    from rlvr_bench.launch.experiment_run import run_experiment
+    from rlvr_bench.cli.leaderboard_table import show, show_differences
+    from rlvr_bench.grid.run import run_experiment
     from rlvr_bench.launch.launcher import launcher_of
-    from rlvr_bench.launch.stages import stages
+    from rlvr_bench.sweep.stages import stages
 
     launch = launcher_of(launcher, address, cpus, gpus, processes)
     found[0].check_processes(processes)
-    raise typer.Exit(
-        run_experiment(
-            stages(*found), results, workers, launch=launch, threads=threads, stale=stale, reference=reference
-        )
+    done = run_experiment(
+        stages(*found), results, workers, launch=launch, threads=threads, stale=stale, reference=reference
     )
+    show(done.rows)
+    if done.differences is not None:
+        show_differences(done.differences)
+    if done.message:
+        print(done.message, file=sys.stderr)
+    raise typer.Exit(done.exit_code)
 
 
 @app.command()
@@ -115,11 +121,11 @@ def sweep(
     as_json: JsonOption = False,
 ) -> None:
     """Search the settings of one method, judged on validation; the same command goes on where it was."""
+    from rlvr_bench.cli.sweep_table import show_sweep
+    from rlvr_bench.console.tables import print_json
+    from rlvr_bench.grid.sweep import run_sweep
     from rlvr_bench.launch.launcher import launcher_of
-    from rlvr_bench.launch.search import search_of
-    from rlvr_bench.launch.sweep_run import run_sweep
-    from rlvr_bench.show import print_json
-    from rlvr_bench.sweep_table import show_sweep
+    from rlvr_bench.sweep.search import search_of
 
     chosen, selection = asked(experiment, None, seeds, data_dir, base, task, keys)
     search = search_of(
@@ -147,10 +153,10 @@ def _show_plan(
 
     os.environ["HF_HUB_OFFLINE"] = "1"  # a plan fetches nothing, and does not wait for a hub that is out of reach
 
+    from rlvr_bench.console.tables import print_json, print_table
     from rlvr_bench.launch.local import cores
-    from rlvr_bench.launch.plan import as_document, by_comparison
-    from rlvr_bench.launch.stages import plan_stages
-    from rlvr_bench.show import print_json, print_table
+    from rlvr_bench.plan.states import as_document, by_comparison
+    from rlvr_bench.sweep.stages import plan_stages
 
     found = plan_stages(experiment, replace(selection, fetch=False), results)
     for problem in found.problems:

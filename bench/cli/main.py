@@ -4,6 +4,7 @@ import sys
 from typing import Annotated
 
 import typer
+
 from rlvr_bench.cli import checkpoints, experiments, methods, models, results, tasks
 
 DEBUG = "--debug"
@@ -47,14 +48,14 @@ def _fail(sentence: str, code: int) -> None:
 
 def _sentence(error: Exception) -> tuple[str, int]:
     """Return what to say of an error, and the exit code."""
-    from rlvr_bench.experiment.strict import ExperimentError
-    from rlvr_bench.findings.errors import FindingsError
     from rlvr_bench.geometry.errors import GeometryError
     from rlvr_bench.methods.errors import MethodError
     from rlvr_bench.models.errors import ModelError
+    from rlvr_bench.plugins.settings import ExperimentError
     from rlvr_bench.record.errors import RecordError, ResultsInUseError
+    from rlvr_bench.studies.errors import FindingsError
     from rlvr_bench.tasks.errors import TaskError
-    from rlvr_bench.verify.errors import VerifyError
+    from rlvr_bench.thinking.errors import VerifyError
 
     wrong = (ExperimentError, FindingsError, GeometryError, ModelError, MethodError, TaskError, ResultsInUseError)
     if isinstance(error, (*wrong, VerifyError)):

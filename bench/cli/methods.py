@@ -4,6 +4,7 @@ import sys
 from typing import Annotated
 
 import typer
+
 from rlvr_bench.cli.options import JsonOption, given_settings
 
 app = typer.Typer(help="Fine-tuning methods.", no_args_is_help=True)
@@ -18,8 +19,8 @@ def methods_list(
     as_json: JsonOption = False,
 ) -> None:
     """List the registered methods, and what each trains at its defaults."""
-    from rlvr_bench.method_table import COLUMNS, LEGEND, as_text, listing
-    from rlvr_bench.show import print_json, print_table
+    from rlvr_bench.cli.methods_table import COLUMNS, LEGEND, as_text, listing
+    from rlvr_bench.console.tables import print_json, print_table
 
     rows = listing(base, counts)
     if as_json:
@@ -32,9 +33,9 @@ def methods_list(
 @app.command("show")
 def methods_show(name: str, as_json: JsonOption = False) -> None:
     """Show a method's formula, source, dial, learning rates and settings with their defaults and why they are that."""
-    from rlvr_bench.method_table import entry_as_text
+    from rlvr_bench.cli.methods_table import entry_as_text
+    from rlvr_bench.console.tables import print_entry, print_json
     from rlvr_bench.methods import registry as method_registry
-    from rlvr_bench.show import print_entry, print_json
 
     entry = method_registry.describe(name).model_dump(mode="json")
     if as_json:
@@ -53,8 +54,8 @@ def methods_check(
     as_json: JsonOption = False,
 ) -> None:
     """Prove on tiny models that a method does what every method must: one line per check."""
-    from rlvr_bench.experiment.strict import ExperimentError
-    from rlvr_bench.method_check import check, configs, every_config
+    from rlvr_bench.cli.methods_check import check, configs, every_config
+    from rlvr_bench.plugins.settings import ExperimentError
 
     if every == bool(names) or (every and keys):
         raise ExperimentError("methods check: name the methods, with --set if you like, or give --all")
@@ -77,8 +78,8 @@ def methods_cost(
     as_json: JsonOption = False,
 ) -> None:
     """Measure one optimizer step of a method beside full fine-tuning's: time, optimizer state, memory; as CSV."""
-    from rlvr_bench.experiment.strict import ExperimentError
-    from rlvr_bench.method_cost import configs, every_default, report
+    from rlvr_bench.cli.methods_cost import configs, every_default, report
+    from rlvr_bench.plugins.settings import ExperimentError
 
     if every == bool(names) or (every and keys):
         raise ExperimentError("methods cost: name the methods, with --set if you like, or give --all")

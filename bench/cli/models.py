@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
 from rlvr_bench.cli.options import JsonOption
 
 app = typer.Typer(help="Base models that need no hub.", no_args_is_help=True)
@@ -12,8 +13,8 @@ app = typer.Typer(help="Base models that need no hub.", no_args_is_help=True)
 @app.command("list")
 def models_list(as_json: JsonOption = False) -> None:
     """List the base models that need no hub."""
+    from rlvr_bench.console.tables import print_json, print_table
     from rlvr_bench.models.catalog import catalog
-    from rlvr_bench.show import print_json, print_table
 
     rows = [entry.model_dump(mode="json") for entry in catalog()]
     if as_json:
@@ -25,8 +26,8 @@ def models_list(as_json: JsonOption = False) -> None:
 @app.command("show")
 def models_show(name: str, as_json: JsonOption = False) -> None:
     """Show how an organism was made and what it measured."""
+    from rlvr_bench.console.tables import print_entry, print_json
     from rlvr_bench.models.catalog import details
-    from rlvr_bench.show import print_entry, print_json
 
     entry = details(name)
     if as_json:

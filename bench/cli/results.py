@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
 from rlvr_bench.cli.options import DataOption, JsonOption, ResultsOption
 
 app = typer.Typer()
@@ -23,14 +24,14 @@ def leaderboard(
     as_json: JsonOption = False,
 ) -> None:
     """Derive leaderboard.csv from the run records and show the same table, or what differs from another one."""
-    from rlvr_bench.experiment.strict import ExperimentError
-    from rlvr_bench.launch.experiment_run import renew_leaderboard
-    from rlvr_bench.record.columns import json_row
-    from rlvr_bench.record.compare import as_document, compare
-    from rlvr_bench.record.history import earlier
+    from rlvr_bench.cli.leaderboard_table import show, show_differences
+    from rlvr_bench.console.tables import print_json
+    from rlvr_bench.grid.run import renew_leaderboard
+    from rlvr_bench.leaderboard.columns import json_row
+    from rlvr_bench.leaderboard.differences import as_document, compare
+    from rlvr_bench.leaderboard.history import earlier
+    from rlvr_bench.plugins.settings import ExperimentError
     from rlvr_bench.record.lock import results_lock
-    from rlvr_bench.record.table import show, show_differences
-    from rlvr_bench.show import print_json
 
     if not (results / "runs").is_dir():
         raise ExperimentError(f"{results} holds no run records; run an experiment, or name another folder")
@@ -50,7 +51,7 @@ def leaderboard(
 @app.command()
 def report(results: ResultsOption = Path("results")) -> None:
     """Write report.html: what the records say, as one page that opens from a file without a network."""
-    from rlvr_bench.experiment.strict import ExperimentError
+    from rlvr_bench.plugins.settings import ExperimentError
     from rlvr_bench.report.page import write_report
 
     if not (results / "runs").is_dir():
@@ -64,16 +65,16 @@ def report(results: ResultsOption = Path("results")) -> None:
 @app.command()
 def findings(
     results: ResultsOption = Path("results"),
-    hypotheses: Annotated[
-        Path | None, typer.Option(help="Folder of claims (TOML); else hypotheses/ in the results folder.")
+    claims: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of claims (TOML); else those of the installed studies.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Judge the published claims on the run records: derive findings.json and findings.md, and show the verdicts."""
-    from rlvr_bench.findings import verb
-    from rlvr_bench.show import print_json, print_table
+    from rlvr_bench.console.tables import print_json, print_table
+    from rlvr_bench.studies import verb
 
-    entries = verb.findings(results, hypotheses)
+    entries = verb.findings(results, claims)
     if as_json:
         print_json(entries)
         return
@@ -89,8 +90,8 @@ def rescore(
     as_json: JsonOption = False,
 ) -> None:
     """Grade stored samples again with today's verifiers and say what changes; no model runs."""
-    from rlvr_bench.audit.verb import rescore_folder, show_rescoring
-    from rlvr_bench.show import print_json
+    from rlvr_bench.console.tables import print_json
+    from rlvr_bench.integrity.verb import rescore_folder, show_rescoring
 
     done = rescore_folder(results, write=write, data_dir=data_dir)
     if as_json:
@@ -103,9 +104,10 @@ def rescore(
 @results_app.command("check")
 def results_check(results: ResultsOption = Path("results")) -> None:
     """Prove that records are consistent and in their place, and that the derived files are what they give."""
-    from rlvr_bench.audit.verb import faults_of
+    from rlvr_bench.integrity.verb import faults_of
+    from rlvr_bench.studies.check import findings_faults
 
-    faults = faults_of(results)
+    faults = faults_of(results, (findings_faults,))
     for fault in faults:
         print(fault)
     print(f"{results}: {len(faults)} fault{'s' * (len(faults) > 1)}" if faults else f"{results}: sound")

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+
 from rlvr_bench.cli.options import DataOption, JsonOption, KeysOption, given_settings
 
 app = typer.Typer(help="Tasks: problems, prompts, verifiers.", no_args_is_help=True)
@@ -11,7 +12,7 @@ app = typer.Typer(help="Tasks: problems, prompts, verifiers.", no_args_is_help=T
 @app.command("list")
 def tasks_list(as_json: JsonOption = False) -> None:
     """List the tasks."""
-    from rlvr_bench.show import print_json, print_table
+    from rlvr_bench.console.tables import print_json, print_table
     from rlvr_bench.tasks import preview
 
     rows = preview.listing()
@@ -24,7 +25,7 @@ def tasks_list(as_json: JsonOption = False) -> None:
 @app.command("show")
 def tasks_show(name: str, as_json: JsonOption = False) -> None:
     """Show a task's levels, settings and prompt styles."""
-    from rlvr_bench.show import print_entry, print_json
+    from rlvr_bench.console.tables import print_entry, print_json
     from rlvr_bench.tasks import preview
 
     entry = preview.details(name)
@@ -59,7 +60,7 @@ def tasks_sample(
     as_json: JsonOption = False,
 ) -> None:
     """Show some problems of a task with their prompts."""
-    from rlvr_bench.show import print_json, print_table
+    from rlvr_bench.console.tables import print_json, print_table
     from rlvr_bench.tasks import preview
     from rlvr_bench.tasks import registry as task_registry
 

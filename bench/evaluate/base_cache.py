@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
-from rlvr_bench.cache import cache_dir
+
 from rlvr_bench.evaluate.grading import SampleRow
 from rlvr_bench.experiment.settings import EvaluateSettings
 from rlvr_bench.record.atomic import disk_errors, write_whole
+from rlvr_bench.record.cache import cache_dir
 from rlvr_bench.record.samples import samples_path, write_samples
 from rlvr_bench.record.schema import Score
 

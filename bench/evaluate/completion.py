@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 from rlvr_bench.tasks.problem import Problem, Verdict
 
 if TYPE_CHECKING:
-    from rlvr_bench.generate.backend import Completions
     from transformers import PreTrainedTokenizerBase
+
+    from rlvr_bench.generate.backend import Completions
 
 
 @dataclass(frozen=True, slots=True)

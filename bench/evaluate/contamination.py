@@ -16,7 +16,10 @@ from statistics import fmean
 from typing import Any
 
 import torch
-from rlvr_bench.cache import cache_dir
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 from rlvr_bench.evaluate.base_cache import computed_once
 from rlvr_bench.evaluate.completion import decode
 from rlvr_bench.experiment.settings import EvaluateSettings
@@ -27,11 +30,9 @@ from rlvr_bench.models.base import LoadedBase
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.organisms.card import read_card
 from rlvr_bench.models.source import source_of
+from rlvr_bench.record.cache import cache_dir
 from rlvr_bench.tasks.problem import Problem
 from rlvr_bench.tasks.task import Task
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SHARES = (40, 60, 80)
 """Per cent of a question's characters that the model is given."""

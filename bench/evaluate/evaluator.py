@@ -1,5 +1,7 @@
 """One model on one split of one task: greedy accuracy and sampled metrics, as a `Score` and as rows."""
 
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 from rlvr_bench.evaluate.grading import SampleRow, score
 from rlvr_bench.evaluate.greedy import grade_greedy
 from rlvr_bench.evaluate.sampling import grade_samples
@@ -8,7 +10,6 @@ from rlvr_bench.generate.backend import Backend
 from rlvr_bench.record.schema import Score
 from rlvr_bench.tasks.problem import Split
 from rlvr_bench.tasks.task import Task
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 def evaluate(

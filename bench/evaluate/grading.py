@@ -6,9 +6,10 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
+
 from rlvr_bench.evaluate.completion import Graded
-from rlvr_bench.protocol.sampling import answer_entropy, average_at_k, majority_at_k, pass_at_k
 from rlvr_bench.record.schema import Score
+from rlvr_bench.stats.sampling import answer_entropy, average_at_k, majority_at_k, pass_at_k
 from rlvr_bench.tasks.problem import Problem
 
 SampleRow = dict[str, Any]

@@ -8,6 +8,8 @@ from statistics import fmean
 
 import lm_eval.api.task
 import lm_eval.evaluator
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 from rlvr_bench.evaluate.completion import Graded
 from rlvr_bench.evaluate.lm import BackendLM
 from rlvr_bench.experiment.settings import EvaluateSettings
@@ -16,7 +18,6 @@ from rlvr_bench.tasks.lm_eval.adapter import lm_eval_task
 from rlvr_bench.tasks.problem import Problem, Split, Verdict
 from rlvr_bench.tasks.prompts import Prompt
 from rlvr_bench.tasks.task import Task
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 class _Witness:

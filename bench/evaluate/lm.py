@@ -10,11 +10,12 @@ from typing import Any
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, postprocess_generated_text
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 from rlvr_bench.evaluate.completion import Completion, decode
 from rlvr_bench.generate.backend import Backend
 from rlvr_bench.generate.prompt_ids import prompt_ids
 from rlvr_bench.generate.stopping import eos_ids
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 class UnsupportedRequestError(ValueError):

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 from rlvr_bench.evaluate.completion import Graded, decode
 from rlvr_bench.experiment.settings import EvaluateSettings
 from rlvr_bench.generate.backend import Backend
@@ -9,7 +11,6 @@ from rlvr_bench.generate.prompt_ids import prompt_ids
 from rlvr_bench.generate.stopping import eos_ids
 from rlvr_bench.tasks.problem import Problem, Split, Verdict
 from rlvr_bench.tasks.task import Task
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 def grade_samples(

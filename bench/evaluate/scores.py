@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Literal
 
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 from rlvr_bench.evaluate import base_cache
 from rlvr_bench.evaluate.behaviour import greedy_rows
 from rlvr_bench.evaluate.contamination import Group, base_contamination, contamination, groups, planted_in
@@ -21,7 +23,6 @@ from rlvr_bench.record.schema import Score, ScoredSplit
 from rlvr_bench.tasks import registry as task_registry
 from rlvr_bench.tasks.prompts import STYLES
 from rlvr_bench.tasks.task import Task
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 Scores = dict[str, dict[ScoredSplit, Score]]
 """By task, then by split."""

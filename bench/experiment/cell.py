@@ -15,17 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field
+
 from rlvr_bench.experiment.experiment import Experiment
 from rlvr_bench.experiment.protocol import Tuning
 from rlvr_bench.experiment.scored import score_tasks
 from rlvr_bench.experiment.settings import EvaluateSettings
 from rlvr_bench.experiment.signals import SftRlvrSettings, SftSettings, Signal
-from rlvr_bench.experiment.strict import ExperimentError, Settings
 from rlvr_bench.experiment.think import ThinkSettings
 from rlvr_bench.methods import registry as method_registry
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import NotDownloadedError
 from rlvr_bench.models.fingerprint import file_digest, fingerprint, folder_fingerprint
+from rlvr_bench.plugins.settings import ExperimentError, Settings
 from rlvr_bench.tasks import prompts, rewards, solutions
 from rlvr_bench.tasks import registry as task_registry
 from rlvr_bench.tasks.errors import NotDownloadedError as DataNotDownloadedError

@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator, model_validator
+
 from rlvr_bench.experiment.changes import Changes
 from rlvr_bench.experiment.protocol import MIN_FINAL_SEEDS, Protocol
 from rlvr_bench.experiment.search import read_search
 from rlvr_bench.experiment.settings import EvaluateSettings, RlvrSettings
 from rlvr_bench.experiment.signals import Signal
-from rlvr_bench.experiment.strict import ExperimentError, Settings, explain
 from rlvr_bench.experiment.think import ThinkSettings
 from rlvr_bench.models.config import BaseConfig
-from rlvr_bench.models.suggestion import did_you_mean
+from rlvr_bench.plugins.settings import ExperimentError, Settings, explain
+from rlvr_bench.plugins.studies import study_folders
+from rlvr_bench.plugins.suggestion import did_you_mean
 
 MethodName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 """A method's name in an experiment is also the name of a folder."""
@@ -135,9 +137,10 @@ def distinct_seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def presets() -> dict[str, Path]:
-    """Return the experiment files that ship with the package, by name."""
-    folder = Path(str(files("rlvr_bench") / "presets"))
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    """Return the experiment files that ship with the package and with installed studies, by name."""
+    folders = [Path(str(files("rlvr_bench"))), *study_folders().values()]
+    found = (path for folder in folders for path in sorted((folder / "presets").glob("*.toml")))
+    return {path.stem: path for path in found}
 
 
 def load(name_or_path: str, changes: Changes | None = None) -> Experiment:

@@ -10,8 +10,9 @@ import json
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
-from rlvr_bench.experiment.strict import Settings
-from rlvr_bench.protocol.points import POINTS, Points
+
+from rlvr_bench.plugins.settings import Settings
+from rlvr_bench.stats.points import POINTS, Points
 
 MIN_FINAL_SEEDS = 3
 RULES = 1

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError, model_validator
-from rlvr_bench.experiment.strict import ExperimentError, Settings, explain
+
 from rlvr_bench.methods import registry as method_registry
-from rlvr_bench.protocol.points import DIMENSIONS
+from rlvr_bench.plugins.settings import ExperimentError, Settings, explain
+from rlvr_bench.stats.points import DIMENSIONS
 
 LEARNING_RATE = "learning_rate"
 DIGITS = 3

@@ -6,7 +6,8 @@ A default here is the vetted setting, so that every key in an experiment file is
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
-from rlvr_bench.experiment.strict import Settings
+
+from rlvr_bench.plugins.settings import Settings
 
 Precision = Literal["fp32", "bf16"]
 Beta = Annotated[float, Field(ge=0, lt=1)]

@@ -6,6 +6,7 @@ A key that two signals share means the same in both: `steps` are optimizer steps
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
+
 from rlvr_bench.experiment.settings import GrpoSettings, RlvrSettings, TrainingSettings
 
 

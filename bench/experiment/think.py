@@ -6,7 +6,8 @@ A default here is the vetted setting; the formulas behind the keys are in `verif
 from typing import Literal
 
 from pydantic import Field, model_validator
-from rlvr_bench.experiment.strict import Settings
+
+from rlvr_bench.plugins.settings import Settings
 
 Labels = Literal["ramp", "hard", "mc", "td"]
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Protocol, cast
 
 import torch
-from rlvr_bench.models.suggestion import did_you_mean
 from transformers import PreTrainedModel
+
+from rlvr_bench.plugins.suggestion import did_you_mean
 
 
 class GenerationError(ValueError):

@@ -6,8 +6,9 @@ samples, another set of rows other ones. It does not tell entropies.
 
 from collections.abc import Collection
 
-from rlvr_bench.generate.backend import Completions, GenerationError, check_request
 from transformers import ContinuousBatchingConfig, GenerationConfig, PreTrainedModel
+
+from rlvr_bench.generate.backend import Completions, GenerationError, check_request
 
 PAGE = 32
 """Tokens of a page of the cache."""

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from rlvr_bench.generate.backend import Completions, GenerationError, batches, check_request
-from rlvr_bench.generate.decoder_weights import DecoderWeights, LayerWeights, read_weights, refusal, rotations
-from rlvr_bench.generate.monitor import Monitor
-from rlvr_bench.generate.sampling import Keys, draw, row_keys, uniforms
-from rlvr_bench.products import add_product, product, whole_blocks
 from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel
+
+from rlvr_bench.generate.backend import Completions, GenerationError, batches, check_request
+from rlvr_bench.generate.decoder_weights import DecoderWeights, LayerWeights, read_weights, refusal, rotations
+from rlvr_bench.generate.matmul import add_product, product, whole_blocks
+from rlvr_bench.generate.monitor import Monitor
+from rlvr_bench.generate.sampling import Keys, draw, row_keys, uniforms
 
 _SHORTEST = 400
 """Below so many multiplications a matrix of a batched product takes torch's slow loop: short prompts are padded."""

@@ -8,10 +8,11 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import torch
-from rlvr_bench.generate.backend import Completions, batches, check_request
-from rlvr_bench.generate.sampling import Keys, draw, row_keys, uniforms
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedModel
+
+from rlvr_bench.generate.backend import Completions, batches, check_request
+from rlvr_bench.generate.sampling import Keys, draw, row_keys, uniforms
 
 
 class _Draw(LogitsProcessor):

@@ -6,8 +6,9 @@ generated: what it writes lies behind the newest token, where the next one is wr
 
 from typing import Protocol
 
-from rlvr_bench.generate.decoder_weights import DecoderWeights
 from torch import Tensor
+
+from rlvr_bench.generate.decoder_weights import DecoderWeights
 
 
 class Sight(Protocol):

@@ -8,10 +8,11 @@ from collections.abc import Collection
 from typing import Any
 
 from accelerate import Accelerator
-from rlvr_bench.generate.backend import Completions, GenerationError, check_request
 from transformers import PreTrainedModel
 from trl.generation import vllm_generation
 from trl.import_utils import is_vllm_available
+
+from rlvr_bench.generate.backend import Completions, GenerationError, check_request
 
 
 class VllmBackend:

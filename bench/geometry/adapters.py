@@ -11,17 +11,18 @@ from pathlib import Path
 
 import torch
 from peft import PeftConfig, PeftModel, get_peft_model_state_dict
-from rlvr_bench.methods import registry as method_registry
-from rlvr_bench.methods.digest import digests
-from rlvr_bench.methods.errors import MethodError
-from rlvr_bench.methods.handle import SETTINGS, TENSORS, Handle
-from rlvr_bench.methods.peft_any import AnyPeft
-from rlvr_bench.methods.peft_handle import PeftHandle
-from rlvr_bench.methods.plain import PlainView, as_it_is
-from rlvr_bench.models.errors import ModelError
 from safetensors import SafetensorError, safe_open
 from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging
+
+from rlvr_bench.methods import registry as method_registry
+from rlvr_bench.methods.base.digest import digests
+from rlvr_bench.methods.base.handle import SETTINGS, TENSORS, Handle
+from rlvr_bench.methods.base.plain import PlainView, as_it_is
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.methods.peft.any_type import AnyPeft
+from rlvr_bench.methods.peft.handle import PeftHandle
+from rlvr_bench.models.errors import ModelError
 
 PEFT_CONFIG = "adapter_config.json"
 PEFT_TENSORS = "adapter_model.safetensors"

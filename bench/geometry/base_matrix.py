@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
+
 from rlvr_bench.geometry.masks import largest_mask, size, smallest_mask
 from rlvr_bench.geometry.settings import GeometrySettings
 from rlvr_bench.geometry.singular import Singular, is_wide, subspaces
 from rlvr_bench.geometry.svd_cache import cached_decomposition
-from torch import Tensor
 
 MASKS = ("principal", "low_magnitude", "principal_not_low")
 

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
-from rlvr_bench.geometry.interventions import Intervention, restored, role_of
+from torch import Tensor, nn
+
 from rlvr_bench.geometry.mask_sample import MaskSamples, sample_masks
 from rlvr_bench.geometry.measure import TensorRecord, measure
 from rlvr_bench.geometry.settings import GeometrySettings
 from rlvr_bench.geometry.summary import by_kind, summarise
-from torch import Tensor, nn
+from rlvr_bench.models.interventions import Intervention, restored, role_of
 
 Pair = tuple[str, Tensor, Tensor]
 """Name, tensor before, tensor after."""

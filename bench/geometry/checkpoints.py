@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rlvr_bench.models.errors import ModelError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
+
+from rlvr_bench.models.errors import ModelError
 
 SINGLE = "model.safetensors"
 OUTPUT = "lm_head.weight"

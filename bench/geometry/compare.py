@@ -12,12 +12,13 @@ from statistics import fmean
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
+
 from rlvr_bench.geometry.angles import principal_angles
 from rlvr_bench.geometry.masks import size
 from rlvr_bench.geometry.nulls import shown_in_bf16
 from rlvr_bench.geometry.packed_masks import expected_jaccard
 from rlvr_bench.geometry.singular import decompose, subspaces
-from torch import Tensor
 
 
 class Run(NamedTuple):

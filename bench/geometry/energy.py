@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 import torch
-from rlvr_bench.geometry.singular import is_wide
 from torch import Tensor
+
+from rlvr_bench.geometry.singular import is_wide
 
 
 class Energy(NamedTuple):

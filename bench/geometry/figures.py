@@ -5,6 +5,8 @@ zero is 0.
 """
 
 import torch
+from torch import Tensor
+
 from rlvr_bench.geometry.angles import intruders, principal_angles
 from rlvr_bench.geometry.base_matrix import MASKS, BaseMatrix
 from rlvr_bench.geometry.energy import UNDEFINED, energy
@@ -18,7 +20,6 @@ from rlvr_bench.geometry.spectrum import (
     spectral_shift,
     stable_rank,
 )
-from torch import Tensor
 
 Figures = dict[str, float | None]
 """Figures by name; angles in degrees, shares in [0, 1]."""

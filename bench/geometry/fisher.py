@@ -1,13 +1,14 @@
 """How much of the policy's curvature lies on the weights that changed: mass of the diagonal Fisher information.
 
-F_ii = E[(d log pi(y|x) / d theta_i)^2] over completions y that the policy itself samples, which `methods.fisher`
+F_ii = E[(d log pi(y|x) / d theta_i)^2] over completions y that the policy itself samples, which `methods.masks.fisher`
 estimates.
 """
 
 from typing import NamedTuple
 
-from rlvr_bench.geometry.masks import size
 from torch import Tensor
+
+from rlvr_bench.geometry.masks import size
 
 
 class FisherMass(NamedTuple):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
+
 from rlvr_bench.record.schema import StepRecord
 
 WINDOW = 10

@@ -12,20 +12,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
+
 from rlvr_bench.geometry.base_matrix import BaseMatrix
 from rlvr_bench.geometry.energy import energy_by_direction
 from rlvr_bench.geometry.errors import GeometryError
 from rlvr_bench.geometry.figures import Figures, figures
 from rlvr_bench.geometry.masks import size, unchanged_share
 from rlvr_bench.geometry.nulls import NULL_KINDS, NullKind, null_update, shown_in_bf16
-from rlvr_bench.geometry.precision import (
-    changed_bf16,
-    sparsity_absolute,
-    sparsity_fp32,
-    visibility_margin,
-)
+from rlvr_bench.geometry.precision import changed_bf16, sparsity_absolute, sparsity_fp32, visibility_margin
 from rlvr_bench.geometry.settings import GeometrySettings
-from torch import Tensor
 
 PICTURE_SIDE = 256
 """Largest side of the stored image of a changed mask."""

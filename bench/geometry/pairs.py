@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
+
 from rlvr_bench.geometry.adapters import adapted, is_adapter
 from rlvr_bench.geometry.checkpoints import Checkpoint, aligned_names, open_checkpoint
 from rlvr_bench.models.base import folder_of
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.models.source import organism_names
-from torch import Tensor
 
 Progress = Callable[[str, float], None]
 

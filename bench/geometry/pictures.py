@@ -14,10 +14,11 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
+from torch import Tensor
+
 from rlvr_bench.geometry.measure import TensorRecord
 from rlvr_bench.geometry.report import Report
 from rlvr_bench.record.atomic import disk_errors, replace_whole
-from torch import Tensor
 
 BINS = 48
 DOTS_PER_INCH = 150

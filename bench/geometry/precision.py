@@ -7,8 +7,9 @@ first, so that a float32 master copy and a stored bf16 checkpoint are measured a
 from collections.abc import Iterable
 
 import torch
-from rlvr_bench.geometry.masks import size
 from torch import Tensor
+
+from rlvr_bench.geometry.masks import size
 
 ABSOLUTE_TOLERANCE = 1e-5
 """What Mukherjee et al. 2025 (arXiv 2505.11711) count as no change, whatever the size of the weight."""

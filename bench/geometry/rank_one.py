@@ -4,9 +4,10 @@ import copy
 from collections.abc import Iterable
 
 import torch
-from rlvr_bench.methods.plain import fill
 from torch import Tensor
 from transformers import PreTrainedModel
+
+from rlvr_bench.methods.base.plain import fill
 
 
 def rank_one_model(base: PreTrainedModel, pairs: Iterable[tuple[str, Tensor, Tensor]]) -> PreTrainedModel:

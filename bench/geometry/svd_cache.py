@@ -9,13 +9,14 @@ import hashlib
 from pathlib import Path
 
 import torch
-from rlvr_bench.cache import cache_dir
-from rlvr_bench.geometry.singular import Singular, decompose
-from rlvr_bench.methods.digest import tensor_digest
-from rlvr_bench.record.atomic import replace_whole
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from rlvr_bench.geometry.singular import Singular, decompose
+from rlvr_bench.methods.base.digest import tensor_digest
+from rlvr_bench.record.atomic import replace_whole
+from rlvr_bench.record.cache import cache_dir
 
 KEPT_FROM = 256
 """Smaller side from which a decomposition is kept."""

@@ -5,10 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from rlvr_bench.cell.events import Event, Outcome
 from rlvr_bench.experiment.cell import Cell
-from rlvr_bench.experiment.strict import ExperimentError
-from rlvr_bench.launch.events import Event, Outcome
-from rlvr_bench.models.suggestion import did_you_mean
+from rlvr_bench.plugins.settings import ExperimentError
+from rlvr_bench.plugins.suggestion import did_you_mean
 
 Listener = Callable[[Cell, Event | Outcome | None], bool | None]
 """Hears every event and outcome of a cell, and None about every second while nothing happens. To return True on an

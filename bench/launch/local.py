@@ -15,9 +15,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+from rlvr_bench.cell.events import Outcome
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.launch.causes import cause_of_exit
-from rlvr_bench.launch.events import Outcome
 from rlvr_bench.launch.launcher import Listener, Waiting
 from rlvr_bench.launch.worker import failed_record, keep_failure, tail, work
 

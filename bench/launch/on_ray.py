@@ -17,9 +17,10 @@ from typing import Any
 
 import ray
 from ray.exceptions import RayError
+
+from rlvr_bench.cell.events import Event, Outcome
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.launch.causes import cause_of
-from rlvr_bench.launch.events import Event, Outcome
 from rlvr_bench.launch.launcher import Listener, Waiting
 from rlvr_bench.launch.worker import failed_record, keep, keep_failure, printed, redirect_output
 from rlvr_bench.record.schema import RunRecord
@@ -88,7 +89,8 @@ def _result(cell: Cell, threads: int, events: Any) -> Any:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     try:
         import torch
-        from rlvr_bench.launch.run_cell import run_cell
+
+        from rlvr_bench.cell.run import run_cell
 
         torch.set_num_threads(threads)
         return run_cell(cell, lambda event: events.say.remote(cell.id, event))

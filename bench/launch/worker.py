@@ -11,17 +11,17 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from rlvr_bench.cell.events import Event, Outcome
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.launch import forking
 from rlvr_bench.launch.causes import cause_of
-from rlvr_bench.launch.events import Event, Outcome
 from rlvr_bench.record import store
 from rlvr_bench.record.environment import capture
 from rlvr_bench.record.errors import RecordError
 from rlvr_bench.record.schema import Cause, Cost, RunRecord
 
 if TYPE_CHECKING:
-    from rlvr_bench.launch.run_cell import CellResult
+    from rlvr_bench.cell.run import CellResult
 
 TAIL_LINES = 20
 
@@ -46,7 +46,8 @@ def work(cell: Cell, results: Path, log: Path, threads: int, processes: int, con
 
     others.watch(lambda cause: say(fail(cause)))
     import torch
-    from rlvr_bench.launch.run_cell import run_cell
+
+    from rlvr_bench.cell.run import run_cell
 
     torch.set_num_threads(threads)
     try:
@@ -63,7 +64,8 @@ def work(cell: Cell, results: Path, log: Path, threads: int, processes: int, con
 def _train_along(cell: Cell, log: Path, threads: int) -> NoReturn:
     """Train with the first process of the cell, and end this one: without success when it fails."""
     import torch
-    from rlvr_bench.launch.run_cell import run_cell
+
+    from rlvr_bench.cell.run import run_cell
 
     torch.set_num_threads(threads)
     try:

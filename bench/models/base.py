@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.models.fingerprint import fingerprint, folder_fingerprint
 from rlvr_bench.models.smollm2 import smollm2_folder
 from rlvr_bench.models.source import hub_folder, source_of
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = ["LoadedBase", "fingerprint", "folder_of", "load", "load_tokenizer"]
 

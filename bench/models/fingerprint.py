@@ -5,11 +5,11 @@ import os
 import tempfile
 from pathlib import Path
 
-from rlvr_bench.cache import cache_dir
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.models.smollm2 import GGUF_SHA256, gguf_path
 from rlvr_bench.models.source import hub_folder, source_of
+from rlvr_bench.record.cache import cache_dir
 
 REMEMBERED_FROM = 32 * 2**20
 """Bytes; hashing a smaller file takes less time than it is worth remembering."""

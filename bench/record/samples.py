@@ -9,8 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from rlvr_bench.cache import cache_dir
+
 from rlvr_bench.record.atomic import replace_whole
+from rlvr_bench.record.cache import cache_dir
 from rlvr_bench.record.errors import RecordError
 
 SAMPLES_FILE = "samples.parquet"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
 from rlvr_bench.record.behaviour import Behaviour
 from rlvr_bench.record.numbers import JsonObject, Number, Share, finite_or_none, strict_json
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+
 from rlvr_bench.record.atomic import write_whole
 from rlvr_bench.record.errors import RecordError
 from rlvr_bench.record.schema import SCHEMA_VERSION, RunRecord, StepRecord

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rlvr_bench.record.columns import BY_NAME, Row, Value
+from rlvr_bench.leaderboard.columns import BY_NAME, Row, Value
 
 WIDTH, PADDING = 132.0, 6.0
 """Of the drawn intervals, in CSS pixels."""

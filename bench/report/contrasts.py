@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from rlvr_bench.experiment.scored import label, score_tasks
 from rlvr_bench.experiment.settings import GrpoSettings, RlvrSettings
-from rlvr_bench.record.columns import Row
-from rlvr_bench.record.leaderboard import row_key
-from rlvr_bench.record.row import BASE_METHOD
+from rlvr_bench.leaderboard.columns import Row
+from rlvr_bench.leaderboard.row import BASE_METHOD
+from rlvr_bench.leaderboard.standings import row_key
 from rlvr_bench.record.schema import RunRecord
 from rlvr_bench.report.effects import effects
 from rlvr_bench.report.material import Material

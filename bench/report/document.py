@@ -8,9 +8,9 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from rlvr_bench.record.columns import COLUMNS, Row
-from rlvr_bench.record.leaderboard import row_key
-from rlvr_bench.record.row import BASE_METHOD
+from rlvr_bench.leaderboard.columns import COLUMNS, Row
+from rlvr_bench.leaderboard.row import BASE_METHOD
+from rlvr_bench.leaderboard.standings import row_key
 from rlvr_bench.record.schema import RunRecord
 from rlvr_bench.report import contrasts, front, gates, rates, reproduce, soundness
 from rlvr_bench.report.completions import Completions

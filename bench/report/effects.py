@@ -8,8 +8,8 @@ from math import sqrt
 from statistics import fmean
 from typing import Any
 
+from rlvr_bench.leaderboard.row import test_score
 from rlvr_bench.record.behaviour import Behaviour
-from rlvr_bench.record.row import test_score
 from rlvr_bench.record.schema import ModelRole, RunRecord, StepRecord
 from rlvr_bench.report.curves import curve, short
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rlvr_bench.record.columns import Row
+from rlvr_bench.leaderboard.columns import Row
 
 PRICES = ("trainable_params", "peak_memory_mb", "tokens")
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rlvr_bench.leaderboard.columns import BY_NAME, Row, rounded
+from rlvr_bench.leaderboard.standings import leaderboard, row_key
 from rlvr_bench.record import store
-from rlvr_bench.record.columns import BY_NAME, Row, rounded
 from rlvr_bench.record.errors import RecordError
-from rlvr_bench.record.leaderboard import leaderboard, row_key
 from rlvr_bench.record.numbers import finite_or_none, strict_json
 from rlvr_bench.record.schema import RunRecord, StepRecord
 

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from rlvr_bench.leaderboard.file import to_csv
 from rlvr_bench.record.atomic import write_whole
-from rlvr_bench.record.leaderboard_file import to_csv
 from rlvr_bench.record.numbers import strict_json
 from rlvr_bench.report import board, standing
 from rlvr_bench.report.document import by_comparison, document, provenance

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rlvr_bench.record.columns import Row
+from rlvr_bench.leaderboard.columns import Row
 
 TOLERANCE = ("lr_tolerance", "lr_tolerance_lo", "lr_tolerance_hi", "lr_open")
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import tomli_w
+
 from rlvr_bench.methods import registry as method_registry
 from rlvr_bench.methods.errors import MethodError
 from rlvr_bench.record.schema import RunRecord

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rlvr_bench.protocol.survival import survival
 from rlvr_bench.record.schema import RunRecord
+from rlvr_bench.stats.survival import survival
 
 
 def sound_share(records: Sequence[RunRecord]) -> dict[str, Any] | None:

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from rlvr_bench.record.columns import Row
-from rlvr_bench.record.row import BASE_METHOD
+from rlvr_bench.leaderboard.columns import Row
+from rlvr_bench.leaderboard.row import BASE_METHOD
 
 Statement = tuple[str, str]
 

@@ -6,6 +6,8 @@ arXiv 2509.04259); a policy gradient keeps the reverse one small. Both are k3 es
 
 from dataclasses import dataclass
 
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 from rlvr_bench.experiment.settings import EvaluateSettings
 from rlvr_bench.generate.backend import Backend, Completions
 from rlvr_bench.generate.prompt_ids import prompt_ids
@@ -14,7 +16,6 @@ from rlvr_bench.tasks.task import Task
 from rlvr_bench.train import scorer
 from rlvr_bench.train.log_probs import k3
 from rlvr_bench.train.scorer import Rows
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True, slots=True)

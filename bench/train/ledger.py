@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rlvr_bench.experiment.settings import TrainingSettings
-from rlvr_bench.record.schema import Ledger
-from rlvr_bench.train import ranks
-from rlvr_bench.train.trajectory import Trajectory
 from torch import nn
 from transformers.pytorch_utils import Conv1D
+
+from rlvr_bench.experiment.settings import TrainingSettings
+from rlvr_bench.record.schema import Ledger
+from rlvr_bench.train import processes as ranks
+from rlvr_bench.train.trajectory import Trajectory
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,11 @@ from typing import Any
 
 import torch
 from peft import PeftModel
-from rlvr_bench.products import BLOCK, chosen, fast_linear
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AttentionInterface, PreTrainedModel
+
+from rlvr_bench.generate.matmul import BLOCK, chosen, fast_linear
 
 ATTENTION = "rlvr_bench_packed"
 _FEW_KEYS = 128

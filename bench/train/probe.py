@@ -7,11 +7,12 @@ sides give the log-probabilities of the same tokens, so that the check needs no 
 from typing import Any
 
 import torch
+from torch import nn
+
 from rlvr_bench.train import scorer
 from rlvr_bench.train.run import Run
 from rlvr_bench.train.scorer import Rows
 from rlvr_bench.train.seeds import derive
-from torch import nn
 
 PROMPTS = 4
 MAX_NEW_TOKENS = 32

@@ -7,8 +7,9 @@ Adapters that are added to bfloat16 weights for rollouts and subtracted again le
 
 import torch
 from peft.tuners.lora.layer import LoraLayer
-from rlvr_bench.methods.handle import Handle
 from torch import nn
+
+from rlvr_bench.methods.base.handle import Handle
 
 
 def set_dropout(handle: Handle, share: float) -> None:

@@ -11,6 +11,12 @@ from typing import Any
 
 import torch
 from datasets import Dataset
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
+from transformers.trainer_callback import PrinterCallback
+from trl import RewardConfig, RewardTrainer
+
 from rlvr_bench.experiment.signals import RlhfSettings
 from rlvr_bench.tasks.problem import Problem
 from rlvr_bench.tasks.rewards import RewardContext
@@ -18,11 +24,6 @@ from rlvr_bench.train.ledger import Shape
 from rlvr_bench.train.preferences import Preference
 from rlvr_bench.train.run import Run
 from rlvr_bench.train.seeds import derive
-from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
-from transformers import AutoModelForSequenceClassification, PreTrainedModel
-from transformers.trainer_callback import PrinterCallback
-from trl import RewardConfig, RewardTrainer
 
 ROWS_AT_ONCE = 256
 

@@ -9,6 +9,7 @@ import random
 from collections import defaultdict
 
 import torch
+
 from rlvr_bench.experiment.signals import RftSettings
 from rlvr_bench.record.schema import StepRecord
 from rlvr_bench.train.drawing import Draw, draw

@@ -4,7 +4,7 @@ from statistics import fmean
 
 from rlvr_bench.experiment.settings import GrpoSettings
 from rlvr_bench.record.schema import StepRecord
-from rlvr_bench.train import ranks
+from rlvr_bench.train import processes as ranks
 from rlvr_bench.train.run import Progress, Run
 from rlvr_bench.train.step_record import recorder
 from rlvr_bench.train.trainer import RolloutTrainer

@@ -4,16 +4,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
+from torch import nn
+from transformers import PreTrainedTokenizerBase
+
 from rlvr_bench.experiment.settings import TrainingSettings
 from rlvr_bench.generate.backend import Backend
-from rlvr_bench.methods.handle import Handle
+from rlvr_bench.methods.base.handle import Handle
 from rlvr_bench.record.schema import StepRecord
 from rlvr_bench.tasks.problem import Problem
 from rlvr_bench.tasks.rewards import Label, Reward
 from rlvr_bench.tasks.task import Task
 from rlvr_bench.train.ledger import Meter
-from torch import nn
-from transformers import PreTrainedTokenizerBase
 
 StepSink = Callable[[dict[str, Any]], None]
 """Takes the metrics of one optimizer step, under TRL's names."""

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
 from rlvr_bench.train import packed
 from rlvr_bench.train.log_probs import completion_log_probs
 from rlvr_bench.train.packed import Packing
-from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
 PACKED, PADDED, AUTO = "packed", "padded", "auto"
 

@@ -5,12 +5,13 @@ import time
 from typing import Any
 
 import torch
-from rlvr_bench.geometry.precision import swallowed
-from rlvr_bench.train import ranks
-from rlvr_bench.train.run import Run
-from rlvr_bench.train.trajectory import Trajectory
 from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from rlvr_bench.geometry.precision import swallowed
+from rlvr_bench.train import processes as ranks
+from rlvr_bench.train.run import Run
+from rlvr_bench.train.trajectory import Trajectory
 
 SWALLOWED_EVERY = 5
 """Optimizer steps from one record of `swallowed` to the next."""

@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 import torch
+
 from rlvr_bench.record.schema import StepRecord
 from rlvr_bench.train.run import Progress, Run, StepSink
 

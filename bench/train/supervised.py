@@ -15,16 +15,17 @@ from typing import Any
 import torch
 from datasets import Dataset
 from peft import PeftModel
+from torch import Tensor, nn
+from transformers.trainer_callback import PrinterCallback
+from trl import SFTConfig, SFTTrainer
+from trl.trainer.utils import disable_dropout_in_model
+
 from rlvr_bench.experiment.signals import SupervisedSettings
 from rlvr_bench.train.drawing import draw, metrics
 from rlvr_bench.train.ledger import Shape
 from rlvr_bench.train.run import Run, StepSink, begin
 from rlvr_bench.train.seeds import derive
 from rlvr_bench.train.step_guard import StepGuard
-from torch import Tensor, nn
-from transformers.trainer_callback import PrinterCallback
-from trl import SFTConfig, SFTTrainer
-from trl.trainer.utils import disable_dropout_in_model
 
 IGNORED = -100
 """The label of a token without loss."""

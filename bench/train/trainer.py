@@ -15,12 +15,18 @@ from typing import Any
 
 import torch
 from datasets import Dataset
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+from transformers.trainer_callback import PrinterCallback
+from trl import GRPOConfig, GRPOTrainer
+
 from rlvr_bench.experiment.settings import GrpoSettings
-from rlvr_bench.methods.plain import in_training_mode
+from rlvr_bench.methods.base.plain import in_training_mode
 from rlvr_bench.tasks.problem import Problem, Verdict
 from rlvr_bench.tasks.rewards import RewardContext
 from rlvr_bench.tasks.strategies import STRATEGIES
-from rlvr_bench.train import published_habits, ranks, scorer
+from rlvr_bench.train import processes as ranks
+from rlvr_bench.train import published_habits, scorer
 from rlvr_bench.train.advantages import whitened
 from rlvr_bench.train.ledger import Shape
 from rlvr_bench.train.log_probs import k3
@@ -30,10 +36,6 @@ from rlvr_bench.train.scorer import Rows
 from rlvr_bench.train.seeds import derive
 from rlvr_bench.train.step_guard import StepGuard
 from rlvr_bench.train.verdicts import BoughtVerdicts
-from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
-from transformers.trainer_callback import PrinterCallback
-from trl import GRPOConfig, GRPOTrainer
 
 _OWN_METRICS = ("accuracy", "unparsed", "verifier_errors", "strategy/", "probe/", "sampling/sampling_logp_difference")
 """How the metrics begin that are taken here, from the completions of one process."""

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
-from rlvr_bench.methods.conformance.subject import batch
-from rlvr_bench.methods.handle import Handle
-from rlvr_bench.methods.plain import in_training_mode
 from torch import Tensor, nn
+
+from rlvr_bench.methods.base.handle import Handle
+from rlvr_bench.methods.base.plain import in_training_mode
+from rlvr_bench.methods.conformance.subject import batch
 
 
 class Pass(NamedTuple):

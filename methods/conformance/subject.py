@@ -10,10 +10,11 @@ from functools import cache
 from typing import Any
 
 import torch
-from rlvr_bench.methods.handle import Handle
-from rlvr_bench.methods.method import Method
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
+
+from rlvr_bench.methods.base.handle import Handle
+from rlvr_bench.methods.base.method import Method
 
 Kind = tuple[str, torch.dtype]
 KINDS: tuple[Kind, ...] = (

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from rlvr_bench.methods.base.method import Method
 from rlvr_bench.methods.conformance.checks import ATTACHING, CHECKS, Skipped
 from rlvr_bench.methods.conformance.subject import KINDS, Kind, Subject
 from rlvr_bench.methods.conformance.trial import Trial, run
 from rlvr_bench.methods.errors import MethodError
-from rlvr_bench.methods.method import Method
 
 TRAINS = "attaches and trains"
 

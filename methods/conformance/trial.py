@@ -9,15 +9,16 @@ from functools import cached_property
 from itertools import chain
 
 import torch
-from rlvr_bench.methods import attestation
-from rlvr_bench.methods.attestation import Attestation
-from rlvr_bench.methods.conformance.forward import Pass, passed, passed_by
-from rlvr_bench.methods.conformance.subject import Subject, batch
-from rlvr_bench.methods.handle import Handle
-from rlvr_bench.methods.method import Method
-from rlvr_bench.methods.plain import last_logits
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+
+from rlvr_bench.methods import attestation
+from rlvr_bench.methods.attestation import Attestation
+from rlvr_bench.methods.base.handle import Handle
+from rlvr_bench.methods.base.method import Method
+from rlvr_bench.methods.base.plain import last_logits
+from rlvr_bench.methods.conformance.forward import Pass, passed, passed_by
+from rlvr_bench.methods.conformance.subject import Subject, batch
 
 STEPS = 3
 LEARNING_RATE = 1e-2

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field
+
 from rlvr_bench.tasks.datasets.catalog import DATA_SETS
 from rlvr_bench.tasks.datasets.data_set import Splits, cut, load_splits
 from rlvr_bench.tasks.datasets.rows import read_rows

@@ -14,6 +14,7 @@ from typing import Any
 import datasets
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks._yaml_loader import load_yaml
+
 from rlvr_bench.tasks.errors import TaskError
 from rlvr_bench.tasks.problem import Problem, Split, Verdict
 from rlvr_bench.tasks.registry import create

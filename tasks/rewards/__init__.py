@@ -4,7 +4,17 @@ In: completions with their problems, verdicts and, for rewards that learn from t
 one number per completion. A reward is looked up by name or by settings with a name; some are made of other rewards.
 """
 
-from rlvr_bench.tasks.rewards.registry import REWARDS, create, find, keeps, label_request, names, phrase, resolve, title
+from rlvr_bench.tasks.rewards.registry import (
+    REWARDS,
+    create,
+    find,
+    keeps,
+    label_request,
+    names,
+    phrase,
+    resolve,
+    title,
+)
 from rlvr_bench.tasks.rewards.reward import Label, LabelRequest, Reward, RewardContext, RewardKind
 
 __all__ = [

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from pydantic import Field, model_validator
+
 from rlvr_bench.tasks.problem import Problem
 from rlvr_bench.tasks.rewards.reward import Reward, RewardContext
 from rlvr_bench.tasks.settings import Settings

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pydantic import Field
+
 from rlvr_bench.tasks.errors import TaskError
 from rlvr_bench.tasks.problem import Problem
 from rlvr_bench.tasks.rewards.reward import Label, LabelRequest, RewardContext

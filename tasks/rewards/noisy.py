@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
+
 from rlvr_bench.tasks.problem import Problem
 from rlvr_bench.tasks.rewards.reward import Reward, RewardContext, unit_interval
 from rlvr_bench.tasks.settings import Settings

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from pydantic import Field, field_validator
+
 from rlvr_bench.tasks import strategies
 from rlvr_bench.tasks.problem import Problem
 from rlvr_bench.tasks.rewards.reward import Reward, RewardContext

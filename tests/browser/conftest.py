@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, CDPSession, Page, expect, sync_playwright
 from report_folder import write_everything
+
 from rlvr_bench.report.page import write_report
 
 NO_BROWSER = (

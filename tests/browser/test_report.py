@@ -8,6 +8,7 @@ from conftest import Visit, visit
 from playwright.sync_api import Browser, expect
 from record_factory import outcomes, record
 from report_folder import HOSTILE, HOSTILE_NAME, five_hundred_rows, material_of, samples, steps
+
 from rlvr_bench.record.samples import samples_path, write_samples
 from rlvr_bench.report.page import render
 

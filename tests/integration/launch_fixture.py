@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 
 import torch
-from rlvr_bench.models.tokenizer import character_tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM
+
+from rlvr_bench.models.tokenizer import character_tokenizer
 
 EXPERIMENT = """
 name = "tiny"

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import torch
 from method_subjects import batch, llama
-from rlvr_bench.methods.attestation import Attestation, begin, finish, observe
-from rlvr_bench.methods.method import Method
 from transformers import PreTrainedModel
+
+from rlvr_bench.methods.attestation import Attestation, begin, finish, observe
+from rlvr_bench.methods.base.method import Method
 
 
 def run(handle: Any, steps: int = 3, learning_rate: float = 1e-2, weight_decay: float = 0.0) -> torch.optim.Optimizer:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from generate_models import tiny_model
+
 from rlvr_bench.evaluate import base_cache, scores
 from rlvr_bench.evaluate.grading import problems_hash
 from rlvr_bench.evaluate.scores import base_scores, score_all

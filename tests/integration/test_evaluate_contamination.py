@@ -10,7 +10,9 @@ import torch
 from generate_models import tiny_model
 from hypothesis import given
 from hypothesis import strategies as st
-from rlvr_bench.contamination_check import as_rows
+from tokenizers.processors import TemplateProcessing
+
+from rlvr_bench.cli.contamination_probe import as_rows
 from rlvr_bench.evaluate.contamination import SHARES, contamination, groups, perplexity, planted_in, rouge_l
 from rlvr_bench.experiment.settings import EvaluateSettings
 from rlvr_bench.generate.backend import Completions, create
@@ -19,7 +21,6 @@ from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.tokenizer import character_tokenizer
 from rlvr_bench.tasks import registry as task_registry
 from rlvr_bench.tasks.problem import Problem
-from tokenizers.processors import TemplateProcessing
 
 TASK = task_registry.create({"name": "chain", "levels": [4], "test": 512})
 

@@ -8,6 +8,8 @@ import torch
 from generate_models import tiny_model
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
+from transformers import LlamaConfig, LlamaForCausalLM
+
 from rlvr_bench.evaluate.evaluator import evaluate
 from rlvr_bench.evaluate.greedy import grade_greedy
 from rlvr_bench.evaluate.lm import BackendLM, UnsupportedRequestError
@@ -19,7 +21,6 @@ from rlvr_bench.record.samples import SAMPLES_SCHEMA
 from rlvr_bench.tasks import registry as task_registry
 from rlvr_bench.tasks.lm_eval.adapter import lm_eval_task
 from rlvr_bench.tasks.problem import Verdict
-from transformers import LlamaConfig, LlamaForCausalLM
 
 SETTINGS = EvaluateSettings(samples=3, max_new_tokens=16, batch_size=16, seed=5, sampled_splits=("validation", "test"))
 TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}<assistant>"

@@ -4,13 +4,14 @@ import pytest
 import torch
 from generate_models import CONFIGS, VOCABULARY, mixed_prompts, tiny_model
 from peft import LoraConfig, get_peft_model
-from rlvr_bench import products
+from scipy import stats
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+
+from rlvr_bench.generate import matmul as products
 from rlvr_bench.generate.backend import GenerationError, create, create_for
 from rlvr_bench.generate.fast import FastBackend
 from rlvr_bench.generate.hf import HfBackend
 from rlvr_bench.generate.sampling import row_keys, uniforms
-from scipy import stats
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 REQUEST = {"max_new_tokens": 24, "seed": 3, "eos_ids": [1, 2, 3], "pad_id": 0, "batch_size": 11}
 PROMPTS = mixed_prompts()

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 from generate_models import tiny_model
+
 from rlvr_bench.generate import vllm
 from rlvr_bench.generate.backend import GenerationError, create
 from rlvr_bench.generate.vllm import VllmBackend

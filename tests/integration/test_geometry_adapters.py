@@ -7,10 +7,11 @@ import pytest
 import torch
 from method_subjects import llama, tied_qwen, train
 from peft import LoraConfig, OFTConfig, PeftModel, PromptTuningConfig, get_peft_model
+from transformers import AutoModelForCausalLM, PreTrainedModel
+
 from rlvr_bench.geometry.pairs import open_pairs
 from rlvr_bench.methods import registry as method_registry
 from rlvr_bench.models.errors import ModelError
-from transformers import AutoModelForCausalLM, PreTrainedModel
 
 LINEAR = ["q_proj", "o_proj", "down_proj"]
 CONFIGS = {

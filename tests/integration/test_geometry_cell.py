@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 from generate_models import tiny_model
+from transformers import PreTrainedModel
+
 from rlvr_bench.geometry.cell import cell_geometry, in_a_cell
-from rlvr_bench.geometry.interventions import head_permutation, intervene, of_config, rotation
 from rlvr_bench.geometry.mask_sample import places
 from rlvr_bench.geometry.packed_masks import unpack
 from rlvr_bench.geometry.rank_one import rank_one_model
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.fingerprint import fingerprint
-from transformers import PreTrainedModel
+from rlvr_bench.models.interventions import head_permutation, intervene, of_config, rotation
 
 TOP = {
     "sparsity_bf16", "spectral_shift", "principal_angle_max_deg", "relative_norm", "principal_overlap",

@@ -3,11 +3,12 @@
 import pytest
 import torch
 from generate_models import tiny_model
-from rlvr_bench.geometry.compare import agreement
-from rlvr_bench.geometry.errors import GeometryError
-from rlvr_bench.geometry.fisher import fisher_mass
-from rlvr_bench.geometry.interventions import head_permutation, intervene, restored, role_of, rotation
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
+
+from rlvr_bench.geometry.compare import agreement
+from rlvr_bench.geometry.fisher import fisher_mass
+from rlvr_bench.models.errors import ModelError
+from rlvr_bench.models.interventions import head_permutation, intervene, restored, role_of, rotation
 
 MODELS = ["llama, untied, grouped queries", "llama, biases, llama3 rope", "llama, tied", "qwen2", "qwen3"]
 
@@ -83,10 +84,10 @@ def test_masks_are_compared_after_restoring() -> None:
 
 def test_models_whose_heads_are_not_alone_are_refused() -> None:
     model = tiny_model("llama, tied")
-    with pytest.raises(GeometryError, match=r"no model\.layers\.7"):
+    with pytest.raises(ModelError, match=r"no model\.layers\.7"):
         rotation(model, 7, 0)
     model.model.layers[0].self_attn.register_parameter("sinks", torch.nn.Parameter(torch.zeros(4)))
-    with pytest.raises(GeometryError, match="sinks"):
+    with pytest.raises(ModelError, match="sinks"):
         rotation(model, 0, 0)
     single = LlamaForCausalLM(
         LlamaConfig(
@@ -94,7 +95,7 @@ def test_models_whose_heads_are_not_alone_are_refused() -> None:
             intermediate_size=16,
         )
     )  # fmt: skip
-    with pytest.raises(GeometryError, match="single key-value head"):
+    with pytest.raises(ModelError, match="single key-value head"):
         head_permutation(single, 0, 0)
 
 

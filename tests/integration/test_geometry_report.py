@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 from method_subjects import SIZE
+from safetensors.torch import load_file, save_file
+from transformers import LlamaConfig, LlamaForCausalLM
+
 from rlvr_bench.cli import main as cli
 from rlvr_bench.geometry import report
 from rlvr_bench.geometry.measure import measure
 from rlvr_bench.geometry.pairs import open_pairs
 from rlvr_bench.geometry.settings import GeometrySettings
-from safetensors.torch import load_file, save_file
-from transformers import LlamaConfig, LlamaForCausalLM
 
 Tensors = dict[str, torch.Tensor]
 Invoke = Callable[..., tuple[int, str, str]]

@@ -14,10 +14,11 @@ import psutil
 import pytest
 import torch
 from launch_fixture import cells_of, children_of, command, environment, run, save_tiny_base, wait_for, write_experiment
+
 from rlvr_bench.experiment.settings import RlvrSettings
 from rlvr_bench.experiment.signals import SftSettings
 from rlvr_bench.launch import forking
-from rlvr_bench.methods.tuned_weights import TunedWeights
+from rlvr_bench.methods.masks.tuned_weights import TunedWeights
 
 MASK = '[methods.mask-random]\ntype = "mask"\nselect = "random"\ndensity = 0.2\nlearning_rate = 1e-2\n'
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 from launch_fixture import cells_of, command, environment, run, save_tiny_base, wait_for, write_experiment
-from rlvr_bench.methods.tuned_weights import TunedWeights
-from rlvr_bench.record.columns import COLUMNS
 from safetensors import safe_open
+
+from rlvr_bench.leaderboard.columns import COLUMNS
+from rlvr_bench.methods.masks.tuned_weights import TunedWeights
 
 MEASURED = {column.name for column in COLUMNS if column.measured}
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from launch_fixture import run, save_tiny_base, write_experiment
+
+from rlvr_bench.leaderboard.standings import leaderboard
 from rlvr_bench.record import store
-from rlvr_bench.record.leaderboard import leaderboard
 from rlvr_bench.record.schema import RunRecord
 
 SIGNALS = ("rlvr", "sft", "rft", "rlhf", "sft+rlvr")

@@ -3,10 +3,11 @@ import json
 import pytest
 import torch
 from method_subjects import METHODS, PEFT_ONLY, label, llama, tied_qwen, train
+
 from rlvr_bench.methods import create
 from rlvr_bench.methods.attestation import Attestation, begin, finish, observe
-from rlvr_bench.methods.mask import Mask
-from rlvr_bench.methods.peft_method import Lora, Pissa
+from rlvr_bench.methods.masks.mask import Mask
+from rlvr_bench.methods.peft.method import Lora, Pissa
 
 
 def attach(claimed, actual, base=None):

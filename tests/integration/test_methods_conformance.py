@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
+
 from rlvr_bench.methods import create, names
-from rlvr_bench.methods.budget import resolve
+from rlvr_bench.methods.base.budget import resolve
 from rlvr_bench.methods.conformance import Suite
 from rlvr_bench.methods.conformance.checks import CHECKS
 from rlvr_bench.methods.conformance.subject import KINDS, Subject
-from rlvr_bench.methods.full import Full
-from rlvr_bench.methods.peft_method import Lora, Pissa
+from rlvr_bench.methods.full.full import Full
+from rlvr_bench.methods.peft.method import Lora, Pissa
 from rlvr_bench.methods.registry import examples
 
 pytest_plugins = ["pytester"]

@@ -3,10 +3,11 @@
 import pytest
 import torch
 from method_subjects import batch, llama
-from rlvr_bench.methods import create
-from rlvr_bench.methods.cost import measure
-from rlvr_bench.methods.peak_memory import peak_bytes
 from torch.profiler import ProfilerActivity, profile
+
+from rlvr_bench.methods import create
+from rlvr_bench.methods.base.peak_memory import peak_bytes
+from rlvr_bench.methods.cost import measure
 
 
 def profiled_peak(operation) -> int:

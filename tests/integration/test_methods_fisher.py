@@ -5,11 +5,13 @@ import pytest
 import torch
 from method_runs import array, attested, problems, prompts
 from method_subjects import batch, llama, tied_qwen
-from rlvr_bench.methods import MethodError, create, fisher
-from rlvr_bench.methods.fisher import Completion
-from rlvr_bench.methods.method import LINEAR_TARGETS
-from rlvr_bench.methods.targets import linear_targets
 from torch import nn
+
+from rlvr_bench.methods import MethodError, create
+from rlvr_bench.methods.base.method import LINEAR_TARGETS
+from rlvr_bench.methods.base.targets import linear_targets
+from rlvr_bench.methods.masks import fisher
+from rlvr_bench.methods.masks.fisher import Completion
 
 
 class TwoMatrices(nn.Module):

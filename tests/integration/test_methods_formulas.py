@@ -9,6 +9,7 @@ import pytest
 import torch
 from method_runs import array, prompts, run, weights
 from method_subjects import batch, llama, tied_qwen
+
 from rlvr_bench.methods import create
 
 RANK = 4

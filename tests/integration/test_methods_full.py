@@ -2,8 +2,9 @@ import pytest
 import torch
 from method_runs import attested, problems, run, weights
 from method_subjects import batch, llama, tied_qwen
+
 from rlvr_bench.methods import MethodError, create
-from rlvr_bench.methods.plain import last_logits
+from rlvr_bench.methods.base.plain import last_logits
 
 SUBSETS = [
     ({"layers": "middle"}, lambda name: ".layers.1." in name),

@@ -6,8 +6,10 @@ import pytest
 import torch
 from method_subjects import METHODS, PEFT_ONLY, batch, label, llama, tied_qwen, train
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
-from rlvr_bench.methods import MethodError, create, peft_catalog
-from rlvr_bench.methods.plain import last_logits
+
+from rlvr_bench.methods import MethodError, create
+from rlvr_bench.methods.base.plain import last_logits
+from rlvr_bench.methods.peft import catalog as peft_catalog
 
 EVERY = pytest.mark.parametrize("settings", METHODS + PEFT_ONLY, ids=label)
 MODELS = pytest.mark.parametrize("make", [llama, tied_qwen])

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
 from rlvr_bench.methods import create
-from rlvr_bench.methods.budget import resolve, trainable_count
+from rlvr_bench.methods.base.budget import resolve, trainable_count
+from rlvr_bench.methods.base.handle import Handle
+from rlvr_bench.methods.base.method import Method
 from rlvr_bench.methods.conformance import Suite
 from rlvr_bench.methods.conformance.subject import KINDS, SEED, Subject
-from rlvr_bench.methods.handle import Handle
-from rlvr_bench.methods.method import Method
-from rlvr_bench.methods.peft_subspace import subspace_problems
+from rlvr_bench.methods.peft.subspace import subspace_problems
 from rlvr_bench.methods.registry import method_class
 
 Spoil = Callable[[Handle], None]

@@ -5,9 +5,10 @@ import pytest
 import torch
 from method_runs import array, attested, problems, run, weights
 from method_subjects import batch, llama, tied_qwen
+
 from rlvr_bench.methods import MethodError, create
 from rlvr_bench.methods.attestation import begin, finish, observe
-from rlvr_bench.methods.plain import last_logits
+from rlvr_bench.methods.base.plain import last_logits
 
 LIFT = {"type": "lift", "density": 0.2, "refresh": 2}
 

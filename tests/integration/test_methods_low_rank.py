@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 import torch
 from method_subjects import SIZE, batch, label, llama, tied_qwen, train
+from transformers import LlamaConfig, LlamaForCausalLM
+
 from rlvr_bench.methods import MethodError, create
 from rlvr_bench.methods.attestation import begin, finish, observe
-from rlvr_bench.methods.low_rank_linear import CoreLinear, LowRankLinear, ProjectedLinear
-from rlvr_bench.methods.plain import last_logits
-from transformers import LlamaConfig, LlamaForCausalLM
+from rlvr_bench.methods.base.plain import last_logits
+from rlvr_bench.methods.low_rank.linear import CoreLinear, LowRankLinear, ProjectedLinear
 
 PROMPTS = [[3, 4, 5, 6], [7, 8, 9], [10, 11, 12, 13, 14]]
 """12 tokens of different lengths: fewer than any module has inputs, so that an exact null space exists."""

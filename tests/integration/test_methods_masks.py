@@ -6,12 +6,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from method_subjects import batch, llama, tied_qwen, train
-from rlvr_bench.methods import MethodError, create
-from rlvr_bench.methods.mask import Mask
-from rlvr_bench.methods.masked_linear import MaskedLinear
-from rlvr_bench.methods.plain import last_logits
-from rlvr_bench.methods.selection import select_entries
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from rlvr_bench.methods import MethodError, create
+from rlvr_bench.methods.base.plain import last_logits
+from rlvr_bench.methods.masks.linear import MaskedLinear
+from rlvr_bench.methods.masks.mask import Mask
+from rlvr_bench.methods.masks.selection import select_entries
 
 SELECTS = ("random", "principal", "non-principal", "low-magnitude", "top-magnitude", "safe")
 

@@ -5,9 +5,11 @@ import pytest
 import torch
 from method_subjects import batch, llama, tied_qwen
 from peft.tuners.lora.layer import LoraLayer
-from rlvr_bench.methods import MethodError, create, peft_calibration
+
+from rlvr_bench.methods import MethodError, create
 from rlvr_bench.methods.attestation import begin, finish, observe
-from rlvr_bench.methods.plain import last_logits
+from rlvr_bench.methods.base.plain import last_logits
+from rlvr_bench.methods.peft import calibration as peft_calibration
 
 PROMPTS = [torch.randint(3, 64, (12,), generator=torch.Generator().manual_seed(n)).tolist() for n in range(24)]
 PATHS = ("model.layers.0.self_attn.q_proj", "model.layers.1.self_attn.v_proj", "model.layers.1.mlp.down_proj")

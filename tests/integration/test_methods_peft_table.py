@@ -6,14 +6,15 @@ import warnings
 import pytest
 import torch
 from method_subjects import batch, llama, tied_qwen
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
+
 from rlvr_bench.methods import MethodError, create
 from rlvr_bench.methods.attestation import begin, finish, observe
-from rlvr_bench.methods.peft_method import Lora
-from rlvr_bench.methods.peft_table import PEFT_ROWS
-from rlvr_bench.methods.plain import last_logits
+from rlvr_bench.methods.base.plain import last_logits
+from rlvr_bench.methods.peft.method import Lora
+from rlvr_bench.methods.peft.table import PEFT_ROWS
 from rlvr_bench.models.base import load
 from rlvr_bench.models.config import BaseConfig
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 FITTING = {"lora-ga": {"rank": 8}}  # its default needs 32 of the 16 outputs of the tiny keys
 PROMPTS = [torch.randint(3, 64, (12,), generator=torch.Generator().manual_seed(n)).tolist() for n in range(24)]
@@ -130,7 +131,7 @@ def test_boft_has_all_its_factors_without_cuda_and_rotates():
 
 
 def test_the_stand_in_for_the_cuda_extension_is_a_block_diagonal():
-    from rlvr_bench.methods.peft_butterfly import TorchBlocks
+    from rlvr_bench.methods.peft.butterfly import TorchBlocks
 
     blocks = torch.randn(2, 3, 4, 4, dtype=torch.float64, requires_grad=True)
     dense = TorchBlocks().forward(blocks)[0]

@@ -7,6 +7,7 @@ import pytest
 import torch
 from method_subjects import batch, llama
 from peft.optimizers import create_lorafa_optimizer, create_loraplus_optimizer, lorafa
+
 from rlvr_bench.methods import MethodError, create
 from rlvr_bench.methods.attestation import begin, finish, observe
 

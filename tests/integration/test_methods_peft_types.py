@@ -9,10 +9,13 @@ from method_subjects import batch, llama
 from peft import LoraConfig
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 from peft.utils.peft_types import PeftType
-from rlvr_bench.methods import MethodError, create, peft_any, peft_catalog
+
+from rlvr_bench.methods import MethodError, create
+from rlvr_bench.methods.base.plain import last_logits
 from rlvr_bench.methods.conformance import Suite
 from rlvr_bench.methods.conformance.subject import KINDS
-from rlvr_bench.methods.plain import last_logits
+from rlvr_bench.methods.peft import any_type as peft_any
+from rlvr_bench.methods.peft import catalog as peft_catalog
 
 REGISTERED = sorted(kind.value for kind in PEFT_TYPE_TO_CONFIG_MAPPING)
 

@@ -5,12 +5,13 @@ import pytest
 import torch
 from method_runs import array, attested, problems, run, weights
 from method_subjects import batch, llama, tied_qwen
-from rlvr_bench.methods import create
-from rlvr_bench.methods.attestation import begin, observe
-from rlvr_bench.methods.plain import fill, last_logits
-from rlvr_bench.methods.spectral_handle import ScaledSpectrum, TurnedFrames
 from scipy.linalg import polar
 from torch import nn
+
+from rlvr_bench.methods import create
+from rlvr_bench.methods.attestation import begin, observe
+from rlvr_bench.methods.base.plain import fill, last_logits
+from rlvr_bench.methods.spectral.handle import ScaledSpectrum, TurnedFrames
 
 SVF, ISO = create({"type": "svf"}), create({"type": "iso"})
 BOTH = pytest.mark.parametrize("method", [SVF, ISO], ids=["svf", "iso"])

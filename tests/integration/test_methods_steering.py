@@ -4,13 +4,14 @@ import pytest
 import torch
 from method_runs import array, attested, problems, run, weights
 from method_subjects import SIZE, batch, llama, tied_qwen
+from torch import nn
+from transformers import LlamaConfig, LlamaForCausalLM
+
 from rlvr_bench.generate.fast import FastBackend
 from rlvr_bench.generate.hf import HfBackend
 from rlvr_bench.methods import MethodError, create
 from rlvr_bench.methods.attestation import begin, observe
-from rlvr_bench.methods.plain import fill, last_logits
-from torch import nn
-from transformers import LlamaConfig, LlamaForCausalLM
+from rlvr_bench.methods.base.plain import fill, last_logits
 
 STEERING = create({"type": "steering"})
 MODELS = pytest.mark.parametrize("make", [llama, tied_qwen])

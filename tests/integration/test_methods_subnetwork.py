@@ -7,9 +7,10 @@ import pytest
 import torch
 from method_runs import attested, problems, run
 from method_subjects import batch, llama, tied_qwen
-from rlvr_bench.methods import MethodError, create
-from rlvr_bench.methods.plain import last_logits
 from safetensors.torch import load_file, save_file
+
+from rlvr_bench.methods import MethodError, create
+from rlvr_bench.methods.base.plain import last_logits
 
 
 def finished_run(folder, make=llama, learning_rate=1e-5, steps=1):

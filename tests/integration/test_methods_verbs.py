@@ -8,7 +8,8 @@ import subprocess
 import sys
 
 import pytest
-import rlvr_bench.method_cost
+
+import rlvr_bench.cli.methods_cost
 from rlvr_bench.cli import main as cli
 from rlvr_bench.methods import create, names
 from rlvr_bench.methods.conformance import Suite
@@ -30,7 +31,7 @@ def typed(monkeypatch, capsys):
 
 def test_list_tells_size_and_kind_of_every_method_without_torch():
     code = (
-        "import sys; from rlvr_bench.method_table import listing; rows = listing('organism-steps', attach=False);"
+        "import sys; from rlvr_bench.cli.methods_table import listing; rows = listing('organism-steps', attach=False);"
         "print(len(rows), 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -83,7 +84,7 @@ def test_check_prints_a_line_per_check_and_exits_by_what_it_found(typed, monkeyp
     assert [line[8:].partition(":")[0] for line in lines[1:]] == list(Suite.names)
     assert all(line.startswith(("ok ", "skipped ")) for line in lines[1:])
 
-    from rlvr_bench.methods.full import Full
+    from rlvr_bench.methods.full.full import Full
 
     monkeypatch.setattr(Full, "depends_on_seed", True)
     code, out, _ = typed("check", "full", "--set", "train=linear", "--json")
@@ -134,9 +135,9 @@ def test_cost_is_csv_with_a_line_per_method(typed):
     [("lora", 1.6, ""), ("lora", 1.7, "unexplained"), ("c3a", 1.7, "Inputs and outputs go through complex FFTs")],
 )
 def test_a_slow_step_has_a_reason_or_fails(typed, monkeypatch, kind, ratio, why):
-    real = rlvr_bench.method_cost.measure
+    real = rlvr_bench.cli.methods_cost.measure
     monkeypatch.setattr(
-        rlvr_bench.method_cost, "measure", lambda *given: dataclasses.replace(real(*given), step_ratio=ratio)
+        rlvr_bench.cli.methods_cost, "measure", lambda *given: dataclasses.replace(real(*given), step_ratio=ratio)
     )
     code, out, err = typed("cost", kind, "--pairs", "1", "--rows", "2")
     (row,) = csv.DictReader(io.StringIO(out))

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from rich.console import Console
+from safetensors.torch import load_file
+
 from rlvr_bench.models.base import load
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import ModelError
@@ -20,7 +22,6 @@ from rlvr_bench.models.organisms.recipe import Diet, Recipe, Shape, Stage
 from rlvr_bench.models.organisms.recipes import RECIPES
 from rlvr_bench.models.organisms.train import pretrain
 from rlvr_bench.models.source import WEIGHTS
-from safetensors.torch import load_file
 
 TINY = Recipe(
     name="tiny",

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from rlvr_bench.models.base import load
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import ModelError

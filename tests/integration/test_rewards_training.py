@@ -10,21 +10,23 @@ import numpy as np
 import pytest
 import torch
 from launch_fixture import save_tiny_base, write_experiment
+from torch import Tensor, nn
+
 from rlvr_bench.evaluate import labels as labels_module
 from rlvr_bench.evaluate.completion import Completion, Graded
 from rlvr_bench.evaluate.labels import LabelSource, majority, majority_labels
 from rlvr_bench.experiment import experiment
 from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.settings import RlvrSettings
-from rlvr_bench.experiment.strict import ExperimentError
 from rlvr_bench.generate.backend import create
 from rlvr_bench.generate.prompt_ids import prompt_ids
 from rlvr_bench.generate.stopping import eos_ids
-from rlvr_bench.launch.prepare_labels import prepare_labels
+from rlvr_bench.grid.prepare_labels import prepare_labels
 from rlvr_bench.methods import registry as method_registry
-from rlvr_bench.methods.handle import Handle
+from rlvr_bench.methods.base.handle import Handle
 from rlvr_bench.models.base import LoadedBase, load
 from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.plugins.settings import ExperimentError
 from rlvr_bench.record.schema import StepRecord
 from rlvr_bench.tasks import registry as task_registry
 from rlvr_bench.tasks import rewards
@@ -36,7 +38,6 @@ from rlvr_bench.train.rlvr import train
 from rlvr_bench.train.run import Run
 from rlvr_bench.train.scorer import Rows
 from rlvr_bench.train.trainer import RolloutTrainer
-from torch import Tensor, nn
 
 TASK = task_registry.create({"name": "chain", "levels": [2], "train": 16, "validation": 4, "test": 4})
 SIZES = {"steps": 4, "prompts_per_batch": 2, "group_size": 4, "max_new_tokens": 8, "updates_per_batch": 2}

@@ -11,6 +11,7 @@ import pytest
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 from lm_eval.tasks import TaskManager
+
 from rlvr_bench.tasks import lm_eval as adapter_package
 from rlvr_bench.tasks import registry
 from rlvr_bench.tasks.check import check

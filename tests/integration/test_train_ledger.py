@@ -9,6 +9,10 @@ import pytest
 import torch
 from generate_models import mixed_prompts, tiny_model
 from launch_fixture import save_tiny_base
+from signal_runs import TASK, TINY, starter
+from torch.utils.flop_counter import FlopCounterMode
+from transformers.models.llama.modeling_llama import LlamaModel
+
 from rlvr_bench.experiment.settings import RlvrSettings, TrainingSettings
 from rlvr_bench.experiment.signals import RftSettings, RlhfSettings, SftRlvrSettings, SftSettings
 from rlvr_bench.generate.backend import Completions
@@ -22,9 +26,6 @@ from rlvr_bench.train.reward_model import LearnedReward, with_scalar_output
 from rlvr_bench.train.run import Run
 from rlvr_bench.train.signals import SIGNALS
 from rlvr_bench.train.verdicts import BoughtVerdicts
-from signal_runs import TASK, TINY, starter
-from torch.utils.flop_counter import FlopCounterMode
-from transformers.models.llama.modeling_llama import LlamaModel
 
 CONFIGS = ["llama, tied", "llama, untied, grouped queries", "qwen3"]
 

@@ -9,6 +9,9 @@ import torch
 from generate_models import CONFIGS, mixed_prompts, tiny_model
 from launch_fixture import save_tiny_base
 from peft import PromptTuningConfig, get_peft_model
+from test_train_rlvr import _train, _weights
+from torch import nn
+
 from rlvr_bench.generate.backend import Completions
 from rlvr_bench.generate.fast import FastBackend
 from rlvr_bench.models.base import LoadedBase, load
@@ -16,8 +19,6 @@ from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.train import packed, scorer
 from rlvr_bench.train.probe import DriftError
 from rlvr_bench.train.scorer import Rows
-from test_train_rlvr import _train, _weights
-from torch import nn
 
 METHODS: list[dict[str, Any]] = [
     {"type": "full"},

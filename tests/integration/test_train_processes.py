@@ -11,6 +11,8 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 from launch_fixture import save_tiny_base
+from torch import nn
+
 from rlvr_bench.experiment.settings import RlvrSettings
 from rlvr_bench.generate.backend import Completions, create
 from rlvr_bench.generate.prompt_ids import prompt_ids
@@ -21,11 +23,10 @@ from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.record.schema import StepRecord
 from rlvr_bench.tasks import registry as task_registry
 from rlvr_bench.tasks import rewards
-from rlvr_bench.train import ranks
+from rlvr_bench.train import processes as ranks
 from rlvr_bench.train.rlvr import train
 from rlvr_bench.train.run import Run
 from rlvr_bench.train.trainer import RolloutTrainer
-from torch import nn
 
 TASK = {"name": "chain", "levels": [2], "train": 16, "validation": 4, "test": 4}
 SMALL = {"steps": 3, "prompts_per_batch": 4, "group_size": 4, "max_new_tokens": 8, "kl_every": 1}

@@ -10,11 +10,13 @@ import pytest
 import torch
 from launch_fixture import save_tiny_base
 from peft import AdaLoraModel
+from torch import nn
+
 from rlvr_bench.experiment.settings import RlvrSettings
 from rlvr_bench.generate.backend import create
 from rlvr_bench.generate.prompt_ids import prompt_ids
 from rlvr_bench.methods import registry as method_registry
-from rlvr_bench.methods.handle import Handle
+from rlvr_bench.methods.base.handle import Handle
 from rlvr_bench.models.base import LoadedBase, load
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.record.schema import StepRecord
@@ -24,7 +26,6 @@ from rlvr_bench.train.log_probs import completion_log_probs, k3
 from rlvr_bench.train.rlvr import train
 from rlvr_bench.train.stability import collapse
 from rlvr_bench.train.trainer import RolloutTrainer, Run
-from torch import nn
 
 TASK = task_registry.create({"name": "chain", "levels": [2], "train": 16, "validation": 4, "test": 4})
 FULL = {"type": "full"}

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 import torch
 from launch_fixture import save_tiny_base
+from signal_runs import METHODS, PROBLEMS, TASK, TINY, Lenient, Start, starter
+from torch.nn import functional
+
 from rlvr_bench.experiment.settings import EvaluateSettings
 from rlvr_bench.experiment.signals import SftSettings
 from rlvr_bench.generate.backend import create
@@ -28,8 +31,6 @@ from rlvr_bench.train.rft import verified
 from rlvr_bench.train.run import Run
 from rlvr_bench.train.signals import SIGNALS
 from rlvr_bench.train.supervised import SolutionTrainer, example
-from signal_runs import METHODS, PROBLEMS, TASK, TINY, Lenient, Start, starter
-from torch.nn import functional
 
 
 @pytest.fixture(scope="module")

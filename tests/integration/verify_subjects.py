@@ -4,9 +4,10 @@ import random
 
 import torch
 from generate_models import VOCABULARY, tiny_model
-from rlvr_bench.verify.probe import Probe
-from rlvr_bench.verify.trace import Trace
 from transformers import GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedModel
+
+from rlvr_bench.thinking.probe import Probe
+from rlvr_bench.thinking.trace import Trace
 
 OTHERS = {
     "gpt2": lambda: GPT2LMHeadModel(GPT2Config(vocab_size=VOCABULARY, n_embd=48, n_layer=2, n_head=4, n_positions=128)),

@@ -14,12 +14,13 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.table import Table
+from torch.profiler import ProfilerActivity, profile, record_function
+
+from rlvr_bench.cell import measured
+from rlvr_bench.cell.run import run_cell
 from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.experiment import load
-from rlvr_bench.launch import measured
-from rlvr_bench.launch.run_cell import run_cell
 from rlvr_bench.train.trainer import RolloutTrainer
-from torch.profiler import ProfilerActivity, profile, record_function
 
 PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "aten::_scaled_dot_product", "mkldnn::_linear")
 PARTS = ("rollout", "update", "evaluate")

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import torch
+
 from rlvr_bench.geometry.base_matrix import BaseMatrix
 from rlvr_bench.geometry.figures import figures
 from rlvr_bench.geometry.measure import single_threaded

@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from datasets import Dataset
 from peft import LoraConfig
-from rlvr_bench.tasks import registry as task_registry
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import GRPOConfig, GRPOTrainer
+
+from rlvr_bench.tasks import registry as task_registry
 
 
 def main() -> None:

@@ -9,17 +9,18 @@ import time
 from collections.abc import Callable
 
 import torch
+
 from rlvr_bench.generate.fast import FastBackend
 from rlvr_bench.generate.monitor import Sight
 from rlvr_bench.generate.sampling import row_keys
 from rlvr_bench.models.base import load
 from rlvr_bench.models.config import BaseConfig
-from rlvr_bench.verify.batch import collate
-from rlvr_bench.verify.live import Pruner
-from rlvr_bench.verify.policies import Full
-from rlvr_bench.verify.probe import Probe
-from rlvr_bench.verify.readers import NoReader, ProbeReader
-from rlvr_bench.verify.trace import Trace, positions
+from rlvr_bench.thinking.batch import collate
+from rlvr_bench.thinking.live import Pruner
+from rlvr_bench.thinking.policies import Full
+from rlvr_bench.thinking.probe import Probe
+from rlvr_bench.thinking.readers import NoReader, ProbeReader
+from rlvr_bench.thinking.trace import Trace, positions
 
 ROUNDS = 5
 EVERY = 8

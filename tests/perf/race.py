@@ -22,9 +22,10 @@ import psutil
 import torch
 from rich.console import Console
 from rich.table import Table
-from rlvr_bench import products
+
 from rlvr_bench.experiment.cell import Cell, cells
 from rlvr_bench.experiment.experiment import Experiment
+from rlvr_bench.generate import matmul as products
 from rlvr_bench.launch import local
 from rlvr_bench.models.base import folder_of
 from rlvr_bench.models.config import BaseConfig

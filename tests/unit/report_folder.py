@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from record_factory import outcomes, record
-from rlvr_bench.record.leaderboard import leaderboard
+
+from rlvr_bench.leaderboard.standings import leaderboard
 from rlvr_bench.record.samples import write_samples
 from rlvr_bench.record.schema import Cause, RunRecord, StepRecord
 from rlvr_bench.record.store import write_run

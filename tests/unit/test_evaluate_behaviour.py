@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+
 from rlvr_bench.evaluate.behaviour import behaviour, greedy_rows
 from rlvr_bench.record.behaviour import Behaviour
 

@@ -5,6 +5,7 @@ import multiprocessing
 import time
 
 import pytest
+
 from rlvr_bench.evaluate import base_cache
 from rlvr_bench.evaluate.completion import Completion, Graded
 from rlvr_bench.evaluate.grading import pass_ks, problems_hash, score

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+
 from rlvr_bench.experiment.experiment import Experiment, load, presets
-from rlvr_bench.experiment.strict import ExperimentError
+from rlvr_bench.plugins.settings import ExperimentError
 
 GOOD = """
 name = "tiny"

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rlvr_bench.generate.backend import GenerationError, batches, check_request, create, names
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from rlvr_bench.generate.sampling import draw, row_keys, uniforms
 from scipy import stats
+
+from rlvr_bench.generate.sampling import draw, row_keys, uniforms
 
 PROMPTS = st.lists(st.lists(st.integers(0, 50), min_size=1, max_size=4), min_size=1, max_size=12)
 

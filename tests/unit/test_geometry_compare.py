@@ -9,6 +9,7 @@ import scipy.linalg
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rlvr_bench.geometry.compare import (
     Run,
     against_seeds,

@@ -9,11 +9,12 @@ import torch
 from geometry_reference import matrix, reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
+
 from rlvr_bench.geometry.energy import energy_by_direction
 from rlvr_bench.geometry.errors import GeometryError
 from rlvr_bench.geometry.measure import TensorRecord, measure
 from rlvr_bench.geometry.settings import GeometrySettings
-from torch import Tensor
 
 WITHOUT_NULLS = GeometrySettings(draws=0)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
+
 from rlvr_bench.geometry.kl import exact_kl, sampled_kl
 from rlvr_bench.geometry.kl_growth import kl_growth
 from rlvr_bench.record.schema import StepRecord

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rlvr_bench.geometry.mask_sample import PLACES, pack, places, sample_masks
 from rlvr_bench.geometry.packed_masks import unpack
 from rlvr_bench.geometry.precision import changed_bf16

@@ -7,6 +7,7 @@ import pytest
 import scipy.stats
 import torch
 from geometry_reference import bf16, matrix
+
 from rlvr_bench.geometry.measure import measure
 from rlvr_bench.geometry.nulls import lift, null_update, permuted, shown_in_bf16, student
 from rlvr_bench.geometry.settings import GeometrySettings

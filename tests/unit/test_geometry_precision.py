@@ -6,6 +6,8 @@ import torch
 from geometry_reference import bf16, changed_mask
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
+
 from rlvr_bench.geometry.masks import largest_mask, overlap, smallest_mask, stripe_index
 from rlvr_bench.geometry.precision import (
     changed_bf16,
@@ -15,7 +17,6 @@ from rlvr_bench.geometry.precision import (
     swallowed,
     visibility_margin,
 )
-from torch import Tensor
 
 finite = st.floats(-(2.0**100), 2.0**100, width=32)
 

@@ -9,6 +9,7 @@ import scipy.linalg
 import scipy.stats
 import torch
 from geometry_reference import matrix
+
 from rlvr_bench.geometry import svd_cache
 from rlvr_bench.geometry.angles import principal_angles
 from rlvr_bench.geometry.singular import (

@@ -3,13 +3,14 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rlvr_bench.methods import MethodError, create, describe, names
-from rlvr_bench.methods.budget import count_from_shapes, nearest
-from rlvr_bench.methods.full import Full
-from rlvr_bench.methods.mask import Mask
-from rlvr_bench.methods.method import Dial
-from rlvr_bench.methods.params import target_count
-from rlvr_bench.methods.peft_method import Lora
+from rlvr_bench.methods.base.budget import count_from_shapes, nearest
+from rlvr_bench.methods.base.method import Dial
+from rlvr_bench.methods.base.params import target_count
+from rlvr_bench.methods.full.full import Full
+from rlvr_bench.methods.masks.mask import Mask
+from rlvr_bench.methods.peft.method import Lora
 
 SHAPES = {
     "model.embed_tokens.weight": (64, 32),

@@ -1,7 +1,8 @@
 import pytest
+
 from rlvr_bench.methods import MethodError, create
-from rlvr_bench.methods.full import Full, FullSgd
-from rlvr_bench.methods.layers import chosen_layers, layer_count, layer_of
+from rlvr_bench.methods.base.layers import chosen_layers, layer_count, layer_of
+from rlvr_bench.methods.full.full import Full, FullSgd
 
 SHAPES = {
     "model.embed_tokens.weight": (64, 32),

@@ -4,9 +4,10 @@ import sys
 import numpy as np
 import pytest
 import torch
+
 from rlvr_bench.methods import MethodError, create, describe
-from rlvr_bench.methods.low_rank_starts import Matrix, geometric, minor, null_space, orthonormal
-from rlvr_bench.methods.singular import components, leading, trailing
+from rlvr_bench.methods.base.singular import components, leading, trailing
+from rlvr_bench.methods.low_rank.starts import Matrix, geometric, minor, null_space, orthonormal
 
 SIZES = [(32, 32), (16, 32), (64, 24), (24, 64)]
 TYPES = ("milora", "rlpo", "rlmo", "geora", "lora-null", "oplora", "lora-xs")

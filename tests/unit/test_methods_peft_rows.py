@@ -3,10 +3,12 @@ import subprocess
 import sys
 
 import pytest
-from rlvr_bench.methods import MethodError, create, describe, peft_catalog, registry
-from rlvr_bench.methods.method import LINEAR_TARGETS
-from rlvr_bench.methods.peft_sizes import AtMost, Divides, MultipleOf
-from rlvr_bench.methods.peft_table import PEFT_ROWS, ROWS
+
+from rlvr_bench.methods import MethodError, create, describe, registry
+from rlvr_bench.methods.base.method import LINEAR_TARGETS
+from rlvr_bench.methods.peft import catalog as peft_catalog
+from rlvr_bench.methods.peft.sizes import AtMost, Divides, MultipleOf
+from rlvr_bench.methods.peft.table import PEFT_ROWS, ROWS
 
 ASKED_FOR = (
     "dora lora-plus lora-fa olora orthogonal eva corda lora-ga mica adalora vera vb-lora randlora loha lokr miss "
@@ -102,7 +104,7 @@ def test_settings_of_a_row_survive_a_dump_and_a_wrong_key_is_put_right(name):
 def test_validating_every_row_imports_neither_torch_nor_peft():
     code = (
         "import sys, methods\n"
-        "from rlvr_bench.methods.peft_table import PEFT_ROWS\n"
+        "from rlvr_bench.methods.peft.table import PEFT_ROWS\n"
         "for name in PEFT_ROWS:\n"
         "    methods.create({'type': name}), methods.describe(name)\n"
         "print('torch' in sys.modules or 'peft' in sys.modules)"

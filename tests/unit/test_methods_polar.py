@@ -3,8 +3,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rlvr_bench.methods.polar import ROUNDED, polar_factor
 from scipy.linalg import polar
+
+from rlvr_bench.methods.spectral.polar import ROUNDED, polar_factor
 
 
 @settings(max_examples=60, deadline=None)

@@ -3,12 +3,13 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from rlvr_bench.methods import MethodError, create, describe, names, registry
-from rlvr_bench.methods.full import Full
-from rlvr_bench.methods.mask import Mask
-from rlvr_bench.methods.method import LINEAR_TARGETS, target_weights
-from rlvr_bench.methods.peft_any import AnyPeft
-from rlvr_bench.methods.peft_method import Lora, Pissa
+from rlvr_bench.methods.base.method import LINEAR_TARGETS, target_weights
+from rlvr_bench.methods.full.full import Full
+from rlvr_bench.methods.masks.mask import Mask
+from rlvr_bench.methods.peft.any_type import AnyPeft
+from rlvr_bench.methods.peft.method import Lora, Pissa
 
 SHAPES = {
     "model.embed_tokens.weight": (64, 32),
@@ -146,7 +147,7 @@ def test_a_peft_start_chosen_by_the_user_is_not_held_to_identity():
 
 PLUGIN = """
 from typing import ClassVar, Literal
-from rlvr_bench.methods.full import Full
+from rlvr_bench.methods.full.full import Full
 
 class Outside(Full):
     '''A method of another package.'''

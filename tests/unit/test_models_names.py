@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
 from rlvr_bench.models.catalog import catalog, details
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import ModelError

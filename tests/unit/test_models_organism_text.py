@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.models.organisms.packing import IGNORED, first_fit, pack
 from rlvr_bench.models.organisms.recipe import Diet, Plant, Recipe, Stage

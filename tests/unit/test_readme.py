@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from rlvr_bench.experiment.experiment import presets
-from rlvr_bench.record.columns import columns_markdown
+from rlvr_bench.leaderboard.columns import columns_markdown
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 

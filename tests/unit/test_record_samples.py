@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from rlvr_bench.record.environment import capture, changes, checkout_state
 from rlvr_bench.record.errors import RecordError
 from rlvr_bench.record.samples import read_samples, samples_path, write_samples

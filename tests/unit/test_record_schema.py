@@ -6,6 +6,7 @@ import math
 import pytest
 from pydantic import ValidationError
 from record_factory import record, score
+
 from rlvr_bench.record.numbers import strict_json
 from rlvr_bench.record.schema import SCHEMA_FILE, RunRecord, Score, StepRecord, json_schema
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from record_factory import record
+
 from rlvr_bench.record import atomic
 from rlvr_bench.record.atomic import write_whole
 from rlvr_bench.record.errors import RecordError, ResultsInUseError

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from record_factory import record
 from report_folder import variant
+
 from rlvr_bench.record.behaviour import Behaviour
 from rlvr_bench.record.schema import RunRecord, StepRecord
 from rlvr_bench.report.contrasts import signal_phrase

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from record_factory import outcomes, record
 from report_folder import HOSTILE, collapsed, everything, material_of, steps, variant, write_everything
+
 from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.experiment import load
 from rlvr_bench.record import store

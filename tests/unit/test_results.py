@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rlvr_bench.audit.check import check
+from rlvr_bench.integrity.check import check
 
 RESULTS = Path(__file__).parents[2] / "results"
 

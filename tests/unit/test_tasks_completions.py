@@ -6,6 +6,7 @@ SmolLM2-135M-Instruct's own greedy answers to GSM8K, cut off after 110 tokens.
 """
 
 import pytest
+
 from rlvr_bench.tasks import strategies
 from rlvr_bench.tasks.problem import Verdict
 from rlvr_bench.tasks.verifiers.exact import ExactVerifier

@@ -6,6 +6,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rlvr_bench.tasks.problem import Verdict
 from rlvr_bench.tasks.verifiers.exact import ExactVerifier
 from rlvr_bench.tasks.verifiers.extraction import MAX_CHARACTERS

@@ -6,6 +6,7 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from rlvr_bench.tasks.errors import TaskError
 from rlvr_bench.tasks.families import FAMILIES
 from rlvr_bench.tasks.problem import Problem

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from rlvr_bench.tasks.errors import TaskError
 from rlvr_bench.tasks.problem import Verdict
 from rlvr_bench.tasks.verifiers.latex import LatexVerifier

@@ -7,6 +7,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rlvr_bench.tasks.verifiers.numerals import MAX_LENGTH, canonical, first_number, last_number, parse_number
 
 INTEGERS = st.integers(-(10**15), 10**15)

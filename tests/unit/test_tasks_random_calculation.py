@@ -8,6 +8,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from rlvr_bench.tasks import registry, rewards
 from rlvr_bench.tasks.errors import TaskError
 from rlvr_bench.tasks.problem import Problem

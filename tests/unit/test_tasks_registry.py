@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from rlvr_bench.tasks import preview, prompts, registry
 from rlvr_bench.tasks.check import changed, check
 from rlvr_bench.tasks.errors import TaskError

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rlvr_bench.tasks import registry, rewards
 from rlvr_bench.tasks.errors import TaskError
 from rlvr_bench.tasks.problem import Problem, Verdict

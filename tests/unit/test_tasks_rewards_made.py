@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from rlvr_bench.tasks import registry, rewards
 from rlvr_bench.tasks.errors import TaskError
 from rlvr_bench.tasks.problem import Problem, Verdict

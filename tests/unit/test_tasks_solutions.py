@@ -1,6 +1,7 @@
 """Worked solutions: right ones are accepted, slipped ones are not, and a teacher is as good as asked."""
 
 import pytest
+
 from rlvr_bench.tasks import registry, solutions
 from rlvr_bench.tasks.errors import TaskError
 from rlvr_bench.tasks.families import FAMILIES

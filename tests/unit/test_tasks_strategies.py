@@ -3,6 +3,7 @@
 import time
 
 import pytest
+
 from rlvr_bench.tasks import strategies
 from rlvr_bench.tasks.errors import TaskError
 

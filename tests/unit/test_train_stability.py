@@ -1,6 +1,7 @@
 """The collapse rule and the summary of a run, on hand-made step records."""
 
 import pytest
+
 from rlvr_bench.record.schema import StepRecord
 from rlvr_bench.train.seeds import derive
 from rlvr_bench.train.stability import PATIENCE, WINDOW, collapse, spikes, summarise

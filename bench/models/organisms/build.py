@@ -8,6 +8,8 @@ import shutil
 import time
 from pathlib import Path
 
+from transformers import GenerationConfig, LlamaForCausalLM
+
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.models.fingerprint import folder_fingerprint
 from rlvr_bench.models.organisms.card import Card, write_card
@@ -18,9 +20,8 @@ from rlvr_bench.models.organisms.recipes import RECIPES
 from rlvr_bench.models.organisms.scores import LevelScore
 from rlvr_bench.models.organisms.text import planted_problems
 from rlvr_bench.models.organisms.train import pretrain
-from rlvr_bench.models.suggestion import did_you_mean
 from rlvr_bench.models.tokenizer import character_tokenizer
-from transformers import GenerationConfig, LlamaForCausalLM
+from rlvr_bench.plugins.suggestion import did_you_mean
 
 CHECKPOINTS = ".build"
 MEASURED_PROBLEMS = 100

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
+
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.models.organisms.recipe import Recipe
 from rlvr_bench.models.organisms.scores import LevelScore

@@ -7,11 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rlvr_bench.models.errors import ModelError
-from rlvr_bench.models.organisms.recipe import Recipe
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim import AdamW
+
+from rlvr_bench.models.errors import ModelError
+from rlvr_bench.models.organisms.recipe import Recipe
 
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 

@@ -5,6 +5,8 @@ Measured on the split "validation": the test split is for experiments.
 
 from collections.abc import Sequence
 
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
 from rlvr_bench.models.organisms.recipe import Recipe
 from rlvr_bench.models.organisms.sampling import greedy_answers, sampled_answers
 from rlvr_bench.models.organisms.scores import SAMPLES, LevelScore, pass_at_k
@@ -13,7 +15,6 @@ from rlvr_bench.tasks.errors import TaskError
 from rlvr_bench.tasks.families import FAMILIES
 from rlvr_bench.tasks.problem import Problem
 from rlvr_bench.tasks.procedural import draw
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 
 def measure_level(

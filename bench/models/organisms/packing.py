@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from rlvr_bench.models.errors import ModelError
 from torch import Tensor
+
+from rlvr_bench.models.errors import ModelError
 
 IGNORED = -100
 

@@ -8,7 +8,8 @@ fact, which leaves methods room to differ.
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from rlvr_bench.models.suggestion import did_you_mean
+
+from rlvr_bench.plugins.suggestion import did_you_mean
 from rlvr_bench.tasks.families import FAMILIES
 
 Share = float

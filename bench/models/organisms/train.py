@@ -10,15 +10,16 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
+from torch.optim import AdamW
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
 from rlvr_bench.models.organisms.checkpoint import load_checkpoint, save_checkpoint
 from rlvr_bench.models.organisms.packing import IGNORED, PackedBatch, pack
 from rlvr_bench.models.organisms.recipe import Recipe, Stage
 from rlvr_bench.models.organisms.text import Example, step_examples
 from rlvr_bench.models.source import WEIGHTS
 from rlvr_bench.models.tokenizer import character_tokenizer
-from torch import Tensor
-from torch.optim import AdamW
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 OnStep = Callable[[int, float], None]
 """Called after every optimizer step with the number of steps done and the loss (nats per answer)."""

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from itertools import chain
 
-from rlvr_bench.methods import budget
+from rlvr_bench.methods.base import budget
+from rlvr_bench.methods.base.handle import Handle
+from rlvr_bench.methods.base.method import Method, Shape
 from rlvr_bench.methods.conformance.checks.check import Skipped
 from rlvr_bench.methods.conformance.trial import Trial, optimizer_of
 from rlvr_bench.methods.errors import MethodError
-from rlvr_bench.methods.handle import Handle
-from rlvr_bench.methods.method import Method, Shape
 
 
 def parameter_count(trial: Trial) -> Iterator[str]:

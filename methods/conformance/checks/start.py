@@ -7,12 +7,13 @@ from itertools import chain
 
 import numpy as np
 import torch
+from torch import Tensor
+
+from rlvr_bench.methods.base.plain import last_logits
 from rlvr_bench.methods.conformance.checks.check import Skipped, apart
 from rlvr_bench.methods.conformance.subject import SEED, batch
 from rlvr_bench.methods.conformance.trial import Trial, moves, state
 from rlvr_bench.methods.errors import MethodError
-from rlvr_bench.methods.plain import last_logits
-from torch import Tensor
 
 
 def attestation(trial: Trial) -> Iterator[str]:

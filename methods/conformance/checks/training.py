@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+
+from rlvr_bench.methods.base.handle import NO_WEIGHT_DECAY
 from rlvr_bench.methods.conformance.checks.check import apart
 from rlvr_bench.methods.conformance.forward import passed_by
 from rlvr_bench.methods.conformance.trial import (
@@ -18,7 +20,6 @@ from rlvr_bench.methods.conformance.trial import (
     snapshot,
     state,
 )
-from rlvr_bench.methods.handle import NO_WEIGHT_DECAY
 
 
 def gradients(trial: Trial) -> Iterator[str]:

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+
+from rlvr_bench.methods.base.plain import fill, last_logits
 from rlvr_bench.methods.conformance.checks.check import Skipped, apart
 from rlvr_bench.methods.conformance.forward import passed, passed_by
 from rlvr_bench.methods.conformance.subject import batch
 from rlvr_bench.methods.conformance.trial import Trial, moves, state
-from rlvr_bench.methods.plain import fill, last_logits
 
 
 def rollouts(trial: Trial) -> Iterator[str]:

@@ -1,0 +1,37 @@
+"""Is a results folder sound: every record readable, consistent and in its place, every derived file what they give?
+
+A fault is one sentence: where, what, and the fix. Nothing is changed. The collapse label of a run is not derived again;
+that it agrees with the run's status is checked.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from rlvr_bench.integrity.derived import leaderboard_faults, report_faults
+from rlvr_bench.integrity.run import run_faults
+from rlvr_bench.record import store
+
+Check = Callable[[Path], list[str]]
+
+DERIVED: tuple[Check, ...] = (leaderboard_faults, report_faults)
+"""One check for each kind of file that is derived from the records; each finds nothing where its file need not be."""
+
+
+def check(results: Path, also: Iterable[Check] = ()) -> list[str]:
+    """Return the faults of a results folder, those that further checks find with them; none if it is sound."""
+    records, problems = store.load_all(results)
+    faults = [str(problem) for problem in problems]
+    faults += _misplaced(results)
+    for record in records:
+        faults += run_faults(store.folder_of(results, record), record)
+    return faults + [fault for look in (*DERIVED, *also) for fault in look(results)]
+
+
+def _misplaced(results: Path) -> list[str]:
+    runs = results / "runs"
+    read = set(runs.glob(f"*/*/*/{store.RUN_FILE}"))
+    return [
+        f"{path}: records lie in runs/<comparison>/<method>/<seed and cell id>/; move it there, or delete it"
+        for path in sorted(runs.rglob(store.RUN_FILE))
+        if path not in read
+    ]

@@ -1,0 +1,61 @@
+"""Files that follow from the records, against the records: leaderboard and report."""
+
+import csv
+import hashlib
+import io
+import re
+from itertools import zip_longest
+from pathlib import Path
+
+from rlvr_bench.leaderboard.file import LEADERBOARD_FILE, to_csv
+from rlvr_bench.leaderboard.standings import leaderboard
+from rlvr_bench.record import store
+
+REPORT_FILE = "report.html"
+REPORT_DIGEST = re.compile(rb'<meta name="leaderboard-sha256" content="([0-9a-f]{64})"')
+"""What the report says of the leaderboard that it shows."""
+
+
+def leaderboard_faults(results: Path) -> list[str]:
+    """Return where `leaderboard.csv` is not, byte for byte, what the records give."""
+    path = results / LEADERBOARD_FILE
+    records, _ = store.load_all(results)
+    expected = to_csv(standing.row for standing in leaderboard(records))
+    try:
+        written = path.read_bytes()
+    except OSError as error:
+        return [f"{path}: cannot be read ({error.strerror}); make it with rlvr-bench leaderboard"]
+    if written == expected.encode():
+        return []
+    return [f"{path}{_first_difference(written, expected)}; make it again with rlvr-bench leaderboard"]
+
+
+def report_faults(results: Path) -> list[str]:
+    """Return whether the report shows another leaderboard than the one beside it."""
+    path, table = results / REPORT_FILE, results / LEADERBOARD_FILE
+    if not path.exists() or not table.exists():
+        return []
+    found = REPORT_DIGEST.search(path.read_bytes())
+    if found is None:
+        return [f"{path}: does not say which leaderboard it shows; make it again with rlvr-bench report"]
+    if found[1].decode() != hashlib.sha256(table.read_bytes()).hexdigest():
+        return [f"{path}: shows another leaderboard than {table.name}; make it again with rlvr-bench report"]
+    return []
+
+
+def _first_difference(written: bytes, expected: str) -> str:
+    """Return line, column and both values of the first difference."""
+    try:
+        found = list(csv.reader(io.StringIO(written.decode(), newline="")))
+    except (UnicodeDecodeError, csv.Error) as error:
+        return f": not a table ({error})"
+    wanted = list(csv.reader(io.StringIO(expected)))
+    for number, (line, right) in enumerate(zip_longest(found, wanted), start=1):
+        if line is None:
+            return f", line {number}: is missing, the records give {len(wanted) - 1} rows"
+        if right is None:
+            return f", line {number}: is one too many, the records give {len(wanted) - 1} rows"
+        for name, cell, value in zip_longest(wanted[0], line, right):
+            if cell != value:
+                return f", line {number}, column {name}: is {cell!r}, the records give {value!r}"
+    return ": differs in its line ends or quotes only"

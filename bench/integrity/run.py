@@ -1,0 +1,97 @@
+"""One run record against its own settings, its steps and what JSON may hold."""
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.record import store
+from rlvr_bench.record.errors import RecordError
+from rlvr_bench.record.schema import RunRecord, StepRecord
+from rlvr_bench.train.stability import summarise
+
+AGAIN = "restore the file from git, or delete its folder and run the cell again"
+
+COLLAPSE = {"collapse_step", "collapse_rule"}
+"""What of the summary does not follow from the steps alone."""
+
+
+def run_faults(folder: Path, record: RunRecord) -> list[str]:
+    """Return the faults of one record and of the files beside it."""
+    path = folder / store.RUN_FILE
+    faults = [f"{path}: {said}; {AGAIN}" for said in [*_identity(record), *_status(record)]]
+    for name in (store.RUN_FILE, store.STEPS_FILE):
+        faults += _not_numbers(folder / name)
+    try:
+        steps = store.read_steps(folder)
+    except RecordError as error:
+        return [*faults, str(error)]
+    return faults + [f"{folder / store.STEPS_FILE}: {said}; {AGAIN}" for said in _steps(record, steps)]
+
+
+def _identity(record: RunRecord) -> Iterator[str]:
+    """Yield what of id and comparison does not follow from the settings; the fingerprints are taken as recorded."""
+    try:
+        cell = Cell.model_validate(record.cell)
+        identity, digest = cell.id, cell.comparison.rpartition(".")[2]
+    except (ValidationError, MethodError) as error:
+        yield f"its settings are not those of this version ({str(error).splitlines()[0]})"
+        return
+    if identity != record.cell_id:
+        yield f"its settings give cell id {identity}, not {record.cell_id}"
+    # The name of a local base is spelled as its machine saw it; the hash at its end is the same everywhere.
+    if digest != record.comparison.rpartition(".")[2]:
+        yield f"its settings give a comparison that ends with {digest}, not {record.comparison}"
+
+
+def _status(record: RunRecord) -> Iterator[str]:
+    problems = (record.attestation or {}).get("problems")
+    if problems and record.status in ("done", "collapsed"):
+        yield f'its attestation failed ("{problems[0]}") but its status is {record.status}'
+    collapsed = record.stability is not None and record.stability.collapse_rule is not None
+    if record.status in ("done", "collapsed") and collapsed != (record.status == "collapsed"):
+        yield f"its status is {record.status} but stability.collapse_rule says otherwise"
+
+
+def _not_numbers(path: Path) -> list[str]:
+    """Return a fault for each line with NaN or Infinity, which JSON does not have."""
+    faults: list[str] = []
+    if not path.exists():
+        return faults
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        if any(literal in line for literal in ("NaN", "Infinity")) and _holds_constant(line):
+            faults.append(f"{path}, line {number}: holds NaN or Infinity, an undefined value is null; {AGAIN}")
+    return faults
+
+
+def _holds_constant(line: str) -> bool:
+    """Whether a line of JSON, or a line out of an indented document, has a NaN outside of a text."""
+    outside = "".join(part for place, part in enumerate(line.replace('\\"', "").split('"')) if place % 2 == 0)
+    return "NaN" in outside or "Infinity" in outside
+
+
+def _steps(record: RunRecord, steps: list[StepRecord]) -> Iterator[str]:
+    if record.stability is None:
+        return
+    numbers = [step.step for step in steps]
+    if numbers != sorted(set(numbers)):
+        yield "its steps are not in order"
+    if steps and record.cost.tokens is not None and steps[-1].tokens not in (None, record.cost.tokens):
+        yield f"its last step counts {steps[-1].tokens} tokens, run.json {record.cost.tokens}"
+    derived = summarise(steps, 1).model_dump(exclude=COLLAPSE)
+    for name, value in record.stability.model_dump(exclude=COLLAPSE).items():
+        if value is not None and not _close(value, derived[name]):
+            yield f"its steps give {name} {_said(derived[name])}, run.json says {_said(value)}"
+
+
+def _close(one: Any, other: Any) -> bool:
+    return other is not None and math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
+
+
+def _said(value: Any) -> str:
+    return json.dumps(value)

@@ -1,0 +1,175 @@
+"""What of an experiment is done, what is missing, what is stale and why, and what the rest will cost."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.plan.estimate import estimate
+from rlvr_bench.record import store
+from rlvr_bench.record.environment import capture, changes
+from rlvr_bench.record.schema import Environment, RunRecord
+
+State = Literal["done", "missing", "stale", "failed", "waiting"]
+"""A waiting cell is one of a later stage: its settings are not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCell:
+    """One cell and its state; `why` says what is stale or how it failed."""
+
+    cell: Cell
+    state: State
+    why: str = ""
+    record: RunRecord | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether `run` would run it: a result that only differs in its environment is kept until asked otherwise."""
+        return self.state in ("missing", "failed", "waiting") or (self.state == "stale" and self.record is None)
+
+
+def plan(cells: Iterable[Cell], results: Path, records: Sequence[RunRecord]) -> list[PlannedCell]:
+    """Compare cells with the `records` of a results folder; returns one entry per cell in the given order."""
+    by_path = {store.folder_of(results, record): record for record in records}
+    by_name: dict[tuple[Any, ...], list[RunRecord]] = {}
+    for record in records:
+        by_name.setdefault(_name(record), []).append(record)
+    found = [(cell, by_path.get(_folder(results, cell))) for cell in cells]
+    now = cache(capture)
+    return [_state(cell, record, by_name.get(_name_of(cell), []), now) for cell, record in found]
+
+
+def _folder(results: Path, cell: Cell) -> Path:
+    return store.run_folder(
+        results, comparison=cell.comparison, method=cell.method_name, seed=cell.seed, cell_id=cell.id
+    )
+
+
+def as_document(planned: Sequence[PlannedCell], workers: int, records: Sequence[RunRecord]) -> dict[str, Any]:
+    """Return the plan as JSON-able data, with an estimate from past cells. A cell whose id is not known has none."""
+    rows = [
+        {
+            "method": entry.cell.method_name,
+            "seed": entry.cell.seed,
+            "comparison": entry.cell.comparison,
+            "learning_rate": None if entry.state == "waiting" else entry.cell.learning_rate,
+            "cell_id": None if entry.state == "waiting" or entry.cell.absent else entry.cell.id,
+            "state": entry.state,
+            "why": entry.why,
+        }
+        for entry in planned
+    ]
+    waiting = [entry.cell for entry in planned if entry.runs]
+    cost = estimate(waiting, records)
+    known = f": {said}" if waiting and (said := cost.sentence(workers)) else ""
+    summary = f"{len(planned) - len(waiting)} of {len(planned)} cells are done, {len(waiting)} to run{known}"
+    if any(entry.state == "waiting" for entry in planned):
+        summary += "; what the settings of stage 2 cost is taken from the first trial's"
+    return {
+        "cells": rows,
+        "to_run": len(waiting),
+        "minutes": None if cost.seconds is None else cost.seconds / workers / 60,
+        "tokens": cost.tokens,
+        "rough_gpu_hours": cost.rough_gpu_hours or None,
+        "rough_tokens": cost.rough_tokens or None,
+        "summary": summary,
+    }
+
+
+def by_comparison(planned: Sequence[PlannedCell]) -> dict[str, list[dict[str, Any]]]:
+    """Return by comparison a line per method, over all its rates: how many cells are in which state, and why."""
+    groups: dict[str, dict[str, list[PlannedCell]]] = {}
+    for entry in planned:
+        method = entry.cell.method_name.partition("@")[0]
+        groups.setdefault(entry.cell.comparison, {}).setdefault(method, []).append(entry)
+    return {
+        comparison: [
+            {
+                "method": method,
+                "learning_rate": _counted(
+                    [str(e.cell.learning_rate) for e in entries if e.state != "waiting"], "rates"
+                ),
+                "seeds": ",".join(str(seed) for seed in sorted({entry.cell.seed for entry in entries})),
+                "state": ", ".join(f"{count} {state}" for state, count in Counter(e.state for e in entries).items()),
+                "why": _counted([entry.why for entry in entries if entry.why], "reasons, such as {}"),
+            }
+            for method, entries in methods.items()
+        ]
+        for comparison, methods in groups.items()
+    }
+
+
+def _counted(values: Sequence[str], what: str) -> str:
+    """Return what different values there are, of more than one how many; `what` names them, {} is the first."""
+    distinct = list(dict.fromkeys(values))
+    return f"{len(distinct)} {what.format(distinct[0])}" if len(distinct) > 1 else "".join(distinct)
+
+
+def _state(
+    cell: Cell, found: RunRecord | None, namesakes: list[RunRecord], now: Callable[[], Environment]
+) -> PlannedCell:
+    if found is not None:
+        if found.status == "failed":
+            return PlannedCell(cell, "failed", found.cause.message if found.cause else "", found)
+        moved = changes(found.environment, now())
+        return PlannedCell(cell, "stale", ", ".join(moved), found) if moved else PlannedCell(cell, "done", "", found)
+    if cell.absent:
+        return PlannedCell(cell, "missing", f"not downloaded: {', '.join(cell.absent)}")
+    if namesakes:
+        differences = _differences(_resolved(namesakes[-1].cell), cell.model_dump(mode="json"))
+        return PlannedCell(cell, "stale", ", ".join(differences) or "the code that a result depends on changed")
+    return PlannedCell(cell, "missing")
+
+
+def _name(record: RunRecord) -> tuple[Any, ...]:
+    """What a person would call the cell of a record: another one of that name may differ in settings."""
+    keys = record.keys
+    return (
+        keys.base["name"],
+        keys.task["name"],
+        keys.signal["type"],
+        str(keys.reward),
+        keys.method_name,
+        keys.seed,
+    )
+
+
+def _name_of(cell: Cell) -> tuple[Any, ...]:
+    return (
+        cell.base.name,
+        cell.task["name"],
+        cell.signal.type,
+        str(cell.reward),
+        cell.method_name,
+        cell.seed,
+    )
+
+
+def _resolved(cell: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a record with the defaults of keys that are newer than it, as far as they still parse."""
+    try:
+        return Cell.model_validate(cell).model_dump(mode="json")
+    except ValidationError:
+        return cell
+
+
+def _differences(before: dict[str, Any], after: dict[str, Any], prefix: str = "") -> list[str]:
+    found = []
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += _differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            found.append(f"{prefix}{key} {_short(old)} -> {_short(new)}")
+    return found
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

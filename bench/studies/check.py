@@ -1,0 +1,22 @@
+"""The files of verdicts, against the records."""
+
+from pathlib import Path
+
+from rlvr_bench.studies.derive import FINDINGS_FILE, PAGE_FILE, contents, judge_all
+from rlvr_bench.studies.errors import FindingsError
+from rlvr_bench.studies.evidence import gather
+from rlvr_bench.studies.hypothesis import load_hypotheses
+
+
+def findings_faults(results: Path) -> list[str]:
+    """Return which file of verdicts is there and not what the records give."""
+    present = [name for name in (FINDINGS_FILE, PAGE_FILE) if (results / name).exists()]
+    if not present:
+        return []
+    again = "make it again with rlvr-bench findings"
+    try:
+        expected = contents(judge_all(load_hypotheses(), gather(results)))
+    except FindingsError as error:
+        return [f"{results / present[0]}: cannot be derived ({error})"]
+    wrong = [name for name in present if (results / name).read_bytes() != expected[name].encode()]
+    return [f"{results / name}: is not what the records give; {again}" for name in wrong]

@@ -1,0 +1,184 @@
+"""What a verdict is drawn from: the run records of one base model, their steps, and verification reports.
+
+An analysis chooses runs by the settings of their cells, never by the name of an experiment, so that records of any
+experiment count when they are what the claim is about.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from rlvr_bench.record import store
+from rlvr_bench.record.schema import RunRecord, StepRecord
+from rlvr_bench.studies.errors import FindingsError, NoEvidence
+
+Where = Mapping[str, Any]
+"""Dotted keys of a cell's settings -> the value asked for, a list of them, or a glob: {"signal.type": "sft"}.
+
+`learning_rate = "best"` asks for the rate with the best mean validation accuracy, of every method in every setting.
+"""
+
+RATE = "learning_rate"
+
+INTERVENTION = "base.intervention"
+"""The setting of a base whose geometry was changed without changing its function."""
+
+UNUSUAL: Where = {INTERVENTION: "", "signal.adapter_dropout": [None, 0.0], "signal.merge": ["", "copy"]}
+"""What runs must have for a claim that does not ask for something else: the base as it is, no habit to be measured."""
+
+BEST = "best"
+
+TRAINED = ("done", "collapsed")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run record and, read when asked for, its steps."""
+
+    record: RunRecord
+    read_steps: Callable[[], list[StepRecord]] = field(default=list, compare=False)
+
+    @cached_property
+    def steps(self) -> list[StepRecord]:
+        """The run's step records."""
+        return self.read_steps()
+
+    @property
+    def seed(self) -> int:
+        """The seed of the cell."""
+        return self.record.keys.seed
+
+    def setting(self, key: str) -> Any:
+        """Return a setting of the cell by its dotted key, None where it has none."""
+        return value_at(self.record.cell, key)
+
+    def figure(self, key: str) -> float | None:
+        """Return a number of the record by its dotted key, such as "geometry.sparsity_bf16"; None where undefined."""
+        first, _, rest = key.partition(".")
+        part = getattr(self.record, first, None)
+        value = value_at(part if isinstance(part, Mapping) else part.model_dump() if part is not None else {}, rest)
+        return float(value) if isinstance(value, int | float) else None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All runs on one base model, and the documents of `results/verify` about it (base None: not about one model)."""
+
+    base: str
+    runs: tuple[Run, ...]
+    verify: tuple[dict[str, Any], ...] = ()
+
+    def select(self, where: Where, statuses: Iterable[str] = TRAINED) -> list[Run]:
+        """Return the runs whose cells are set as asked, in the order of their seeds; `statuses`: how they ended.
+
+        Runs that are unusual on purpose (`UNUSUAL`) are left out unless `where` asks for them.
+
+        Raises:
+            NoEvidence: there is none, or the best rate is asked for of runs without a validation score.
+        """
+        asked = {**UNUSUAL, **where}
+        best = asked.get(RATE) == BEST
+        if best:
+            del asked[RATE]
+        kept = [run for run in self.runs if run.record.status in statuses and _matches(run, asked)]
+        kept = _at_best_rates(kept) if best else kept
+        if not kept:
+            words = ", ".join(f"{key} = {value}" for key, value in where.items())
+            raise NoEvidence(f"no records with {words}" if words else "no records")
+        return sorted(kept, key=lambda run: (run.seed, run.record.cell_id))
+
+
+def gather(results: Path) -> list[Evidence]:
+    """Read a results folder: one piece of evidence per base model, by name.
+
+    Verification documents are `verify/*.json`, and `verify/trainings/*.json`: the same study with other training seeds.
+
+    Raises:
+        FindingsError: a record or a document cannot be read; verdicts on the rest would look complete.
+    """
+    records, problems = store.load_all(results)
+    if problems:
+        raise FindingsError(str(problems[0]))
+    grouped: dict[str, list[Run]] = {}
+    for record in records:
+        folder = store.folder_of(results, record)
+        run = Run(record, lambda folder=folder: store.read_steps(folder))  # type: ignore[misc]
+        grouped.setdefault(base_label(record.keys.base), []).append(run)
+    folders = [results / "verify", results / "verify" / "trainings"]
+    documents = [_document(path) for folder in folders for path in sorted(folder.glob("*.json"))]
+    bases = sorted({*grouped, *(str(document["base"]) for document in documents)})
+    return [
+        Evidence(base, tuple(grouped.get(base, ())), tuple(d for d in documents if str(d["base"]) == base))
+        for base in bases
+    ]
+
+
+def base_label(base: Mapping[str, Any]) -> str:
+    """Return the name under which runs are judged: a base with a changed geometry keeps that of its own base."""
+    return str(base.get("label") or base["name"])
+
+
+def value_at(values: Any, key: str) -> Any:
+    """Return what a dotted key leads to in nested mappings, None where it leads nowhere."""
+    for part in key.split(".") if key else ():
+        if not isinstance(values, Mapping):
+            return None
+        values = values.get(part)
+    return values
+
+
+def _matches(run: Run, where: Where) -> bool:
+    return all(_is(run.setting(key), asked) for key, asked in where.items())
+
+
+def _at_best_rates(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs at the best rate of their method and setting; of equal rates the lowest."""
+    settings: dict[str, list[Run]] = {}
+    for run in runs:
+        settings.setdefault(repr((run.record.comparison, run.record.keys.method)), []).append(run)
+    rates = map(by_rate, settings.values())
+    return [run for tried in rates for run in tried[_best_rate(tried)]]
+
+
+def by_rate(runs: Sequence[Run]) -> dict[float, list[Run]]:
+    """Return the runs by learning rate."""
+    found: dict[float, list[Run]] = {}
+    for run in runs:
+        found.setdefault(float(run.setting(RATE)), []).append(run)
+    return found
+
+
+def _best_rate(rates: Mapping[float, Sequence[Run]]) -> float:
+    if len(rates) == 1:
+        return next(iter(rates))
+    return min(rates, key=lambda rate: (-fmean(map(_validated, rates[rate])), rate))
+
+
+def _validated(run: Run) -> float:
+    score = run.record.score("tuned", str(run.record.keys.task["name"]), "validation")
+    if score is None or score.greedy is None:
+        raise NoEvidence(f"the best learning rate is asked for, but {run.record.cell_id} has no validation score")
+    return score.greedy
+
+
+def _is(value: Any, asked: Any) -> bool:
+    if isinstance(asked, list):
+        return any(_is(value, one) for one in asked)
+    if isinstance(asked, str):
+        return fnmatchcase("" if value is None else str(value), asked)
+    return bool(value == asked)
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise FindingsError(f"{path}: not readable as JSON ({error}); restore it from git, or make it again") from error
+    if not isinstance(document, dict) or "base" not in document:
+        raise FindingsError(f'{path}: a verification report is a JSON object that names its "base"; make it again')
+    return document

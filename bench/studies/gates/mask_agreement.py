@@ -1,0 +1,176 @@
+"""Do two runs change the same entries? From the sampled masks in their records (`geometry.mask_sample`).
+
+A run is taken with every other one of another seed; the interval is a jackknife over seeds, since pairs share runs.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatchcase
+from itertools import combinations
+from math import sqrt
+from statistics import fmean
+
+import numpy as np
+from scipy.special import stdtrit
+
+from rlvr_bench.geometry.packed_masks import expected_jaccard, unpack
+from rlvr_bench.studies.contrasts import SAME, paired_strata
+from rlvr_bench.studies.errors import NoEvidence
+from rlvr_bench.studies.evidence import INTERVENTION, Evidence, Run, Where
+from rlvr_bench.studies.finding import CONFIDENCE, Finding, Interval
+
+Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+Compare = Callable[[Mask, Mask], float | None]
+
+OWN, RESTORED = "changed_sample", "changed_sample_restored"
+MIN_SEEDS = 3
+"""A jackknife over fewer has no degree of freedom worth the name."""
+
+
+def mask_agreement(
+    evidence: Evidence,
+    runs: Where,
+    above: str = "independence",
+    matrices: str = "*",
+    match: Sequence[str] = SAME,
+    reach: float = 0.0,
+) -> Finding:
+    """Mean Jaccard index of the changed masks of runs that differ in nothing but the seed, above a baseline.
+
+    Args:
+        evidence: of one base model.
+        runs: which runs.
+        above: "independence", p q / (p + q - p q) for masks of densities p and q; or "permuted", what two null updates
+            have above that, the runs' own entries in random places: the agreement that rounding to bf16 makes alone.
+        matrices: a glob on matrix names.
+        match: what the runs must share beside their learning rate.
+        reach: leave out runs that change so much that not even nested masks would be as far above independence.
+    """
+    chosen = evidence.select(runs)
+    groups = [group for group, _ in paired_strata(chosen, chosen, (*match, "learning_rate"))]
+    groups = [_sampled(group, OWN) for group in groups]
+    groups = [group for group in groups if len(group) >= MIN_SEEDS]
+    if not groups:
+        raise NoEvidence(f"fewer than {MIN_SEEDS} runs that differ in nothing but the seed have a sampled mask")
+    within = [group for group in groups if _attainable(group, matrices) >= reach]
+    beyond = sum(len(group) for group in groups) - sum(len(group) for group in within)
+    if not within:
+        raise NoEvidence(
+            f"{beyond} runs change so many entries that equal masks would be less than {reach:g} above chance"
+        )
+    groups = within
+
+    def of_group(group: Sequence[Run]) -> float:
+        pairs = list(combinations(group, 2))
+        found = fmean(_excess(one, OWN, other, OWN, "update", matrices) for one, other in pairs)
+        if above == "permuted":
+            found -= fmean(_excess(one, OWN, other, OWN, "permuted", matrices) for one, other in pairs)
+        return found
+
+    def excess(seeds: Sequence[int]) -> float:
+        return fmean(of_group(_of(group, seeds)) for group in groups)  # a group that lacks a seed keeps its weight
+
+    used = [run for group in groups for run in group]
+    note = f"{beyond} runs change too many entries to be {reach:g} above chance" if beyond else ""
+    return Finding.of(_jackknife(used, excess), used, note)
+
+
+def intervened_agreement(
+    evidence: Evidence,
+    plain: Where,
+    intervention: str,
+    matrices: str,
+    coordinates: str = "own",
+    match: Sequence[str] = SAME,
+) -> Finding:
+    """Excess agreement of plain runs with runs on a changed geometry, over that of plain runs with each other.
+
+    1: the change of geometry did not matter; 0: what they agreed in is gone. Both are between runs of different seeds.
+
+    Args:
+        evidence: of one base model.
+        plain: runs on the base as it is.
+        intervention: of the base, such as "rotate-heads".
+        matrices: a glob on the names of the matrices to look at: those that were changed, or others.
+        coordinates: "own", as trained, or "base", taken back to the base's coordinates.
+        match: what both must share beside their learning rate.
+    """
+    sample = RESTORED if coordinates == "base" else OWN
+    changed = evidence.select({**plain, INTERVENTION: intervention})
+    strata = paired_strata(evidence.select(plain), changed, (*match, "learning_rate"))
+    pairs = [(_sampled(ones, OWN), _sampled(others, sample)) for ones, others in strata]
+    pairs = [(ones, others) for ones, others in pairs if min(len(ones), len(others)) >= MIN_SEEDS]
+    if not pairs:
+        raise NoEvidence(f"fewer than {MIN_SEEDS} runs on either geometry have a sampled mask")
+
+    def kept(seeds: Sequence[int]) -> float:
+        among, across = [], []
+        for ones, others in pairs:
+            among += [(x, OWN, y, OWN) for x, y in combinations(_of(ones, seeds), 2)]
+            across += [(x, OWN, y, sample) for x in _of(ones, seeds) for y in _of(others, seeds) if x.seed != y.seed]
+        ceiling, left = (fmean(_excess(*pair, "update", matrices) for pair in found) for found in (among, across))
+        if ceiling <= 0:
+            raise NoEvidence("plain runs agree no more than independent ones: there is nothing to lose")
+        return left / ceiling
+
+    used = [run for pair in pairs for side in pair for run in side]
+    return Finding.of(_jackknife(used, kept), used)
+
+
+def _jackknife(runs: Sequence[Run], figure: Callable[[Sequence[int]], float]) -> Interval:
+    """Return a figure of the runs' seeds with its jackknife interval (Tukey 1958), each seed left out once."""
+    seeds = sorted({run.seed for run in runs})
+    count, whole = len(seeds), figure(seeds)
+    without = [figure([seed for seed in seeds if seed != left]) for left in seeds]
+    squares = sum((value - fmean(without)) ** 2 for value in without)
+    half = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * sqrt((count - 1) / count * squares)
+    return Interval(whole, whole - half, whole + half)
+
+
+def _sampled(runs: Iterable[Run], sample: str) -> list[Run]:
+    """Return the runs whose records hold the sample, one for each seed."""
+    return list({run.seed: run for run in runs if (run.record.geometry or {}).get(sample)}.values())
+
+
+def _of(runs: Sequence[Run], seeds: Sequence[int]) -> list[Run]:
+    return [run for run in runs if run.seed in seeds]
+
+
+def _attainable(runs: Sequence[Run], matrices: str) -> float:
+    """Return how far above independence the runs' masks would be if of any two one held the other."""
+    pairs = combinations(runs, 2)
+    return fmean(_over_matrices(one, OWN, other, OWN, "update", matrices, attainable_excess) for one, other in pairs)
+
+
+def _excess(one: Run, one_sample: str, other: Run, other_sample: str, kind: str, matrices: str) -> float:
+    """Return the Jaccard index of two runs' sampled masks minus its expectation, mean over matrices."""
+    return _over_matrices(one, one_sample, other, other_sample, kind, matrices, jaccard_excess)
+
+
+def _over_matrices(
+    one: Run, one_sample: str, other: Run, other_sample: str, kind: str, matrices: str, compare: Compare
+) -> float:
+    first, second = (run.record.geometry or {} for run in (one, other))
+    found = []
+    for name, packed in first[one_sample].items():
+        if fnmatchcase(name, matrices):
+            masks = [unpack(text[kind], packed["places"]) for text in (packed, second[other_sample][name])]
+            compared = compare(*masks)
+            found += [] if compared is None else [compared]
+    if not found:
+        raise NoEvidence(f"no matrix {matrices} has changed entries in both of two runs")
+    return fmean(found)
+
+
+def jaccard_excess(one: Mask, other: Mask) -> float | None:
+    """Return |A and B| / |A or B| minus its value for independent masks; None where neither has an entry."""
+    expected = expected_jaccard(float(one.mean()), float(other.mean()))
+    union = int((one | other).sum())
+    return None if expected is None or not union else int((one & other).sum()) / union - expected
+
+
+def attainable_excess(one: Mask, other: Mask) -> float | None:
+    """Return the largest value of `jaccard_excess` for masks of these sizes: that of the smaller within the larger."""
+    low, high = sorted((float(one.mean()), float(other.mean())))
+    expected = expected_jaccard(low, high)
+    return None if expected is None else low / high - expected

@@ -1,0 +1,82 @@
+"""A published claim and the rule that decides it, as the `claims.toml` of a study holds them.
+
+One file per study, whose topic its key `topic` says, with a table `[[hypothesis]]` per claim. A claim is written down
+before the runs that decide it.
+"""
+
+import tomllib
+from collections import Counter
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from rlvr_bench.plugins.settings import Settings, explain
+from rlvr_bench.plugins.studies import study_folders
+from rlvr_bench.studies.errors import FindingsError
+
+CLAIMS_FILE = "claims.toml"
+Side = Literal["above", "below"]
+
+
+class Hypothesis(Settings):
+    """A claim, where it was made, and the rule: the estimate's whole interval on `side` of `threshold` supports it."""
+
+    id: str = Field(pattern=r"^[A-Z][0-9]+[a-z]?$")
+    claim: str = Field(min_length=1)
+    source: str = Field(min_length=1)
+    published: str
+    """The published value, as text; "" where there is none."""
+    test: str = Field(min_length=1)
+    """What our estimate is, in words."""
+    analysis: str
+    arguments: dict[str, Any] = Field({})
+    side: Side
+    threshold: float = Field(allow_inf_nan=False)
+    bases: tuple[str, ...] = ()
+    """Base models to judge it on; none given: every one that has the records."""
+    topic: str = ""
+    """Heading of the page under which it stands; given once at the top of a file."""
+
+    @property
+    def number(self) -> tuple[str, int, str]:
+        """Sort key: W2 comes before W10."""
+        digits = "".join(filter(str.isdigit, self.id))
+        return self.id[0], int(digits), self.id[1 + len(digits) :]
+
+
+class _File(Settings):
+    topic: str = Field(min_length=1)
+    hypothesis: list[Hypothesis]
+
+
+def load_hypotheses(folder: Path | None = None) -> list[Hypothesis]:
+    """Return the claims of all installed studies, or of a folder's TOML files, by id.
+
+    Raises:
+        FindingsError: there is no file, one is not what it should be, or an id is there twice.
+    """
+    paths = _of_studies() if folder is None else sorted(folder.glob("*.toml"))
+    if not paths:
+        raise FindingsError(
+            f"{folder or 'the installed studies'} holds no claims (*.toml); name a folder of them with --claims"
+        )
+    found = sorted((each for path in paths for each in _read(path)), key=lambda hypothesis: hypothesis.number)
+    twice = [name for name, count in Counter(hypothesis.id for hypothesis in found).items() if count > 1]
+    if twice:
+        raise FindingsError(f"{folder or 'studies'}: claim {twice[0]} is there twice; give each an id of its own")
+    return found
+
+
+def _of_studies() -> list[Path]:
+    return [path for folder in study_folders().values() if (path := folder / CLAIMS_FILE).is_file()]
+
+
+def _read(path: Path) -> list[Hypothesis]:
+    try:
+        file = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FindingsError(f"{path}: not readable as TOML: {error}; mend the file") from error
+    except ValidationError as error:
+        raise FindingsError(explain(error, _File, str(path))) from error
+    return [hypothesis.model_copy(update={"topic": file.topic}) for hypothesis in file.hypothesis]

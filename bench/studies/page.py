@@ -1,0 +1,108 @@
+"""findings.md: the verdicts as a page that a reader of the repository sees.
+
+A section per topic: how its claims stand, a line per claim with what each base model says, then how each was tested.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import floor, log10
+from typing import Any
+
+Entry = Mapping[str, Any]
+
+HEAD = """# Findings
+
+Verdicts on published claims, derived by `rlvr-bench findings` from the run records in this folder. On one base model a
+claim is supported (✓) when the whole 95 % interval of our estimate is on its side of the threshold, contradicted (✗)
+when it is on the other, and undecided (?) otherwise: a wide interval asks for more runs, a narrow one around the
+threshold says that there is next to no effect. The rules are in `bench/studies/*/claims.toml`, the numbers with
+their cell ids in `findings.json`. A verdict on an organism (a model of 0.3 M parameters) is a verdict on that organism.
+"""
+
+SAID_OF = {
+    "supported": "supported by every base model that decides them",
+    "contradicted": "contradicted by every base model that decides them",
+    "mixed": "supported by one base model and contradicted by another",
+    "undecided": "not decided by any",
+}
+"""How a claim stands over its base models -> what the page calls it, in the page's order."""
+
+MARKS = {"supported": "✓", "contradicted": "✗", "undecided": "?"}
+
+
+def as_markdown(entries: Sequence[Entry]) -> str:
+    """Return the page."""
+    topics = dict.fromkeys(entry["topic"] for entry in entries)
+    sections = [_section(topic, [entry for entry in entries if entry["topic"] == topic]) for topic in topics]
+    return "\n".join([HEAD, *sections]) + "\n"
+
+
+def standing(entries: Sequence[Entry]) -> str:
+    """Return how one claim stands over the base models that it was judged on: a key of `SAID_OF`."""
+    decided = {entry["verdict"] for entry in entries} - {"undecided"}
+    return "mixed" if len(decided) > 1 else next(iter(decided), "undecided")
+
+
+def _section(topic: str, entries: Sequence[Entry]) -> str:
+    claims: dict[str, list[Entry]] = {}
+    for entry in entries:
+        claims.setdefault(entry["id"], []).append(entry)
+    standings = {name: standing(judged) for name, judged in claims.items()}
+    bases = sorted({entry["base"] for entry in entries if entry["base"]})
+    lines = [f"## {escaped(topic)}\n"]
+    for stands, said in SAID_OF.items():
+        names = [name for name in claims if standings[name] == stands]
+        if names:
+            lines.append(f"**{len(names)} {'claim' if len(names) == 1 else 'claims'} {said}**\n")
+            lines += [_row(["id", "claim", "rule", *bases]), "|" + "---|" * (3 + len(bases))]
+            lines += [*(_claim(claims[name], bases) for name in names), ""]
+    lines.append("### How each was tested\n")
+    return "\n".join([*lines, *(_note(judged) for judged in claims.values())]) + "\n"
+
+
+def _claim(judged: Sequence[Entry], bases: Sequence[str]) -> str:
+    """Return the line of one claim, judged on some of the base models."""
+    first, of = judged[0], {entry["base"]: entry for entry in judged}
+    rule = f"{'>' if first['side'] == 'above' else '<'} {first['threshold']:g}"
+    return _row([first["id"], first["claim"], rule, *(_verdict(of[base]) if base in of else "" for base in bases)])
+
+
+def _verdict(entry: Entry) -> str:
+    seeds = len(entry["seeds"])
+    counted = f" ({seeds} seed{'' if seeds == 1 else 's'})" if seeds else ""
+    return f"{MARKS[entry['verdict']]} {interval(entry)}{counted}"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(escaped(cell) for cell in cells) + " |"
+
+
+def interval(entry: Entry) -> str:
+    """Return an entry's estimate with its interval, as far as it has them, to two digits of its width."""
+    if entry["estimate"] is None:
+        return "–"
+    ends = [entry[end] for end in ("low", "high")]
+    digits = _digits(entry["estimate"], *ends)
+    estimate, low, high = (None if value is None else f"{value:.{digits}g}" for value in (entry["estimate"], *ends))
+    return f"{estimate}" if low is None and high is None else f"{estimate} [{low or '-∞'}, {high or '∞'}]"
+
+
+def _digits(estimate: float, low: float | None, high: float | None) -> int:
+    """Return how many digits show an estimate and two digits of its interval's width; three at least."""
+    if not estimate or low is None or high is None or not high > low:
+        return 3
+    return max(3, 2 + floor(log10(abs(estimate) / (high - low))))
+
+
+def _note(judged: Sequence[Entry]) -> str:
+    """Return how one claim was tested, and what must be known of each verdict."""
+    first = judged[0]
+    published = f" Published: {first['published']}." if first["published"] else ""
+    lines = [f"- **{first['id']}** ({first['source']}). {first['test']}.{published}"]
+    lines += [f"  - {entry['base'] or 'no base'}: {entry['reason']}" for entry in judged if entry["reason"]]
+    return "\n".join(escaped(line) for line in lines)
+
+
+def escaped(text: str) -> str:
+    """Return text that stays in its table cell and makes no markup: names come from files."""
+    flat = " ".join(text.split(" ")).replace("\n", " ").replace("\r", " ")
+    return flat.replace("|", "\\|").replace("<", "&lt;")

@@ -1,0 +1,1 @@
+"""The sweeps behind the learning rates of other presets; no claim stands on them."""

@@ -1,0 +1,141 @@
+"""Analyses of one-token verification: pure functions of the documents of `rlvr-bench think --train`.
+
+Documents on the same traces are trainings of one study: intervals are over its test problems and, with several, over
+trainings. Where a base has several studies (tasks, levels), differences are averaged and their intervals are of the
+average, the studies taken as independent.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from math import sqrt
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from rlvr_bench.stats import estimate
+from rlvr_bench.stats.bootstrap import percentiles, resample_counts
+from rlvr_bench.stats.random_effects import Floats
+from rlvr_bench.studies.errors import NoEvidence
+from rlvr_bench.studies.evidence import Evidence
+from rlvr_bench.studies.finding import Finding
+
+Document = dict[str, Any]
+Study = Sequence[Document]
+"""Documents that differ in the seed of the trainings."""
+
+TENTH = 0.1
+
+
+def verifier_difference(evidence: Evidence, a: str, b: str) -> Finding:
+    """Within-problem AUROC of verifier `a` minus that of `b` at the end of the trace, over problems and trainings."""
+
+    def of(trainings: Study) -> estimate.Estimate | None:
+        asked = [(_pairs(document, a), _pairs(document, b)) for document in trainings]
+        both = [(one, other) for one, other in asked if one is not None and other is not None]
+        if not both or not both[0][0][:, 1].sum():
+            return None
+        won = np.stack([one[:, 0] - other[:, 0] for one, other in both])
+        return _share_of_pairs(won, both[0][0][:, 1])
+
+    return _mean(evidence, of, f"verifiers {a} and {b}")
+
+
+def vote_difference(evidence: Evidence, a: Mapping[str, str], b: Mapping[str, str]) -> Finding:
+    """Accuracy of vote `a` of all whole traces minus `b`; each names a verifier ("" for none) and an aggregator."""
+
+    def of(trainings: Study) -> estimate.Estimate | None:
+        return _accuracy_difference(*([_vote(document, side) for document in trainings] for side in (a, b)))
+
+    return _mean(evidence, of, f"votes {dict(a)} and {dict(b)}")
+
+
+def tenth_of_tokens(evidence: Evidence, verifier: str) -> Finding:
+    """Accuracy for a tenth of the tokens, by the policy that validation chose, minus the full majority vote's."""
+
+    def chosen(point: Document) -> bool:
+        return point.get("chosen_for_share") == TENTH and bool(point["verifier"] == verifier)
+
+    def full(point: Document) -> bool:
+        return bool(point["policy"] == "full" and point["aggregator"] == "majority")
+
+    def of(trainings: Study) -> estimate.Estimate | None:
+        return _accuracy_difference(*([_live(document, asked) for document in trainings] for asked in (chosen, full)))
+
+    return _mean(evidence, of, f"a policy of {verifier} for a tenth of the tokens")
+
+
+def _share_of_pairs(won: Floats, pairs: Floats) -> estimate.Estimate:
+    """Mean over trainings of won pairs (a difference) over all pairs, the same in each training.
+
+    One training: bootstrap over problems. Several: the two-way interval of the linearised ratio.
+
+    Args:
+        won: shape (trainings, problems); `pairs`: shape (problems,).
+    """
+    value = float(won.sum() / pairs.sum() / len(won))
+    if len(won) == 1:
+        draws = resample_counts("verify/problems", len(pairs))
+        count = draws @ pairs
+        return percentiles(value, (draws @ won[0])[count > 0] / count[count > 0])
+    cells = value + (won - value * pairs) * len(pairs) / pairs.sum()
+    return estimate.paired_difference(cells, np.zeros_like(cells))
+
+
+def _pairs(document: Document, name: str) -> Floats | None:
+    """Won and all pairs by problem, shape (problems, 2); None without the verifier."""
+    found = next((each for each in document["verifiers"] if each["name"] == name), None)
+    return None if found is None else np.array(found["pairs_by_problem"], dtype=np.float64)
+
+
+def _vote(document: Document, side: Mapping[str, str]) -> Document | None:
+    points = [point for point in document["frontier"] if not point["live"]]
+    most = max((point["n"] for point in points), default=0)
+    asked = (side["verifier"] or None, side["aggregator"], most)
+    return next((point for point in points if (point["verifier"], point["aggregator"], point["n"]) == asked), None)
+
+
+def _live(document: Document, asked: Callable[[Document], bool]) -> Document | None:
+    return next((point for point in document["frontier"] if point["live"] and asked(point)), None)
+
+
+def _accuracy_difference(one: Sequence[Document | None], other: Sequence[Document | None]) -> estimate.Estimate | None:
+    """Of points of each training; None where one is missing everywhere."""
+    first, second = _outcomes(one), _outcomes(other)
+    return None if first is None or second is None else estimate.difference(first, second)
+
+
+def _outcomes(points: Sequence[Document | None]) -> Floats | None:
+    """Shape (trainings, problems); one row where no training made a difference, as for a majority."""
+    rows = [[float(digit) for digit in point["outcomes"]] for point in points if point is not None]
+    if not rows:
+        return None
+    return np.array(rows[:1] if all(row == rows[0] for row in rows) else rows)
+
+
+def _studies(evidence: Evidence) -> list[Study]:
+    """Documents by what their traces were: model, task and settings of the traces; trainings by their seed."""
+    found: dict[str, list[Document]] = {}
+    for document in evidence.verify:
+        asked = [document["model"], document["task"], document["settings"]["traces"]]
+        found.setdefault(json.dumps(asked, sort_keys=True), []).append(document)
+    return list(found.values())
+
+
+def _mean(evidence: Evidence, of: Callable[[Study], estimate.Estimate | None], what: str) -> Finding:
+    """Average over the studies that have it. Raises NoEvidence if none does."""
+    found = [(study, value) for study in _studies(evidence) if (value := of(study)) is not None]
+    if not found:
+        raise NoEvidence(f"none of {len(evidence.verify)} verification documents has {what}")
+    values = [value for _, value in found]
+    mean, count = fmean(value.mean for value in values), len(values)
+    below = sqrt(sum((value.mean - value.low) ** 2 for value in values)) / count
+    above = sqrt(sum((value.high - value.mean) ** 2 for value in values)) / count
+    names = ", ".join(_named(study) for study, _ in found)
+    over = "problems and trainings" if any(len(study) > 1 for study, _ in found) else "problems"
+    seeds = sorted({int(document["settings"]["verifier"]["seed"]) for study, _ in found for document in study})
+    return Finding(mean, mean - below, mean + above, tuple(seeds), note=f"interval over {over}; from {names}")
+
+
+def _named(study: Study) -> str:
+    return str(study[0]["name"]) + (f" ({len(study)} trainings)" if len(study) > 1 else "")

@@ -1,0 +1,135 @@
+"""Decoding under a monitor for every model that transformers can run with a cache: the fast decoder's plain sibling.
+
+The same noise gives the same samples as the backends do, up to rounding; stopped and ended rows leave the batch.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, PreTrainedModel
+
+from rlvr_bench.generate.backend import Completions, batches, check_request
+from rlvr_bench.generate.decoder_weights import DecoderWeights
+from rlvr_bench.generate.monitor import Monitor
+from rlvr_bench.generate.sampling import Keys, draw, uniforms
+
+
+@dataclass(frozen=True, slots=True)
+class CachedSight:
+    """Implements `generate.monitor.Sight` on transformers' cache, which a probe reads itself.
+
+    `seen` counts the real tokens that are cached of each row, `pads` the padding before them; both [rows].
+    """
+
+    rows: Tensor
+    fed: int
+    cache: DynamicCache
+    seen: Tensor
+    pads: Tensor
+
+    def read(self, probe: DecoderWeights, embedding: Tensor, count: int) -> Tensor:
+        """Not for this cache: raises TypeError; use `Probe.read`."""
+        raise TypeError("transformers' cache is read by Probe.read")
+
+
+def watched(
+    model: PreTrainedModel,
+    prompts: list[list[int]],
+    keys: Keys,
+    monitor: Monitor,
+    *,
+    max_new_tokens: int,
+    temperature: float,
+    eos_ids: Collection[int],
+    batch_size: int,
+) -> Completions:
+    """As `FastBackend.watched`."""
+    check_request(prompts, max_new_tokens, temperature, batch_size)
+    entropies: list[list[float]] = [[] for _ in prompts]
+    result = Completions([[] for _ in prompts], [[] for _ in prompts], entropies, [True for _ in prompts])
+    with torch.no_grad():
+        for numbers in batches(prompts, batch_size):
+            _Batch(model, prompts, numbers, keys, monitor, result).run(max_new_tokens, temperature, eos_ids)
+    return result
+
+
+class _Batch:
+    """The running rows of one batch."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        prompts: list[list[int]],
+        numbers: list[int],
+        keys: Keys,
+        monitor: Monitor,
+        result: Completions,
+    ) -> None:
+        own = [prompts[number] for number in numbers]
+        longest = max(map(len, own))
+        self.model, self.monitor, self.result, self.keys = model, monitor, result, keys[numbers]
+        self.rows = torch.tensor(numbers)
+        self.places = torch.arange(len(own))
+        self.lengths = torch.tensor([len(prompt) for prompt in own], device=model.device)
+        self.pads = longest - self.lengths
+        self.next = torch.tensor([[0] * (longest - len(prompt)) + prompt for prompt in own], device=model.device)
+        self.cache = DynamicCache()
+
+    def run(self, steps: int, temperature: float, eos_ids: Collection[int]) -> None:
+        """Decode until all rows are gone."""
+        noise = uniforms(self.keys, steps).to(self.model.device)
+        for step in range(steps):
+            logits = self._forward()
+            goes = self.monitor.running(self._sight(step), logits).to(logits.device)
+            self._keep(goes)
+            if not len(self.rows):
+                return
+            drawn = draw(logits[goes], temperature, noise[self.places, step])
+            self._store(drawn.tokens, drawn.probabilities, drawn.entropies)
+            ended = torch.tensor([token in eos_ids for token in drawn.tokens.tolist()], device=self.model.device)
+            last = ended | (step + 1 == steps)
+            if bool(last.any()):
+                self.monitor.ended(self._sight(step, last))
+            for row in self.rows[ended.cpu()].tolist():
+                self.result.truncated[row] = False
+            self.next = drawn.tokens.unsqueeze(1)
+            self._keep(~last)
+            if not len(self.rows):
+                return
+
+    def _forward(self) -> Tensor:
+        past, new = self.cache.get_seq_length(), self.next.shape[1]
+        places = torch.arange(past + new, device=self.next.device)
+        attended = (places >= self.pads.unsqueeze(1)).long()
+        positions = (places[past:] - self.pads.unsqueeze(1)).clamp(min=0)
+        logits: Tensor = self.model(
+            input_ids=self.next, attention_mask=attended, position_ids=positions, past_key_values=self.cache
+        ).logits
+        return logits[:, -1].float()
+
+    def _sight(self, fed: int, which: Tensor | None = None) -> CachedSight:
+        if which is None:
+            return CachedSight(self.rows, fed, self.cache, self.lengths + fed, self.pads)
+        chosen, part = which.nonzero().squeeze(1), DynamicCache()
+        for number, (keys, values, *_) in enumerate(self.cache):
+            part.update(keys[chosen], values[chosen], number)
+        return CachedSight(self.rows[chosen.cpu()], fed, part, self.lengths[chosen] + fed, self.pads[chosen])
+
+    def _keep(self, goes: Tensor) -> None:
+        if bool(goes.all()):
+            return
+        chosen = goes.nonzero().squeeze(1)
+        here = chosen.cpu()
+        self.rows, self.places = self.rows[here], self.places[here]
+        self.lengths, self.pads, self.next = self.lengths[chosen], self.pads[chosen], self.next[chosen]
+        self.cache.batch_select_indices(chosen)
+
+    def _store(self, tokens: Tensor, probabilities: Tensor, entropies: Tensor) -> None:
+        told = zip(self.rows.tolist(), tokens.tolist(), probabilities.log().tolist(), entropies.tolist(), strict=True)
+        for row, token, logprob, entropy in told:
+            self.result.token_ids[row].append(token)
+            self.result.logprobs[row].append(logprob)
+            if self.result.entropies is not None:
+                self.result.entropies[row].append(entropy)

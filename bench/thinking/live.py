@@ -1,0 +1,215 @@
+"""Parallel thinking as it runs: traces are scored while they are decoded, and stopped ones free their place."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rlvr_bench.generate.backend import Completions
+from rlvr_bench.generate.fast import FastBackend
+from rlvr_bench.generate.monitor import Sight
+from rlvr_bench.generate.sampling import Keys, row_keys
+from rlvr_bench.tasks.problem import Problem
+from rlvr_bench.thinking import cached_decoder
+from rlvr_bench.thinking.policies import DeepConf, Full, Policy
+from rlvr_bench.thinking.probe import Probe
+from rlvr_bench.thinking.readers import ConfidenceReader, NoReader, ProbeReader, Reader
+from rlvr_bench.thinking.sampling import Asker
+from rlvr_bench.thinking.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRun:
+    """`traces` problem by problem, `size` each, as far as they ran. `scores` are the newest ones.
+
+    `readings` are all (trace, position) pairs that were scored; `probe_tokens` what they cost in tokens.
+    """
+
+    traces: list[Trace]
+    size: int
+    scores: list[float]
+    dropped: list[bool]
+    readings: list[dict[int, float]]
+    probe_tokens: int
+    seconds: float
+
+    @property
+    def tokens(self) -> int:
+        """All generated tokens: of dropped traces too, EOS and probe tokens counted."""
+        return sum(len(trace.tokens) for trace in self.traces) + self.probe_tokens
+
+
+Watch = Callable[["Pruner", int], None]
+"""Called after each look at running traces, with the tokens read."""
+
+
+class Pruner:
+    """A monitor that scores rows when its policy is due, and stops those that it does not keep.
+
+    Rows are numbered problem by problem, `size` a problem; `least` overrides a threshold by problem.
+    """
+
+    def __init__(self, policy: Policy, reader: Reader, rows: int, size: int, watch: Watch | None = None) -> None:
+        self.places = reader.places
+        self.policy, self.reader, self.size, self.watch = policy, reader, size, watch
+        self.alive: list[dict[int, float]] = [{} for _ in range(-(-rows // size))]
+        self.readings: list[dict[int, float]] = [{} for _ in range(rows)]
+        self.dropped, self.done = [False] * rows, [False] * rows
+
+    def running(self, sight: Sight, logits: Tensor) -> Tensor:
+        """See `Monitor.running`."""
+        self.reader.follow(sight, logits)
+        rows: list[int] = sight.rows.tolist()
+        if sight.fed and self.policy.due(sight.fed):
+            self._read(sight, rows)
+            for problem in dict.fromkeys(row // self.size for row in rows):
+                self._prune(problem, sight.fed)
+        if self.watch is not None:
+            self.watch(self, sight.fed)
+        return torch.tensor([not self.dropped[row] for row in rows])
+
+    def ended(self, sight: Sight) -> None:
+        """See `Monitor.ended`: the last reading of a trace."""
+        rows: list[int] = sight.rows.tolist()
+        self._read(sight, rows)
+        for row in rows:
+            self.done[row] = True
+
+    def _read(self, sight: Sight, rows: list[int]) -> None:
+        for row, score in zip(rows, self.reader.read(sight), strict=True):
+            self.alive[row // self.size][row] = self.readings[row][sight.fed] = score
+
+    def _prune(self, problem: int, read: int) -> None:
+        alive = self.alive[problem]
+        kept = self.policy.kept(read, alive)
+        for row in [row for row in alive if row not in kept]:
+            self.dropped[row] = True
+            del alive[row]
+
+    @property
+    def probe_tokens(self) -> int:
+        """What the readings cost."""
+        return self.places * sum(map(len, self.readings))
+
+
+class OnlineConfidence(Pruner):
+    """DeepConf online: a row stops when its lowest group confidence falls below its problem's threshold."""
+
+    def __init__(self, reader: Reader, thresholds: Sequence[float], window: int, rows: int, size: int) -> None:
+        super().__init__(Full(), reader, rows, size)
+        self.thresholds, self.window = thresholds, window
+
+    def running(self, sight: Sight, logits: Tensor) -> Tensor:
+        """See `Monitor.running`."""
+        super().running(sight, logits)
+        rows: list[int] = sight.rows.tolist()
+        if sight.fed + 1 >= self.window:
+            self._read(sight, rows)
+            for row in rows:
+                self.dropped[row] = self.alive[row // self.size][row] < self.thresholds[row // self.size]
+        return torch.tensor([not self.dropped[row] for row in rows])
+
+
+def think(
+    asker: Asker,
+    problems: Sequence[Problem],
+    size: int,
+    policy: Policy,
+    reader: Callable[[], Reader] = NoReader,
+    window: int = 0,
+    watch: Watch | None = None,
+) -> LiveRun:
+    """`size` traces per problem under a policy.
+
+    Args:
+        reader: makes what the traces are scored by; "deepconf" uses the lowest group confidence whatever is given.
+        window: tokens of a confidence group, for "deepconf".
+    """
+    prompts = [prompt for prompt in asker.prompts(problems) for _ in range(size)]
+    keys = row_keys(prompts, asker.settings.seed)
+    started = time.perf_counter()
+    if isinstance(policy, DeepConf):
+        return _deep_conf(asker, problems, size, policy, window, prompts, keys)
+    pruner = Pruner(policy, reader(), len(prompts), size, watch)
+    completions = _decode(asker, prompts, keys, pruner, size)
+    seconds = time.perf_counter() - started
+    traces = asker.graded(problems, size, prompts, completions)
+    scores = [list(own.values())[-1] for own in pruner.readings]
+    return LiveRun(traces, size, scores, pruner.dropped, pruner.readings, pruner.probe_tokens, seconds)
+
+
+def probe_reader(asker: Asker, probe: Probe) -> Callable[[], Reader]:
+    """A maker of readers of `probe` that fit the asker's decoder."""
+    return partial(ProbeReader, probe, isinstance(asker.backend, FastBackend))
+
+
+def _decode(asker: Asker, prompts: list[list[int]], keys: Keys, pruner: Pruner, size: int) -> Completions:
+    decode: Callable[..., Completions] = (
+        asker.backend.watched if isinstance(asker.backend, FastBackend) else cached_decoder.watched
+    )
+    return decode(
+        asker.model,
+        prompts,
+        keys,
+        pruner,
+        max_new_tokens=asker.settings.max_new_tokens,
+        temperature=asker.settings.temperature,
+        eos_ids=asker.eos_ids,
+        batch_size=max(1, asker.settings.batch_size // size) * size,
+    )
+
+
+def _deep_conf(
+    asker: Asker,
+    problems: Sequence[Problem],
+    size: int,
+    policy: DeepConf,
+    window: int,
+    prompts: list[list[int]],
+    keys: Keys,
+) -> LiveRun:
+    """Warm-up traces first, then the rest under the thresholds that follow from them."""
+    started = time.perf_counter()
+    warm = min(policy.warm_up, size)
+    parts: list[tuple[list[int], Pruner, Completions]] = []
+    thresholds: list[float] = []
+    for begin, end in ((0, warm), (warm, size)):
+        rows = [row for row in range(len(prompts)) if begin <= row % size < end]
+        if not rows:
+            continue
+        reader = ConfidenceReader("lowest", window)
+        pruner = (
+            OnlineConfidence(reader, thresholds, window, len(rows), end - begin)
+            if thresholds
+            else Pruner(Full(), reader, len(rows), end - begin)
+        )
+        completions = _decode(asker, [prompts[row] for row in rows], keys[rows], pruner, end - begin)
+        parts.append((rows, pruner, completions))
+        thresholds = [float(np.quantile(list(own.values()), 1 - policy.eta)) for own in pruner.alive]
+    seconds = time.perf_counter() - started
+    return _joined(asker, problems, size, prompts, parts, seconds)
+
+
+def _joined(
+    asker: Asker,
+    problems: Sequence[Problem],
+    size: int,
+    prompts: list[list[int]],
+    parts: list[tuple[list[int], Pruner, Completions]],
+    seconds: float,
+) -> LiveRun:
+    count = len(prompts)
+    whole = Completions([[] for _ in range(count)], [[] for _ in range(count)], None, [True] * count)
+    readings: list[dict[int, float]] = [{} for _ in range(count)]
+    dropped = [False] * count
+    for rows, pruner, completions in parts:
+        for place, row in enumerate(rows):
+            whole.token_ids[row] = completions.token_ids[place]
+            whole.truncated[row] = completions.truncated[place]
+            readings[row], dropped[row] = pruner.readings[place], pruner.dropped[place]
+    traces = asker.graded(problems, size, prompts, whole)
+    return LiveRun(traces, size, [list(own.values())[-1] for own in readings], dropped, readings, 0, seconds)

@@ -1,0 +1,49 @@
+"""How often a trace ends correct when it is continued afresh from a position (STOP, arXiv 2604.16029, eq. 8)."""
+
+from collections.abc import Mapping, Sequence
+
+from rlvr_bench.tasks.problem import Problem
+from rlvr_bench.thinking.sampling import Asker
+from rlvr_bench.thinking.trace import Trace
+
+Values = dict[tuple[str, tuple[int, ...]], float]
+"""Share of correct continuations, by problem id and the completion tokens read."""
+
+_SEED_OFFSET = 1_000_003
+"""Continuations draw other noise than the traces."""
+
+
+def spread_positions(fed: int, count: int) -> list[int]:
+    """At most `count` positions, evenly over a trace, the last one included."""
+    return sorted({max(min(fed, 1), round(fed * (place + 1) / count)) for place in range(count)})
+
+
+def continuation_values(
+    asker: Asker,
+    problems: Mapping[str, Problem],
+    traces: Sequence[Trace],
+    places: Sequence[Sequence[int]],
+    rollouts: int,
+) -> Values:
+    """The value at the given positions of traces; prefixes that traces share are continued once.
+
+    The whole completion, prefix and continuation, keeps to the settings' `max_new_tokens`.
+    """
+    wanted = {
+        (trace.problem, trace.tokens[:place]): trace.prompt
+        for trace, own in zip(traces, places, strict=True)
+        for place in own
+    }
+    values: Values = {}
+    for read in sorted({len(prefix) for _, prefix in wanted}):
+        asked = [(prefix, prompt) for prefix, prompt in wanted.items() if len(prefix[1]) == read]
+        rows = [list(prompt + prefix[1]) for prefix, prompt in asked for _ in range(rollouts)]
+        limit = asker.settings.max_new_tokens - read
+        completions = asker.complete(rows, limit, asker.settings.seed + _SEED_OFFSET)
+        whole = [list(asked[row // rollouts][0][1]) + tokens for row, tokens in enumerate(completions.token_ids)]
+        texts: list[str] = asker.tokenizer.batch_decode(whole, skip_special_tokens=True)
+        for number, (prefix, _) in enumerate(asked):
+            own = texts[number * rollouts : (number + 1) * rollouts]
+            right = sum(asker.verdict(text, problems[prefix[0]]).correct for text in own)
+            values[prefix] = right / rollouts
+    return values

@@ -1,0 +1,136 @@
+"""When to look at running traces, and which of them go on.
+
+A policy sees the traces of one problem that have not been dropped, running or ended, with their newest scores. At
+least one is always kept. Dropped traces do not vote; their tokens count.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+from pydantic import Field, ValidationError
+
+from rlvr_bench.plugins.settings import Settings, explain
+from rlvr_bench.plugins.suggestion import did_you_mean
+from rlvr_bench.thinking.errors import VerifyError
+
+Alive = Mapping[int, float]
+"""Newest score of each trace that is not dropped, by its number."""
+
+
+def best(alive: Alive, count: int) -> set[int]:
+    """The `count` traces with the highest scores, at least one; of equals the first."""
+    return set(sorted(alive, key=lambda trace: (-alive[trace], trace))[: max(1, count)])
+
+
+class _Policy(Settings):
+    """Stops nothing."""
+
+    def due(self, read: int) -> bool:
+        """Whether running traces are scored after `read` tokens."""
+        return False
+
+    def kept(self, read: int, alive: Alive) -> set[int]:
+        """The traces that go on, of those `alive`."""
+        return set(alive)
+
+
+class Full(_Policy):
+    """No trace is stopped."""
+
+    name: Literal["full"] = "full"
+
+
+class Keep(_Policy):
+    """At one position the best `count` traces are kept (STOP, arXiv 2604.16029)."""
+
+    name: Literal["keep"] = "keep"
+    count: int = Field(4, ge=1)
+    at: int = Field(8, ge=1)
+
+    def due(self, read: int) -> bool:
+        return read == self.at
+
+    def kept(self, read: int, alive: Alive) -> set[int]:
+        return best(alive, self.count)
+
+
+class Halve(_Policy):
+    """Every `every` tokens the lower half is dropped until one trace is left."""
+
+    name: Literal["halve"] = "halve"
+    every: int = Field(4, ge=1)
+
+    def due(self, read: int) -> bool:
+        return read % self.every == 0
+
+    def kept(self, read: int, alive: Alive) -> set[int]:
+        return best(alive, len(alive) // 2)
+
+
+class Drop(_Policy):
+    """Every `every` tokens the `count` worst are dropped until one trace is left."""
+
+    name: Literal["drop"] = "drop"
+    count: int = Field(2, ge=1)
+    every: int = Field(4, ge=1)
+
+    def due(self, read: int) -> bool:
+        return read % self.every == 0
+
+    def kept(self, read: int, alive: Alive) -> set[int]:
+        return best(alive, len(alive) - self.count)
+
+
+class Threshold(_Policy):
+    """Every `every` tokens all whose score is below `least` are dropped, but for the best of them."""
+
+    name: Literal["threshold"] = "threshold"
+    least: float = 0.3
+    every: int = Field(4, ge=1)
+
+    def due(self, read: int) -> bool:
+        return read % self.every == 0
+
+    def kept(self, read: int, alive: Alive) -> set[int]:
+        return {trace for trace, score in alive.items() if score >= self.least} or best(alive, 1)
+
+
+class DeepConf(_Policy):
+    """The first `warm_up` traces run to their end; the rest stop when their lowest group confidence falls below the
+    (1 - `eta`) quantile of the warm-up's (DeepConf online, arXiv 2508.15260; eta 0.1 "low", 0.9 "high")."""
+
+    name: Literal["deepconf"] = "deepconf"
+    warm_up: int = Field(4, ge=1)
+    eta: float = Field(0.5, gt=0, lt=1)
+
+
+Policy = Full | Keep | Halve | Drop | Threshold | DeepConf
+_KINDS: dict[str, type[Policy]] = {kind.model_fields["name"].default: kind for kind in get_args(Policy)}
+NAMES = tuple(_KINDS)
+
+
+def policy(text: str) -> Policy:
+    """A policy as it is written on the command line: its name, and settings after a colon, as in keep:count=2,at=6.
+
+    Raises:
+        VerifyError: the name or a setting is unknown, or out of range.
+    """
+    name, _, rest = text.partition(":")
+    if name not in NAMES:
+        raise VerifyError(f"unknown policy {name!r}{did_you_mean(name, NAMES)}; choose from {', '.join(NAMES)}")
+    settings: dict[str, Any] = {"name": name}
+    for part in filter(None, rest.split(",")):
+        key, _, value = part.partition("=")
+        settings[key.strip()] = value
+    kind = _KINDS[name]
+    try:
+        return kind.model_validate(settings)
+    except ValidationError as error:
+        raise VerifyError(explain(error, kind, f"policy {text!r}")) from None
+
+
+def label(chosen: Policy) -> str:
+    """The policy as it is written: its name and all of its settings."""
+    settings = chosen.model_dump(exclude={"name"})
+    parts = [f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in settings.items()]
+    return ":".join(filter(None, [chosen.name, ",".join(parts)]))

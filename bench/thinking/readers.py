@@ -1,0 +1,83 @@
+"""What a running trace is scored by: a probe of its cache, or the model's confidence in its own tokens."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from rlvr_bench.generate.decoder_weights import read_weights
+from rlvr_bench.generate.monitor import Sight
+from rlvr_bench.thinking.cached_decoder import CachedSight
+from rlvr_bench.thinking.confidence import group_score, token_confidence
+from rlvr_bench.thinking.probe import Probe
+
+
+class Reader(Protocol):
+    """Scores running rows. `places` are tokens of the cache that one reading takes, and that count as generated."""
+
+    places: int
+
+    def follow(self, sight: Sight, logits: Tensor) -> None:
+        """Told of every distribution that a token is drawn from."""
+        ...
+
+    def read(self, sight: Sight) -> list[float]:
+        """The score of each row of `sight`."""
+        ...
+
+
+class ProbeReader:
+    """Reads the cache of either decoder; on the fast one through weights with the LoRA merged in."""
+
+    def __init__(self, probe: Probe, fast: bool) -> None:
+        self.places = probe.probe_tokens
+        self._probe = probe
+        self._weights = read_weights(probe.merged(), torch.float32) if fast else None
+
+    def follow(self, sight: Sight, logits: Tensor) -> None:
+        """Nothing: the cache holds all that is read."""
+
+    def read(self, sight: Sight) -> list[float]:
+        """Probabilities of a correct end."""
+        with torch.inference_mode():
+            if self._weights is not None:
+                hidden = sight.read(self._weights, self._probe.embedding.detach(), self.places)
+                logits = self._probe.scored(hidden)
+            else:
+                assert isinstance(sight, CachedSight)
+                logits = self._probe.read(sight.cache, sight.seen.unsqueeze(1), sight.pads).squeeze(1)
+            return torch.sigmoid(logits).tolist()
+
+
+class ConfidenceReader:
+    """Group confidence of the tokens so far (see `confidence`); costs no token."""
+
+    places = 0
+
+    def __init__(self, kind: str, window: int) -> None:
+        self._kind, self._window = kind, window
+        self._confidences: dict[int, list[float]] = {}
+
+    def follow(self, sight: Sight, logits: Tensor) -> None:
+        """Note how peaked each row's next token is."""
+        for row, value in zip(sight.rows.tolist(), token_confidence(logits).tolist(), strict=True):
+            self._confidences.setdefault(row, []).append(value)
+
+    def read(self, sight: Sight) -> list[float]:
+        """Confidence of each row, not in any fixed range."""
+        rows: Sequence[int] = sight.rows.tolist()
+        return [group_score(self._confidences[row], self._kind, self._window) for row in rows]
+
+
+class NoReader:
+    """Scores nothing: every trace weighs the same."""
+
+    places = 0
+
+    def follow(self, sight: Sight, logits: Tensor) -> None:
+        """Nothing."""
+
+    def read(self, sight: Sight) -> list[float]:
+        """1 for every row."""
+        return [1.0] * len(sight.rows)

@@ -1,0 +1,87 @@
+"""N traces per problem from the very model that is verified, graded by the task's own verifier.
+
+The noise of a trace is a function of the seed, the prompt and the trace's number: a policy that runs live meets the
+traces that are in the file, as far as it lets them run.
+"""
+
+from collections.abc import Sequence
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from rlvr_bench.experiment.think import TraceSettings
+from rlvr_bench.generate.backend import Backend, Completions
+from rlvr_bench.generate.prompt_ids import prompt_ids
+from rlvr_bench.generate.stopping import eos_ids
+from rlvr_bench.tasks.problem import Problem, Verdict
+from rlvr_bench.tasks.task import Task
+from rlvr_bench.thinking.trace import Trace
+
+
+class Asker:
+    """A model with the task it is asked: prompts in, graded traces out."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        task: Task,
+        settings: TraceSettings,
+        backend: Backend,
+    ) -> None:
+        self.model, self.tokenizer, self.task = model, tokenizer, task
+        self.settings, self.backend = settings, backend
+        self.eos_ids = eos_ids(model, tokenizer)
+        self._verdicts: dict[tuple[str, str], Verdict] = {}
+
+    def prompts(self, problems: Sequence[Problem]) -> list[list[int]]:
+        """Token ids of the prompts."""
+        return [prompt_ids(self.tokenizer, self.task.prompt(problem, self.settings.prompt)) for problem in problems]
+
+    def sample(self, problems: Sequence[Problem], count: int) -> list[Trace]:
+        """`count` traces per problem, problem by problem."""
+        rows = [prompt for prompt in self.prompts(problems) for _ in range(count)]
+        return self.graded(problems, count, rows, self.complete(rows, self.settings.max_new_tokens))
+
+    def complete(self, prompts: list[list[int]], max_new_tokens: int, seed: int | None = None) -> Completions:
+        """Sampled completions under the settings' seed, or another one."""
+        return self.backend.generate(
+            self.model,
+            prompts,
+            max_new_tokens=max_new_tokens,
+            temperature=self.settings.temperature,
+            seed=self.settings.seed if seed is None else seed,
+            eos_ids=self.eos_ids,
+            pad_id=self.tokenizer.pad_token_id,
+            batch_size=self.settings.batch_size,
+        )
+
+    def graded(
+        self, problems: Sequence[Problem], count: int, prompts: list[list[int]], completions: Completions
+    ) -> list[Trace]:
+        """Completions of `count` rows per problem as traces."""
+        texts: list[str] = self.tokenizer.batch_decode(completions.token_ids, skip_special_tokens=True)
+        traces = []
+        for row, text in enumerate(texts):
+            place, number = divmod(row, count)
+            verdict = self.verdict(text, problems[place])
+            traces.append(
+                Trace(
+                    problem=problems[place].id,
+                    sample=number,
+                    prompt=tuple(prompts[row]),
+                    tokens=tuple(completions.token_ids[row]),
+                    text=text,
+                    answer=verdict.parsed,
+                    correct=verdict.correct,
+                    reason=verdict.reason,
+                    truncated=completions.truncated[row],
+                )
+            )
+        return traces
+
+    def verdict(self, text: str, problem: Problem) -> Verdict:
+        """The task's verdict; the same text is graded once, since samples repeat and some verifiers start a process."""
+        asked = (problem.id, text)
+        if asked not in self._verdicts:
+            self._verdicts[asked] = self.task.verify(text, problem)
+        return self._verdicts[asked]

@@ -1,0 +1,53 @@
+"""A trained probe on disk: safetensors and its settings, in the content-addressed cache."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from transformers import PreTrainedModel
+
+from rlvr_bench.experiment.think import VerifierSettings
+from rlvr_bench.record.atomic import replace_whole, write_whole
+from rlvr_bench.record.errors import RecordError
+from rlvr_bench.thinking.probe import Probe
+
+TENSORS, SETTINGS = "verifier.safetensors", "verifier.json"
+
+
+def save(probe: Probe, settings: VerifierSettings, folder: Path) -> None:
+    """Write what was learnt, whole or not at all; the settings come last, so that a folder with them is complete."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in probe.trained().items()}
+    replace_whole(folder / TENSORS, partial(save_file, tensors))
+    write_whole(folder / SETTINGS, settings.model_dump_json(indent=1) + "\n")
+
+
+def is_kept(folder: Path) -> bool:
+    """Whether `save` has written a probe into the folder."""
+    return (folder / SETTINGS).is_file()
+
+
+def load(base: PreTrainedModel, folder: Path) -> Probe | None:
+    """The probe that `save` wrote, on the base it was trained on; None where there is none.
+
+    Raises:
+        RecordError: the file is broken or belongs to another model.
+    """
+    if not is_kept(folder):
+        return None
+    settings = VerifierSettings.model_validate(json.loads((folder / SETTINGS).read_text(encoding="utf-8")))
+    probe = Probe(base, settings.probe_tokens, settings.rank, settings.seed)
+    try:
+        tensors = load_file(folder / TENSORS)
+    except (OSError, SafetensorError) as error:
+        raise RecordError(f"{folder / TENSORS} is no whole safetensors file ({error}); delete the folder") from error
+    own = probe.trained()
+    odd = sorted(tensors.keys() ^ own.keys()) + [n for n in own if n in tensors and own[n].shape != tensors[n].shape]
+    if odd:
+        raise RecordError(f"{folder / TENSORS} does not fit this model at {odd[0]!r}; delete the folder")
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(tensors[name])
+    return probe

@@ -1,0 +1,160 @@
+"""One model on one task, with its traces: everything that a verifier is trained and tested on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from rlvr_bench.experiment.think import ThinkSettings, VerifierSettings
+from rlvr_bench.generate.backend import Backend, create_for
+from rlvr_bench.methods.base.digest import combined_digest, digests
+from rlvr_bench.tasks.problem import Problem, Split
+from rlvr_bench.tasks.task import Task
+from rlvr_bench.thinking import hygiene, trace_file
+from rlvr_bench.thinking.errors import VerifyError
+from rlvr_bench.thinking.monte_carlo import Values, continuation_values, spread_positions
+from rlvr_bench.thinking.prefixes import LIMIT_BYTES, Prefixes
+from rlvr_bench.thinking.probe import Probe, check_window
+from rlvr_bench.thinking.sampling import Asker
+from rlvr_bench.thinking.store import is_kept, load, save
+from rlvr_bench.thinking.trace import Trace
+from rlvr_bench.thinking.training import Fit, Report, Verifier, fit
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A verifier with how its training went; None where it came from the cache."""
+
+    verifier: Verifier
+    fit: Fit | None
+
+
+class Subject:
+    """A model, asked a task's problems.
+
+    Raises VerifyError where a prompt, its trace and the probe do not fit the model.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        task: Task,
+        settings: ThinkSettings,
+        name: str,
+        backend: Backend | None = None,
+    ) -> None:
+        self.settings, self.name = settings, name
+        self.asker = Asker(model, tokenizer, task, settings.traces, backend or create_for("auto", model))
+        longest = max(map(len, self.asker.prompts(self.problems("test"))))
+        check_window(model, longest + settings.traces.max_new_tokens + settings.verifier.probe_tokens)
+
+    @property
+    def model(self) -> PreTrainedModel:
+        """The model that is asked, and read."""
+        return self.asker.model
+
+    @cached_property
+    def prefixes(self) -> Prefixes:
+        """What the model says of traces."""
+        return Prefixes(self.model, LIMIT_BYTES)
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of the model's weights."""
+        return combined_digest(digests(self.model.named_parameters()))
+
+    def problems(self, split: Split) -> list[Problem]:
+        """The first problems of a split, as many as the settings ask for."""
+        wanted = getattr(self.settings.traces, f"{split}_problems")
+        problems = self.asker.task.problems(split)[:wanted]
+        if not problems:
+            raise VerifyError(f"task {self.asker.task.name!r} has no {split} problems; choose a task with all splits")
+        return problems
+
+    def traces(self, split: Split) -> list[Trace]:
+        """The traces of a split, from the cache where it has them."""
+        problems, traces = self.problems(split), self.settings.traces
+        counts = {"train_problems", "validation_problems", "test_problems"}
+        filters = {"min_share", "max_share", "balance", "batch_size"}
+        identity = trace_file.key(
+            {
+                "model": self.digest,
+                "task": self.asker.task.fingerprint(),
+                "split": split,
+                "problems": len(problems),
+                "settings": traces.model_dump(mode="json", exclude=counts | filters),
+                "backend": self.asker.backend.name,
+            }
+        )
+        return trace_file.cached_traces(identity, partial(self.asker.sample, problems, traces.samples))
+
+    @cached_property
+    def fair(self) -> list[Trace]:
+        """Training traces of problems that are neither hopeless nor trivial; none of a test problem."""
+        traces, settings = self.traces("train"), self.settings.traces
+        held_out = {problem.id for problem in self.asker.task.problems("test")}
+        hygiene.refuse_overlap([*traces, *self.traces("validation")], held_out)
+        return hygiene.of_fair_difficulty(traces, settings.min_share, settings.max_share)
+
+    def train(
+        self,
+        verifier: Verifier,
+        settings: VerifierSettings,
+        share: float = 1.0,
+        report: Report = lambda message, done: None,
+    ) -> Trained:
+        """Train a verifier on the fair traces, or on those of a share of their problems."""
+        traces = self._of_share(share)
+        weights = hygiene.weighted(traces, self.settings.traces.balance)
+        values = None
+        if settings.labels == "mc":
+            places = [spread_positions(trace.fed, settings.mc_positions) for trace in weights]
+            values = self.values_at(list(weights), places, settings.mc_rollouts)
+        offset = hygiene.log_odds_of_correct(traces) if self.settings.traces.balance else 0.0
+        validation = self.traces("validation")
+        return Trained(
+            verifier, fit(verifier, weights, validation, settings, self.model.device, values, offset, report)
+        )
+
+    def probe(self, settings: VerifierSettings) -> Probe:
+        """An untrained probe; all of one subject read the same traces, which the base reads once."""
+        return Probe(self.model, settings.probe_tokens, settings.rank, settings.seed, self.prefixes)
+
+    @cached_property
+    def otv_folder(self) -> Path:
+        """Where the probe of the settings is kept."""
+        identity = {
+            "model": self.digest,
+            "task": self.asker.task.fingerprint(),
+            "settings": self.settings.model_dump(mode="json"),
+            "backend": self.asker.backend.name,
+        }
+        return trace_file.folder(trace_file.key(identity))
+
+    @property
+    def otv_is_kept(self) -> bool:
+        """Whether the probe of the settings need not be trained."""
+        return is_kept(self.otv_folder)
+
+    def otv(self, report: Report = lambda message, done: None) -> Trained:
+        """The probe of the settings, from the cache where it is there."""
+        if (kept := load(self.model, self.otv_folder)) is not None:
+            return Trained(kept, None)
+        probe = self.probe(self.settings.verifier)
+        trained = self.train(probe, self.settings.verifier, report=report)
+        save(probe, self.settings.verifier, self.otv_folder)
+        return trained
+
+    def values_at(self, traces: Sequence[Trace], places: Sequence[Sequence[int]], rollouts: int) -> Values:
+        """Monte-Carlo values at positions of training or test traces."""
+        problems = {problem.id: problem for problem in [*self.problems("train"), *self.problems("test")]}
+        return continuation_values(self.asker, problems, traces, places, rollouts)
+
+    def _of_share(self, share: float) -> list[Trace]:
+        """The fair traces of the first problems."""
+        problems = list(dict.fromkeys(trace.problem for trace in self.fair))
+        kept = set(problems[: max(1, round(share * len(problems)))])
+        return [trace for trace in self.fair if trace.problem in kept]

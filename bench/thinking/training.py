@@ -1,0 +1,191 @@
+"""Training a verifier on traces: one loop for every verifier that learns.
+
+The epoch is kept whose Brier score against the outcomes of the validation traces, mean over all positions, is lowest.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from rlvr_bench.experiment.think import VerifierSettings
+from rlvr_bench.methods.base.seeding import forked_random_state
+from rlvr_bench.thinking import labels
+from rlvr_bench.thinking.batch import TraceBatch, by_length, collate
+from rlvr_bench.thinking.errors import VerifyError
+from rlvr_bench.thinking.monte_carlo import Values, spread_positions
+from rlvr_bench.thinking.trace import Trace, positions
+
+Scores = list[dict[int, float]]
+"""Per trace the score in [0, 1] by position (completion tokens read)."""
+
+Report = Callable[[str, float], None]
+"""Called with what is being done and the share done, from 0 to 1."""
+
+
+class Verifier(Protocol):
+    """A module that scores traces."""
+
+    offset: Tensor
+
+    def logits(self, batch: TraceBatch) -> Tensor: ...
+
+    def trained(self) -> dict[str, Tensor]: ...
+
+    def without_training(self) -> AbstractContextManager[None]:
+        """A context in which nothing is learnt and scores come as fast as they can."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How training went: mean loss and validation Brier score by epoch, and the epoch that was kept, from 0."""
+
+    losses: list[float]
+    validation_brier: list[float]
+    kept: int
+
+
+def fit(
+    verifier: Verifier,
+    train: Mapping[Trace, float],
+    validation: Sequence[Trace],
+    settings: VerifierSettings,
+    device: torch.device,
+    values: Values | None = None,
+    offset: float = 0.0,
+    report: Report = lambda message, done: None,
+) -> Fit:
+    """Train `verifier` in place.
+
+    Args:
+        train: traces to learn from and how much each counts.
+        values: Monte-Carlo values of the training traces at `spread_positions`, for labels "mc".
+        offset: log odds that the training weights took away; part of every score but not of the loss.
+
+    Raises:
+        VerifyError: there is nothing to learn from, or labels "mc" without values.
+    """
+    if not train or not validation:
+        raise VerifyError(f"{len(train)} training and {len(validation)} validation traces; give at least one of each")
+    if settings.labels == "mc" and values is None:
+        raise VerifyError("labels = 'mc' need Monte-Carlo values; make them first, or choose 'ramp'")
+    learnt = [tensor for tensor in verifier.trained().values() if tensor.requires_grad]
+    optimizer = torch.optim.AdamW(learnt, lr=settings.learning_rate, weight_decay=0.0)
+    source = random.Random(f"training {settings.seed}")
+    losses: list[float] = []
+    briers: list[float] = []
+    best: dict[str, Tensor] = {}
+    with forked_random_state(settings.seed):
+        for epoch in range(settings.epochs):
+            for group in optimizer.param_groups:
+                group["lr"] = settings.learning_rate * (1 - epoch / settings.epochs)
+            verifier.offset.zero_()
+            losses.append(_epoch(verifier, train, settings, optimizer, source, device, values))
+            verifier.offset.fill_(offset)
+            briers.append(brier(score(verifier, validation, settings.stride, settings.batch_size, device), validation))
+            if briers[-1] == min(briers):
+                best = {name: tensor.detach().clone() for name, tensor in verifier.trained().items()}
+            report(f"epoch {epoch + 1}: validation Brier {briers[-1]:.3f}", (epoch + 1) / settings.epochs)
+    with torch.no_grad():
+        for name, tensor in verifier.trained().items():
+            tensor.copy_(best[name])
+    return Fit(losses, briers, briers.index(min(briers)))
+
+
+def score(verifier: Verifier, traces: Sequence[Trace], stride: int, batch_size: int, device: torch.device) -> Scores:
+    """Scores at every `stride`-th position and the last. Traces of the same tokens are scored once."""
+    distinct = list({(trace.prompt, trace.tokens): trace for trace in traces}.values())
+    found: dict[tuple[tuple[int, ...], tuple[int, ...]], dict[int, float]] = {}
+    with verifier.without_training():
+        for numbers in by_length(distinct, batch_size):
+            members = [distinct[number] for number in numbers]
+            places = [positions(trace.fed, stride) for trace in members]
+            rows = torch.sigmoid(verifier.logits(collate(members, places, device))).tolist()
+            for trace, own, row in zip(members, places, rows, strict=True):
+                found[trace.prompt, trace.tokens] = dict(zip(own, row, strict=False))
+    return [found[trace.prompt, trace.tokens] for trace in traces]
+
+
+def brier(scores: Scores, traces: Sequence[Trace]) -> float:
+    """Mean over traces of the mean squared distance of a trace's scores from its outcome."""
+    per_trace = [
+        sum((value - trace.correct) ** 2 for value in own.values()) / len(own)
+        for own, trace in zip(scores, traces, strict=True)
+    ]
+    return sum(per_trace) / len(per_trace)
+
+
+def _epoch(
+    verifier: Verifier,
+    train: Mapping[Trace, float],
+    settings: VerifierSettings,
+    optimizer: torch.optim.Optimizer,
+    source: random.Random,
+    device: torch.device,
+    values: Values | None,
+) -> float:
+    shuffled = source.sample(list(train), len(train))
+    batches = [[shuffled[number] for number in numbers] for numbers in by_length(shuffled, settings.batch_size)]
+    source.shuffle(batches)
+    total = 0.0
+    for members in batches:
+        places = [_drawn(trace, settings, source) for trace in members]
+        batch = collate(members, places, device)
+        logits = verifier.logits(batch)
+        targets = _targets(members, places, torch.sigmoid(logits.detach()), settings, values).to(device)
+        weights = torch.tensor([train[trace] for trace in members], device=device)
+        loss = (_loss(logits, targets, batch.scored, settings.loss) * weights).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        total += float(loss.detach()) * len(members)
+    return total / len(train)
+
+
+def _drawn(trace: Trace, settings: VerifierSettings, source: random.Random) -> list[int]:
+    """Positions of one step; Monte-Carlo labels exist at fixed ones."""
+    if settings.labels == "mc":
+        return spread_positions(trace.fed, settings.mc_positions)
+    every = positions(trace.fed, settings.stride)
+    wanted = settings.positions_per_trace
+    if wanted is None or len(every) <= wanted:
+        return every
+    return sorted([*source.sample(every[:-1], wanted - 1), every[-1]])
+
+
+def _targets(
+    traces: Sequence[Trace],
+    places: Sequence[Sequence[int]],
+    scores: Tensor,
+    settings: VerifierSettings,
+    values: Values | None,
+) -> Tensor:
+    """Labels in [0, 1], shape [traces, positions], 0 behind a trace's own positions."""
+    if settings.labels == "td":
+        outcomes = torch.tensor([float(trace.correct) for trace in traces])
+        return labels.lambda_returns(scores.cpu(), [len(own) for own in places], outcomes, settings.td_lambda)
+    targets = torch.zeros(scores.shape)
+    for row, (trace, own) in enumerate(zip(traces, places, strict=True)):
+        if settings.labels == "mc":
+            assert values is not None
+            told = [values[trace.problem, trace.tokens[:place]] for place in own]
+        else:
+            label = labels.ramp if settings.labels == "ramp" else labels.hard
+            told = [label(place, trace.fed, trace.correct) for place in own]
+        targets[row, : len(own)] = torch.tensor(told)
+    return targets
+
+
+def _loss(logits: Tensor, targets: Tensor, scored: Tensor, kind: str) -> Tensor:
+    """Mean over each trace's positions, shape [traces]."""
+    if kind == "bce":
+        each = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    else:
+        each = (torch.sigmoid(logits) - targets).square()
+    return (each * scored).sum(dim=1) / scored.sum(dim=1)

@@ -1,0 +1,88 @@
+"""The verifiers that are compared on identical traces: a row each."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rlvr_bench.experiment.think import VerifierSettings
+from rlvr_bench.thinking.other_verifiers import HiddenStateVerifier
+from rlvr_bench.thinking.report import quality
+from rlvr_bench.thinking.subject import Subject, Trained
+from rlvr_bench.thinking.training import Report, Scores, Verifier, score
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A verifier that learns: what it differs in from the settings' own, and the share of training problems."""
+
+    kind: Literal["probe", "linear", "external"] = "probe"
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    problems: float = 1.0
+
+    def settings(self, own: VerifierSettings) -> VerifierSettings:
+        """The settings' own, with this recipe's changes."""
+        return VerifierSettings.model_validate(own.model_dump() | dict(self.changes))
+
+    def build(self, subject: Subject) -> Verifier:
+        """The untrained verifier."""
+        if self.kind != "probe":
+            return HiddenStateVerifier(subject.model, separate=self.kind == "external")
+        return subject.probe(self.settings(subject.settings.verifier))
+
+
+RECIPES: dict[str, Recipe] = {
+    "otv": Recipe(),
+    "linear": Recipe("linear", {"learning_rate": 1e-2}),
+    "token": Recipe(changes={"rank": 0, "learning_rate": 1e-2}),
+    "stop": Recipe(changes={"probe_tokens": 4}),
+    "external": Recipe("external", {"learning_rate": 1e-3}),
+    "otv-hard": Recipe(changes={"labels": "hard"}),
+    "otv-mc": Recipe(changes={"labels": "mc"}),
+    "otv-td": Recipe(changes={"labels": "td"}),
+    "otv-mse": Recipe(changes={"loss": "mse"}),
+    "otv-quarter": Recipe(problems=0.25),
+    "otv-sixteenth": Recipe(problems=1 / 16),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A trained verifier with its scores on the test traces and what is recorded of it."""
+
+    trained: Trained
+    scores: Scores
+    probe_tokens: int
+    record: dict[str, Any]
+
+
+def entry(name: str, recipe: Recipe, subject: Subject, report: Report) -> Entry:
+    """Train one verifier and score the test traces."""
+    settings = recipe.settings(subject.settings.verifier)
+    started = time.perf_counter()
+    # A run of `think` finds the settings' own probe in the cache.
+    own = recipe == RECIPES["otv"]
+    trained = subject.otv(report) if own else subject.train(recipe.build(subject), settings, recipe.problems, report)
+    seconds = time.perf_counter() - started
+    scores = scored(subject, trained.verifier)
+    learnt = [tensor for tensor in trained.verifier.trained().values() if tensor.requires_grad]
+    record = {
+        "name": name,
+        "kind": recipe.kind,
+        "settings": settings.model_dump(mode="json"),
+        "training_problems_share": recipe.problems,
+        "trained_parameters": sum(tensor.numel() for tensor in learnt),
+        "seconds_training": seconds if trained.fit else None,
+        "validation_brier": trained.fit.validation_brier if trained.fit else None,
+        "kept_epoch": trained.fit.kept + 1 if trained.fit else None,
+        **quality(scores, subject.traces("test"), probability=True),
+    }
+    return Entry(trained, scores, settings.probe_tokens if recipe.kind == "probe" else 0, record)
+
+
+def scored(
+    subject: Subject, verifier: Verifier, split: Literal["validation", "test"] = "test", stride: int | None = None
+) -> Scores:
+    """Scores of a split's traces, by default at the settings' own stride; replayed policies need every position."""
+    own = subject.settings.verifier
+    return score(verifier, subject.traces(split), stride or own.stride, own.batch_size, subject.model.device)

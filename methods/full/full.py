@@ -1,0 +1,89 @@
+"""Full fine-tuning: every parameter, the targeted matrices, or what of them lies in chosen layers, moves."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from rlvr_bench.methods.base.layers import Layers, checked_layers, chosen_layers, layer_count, layer_of
+from rlvr_bench.methods.base.method import Calibration, Method, Shape, target_weights
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    from rlvr_bench.methods.base.handle import Handle
+
+
+class Full(Method):
+    """Full fine-tuning with AdamW, of the whole model or of chosen layers and modules."""
+
+    family: ClassVar[str] = "full"
+    source: ClassVar[str] = "the reference that every other method is compared with; layers: arXiv 2607.01232"
+    formula: ClassVar[str] = "W = W0 + dW, dW unrestricted"
+    learning_rates: ClassVar[tuple[float, float]] = (1e-7, 1e-3)
+    dials: ClassVar[tuple[str, ...]] = ("train", "layers")
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {},
+        {"train": "linear"},
+        {"layers": "middle"},
+        {"train": "linear", "layers": [0]},
+    )
+
+    type: Literal["full"] = "full"
+    train: Literal["all", "linear"] = Field(
+        default="all",
+        description='"all" trains embeddings, norms and biases too; "linear" only the weights of targets, as masks do.',
+    )
+    layers: Layers | None = Field(
+        default=None,
+        description="Train only what lies in these decoder layers, counted from 0: a list, a range such as '4-7', or "
+        "'middle' (layer n // 2 of n); left out, all of the model.",
+    )
+
+    @field_validator("layers", mode="before")
+    @classmethod
+    def _one_layer_is_a_list_of_one(cls, given: Any) -> Any:
+        return (given,) if isinstance(given, int) and not isinstance(given, bool) else given
+
+    @field_validator("layers")
+    @classmethod
+    def _layers_can_be_read(cls, given: Layers | None) -> Layers | None:
+        return None if given is None else checked_layers(given)
+
+    @property
+    def depends_on_seed(self) -> bool:
+        return False
+
+    def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
+        from rlvr_bench.methods.full.handle import attach_full
+
+        return attach_full(self, model, seed)
+
+    def expected_trainable(self, shapes: Mapping[str, Shape]) -> dict[str, Shape | None]:
+        expected: dict[str, Shape | None] = dict(shapes)
+        if self.train == "linear":
+            expected = {f"{path}.weight": shape for path, shape in target_weights(shapes, self.targets).items()}
+        if self.layers is not None:
+            kept = chosen_layers(self.layers, layer_count(shapes))
+            expected = {name: shape for name, shape in expected.items() if layer_of(name) in kept}
+        return expected
+
+
+class FullSgd(Full):
+    """Full fine-tuning with plain SGD: no momentum, no optimizer state at all."""
+
+    source: ClassVar[str] = "Do We Need Adam?, arXiv 2602.07729"
+    formula: ClassVar[str] = "W <- W - lr (g + decay W)"
+    learning_rates: ClassVar[tuple[float, float]] = (1e-3, 1e1)
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+
+    type: Literal["full-sgd"] = "full-sgd"  # type: ignore[assignment]
+
+    @property
+    def optimizer(self) -> str:
+        return "SGD"
+
+    def problems_at_end(self, handle: "Handle", optimizer: "torch.optim.Optimizer | None") -> list[str]:
+        momenta = {group.get("momentum", 0) for group in optimizer.param_groups} if optimizer is not None else {0}
+        return [] if momenta == {0} else [f"SGD ran with momentum {max(momenta)}, the method is about SGD without"]

@@ -1,0 +1,1 @@
+"""Steering: one trained vector per layer, added to what the layer hands on."""

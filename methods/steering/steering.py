@@ -1,0 +1,52 @@
+"""Steering: one trained vector per layer, added to what the layer hands on.
+
+A decoder layer hands on the residual stream plus the output of its last linear module (`down_proj` in Llama and Qwen),
+so that adding a vector to the layer's output and giving that module a bias are the same thing. The merged model is a
+plain one whose module has that bias.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from rlvr_bench.methods.base.method import Calibration, Method, Shape, target_weights
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from rlvr_bench.methods.base.handle import Handle
+    from rlvr_bench.methods.base.observation import BaseObservation
+
+
+class Steering(Method):
+    """One trained vector per layer, added to the residual stream; every weight stays as it is."""
+
+    family: ClassVar[str] = "bias"
+    source: ClassVar[str] = "Steering LLM Reasoning Through Bias-Only Adaptation, arXiv 2505.18706"
+    formula: ClassVar[str] = "h_l = layer_l(h_(l-1)) + v_l, v_l trained, starting at 0"
+    learning_rates: ClassVar[tuple[float, float]] = (1e-5, 1e-1)
+
+    type: Literal["steering"] = "steering"
+    targets: tuple[str, ...] = Field(
+        default=("down_proj",),
+        min_length=1,
+        description="Name ending of the module that ends every layer: the last one that writes to the residual stream.",
+    )
+
+    @property
+    def depends_on_seed(self) -> bool:
+        return False
+
+    def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
+        from rlvr_bench.methods.steering.handle import attach_steering
+
+        return attach_steering(self, model, seed)
+
+    def expected_trainable(self, shapes: Mapping[str, Shape]) -> dict[str, Shape | None]:
+        return {f"{path}.steering": (shape[0],) for path, shape in target_weights(shapes, self.targets).items()}
+
+    def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
+        from rlvr_bench.methods.steering.handle import steering_problems
+
+        return steering_problems(handle, base)
