@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from thinking_subjects import random_traces, shaken_probe
 from torch import Tensor
 from transformers import (
     DynamicCache,
@@ -18,7 +19,6 @@ from transformers import (
     Qwen3Config,
     Qwen3ForCausalLM,
 )
-from verify_subjects import random_traces, shaken_probe
 
 from rlvr_bench.generate.decoder_weights import read_weights
 from rlvr_bench.generate.fast import FastBackend

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from generate_models import mixed_prompts, tiny_model
-from verify_subjects import shaken_probe, subject
+from thinking_subjects import shaken_probe, subject
 
 from rlvr_bench.experiment.think import TraceSettings, VerifierSettings
 from rlvr_bench.generate.backend import create

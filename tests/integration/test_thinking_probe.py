@@ -3,9 +3,9 @@
 import pytest
 import torch
 from generate_models import mixed_prompts, tiny_model
+from thinking_subjects import ARCHITECTURES, random_traces, shaken_probe, subject
 from torch import Tensor
 from transformers import DynamicCache, MistralConfig, MistralForCausalLM
-from verify_subjects import ARCHITECTURES, random_traces, shaken_probe, subject
 
 from rlvr_bench.generate.fast import FastBackend
 from rlvr_bench.generate.monitor import Sight
