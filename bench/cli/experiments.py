@@ -29,7 +29,7 @@ from rlvr_bench.cli.options import (
 
 if TYPE_CHECKING:
     from rlvr_bench.experiment.experiment import Experiment
-    from rlvr_bench.sweep.trials import Selection
+    from rlvr_bench.sweep.protocol_trials import Selection
 
 app = typer.Typer()
 
@@ -63,12 +63,12 @@ def run(
     from rlvr_bench.cli.leaderboard_table import show, show_differences
     from rlvr_bench.grid.run import run_experiment
     from rlvr_bench.launch.launcher import launcher_of
-    from rlvr_bench.sweep.stages import stages
+    from rlvr_bench.sweep.phases import phases
 
     launch = launcher_of(launcher, address, cpus, gpus, processes)
     found[0].check_processes(processes)
     done = run_experiment(
-        stages(*found), results, workers, launch=launch, threads=threads, stale=stale, reference=reference
+        phases(*found), results, workers, launch=launch, threads=threads, stale=stale, reference=reference
     )
     show(done.rows)
     if done.differences is not None:
@@ -156,9 +156,9 @@ def _show_plan(
     from rlvr_bench.console.tables import print_json, print_table
     from rlvr_bench.launch.local import cores
     from rlvr_bench.plan.states import as_document, by_comparison
-    from rlvr_bench.sweep.stages import plan_stages
+    from rlvr_bench.sweep.phases import plan_phases
 
-    found = plan_stages(experiment, replace(selection, fetch=False), results)
+    found = plan_phases(experiment, replace(selection, fetch=False), results)
     for problem in found.problems:
         print(problem, file=sys.stderr)
     document = as_document(found.cells, workers or cores(), found.records)

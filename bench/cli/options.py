@@ -7,7 +7,7 @@ import typer
 
 if TYPE_CHECKING:
     from rlvr_bench.experiment.experiment import Experiment
-    from rlvr_bench.sweep.trials import Selection
+    from rlvr_bench.sweep.protocol_trials import Selection
 
 ExperimentArgument = Annotated[str, typer.Argument(help="A preset's name, or the path of a TOML file.")]
 ResultsOption = Annotated[Path, typer.Option(help="Folder of run records.")]
@@ -58,7 +58,7 @@ def asked(
     """
     from rlvr_bench.experiment.changes import Changes, parsed_keys
     from rlvr_bench.experiment.experiment import load
-    from rlvr_bench.sweep.trials import Selection
+    from rlvr_bench.sweep.protocol_trials import Selection
 
     changed = Changes(base, task, parsed_keys(keys or ()))
     return load(experiment, changed), Selection(only, _seed_list(seeds), data_dir)

@@ -186,7 +186,7 @@ def cells(
         for seed in seeds or experiment.seeds
         for base, base_fingerprint in bases
         for settings, task_fingerprint in trained
-        for signal in experiment.all_signals
+        for signal in experiment.signals
         for reward in _rewards(experiment, signal)
         for name, (config, rate) in entries.items()
     ]
@@ -211,7 +211,7 @@ def _tasks(experiment: Experiment, data_dir: Path | None, fetch: bool) -> list[t
     for reward in experiment.rewards:
         rewards.label_request(reward)
     found = []
-    for settings in experiment.all_tasks:
+    for settings in experiment.tasks:
         task = _task(json.dumps(settings), data_dir)
         fingerprint_ = _fingerprint(task.name, task.fingerprint, fetch)
         if not fingerprint_.startswith(NOT_DOWNLOADED):
@@ -235,7 +235,7 @@ def _rewards(experiment: Experiment, signal: Signal) -> list[dict[str, Any]]:
 
 def _check(experiment: Experiment, task: Task) -> None:
     """Raise what would otherwise end every cell: a solution or a train split that is not there."""
-    for signal in experiment.all_signals:
+    for signal in experiment.signals:
         needed, there = signal.problems_needed, len(task.problems("train"))
         if there < needed:
             raise ExperimentError(

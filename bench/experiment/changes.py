@@ -9,8 +9,10 @@ from typing import Any
 from rlvr_bench.models.source import organism_names
 from rlvr_bench.plugins.settings import ExperimentError
 
+SIGNAL_KEYS = ("max_new_tokens", "micro_batch", "precision", "rollout_backend")
 FOR_LARGE_MODELS = {
-    "signal": ("max_new_tokens", "micro_batch", "precision", "rollout_backend"),
+    "signal": SIGNAL_KEYS,
+    "signals": SIGNAL_KEYS,
     "evaluate": ("max_new_tokens", "batch_size"),
 }
 """Keys that an organism in place of a large model leaves at their defaults, which are made for organisms."""
@@ -33,8 +35,10 @@ class Changes:
         changed = deepcopy(dict(document))
         if self.base is not None:
             changed["bases"] = [self.base]
-            for part, keys in FOR_LARGE_MODELS.items() if self.base in organism_names() else ():
-                changed[part] = {key: value for key, value in changed.get(part, {}).items() if key not in keys}
+            if self.base in organism_names():
+                changed |= {
+                    name: _without(changed[name], keys) for name, keys in FOR_LARGE_MODELS.items() if name in changed
+                }
         if self.task is not None:
             changed.pop("tasks", None)
             changed["task"] = {"name": self.task}
@@ -47,6 +51,13 @@ class Changes:
 def parsed_keys(written: Iterable[str]) -> tuple[tuple[str, Any], ...]:
     """Return the keys that are written `key=value`, the value as in TOML; what is not TOML is a text."""
     return tuple((key.strip(), _value(value)) for key, _, value in (text.partition("=") for text in written))
+
+
+def _without(tables: Any, keys: tuple[str, ...]) -> Any:
+    """Return a table, or each of a list of tables, without these keys; what is neither is left as it is."""
+    if isinstance(tables, list):
+        return [_without(table, keys) for table in tables]
+    return {key: value for key, value in tables.items() if key not in keys} if isinstance(tables, dict) else tables
 
 
 def _value(written: str) -> Any:

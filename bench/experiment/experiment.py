@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 
 from rlvr_bench.experiment.changes import Changes
 from rlvr_bench.experiment.protocol import MIN_FINAL_SEEDS, Protocol
-from rlvr_bench.experiment.search import read_search
+from rlvr_bench.experiment.search_space import read_search
 from rlvr_bench.experiment.settings import EvaluateSettings, RlvrSettings
 from rlvr_bench.experiment.signals import Signal
 from rlvr_bench.experiment.think import ThinkSettings
@@ -22,6 +22,9 @@ from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.plugins.settings import ExperimentError, Settings, explain
 from rlvr_bench.plugins.studies import study_folders
 from rlvr_bench.plugins.suggestion import did_you_mean
+
+AXES = {"task": "tasks", "signal": "signals"}
+"""The table of a file that stands for one value of an axis -> the axis."""
 
 MethodName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 """A method's name in an experiment is also the name of a folder."""
@@ -43,11 +46,9 @@ class Experiment(Settings):
     seeds: tuple[int, ...] = (0, 1, 2)
     bases: tuple[BaseConfig, ...] = Field(min_length=1)
     rewards: tuple[dict[str, Any], ...] = Field(({"name": "exact"},), min_length=1)
-    task: dict[str, Any] = Field({}, validate_default=False)
-    """The one task that is trained on; `tasks` and `signals` instead are axes of the grid."""
-    tasks: tuple[dict[str, Any], ...] = ()
-    signal: Signal = RlvrSettings()
-    signals: tuple[Signal, ...] = ()
+    tasks: tuple[dict[str, Any], ...] = Field(min_length=1)
+    """What is trained on. A file writes `[task]` for one and `[[tasks]]` for several; `signals` likewise."""
+    signals: tuple[Signal, ...] = Field((RlvrSettings(),), min_length=1)
     evaluate: EvaluateSettings = EvaluateSettings()
     keep_weights: bool = False
     """Keep every trained model in the cache, as the checkpoint cells/<cell id>/model. Does not change a result."""
@@ -59,26 +60,19 @@ class Experiment(Settings):
     @model_validator(mode="before")
     @classmethod
     def _one_or_several(cls, document: Any) -> Any:
-        for one, several in (("signal", "signals"), ("task", "tasks")):
-            if isinstance(document, dict) and one in document and several in document:
+        """Read `[task]` and `[signal]` as axes with one value, so that nothing behind the file knows two forms."""
+        if not isinstance(document, dict):
+            return document
+        for one, several in AXES.items():
+            if one in document and several in document:
                 raise ValueError(f"[{one}] and [[{several}]] are both given; keep one of them")
-        if isinstance(document, dict) and not document.get("task") and not document.get("tasks"):
+        if not document.get("task") and not document.get("tasks"):
             raise ValueError('the key "task" is missing; add it')
-        return document
-
-    @property
-    def all_tasks(self) -> tuple[dict[str, Any], ...]:
-        """The tasks of the grid, one or several."""
-        return self.tasks or (self.task,)
-
-    @property
-    def all_signals(self) -> tuple[Signal, ...]:
-        """The signals of the grid, one or several."""
-        return self.signals or (self.signal,)
+        return {AXES.get(key, key): (value,) if key in AXES else value for key, value in document.items()}
 
     def check_processes(self, processes: int) -> None:
         """Raise ExperimentError where so many processes cannot train a cell of this experiment together."""
-        for signal in self.all_signals:
+        for signal in self.signals:
             if (reason := signal.refusal(processes)) is not None:
                 raise ExperimentError(f"{self.name}, signal {signal.type}: {reason}")
 
@@ -159,7 +153,15 @@ def load(name_or_path: str, changes: Changes | None = None) -> Experiment:
     try:
         return Experiment.model_validate(document)
     except ValidationError as error:
-        raise ExperimentError(explain(error, Experiment, str(path))) from error
+        raise ExperimentError(_as_written(explain(error, Experiment, str(path)), document)) from error
+
+
+def _as_written(sentence: str, document: dict[str, Any]) -> str:
+    """Return a sentence about an axis with the key that the file has: `signal.steps`, not `signals.0.steps`."""
+    for one, several in AXES.items():
+        if one in document:
+            sentence = sentence.replace(f"{several}.0", one)
+    return sentence
 
 
 def _locate(name_or_path: str) -> Path:

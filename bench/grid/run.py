@@ -23,7 +23,7 @@ from rlvr_bench.plan.states import PlannedCell, plan
 from rlvr_bench.record import store
 from rlvr_bench.record.atomic import write_whole
 from rlvr_bench.record.lock import results_lock
-from rlvr_bench.sweep.stages import Stage
+from rlvr_bench.sweep.phases import Phase
 
 FAILED_EXIT = 1
 INTERRUPTED_EXIT = 130
@@ -40,7 +40,7 @@ class GridResult:
 
 
 def run_experiment(
-    stages: Sequence[Stage],
+    stages: Sequence[Phase],
     results: Path,
     workers: int | None,
     *,

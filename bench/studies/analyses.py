@@ -1,90 +1,83 @@
-"""The registry of analyses: what a hypothesis can name. One topic per module, one row per analysis.
+"""What a claim can name as its analysis: the general ones, and those of each installed study.
 
-An analysis is a pure function of the evidence on one base model and of the hypothesis's arguments. It raises NoEvidence
-where records are missing.
+A study is a package under the entry-point group `rlvr_bench.studies`; the table ANALYSES of its module `analyses` maps
+names to functions of the evidence on one base model. An outside study adds its own in the same way. The modules are
+imported when the first claim is judged, not before.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from typing import Any
 
+from rlvr_bench.plugins.studies import GROUP
 from rlvr_bench.plugins.suggestion import did_you_mean
 from rlvr_bench.studies import contrasts
+from rlvr_bench.studies.claim import Claim
 from rlvr_bench.studies.errors import FindingsError
-from rlvr_bench.studies.finding import Finding
-from rlvr_bench.studies.gates import equal_norm, mask_agreement, placement, steps_and_rates
-from rlvr_bench.studies.hypothesis import Hypothesis
-from rlvr_bench.studies.rewards import analyses as rewards
-from rlvr_bench.studies.signals import analyses as signals
-from rlvr_bench.studies.thinking import analyses as verify
+from rlvr_bench.studies.finding import Analysis
 
-Analysis = Callable[..., Finding]
-"""Called with an Evidence and keyword arguments."""
-
-ANALYSES: Mapping[str, Analysis] = {
+GENERAL: Mapping[str, Analysis] = {
     "mean": contrasts.mean,
     "difference": contrasts.difference,
     "ratio": contrasts.ratio,
     "accuracy-difference": contrasts.accuracy_difference,
-    "signal-mean": signals.signal_mean,
-    "signal-difference": signals.signal_difference,
-    "figure-difference": signals.figure_difference,
-    "family-slope": signals.family_slope,
-    "base-slope": signals.base_slope,
-    "cold-gain": signals.cold_gain,
-    "gain": rewards.gain,
-    "gain-difference": rewards.gain_difference,
-    "planted-gain": rewards.planted_gain,
-    "planted-completion": rewards.planted_completion,
-    "change": rewards.change,
-    "behaviour-change": rewards.behaviour_change,
-    "behaviour-change-difference": rewards.behaviour_change_difference,
-    "rollout-change": rewards.rollout_change,
-    "rollout-change-difference": rewards.rollout_change_difference,
-    "signed-gain": rewards.signed_gain,
-    "reward-order": rewards.reward_order,
-    "over-ceiling": rewards.over_ceiling,
-    "prompt-range": rewards.prompt_range,
-    "shrinkage": rewards.shrinkage,
-    "peak-to-last": rewards.peak_to_last,
-    "seed-sd-ratio": rewards.seed_sd_ratio,
-    "verifier-difference": verify.verifier_difference,
-    "vote-difference": verify.vote_difference,
-    "tenth-of-tokens": verify.tenth_of_tokens,
-    "equal-norm-ratio": equal_norm.equal_norm_ratio,
-    "equal-norm-difference": equal_norm.equal_norm_difference,
-    "lift": placement.lift,
-    "stripes": placement.stripes,
-    "stripes-above-null": placement.stripes_above_null,
-    "mask-agreement": mask_agreement.mask_agreement,
-    "intervened-agreement": mask_agreement.intervened_agreement,
-    "kl-difference": steps_and_rates.kl_difference,
-    "kl-accuracy-correlation": steps_and_rates.kl_accuracy_correlation,
-    "rank-one-recovery": steps_and_rates.rank_one_recovery,
-    "best-rate-difference": steps_and_rates.best_rate_difference,
-    "survived-rate-ratio": steps_and_rates.survived_rate_ratio,
 }
 
 
-def analysis_of(hypothesis: Hypothesis) -> Analysis:
-    """Return the analysis that a hypothesis names.
+@cache
+def analyses() -> Mapping[str, Analysis]:
+    """Return all analyses by name.
+
+    Raises:
+        FindingsError: a study's module cannot be imported or has no table, or two tables have the same name.
+    """
+    table, owners = dict(GENERAL), dict.fromkeys(GENERAL, "rlvr_bench")
+    for study, package in sorted((point.name, point.value) for point in entry_points(group=GROUP)):
+        for name, analysis in _table_of(study, package).items():
+            if name in table:
+                raise FindingsError(
+                    f"study {study!r}: analysis {name!r} is there already, from {owners[name]}; give it another name"
+                )
+            table[name], owners[name] = analysis, f"study {study!r}"
+    return table
+
+
+def _table_of(study: str, package: str) -> Mapping[str, Analysis]:
+    """Return the table of one study; a study of presets alone has no module for it."""
+    module = f"{package}.analyses"
+    try:
+        if find_spec(module) is None:
+            return {}
+        table: Mapping[str, Analysis] | None = getattr(import_module(module), "ANALYSES", None)
+    except ImportError as error:
+        raise FindingsError(f"study {study!r}: {module} cannot be imported ({error}); mend or uninstall it") from error
+    if table is None:
+        raise FindingsError(f"study {study!r}: {module} has no table ANALYSES; add one from names to functions")
+    return table
+
+
+def analysis_of(claim: Claim) -> Analysis:
+    """Return the analysis that a claim names.
 
     Raises:
         FindingsError: there is none of that name, or it does not take those arguments.
     """
-    found = ANALYSES.get(hypothesis.analysis)
-    if found is None:
+    analysis = analyses().get(claim.analysis)
+    if analysis is None:
         raise FindingsError(
-            f"hypothesis {hypothesis.id}: unknown analysis {hypothesis.analysis!r}"
-            f"{did_you_mean(hypothesis.analysis, ANALYSES)}"
+            f"claim {claim.id}: unknown analysis {claim.analysis!r}{did_you_mean(claim.analysis, analyses())}"
         )
-    signature = inspect.signature(found)
-    arguments: dict[str, Any] = hypothesis.arguments
+    signature = inspect.signature(analysis)
+    arguments: dict[str, Any] = claim.arguments
     try:
         signature.bind(None, **arguments)
     except TypeError as error:
         named = list(signature.parameters)[1:]
         raise FindingsError(
-            f"hypothesis {hypothesis.id}: analysis {hypothesis.analysis!r}: {error}; it takes {', '.join(named)}"
+            f"claim {claim.id}: analysis {claim.analysis!r}: {error}; it takes {', '.join(named)}"
         ) from error
-    return found
+    return analysis

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from rlvr_bench.studies.claim import load_claims
 from rlvr_bench.studies.derive import FINDINGS_FILE, PAGE_FILE, contents, judge_all
 from rlvr_bench.studies.errors import FindingsError
 from rlvr_bench.studies.evidence import gather
-from rlvr_bench.studies.hypothesis import load_hypotheses
 
 
 def findings_faults(results: Path) -> list[str]:
@@ -15,7 +15,7 @@ def findings_faults(results: Path) -> list[str]:
         return []
     again = "make it again with rlvr-bench findings"
     try:
-        expected = contents(judge_all(load_hypotheses(), gather(results)))
+        expected = contents(judge_all(load_claims(), gather(results)))
     except FindingsError as error:
         return [f"{results / present[0]}: cannot be derived ({error})"]
     wrong = [name for name in present if (results / name).read_bytes() != expected[name].encode()]

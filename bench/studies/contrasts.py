@@ -17,7 +17,7 @@ from rlvr_bench.record.schema import Score
 from rlvr_bench.stats import estimate
 from rlvr_bench.stats.random_effects import Floats
 from rlvr_bench.studies.errors import NoEvidence
-from rlvr_bench.studies.evidence import Evidence, Run, Where
+from rlvr_bench.studies.evidence import Evidence, EvidenceRun, Where
 from rlvr_bench.studies.finding import CONFIDENCE, Finding, Interval, around, difference_interval
 
 SAME = ("task_fingerprint", "signal.steps")
@@ -26,12 +26,12 @@ SAME = ("task_fingerprint", "signal.steps")
 PROBLEMS = "problems"
 """In a list of what must be shared: the problems of the test split."""
 
-Figure = Callable[[Run], float | None]
+Figure = Callable[[EvidenceRun], float | None]
 
-Weigh = Callable[[Sequence[Sequence[Run]]], Sequence[float]]
+Weigh = Callable[[Sequence[Sequence[EvidenceRun]]], Sequence[float]]
 """From the runs at each of several settings to a weight for each."""
 
-Stratum = tuple[list[Run], list[Run]]
+Stratum = tuple[list[EvidenceRun], list[EvidenceRun]]
 """The runs of both sides of a comparison that agree in what they must share."""
 
 
@@ -48,7 +48,7 @@ def difference(evidence: Evidence, figure: str, a: Where, b: Where, match: Seque
 def ratio(evidence: Evidence, figure: str, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:
     """Geometric mean of a positive figure of runs `a` over that of runs `b`; the interval is taken on the logarithm."""
 
-    def logarithm(run: Run) -> float | None:
+    def logarithm(run: EvidenceRun) -> float | None:
         value = run.figure(figure)
         return log(value) if value is not None and value > 0 else None
 
@@ -74,7 +74,7 @@ def accuracy_difference(evidence: Evidence, a: Where, b: Where, match: Sequence[
     return Finding.of(pooled(intervals), [run for pair in strata for side in pair for run in side])
 
 
-def outcome_difference(one: Sequence[Run], other: Sequence[Run]) -> Interval:
+def outcome_difference(one: Sequence[EvidenceRun], other: Sequence[EvidenceRun]) -> Interval:
     """Return the greedy test accuracy of runs `one` minus that of `other` on the same problems."""
     first, second = _outcomes(one), _outcomes(other)
     found = estimate.difference(first, second)
@@ -82,7 +82,7 @@ def outcome_difference(one: Sequence[Run], other: Sequence[Run]) -> Interval:
     return Interval(found.mean, None if alone else found.low, None if alone else found.high)
 
 
-def _outcomes(runs: Sequence[Run]) -> Floats:
+def _outcomes(runs: Sequence[EvidenceRun]) -> Floats:
     """Return the greedy outcomes on the test split in [0, 1], the mean of a seed's runs, shape (seeds, problems)."""
     found: dict[int, list[Score]] = {}
     for run in runs:
@@ -104,7 +104,7 @@ def contrast(evidence: Evidence, value: Figure, name: str, a: Where, b: Where, m
     return Finding.of(pooled(intervals), [run for pair in strata for side in pair for run in side])
 
 
-def having(runs: Sequence[Run], value: Figure, name: str) -> list[tuple[Run, float]]:
+def having(runs: Sequence[EvidenceRun], value: Figure, name: str) -> list[tuple[EvidenceRun, float]]:
     """Return the runs for which a value is defined, with it. Raises NoEvidence if there is none."""
     kept = [(run, found) for run in runs if (found := value(run)) is not None]
     if not kept:
@@ -112,7 +112,7 @@ def having(runs: Sequence[Run], value: Figure, name: str) -> list[tuple[Run, flo
     return kept
 
 
-def over_seeds(kept: Sequence[tuple[Run, float]], weigh: Weigh | None = None) -> Finding:
+def over_seeds(kept: Sequence[tuple[EvidenceRun, float]], weigh: Weigh | None = None) -> Finding:
     """Return a weighted sum of settings' means over their seeds, with its interval; by default their mean.
 
     Settings are fixed and seeds random: what a seed has at one setting and not at another is no spread over seeds. Runs
@@ -125,10 +125,11 @@ def over_seeds(kept: Sequence[tuple[Run, float]], weigh: Weigh | None = None) ->
         kept: runs with their values.
         weigh: gives the weight of each setting from the runs at each; None weighs all alike.
     """
-    settings: dict[str, list[tuple[Run, float]]] = {}
+    settings: dict[str, list[tuple[EvidenceRun, float]]] = {}
     for run, value in kept:
         settings.setdefault(repr((run.record.comparison, run.record.keys.method_name)), []).append((run, value))
     groups = [(group, _by_seed(group)) for group in settings.values()]
+    # One setting with a single seed would take the interval of all others away.
     groups = [pair for pair in groups if len(pair[1]) > 1] or groups
     runs = [[run for run, _ in group] for group, _ in groups]
     weights = [1 / len(groups)] * len(groups) if weigh is None else weigh(runs)
@@ -145,7 +146,7 @@ def over_seeds(kept: Sequence[tuple[Run, float]], weigh: Weigh | None = None) ->
     return Finding.of(around(middle, squared_error, count - 1), used)
 
 
-def _by_seed(kept: Sequence[tuple[Run, float]]) -> dict[int, float]:
+def _by_seed(kept: Sequence[tuple[EvidenceRun, float]]) -> dict[int, float]:
     """Return the mean value of each seed: a seed that was run twice at a setting is no second seed."""
     found: dict[int, list[float]] = {}
     for run, value in kept:
@@ -153,12 +154,12 @@ def _by_seed(kept: Sequence[tuple[Run, float]]) -> dict[int, float]:
     return {seed: fmean(values) for seed, values in sorted(found.items())}
 
 
-def dict_of(kept: Sequence[tuple[Run, float]]) -> dict[str, tuple[Run, float]]:
+def dict_of(kept: Sequence[tuple[EvidenceRun, float]]) -> dict[str, tuple[EvidenceRun, float]]:
     """Return runs and values by cell id: the same cell counts once."""
     return {run.record.cell_id: (run, value) for run, value in kept}
 
 
-def paired_strata(one: Sequence[Run], other: Sequence[Run], match: Sequence[str]) -> list[Stratum]:
+def paired_strata(one: Sequence[EvidenceRun], other: Sequence[EvidenceRun], match: Sequence[str]) -> list[Stratum]:
     """Return the strata that both sides have: the runs of each side that agree in all keys of `match`.
 
     Raises:
@@ -214,14 +215,14 @@ def rank_correlation(pairs: Sequence[tuple[float, float]]) -> Interval:
     return Interval(correlation, tanh(atanh(bounded) - half), tanh(atanh(bounded) + half))
 
 
-def _strata(runs: Sequence[Run], match: Sequence[str]) -> dict[str, list[Run]]:
-    found: dict[str, list[Run]] = {}
+def _strata(runs: Sequence[EvidenceRun], match: Sequence[str]) -> dict[str, list[EvidenceRun]]:
+    found: dict[str, list[EvidenceRun]] = {}
     for run in runs:
         key = repr([_problems(run) if name == PROBLEMS else run.setting(name) for name in match])
         found.setdefault(key, []).append(run)
     return found
 
 
-def _problems(run: Run) -> str | None:
+def _problems(run: EvidenceRun) -> str | None:
     score = test_score(run.record, "tuned")
     return score.problem_set if score else None

@@ -2,7 +2,7 @@
 
 
 class FindingsError(Exception):
-    """The hypotheses cannot be judged as they are written: one sentence with what, where and the fix."""
+    """The claims cannot be judged as they are written: one sentence with what, where and the fix."""
 
 
 class NoEvidence(Exception):

@@ -37,7 +37,7 @@ TRAINED = ("done", "collapsed")
 
 
 @dataclass(frozen=True)
-class Run:
+class EvidenceRun:
     """One run record and, read when asked for, its steps."""
 
     record: RunRecord
@@ -70,10 +70,10 @@ class Evidence:
     """All runs on one base model, and the documents of `results/verify` about it (base None: not about one model)."""
 
     base: str
-    runs: tuple[Run, ...]
+    runs: tuple[EvidenceRun, ...]
     verify: tuple[dict[str, Any], ...] = ()
 
-    def select(self, where: Where, statuses: Iterable[str] = TRAINED) -> list[Run]:
+    def select(self, where: Where, statuses: Iterable[str] = TRAINED) -> list[EvidenceRun]:
         """Return the runs whose cells are set as asked, in the order of their seeds; `statuses`: how they ended.
 
         Runs that are unusual on purpose (`UNUSUAL`) are left out unless `where` asks for them.
@@ -104,10 +104,10 @@ def gather(results: Path) -> list[Evidence]:
     records, problems = store.load_all(results)
     if problems:
         raise FindingsError(str(problems[0]))
-    grouped: dict[str, list[Run]] = {}
+    grouped: dict[str, list[EvidenceRun]] = {}
     for record in records:
         folder = store.folder_of(results, record)
-        run = Run(record, lambda folder=folder: store.read_steps(folder))  # type: ignore[misc]
+        run = EvidenceRun(record, lambda folder=folder: store.read_steps(folder))  # type: ignore[misc]
         grouped.setdefault(base_label(record.keys.base), []).append(run)
     folders = [results / "verify", results / "verify" / "trainings"]
     documents = [_document(path) for folder in folders for path in sorted(folder.glob("*.json"))]
@@ -132,34 +132,34 @@ def value_at(values: Any, key: str) -> Any:
     return values
 
 
-def _matches(run: Run, where: Where) -> bool:
+def _matches(run: EvidenceRun, where: Where) -> bool:
     return all(_is(run.setting(key), asked) for key, asked in where.items())
 
 
-def _at_best_rates(runs: Sequence[Run]) -> list[Run]:
+def _at_best_rates(runs: Sequence[EvidenceRun]) -> list[EvidenceRun]:
     """Return the runs at the best rate of their method and setting; of equal rates the lowest."""
-    settings: dict[str, list[Run]] = {}
+    settings: dict[str, list[EvidenceRun]] = {}
     for run in runs:
         settings.setdefault(repr((run.record.comparison, run.record.keys.method)), []).append(run)
     rates = map(by_rate, settings.values())
     return [run for tried in rates for run in tried[_best_rate(tried)]]
 
 
-def by_rate(runs: Sequence[Run]) -> dict[float, list[Run]]:
+def by_rate(runs: Sequence[EvidenceRun]) -> dict[float, list[EvidenceRun]]:
     """Return the runs by learning rate."""
-    found: dict[float, list[Run]] = {}
+    found: dict[float, list[EvidenceRun]] = {}
     for run in runs:
         found.setdefault(float(run.setting(RATE)), []).append(run)
     return found
 
 
-def _best_rate(rates: Mapping[float, Sequence[Run]]) -> float:
+def _best_rate(rates: Mapping[float, Sequence[EvidenceRun]]) -> float:
     if len(rates) == 1:
         return next(iter(rates))
     return min(rates, key=lambda rate: (-fmean(map(_validated, rates[rate])), rate))
 
 
-def _validated(run: Run) -> float:
+def _validated(run: EvidenceRun) -> float:
     score = run.record.score("tuned", str(run.record.keys.task["name"]), "validation")
     if score is None or score.greedy is None:
         raise NoEvidence(f"the best learning rate is asked for, but {run.record.cell_id} has no validation score")

@@ -1,6 +1,6 @@
 """An estimate with its interval, and the verdict that follows from it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean, variance
@@ -8,10 +8,10 @@ from typing import Literal
 
 from scipy.special import stdtrit
 
-from rlvr_bench.studies.evidence import Run
-from rlvr_bench.studies.hypothesis import Side
+from rlvr_bench.studies.claim import Side
+from rlvr_bench.studies.evidence import EvidenceRun
 
-Verdict = Literal["supported", "contradicted", "undecided"]
+Judgement = Literal["supported", "contradicted", "undecided"]
 CONFIDENCE = 0.95
 
 
@@ -28,13 +28,13 @@ class Finding:
     """What a reader of the number must know, such as a seed that had to be left out."""
 
     @classmethod
-    def of(cls, interval: "Interval", runs: Sequence[Run], note: str = "") -> "Finding":
+    def of(cls, interval: "Interval", runs: Sequence[EvidenceRun], note: str = "") -> "Finding":
         """Return an interval with the runs that it comes from."""
         seeds = tuple(sorted({run.seed for run in runs}))
         cells = tuple(sorted({run.record.cell_id for run in runs}))
         return cls(interval.estimate, interval.low, interval.high, seeds, cells, note)
 
-    def verdict(self, side: Side, threshold: float) -> Verdict:
+    def judgement(self, side: Side, threshold: float) -> Judgement:
         """Return "supported" if the whole interval is on the claim's side, "contradicted" if it is on the other."""
         if self.low is None or self.high is None:
             return "undecided"
@@ -79,3 +79,7 @@ def around(mean: float, squared_error: float, degrees: float) -> Interval:
     """Return Student's interval of a mean with this squared standard error."""
     half = float(stdtrit(degrees, (1 + CONFIDENCE) / 2)) * sqrt(squared_error)
     return Interval(mean, mean - half, mean + half)
+
+
+Analysis = Callable[..., Finding]
+"""A pure function, called with the evidence on one base model and a claim's arguments; raises NoEvidence."""

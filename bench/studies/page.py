@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from math import floor, log10
 from typing import Any
 
-Entry = Mapping[str, Any]
+JudgedClaim = Mapping[str, Any]
 
 HEAD = """# Findings
 
@@ -18,7 +18,7 @@ threshold says that there is next to no effect. The rules are in `bench/studies/
 their cell ids in `findings.json`. A verdict on an organism (a model of 0.3 M parameters) is a verdict on that organism.
 """
 
-SAID_OF = {
+STANDINGS = {
     "supported": "supported by every base model that decides them",
     "contradicted": "contradicted by every base model that decides them",
     "mixed": "supported by one base model and contradicted by another",
@@ -29,44 +29,44 @@ SAID_OF = {
 MARKS = {"supported": "✓", "contradicted": "✗", "undecided": "?"}
 
 
-def as_markdown(entries: Sequence[Entry]) -> str:
+def as_markdown(entries: Sequence[JudgedClaim]) -> str:
     """Return the page."""
     topics = dict.fromkeys(entry["topic"] for entry in entries)
     sections = [_section(topic, [entry for entry in entries if entry["topic"] == topic]) for topic in topics]
     return "\n".join([HEAD, *sections]) + "\n"
 
 
-def standing(entries: Sequence[Entry]) -> str:
-    """Return how one claim stands over the base models that it was judged on: a key of `SAID_OF`."""
+def standing(entries: Sequence[JudgedClaim]) -> str:
+    """Return how one claim stands over the base models that it was judged on: a key of `STANDINGS`."""
     decided = {entry["verdict"] for entry in entries} - {"undecided"}
     return "mixed" if len(decided) > 1 else next(iter(decided), "undecided")
 
 
-def _section(topic: str, entries: Sequence[Entry]) -> str:
-    claims: dict[str, list[Entry]] = {}
+def _section(topic: str, entries: Sequence[JudgedClaim]) -> str:
+    claims: dict[str, list[JudgedClaim]] = {}
     for entry in entries:
         claims.setdefault(entry["id"], []).append(entry)
     standings = {name: standing(judged) for name, judged in claims.items()}
     bases = sorted({entry["base"] for entry in entries if entry["base"]})
     lines = [f"## {escaped(topic)}\n"]
-    for stands, said in SAID_OF.items():
-        names = [name for name in claims if standings[name] == stands]
+    for name_of_standing, sentence in STANDINGS.items():
+        names = [name for name in claims if standings[name] == name_of_standing]
         if names:
-            lines.append(f"**{len(names)} {'claim' if len(names) == 1 else 'claims'} {said}**\n")
+            lines.append(f"**{len(names)} {'claim' if len(names) == 1 else 'claims'} {sentence}**\n")
             lines += [_row(["id", "claim", "rule", *bases]), "|" + "---|" * (3 + len(bases))]
             lines += [*(_claim(claims[name], bases) for name in names), ""]
     lines.append("### How each was tested\n")
     return "\n".join([*lines, *(_note(judged) for judged in claims.values())]) + "\n"
 
 
-def _claim(judged: Sequence[Entry], bases: Sequence[str]) -> str:
+def _claim(judged: Sequence[JudgedClaim], bases: Sequence[str]) -> str:
     """Return the line of one claim, judged on some of the base models."""
     first, of = judged[0], {entry["base"]: entry for entry in judged}
     rule = f"{'>' if first['side'] == 'above' else '<'} {first['threshold']:g}"
     return _row([first["id"], first["claim"], rule, *(_verdict(of[base]) if base in of else "" for base in bases)])
 
 
-def _verdict(entry: Entry) -> str:
+def _verdict(entry: JudgedClaim) -> str:
     seeds = len(entry["seeds"])
     counted = f" ({seeds} seed{'' if seeds == 1 else 's'})" if seeds else ""
     return f"{MARKS[entry['verdict']]} {interval(entry)}{counted}"
@@ -76,7 +76,7 @@ def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(escaped(cell) for cell in cells) + " |"
 
 
-def interval(entry: Entry) -> str:
+def interval(entry: JudgedClaim) -> str:
     """Return an entry's estimate with its interval, as far as it has them, to two digits of its width."""
     if entry["estimate"] is None:
         return "–"
@@ -93,7 +93,7 @@ def _digits(estimate: float, low: float | None, high: float | None) -> int:
     return max(3, 2 + floor(log10(abs(estimate) / (high - low))))
 
 
-def _note(judged: Sequence[Entry]) -> str:
+def _note(judged: Sequence[JudgedClaim]) -> str:
     """Return how one claim was tested, and what must be known of each verdict."""
     first = judged[0]
     published = f" Published: {first['published']}." if first["published"] else ""

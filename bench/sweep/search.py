@@ -17,13 +17,13 @@ from optuna.samplers import BaseSampler, TPESampler
 from rlvr_bench.experiment.cell import Cell, cells
 from rlvr_bench.experiment.experiment import Experiment
 from rlvr_bench.experiment.protocol import Protocol
-from rlvr_bench.experiment.search import Range, Space, settings_at, space_of, trial_entry
+from rlvr_bench.experiment.search_space import Range, Space, settings_at, space_of, trial_entry
 from rlvr_bench.plugins.settings import ExperimentError
 from rlvr_bench.plugins.suggestion import did_you_mean
 from rlvr_bench.stats.points import POINTS, grid
 from rlvr_bench.sweep.objectives import OBJECTIVES
+from rlvr_bench.sweep.protocol_trials import Selection, narrowed, trial_experiment
 from rlvr_bench.sweep.pruners import Pruner
-from rlvr_bench.sweep.trials import Selection, narrowed, trial_experiment
 
 Sampler = Literal["tpe", "qmc", "random", "grid"]
 
@@ -46,7 +46,7 @@ class Search:
     @property
     def steps(self) -> int:
         """Optimizer steps of a trial's cell."""
-        return self.experiment.signal.steps
+        return self.experiment.signals[0].steps
 
     @property
     def study(self) -> str:

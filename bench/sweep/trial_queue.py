@@ -61,7 +61,7 @@ class TrialQueue:
     def ask(self) -> Asked:
         """Return the next trial; "later" while others run what may come back, "never" when all is done."""
         with turn(self._turn_file):
-            self._take_back()
+            self._take_back()  # first, so that a dead worker's trial is run before a new one is drawn
             found = self._study.get_trials(deepcopy=False)
             states = [trial.state for trial in found]
             waiting = TrialState.WAITING in states
@@ -72,6 +72,7 @@ class TrialQueue:
                 self._sign(trial)
                 self._mine[trial.number] = trial
                 return trial
+        # Nothing to take now. A trial at work may come back when its worker dies: whoever leaves now would miss it.
         others = sum(state == TrialState.RUNNING for state in states) - len(self._mine)
         return "later" if others > 0 or self._mine else "never"
 

@@ -50,7 +50,7 @@ Start = Callable[..., Run[Any]]
 
 def settings_of(kind: str, **keys: Any) -> Signal:
     document = {"name": "x", "bases": ["organism-steps"], "task": {"name": "chain"}, "methods": {"full": {}}}
-    return Experiment.model_validate(document | {"signal": {"type": kind} | TINY[kind] | keys}).signal
+    return Experiment.model_validate(document | {"signal": {"type": kind} | TINY[kind] | keys}).signals[0]
 
 
 def starter(base: LoadedBase, folder: Path) -> Start:

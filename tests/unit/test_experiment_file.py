@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from rlvr_bench.experiment.changes import Changes
 from rlvr_bench.experiment.experiment import Experiment, load, presets
 from rlvr_bench.plugins.settings import ExperimentError
 
@@ -34,7 +35,8 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
     assert experiment.seeds == (0, 1)
     assert experiment.bases[0].name == "organism-steps"
     assert experiment.rewards == ({"name": "exact"},)
-    assert experiment.signal.batch_size == 64
+    assert [signal.batch_size for signal in experiment.signals] == [64]
+    assert experiment.tasks == ({"name": "chain"},)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,7 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
         ("steps = 4", "steps = ", "not valid TOML"),
         ('name = "tiny"', "", 'the key "name" is missing'),
         ('[task]\nname = "chain"', "", 'the key "task" is missing'),
+        ('[task]\nname = "chain"', 'task = "chain"', "task = 'chain': Input should be a valid dictionary"),
         ("steps = 4", 'type = "sfd"', "signal.type = \"sfd\": did you mean 'sft'?; choose from rlvr, sft, rft"),
         ("steps = 4", 'type = "sft"\nstpes = 4', "unknown key \"signal.stpes\": did you mean 'steps'?"),
         ("steps = 4", 'match = "flops"', 'match = "flops" needs a budget'),
@@ -81,3 +84,10 @@ def test_every_preset_is_valid_and_named_after_its_file(name: str) -> None:
     assert isinstance(experiment, Experiment)
     assert experiment.name == name
     assert experiment.description
+
+
+def test_an_organism_in_place_of_the_base_leaves_every_signal_without_the_keys_for_large_models() -> None:
+    changed = load("signals", Changes(base="organism-direct"))
+    assert [base.name for base in changed.bases] == ["organism-direct"]
+    assert [s.type for s in changed.signals] == [s.type for s in load("signals").signals]
+    assert {s.rollout_backend for s in changed.signals} == {"auto"}

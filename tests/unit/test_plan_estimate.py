@@ -10,8 +10,8 @@ from rlvr_bench.experiment.changes import Changes, parsed_keys
 from rlvr_bench.experiment.experiment import Experiment, load, presets
 from rlvr_bench.plan.estimate import billions, estimate
 from rlvr_bench.plugins.settings import ExperimentError
-from rlvr_bench.sweep.stages import plan_stages
-from rlvr_bench.sweep.trials import Selection
+from rlvr_bench.sweep.phases import plan_phases
+from rlvr_bench.sweep.protocol_trials import Selection
 
 FILE: dict[str, Any] = {
     "name": "mine",
@@ -68,13 +68,13 @@ def test_a_size_is_read_from_the_name(name: str, size: float) -> None:
 
 @pytest.mark.parametrize("name", sorted(name for name in presets() if name.startswith("published-")))
 def test_a_published_experiment_is_planned_without_its_model(name: str, tmp_path: Any) -> None:
-    found = plan_stages(load(name), Selection(fetch=False), tmp_path)
+    found = plan_phases(load(name), Selection(fetch=False), tmp_path)
     assert found.cells and {entry.state for entry in found.cells} <= {"missing"}
     assert all("not downloaded: " in entry.why for entry in found.cells)
     cost = estimate([entry.cell for entry in found.cells], [])
     assert cost.rough_gpu_hours > 1
     swapped = load(name, Changes(base="organism-steps", task="chain"))
-    local = plan_stages(swapped, Selection(fetch=False), tmp_path)
+    local = plan_phases(swapped, Selection(fetch=False), tmp_path)
     assert all(not entry.cell.absent for entry in local.cells)
     assert {entry.cell.signal.max_new_tokens for entry in local.cells} == {64}
 

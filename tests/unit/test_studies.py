@@ -2,7 +2,10 @@
 
 import json
 import random
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -12,15 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from record_factory import outcomes, record
 
+from rlvr_bench.plugins.studies import GROUP
 from rlvr_bench.record import store
 from rlvr_bench.record.schema import RunRecord
+from rlvr_bench.studies import analyses as registry
 from rlvr_bench.studies import contrasts
+from rlvr_bench.studies.claim import Claim, load_claims
 from rlvr_bench.studies.contrasts import difference, over_seeds
 from rlvr_bench.studies.derive import derive, judge, judge_all
 from rlvr_bench.studies.errors import FindingsError, NoEvidence
-from rlvr_bench.studies.evidence import Evidence, Run, gather
+from rlvr_bench.studies.evidence import Evidence, EvidenceRun, gather
 from rlvr_bench.studies.finding import difference_interval, mean_interval
-from rlvr_bench.studies.hypothesis import Hypothesis, load_hypotheses
 from rlvr_bench.studies.page import as_markdown, interval, standing
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -49,7 +54,7 @@ def _measured(method: str, seed: int, **figures: float | None) -> RunRecord:
 
 
 def _evidence(records: list[RunRecord]) -> Evidence:
-    return Evidence(str(records[0].keys.base["name"]), tuple(Run(each) for each in records))
+    return Evidence(str(records[0].keys.base["name"]), tuple(EvidenceRun(each) for each in records))
 
 
 def _planted(effect: float, seeds: int = 4) -> Evidence:
@@ -61,7 +66,7 @@ def _planted(effect: float, seeds: int = 4) -> Evidence:
 
 
 def _verdicts(evidence: list[Evidence], **changes: Any) -> list[str]:
-    return [entry["verdict"] for entry in judge(Hypothesis.model_validate(WRITTEN | changes), evidence)]
+    return [entry["verdict"] for entry in judge(Claim.model_validate(WRITTEN | changes), evidence)]
 
 
 @pytest.mark.parametrize(("effect", "verdict"), [(0.2, "supported"), (0.0, "undecided"), (-0.2, "contradicted")])
@@ -75,18 +80,18 @@ def test_a_claim_that_a_figure_is_below_is_the_mirror_image() -> None:
 
 
 def test_one_seed_a_side_decides_nothing_and_says_why() -> None:
-    (entry,) = judge(Hypothesis.model_validate(WRITTEN), [_planted(0.2, seeds=1)])
+    (entry,) = judge(Claim.model_validate(WRITTEN), [_planted(0.2, seeds=1)])
     assert (entry["verdict"], entry["low"], entry["reason"]) == ("undecided", None, "too few seeds for an interval")
     assert entry["estimate"] == pytest.approx(0.2, abs=0.05)
 
 
 def test_without_records_a_claim_is_undecided_with_the_reason() -> None:
-    (nothing,) = judge(Hypothesis.model_validate(WRITTEN), [])
+    (nothing,) = judge(Claim.model_validate(WRITTEN), [])
     assert (nothing["verdict"], nothing["reason"], nothing["base"]) == ("undecided", "no records", None)
-    (half,) = judge(Hypothesis.model_validate(WRITTEN), [_evidence([_measured("lora", 0, sparsity_bf16=0.1)])])
+    (half,) = judge(Claim.model_validate(WRITTEN), [_evidence([_measured("lora", 0, sparsity_bf16=0.1)])])
     assert half["reason"] == "no records with method_name = full"
     undefined = _evidence([_measured(method, 0, sparsity_bf16=None) for method in ("lora", "full")])
-    assert judge(Hypothesis.model_validate(WRITTEN), [undefined])[0]["reason"] == (
+    assert judge(Claim.model_validate(WRITTEN), [undefined])[0]["reason"] == (
         "none of 1 records has geometry.sparsity_bf16"
     )
 
@@ -106,7 +111,7 @@ def test_strata_that_only_one_side_has_decide_nothing() -> None:
         if each.keys.method_name == "lora"
     ]
     kept = [each for each in records if each.keys.method_name == "full"]
-    (entry,) = judge(Hypothesis.model_validate(WRITTEN), [_evidence(moved + kept)])
+    (entry,) = judge(Claim.model_validate(WRITTEN), [_evidence(moved + kept)])
     assert entry["reason"] == "no two records to compare agree in task.name"
 
 
@@ -114,8 +119,8 @@ def test_runs_on_a_changed_geometry_are_left_out_unless_asked_for() -> None:
     plain = _measured("lora", 0, sparsity_bf16=0.1)
     turned = plain.model_copy(update={"cell": plain.cell | {"base": {"name": "tiny", "intervention": "rotate"}}})
     evidence = _evidence([plain, turned])
-    assert evidence.select({}) == [Run(plain)]
-    assert evidence.select({"base.intervention": "rot*"}) == [Run(turned)]
+    assert evidence.select({}) == [EvidenceRun(plain)]
+    assert evidence.select({"base.intervention": "rot*"}) == [EvidenceRun(turned)]
     with pytest.raises(NoEvidence, match="no records with seed = 7"):
         evidence.select({"seed": 7})
 
@@ -141,9 +146,13 @@ def test_a_ratio_is_taken_on_the_logarithm() -> None:
     assert found.low * found.high == pytest.approx(4.0)
 
 
-def _runs(values: dict[str, list[float]]) -> list[tuple[Run, float]]:
+def _runs(values: dict[str, list[float]]) -> list[tuple[EvidenceRun, float]]:
     """Return runs of each method with these values for the seeds 0, 1, ..."""
-    return [(Run(record(method, seed)), value) for method, found in values.items() for seed, value in enumerate(found)]
+    return [
+        (EvidenceRun(record(method, seed)), value)
+        for method, found in values.items()
+        for seed, value in enumerate(found)
+    ]
 
 
 @given(st.lists(st.lists(st.floats(-10, 10), min_size=3, max_size=3), min_size=1, max_size=3))
@@ -199,17 +208,17 @@ def test_accuracies_are_compared_on_the_same_problems() -> None:
 
 
 def test_an_unknown_analysis_or_argument_is_refused_with_one_sentence() -> None:
-    with pytest.raises(FindingsError, match=r"hypothesis W1: unknown analysis 'diference'.*did you mean"):
-        judge(Hypothesis.model_validate(WRITTEN | {"analysis": "diference"}), [])
-    with pytest.raises(FindingsError, match=r"hypothesis W1: analysis 'difference': .*it takes figure, a, b, match"):
-        judge(Hypothesis.model_validate(WRITTEN | {"arguments": {"figur": "x"}}), [])
+    with pytest.raises(FindingsError, match=r"claim W1: unknown analysis 'diference'.*did you mean"):
+        judge(Claim.model_validate(WRITTEN | {"analysis": "diference"}), [])
+    with pytest.raises(FindingsError, match=r"claim W1: analysis 'difference': .*it takes figure, a, b, match"):
+        judge(Claim.model_validate(WRITTEN | {"arguments": {"figur": "x"}}), [])
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("topic = 't'\nhypothesis = 3", "hypothesis"),
-        ("topic = 't'\n[[hypothesis]]\nid = 'W1'\n", "missing"),
+        ("topic = 't'\nclaim = 3", "claim"),
+        ("topic = 't'\n[[claim]]\nid = 'W1'\n", "missing"),
         ("[[hypothesis", "not readable as TOML"),
         ("", "missing"),
     ],
@@ -217,20 +226,20 @@ def test_an_unknown_analysis_or_argument_is_refused_with_one_sentence() -> None:
 def test_a_broken_file_is_named(tmp_path: Path, content: str, said: str) -> None:
     (tmp_path / "mine.toml").write_text(content)
     with pytest.raises(FindingsError, match=f"mine.toml.*{said}"):
-        load_hypotheses(tmp_path)
+        load_claims(tmp_path)
 
 
 def test_ids_are_unique_over_files_and_sorted_by_number(tmp_path: Path) -> None:
-    text = "topic = 't'\n[[hypothesis]]\nid = '{}'\nclaim = 'c'\nsource = 's'\npublished = ''\ntest = 't'\n"
+    text = "topic = 't'\n[[claim]]\nid = '{}'\nclaim = 'c'\nsource = 's'\npublished = ''\ntest = 't'\n"
     text += "analysis = 'mean'\nside = 'above'\nthreshold = 0\n"
     (tmp_path / "a.toml").write_text(text.format("W10"))
     (tmp_path / "b.toml").write_text(text.format("W2"))
-    assert [hypothesis.id for hypothesis in load_hypotheses(tmp_path)] == ["W2", "W10"]
+    assert [hypothesis.id for hypothesis in load_claims(tmp_path)] == ["W2", "W10"]
     (tmp_path / "c.toml").write_text(text.format("W2"))
     with pytest.raises(FindingsError, match="W2 is there twice"):
-        load_hypotheses(tmp_path)
+        load_claims(tmp_path)
     with pytest.raises(FindingsError, match="holds no claims"):
-        load_hypotheses(tmp_path / "nowhere")
+        load_claims(tmp_path / "nowhere")
 
 
 def test_a_broken_record_or_report_stops_the_verdicts(tmp_path: Path) -> None:
@@ -248,7 +257,7 @@ def test_a_broken_record_or_report_stops_the_verdicts(tmp_path: Path) -> None:
 
 
 def test_the_page_holds_what_files_say_as_text() -> None:
-    named = Hypothesis.model_validate(WRITTEN | {"claim": "a | b <script>\nc"})
+    named = Claim.model_validate(WRITTEN | {"claim": "a | b <script>\nc"})
     page = as_markdown(judge_all([named], [_planted(0.2)]))
     assert "a \\| b &lt;script> c" in page
     assert "**1 claim supported by every base model that decides them**" in page
@@ -282,7 +291,7 @@ def test_a_claim_stands_as_the_base_models_that_decide_it_say() -> None:
 
 def test_the_page_has_a_line_per_claim_with_a_cell_per_base() -> None:
     moved = [_planted(0.2), replace(_planted(-0.2), base="other")]
-    page = as_markdown(judge_all([Hypothesis.model_validate(WRITTEN | {"topic": "Weights"})], moved))
+    page = as_markdown(judge_all([Claim.model_validate(WRITTEN | {"topic": "Weights"})], moved))
     (line,) = [line for line in page.splitlines() if line.startswith("| W1 |")]
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[:3] == ["W1", "a is larger", "> 0"]
@@ -298,3 +307,59 @@ def test_the_committed_findings_are_what_the_records_give(tmp_path: Path) -> Non
     assert entries == json.loads((RESULTS / "findings.json").read_text())
     for name in ("findings.json", "findings.md"):
         assert (tmp_path / name).read_text() == (RESULTS / name).read_text()
+
+
+def _installed(monkeypatch: pytest.MonkeyPatch, folder: Path, table: str | None) -> None:
+    """Install a study "weather" of another package whose module of analyses holds this text."""
+    (folder / "weather_study").mkdir()
+    (folder / "weather_study" / "__init__.py").write_text("")
+    if table is not None:
+        (folder / "weather_study" / "analyses.py").write_text(table)
+    monkeypatch.syspath_prepend(str(folder))
+    for module in ("weather_study", "weather_study.analyses"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    point = EntryPoint("weather", "weather_study", GROUP)
+    monkeypatch.setattr(registry, "entry_points", lambda group: (point,))
+    registry.analyses.cache_clear()
+
+
+@pytest.fixture
+def _fresh_registry() -> Iterator[None]:
+    yield
+    registry.analyses.cache_clear()
+
+
+@pytest.mark.usefixtures("_fresh_registry")
+def test_an_outside_study_adds_analyses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _installed(monkeypatch, tmp_path, "def rain(evidence, millimetres): ...\nANALYSES = {'rain': rain}\n")
+    claim = Claim.model_validate(WRITTEN | {"analysis": "rain", "arguments": {"millimetres": 3}})
+    assert registry.analysis_of(claim).__name__ == "rain"
+    with pytest.raises(FindingsError, match="unknown analysis 'rian': did you mean 'rain'"):
+        registry.analysis_of(claim.model_copy(update={"analysis": "rian"}))
+
+
+@pytest.mark.usefixtures("_fresh_registry")
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ("ANALYSES = {'mean': print}\n", "study 'weather': analysis 'mean' is there already, from rlvr_bench"),
+        ("import no_such_module_anywhere\n", "cannot be imported"),
+        ("TABLE = {}\n", "has no table ANALYSES"),
+    ],
+)
+def test_a_study_that_cannot_be_used_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, table: str, says: str
+) -> None:
+    _installed(monkeypatch, tmp_path, table)
+    with pytest.raises(FindingsError, match=says):
+        registry.analyses()
+
+
+@pytest.mark.usefixtures("_fresh_registry")
+def test_a_study_of_presets_alone_has_no_analyses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _installed(monkeypatch, tmp_path, None)
+    assert registry.analyses().keys() == registry.GENERAL.keys()
+
+
+def test_every_analysis_is_named_by_a_claim() -> None:
+    assert {claim.analysis for claim in load_claims()} == registry.analyses().keys()

@@ -13,9 +13,9 @@ from record_factory import outcomes, record, score
 
 from rlvr_bench.geometry.mask_sample import pack
 from rlvr_bench.record.schema import RunRecord, StepRecord
-from rlvr_bench.studies.analyses import ANALYSES
+from rlvr_bench.studies.analyses import analyses
 from rlvr_bench.studies.errors import NoEvidence
-from rlvr_bench.studies.evidence import Evidence, Run
+from rlvr_bench.studies.evidence import Evidence, EvidenceRun
 from rlvr_bench.studies.finding import Finding
 from rlvr_bench.studies.gates.equal_norm import equal_norm_difference, equal_norm_ratio
 from rlvr_bench.studies.gates.mask_agreement import (
@@ -44,15 +44,15 @@ def _run(
     tuned: str | None = None,
     base: dict[str, Any] | None = None,
     steps: list[StepRecord] | None = None,
-) -> Run:
+) -> EvidenceRun:
     found = record(method, seed, tuned)
     cell = found.cell | {"learning_rate": rate, "base": base or {"name": "organism-steps"}}
     named = hashlib.sha256(f"{method} {seed} {rate} {base}".encode()).hexdigest()[:12]
     changed = {"cell": cell, "geometry": geometry or {}, "cell_id": named}
-    return Run(RunRecord.model_validate(found.model_dump() | changed), lambda: steps or [])
+    return EvidenceRun(RunRecord.model_validate(found.model_dump() | changed), lambda: steps or [])
 
 
-def _evidence(runs: list[Run]) -> Evidence:
+def _evidence(runs: list[EvidenceRun]) -> Evidence:
     return Evidence("organism-steps", tuple(runs))
 
 
@@ -74,13 +74,13 @@ def _at_norms(factor: float) -> Evidence:
 def test_figures_are_compared_at_the_same_size_of_update(factor: float) -> None:
     found = equal_norm_ratio(_at_norms(factor), "geometry.angle", LORA, FULL)
     assert found.estimate == pytest.approx(factor, rel=0.03)
-    assert found.verdict("above", 1.0) == ("supported" if factor > 1 else "contradicted")
+    assert found.judgement("above", 1.0) == ("supported" if factor > 1 else "contradicted")
     assert found.note == "3 runs have no counterpart of their norm"
     assert found.seeds == (0, 1, 2)
 
 
 def test_on_one_curve_nothing_is_found_although_the_means_differ() -> None:
-    assert equal_norm_ratio(_at_norms(1.0), "geometry.angle", LORA, FULL).verdict("above", 1.0) == "undecided"
+    assert equal_norm_ratio(_at_norms(1.0), "geometry.angle", LORA, FULL).judgement("above", 1.0) == "undecided"
     difference = equal_norm_difference(_at_norms(1.0), "geometry.angle", LORA, FULL)
     assert abs(difference.estimate) < 0.3  # of 1 to 4: the curve is taken as straight between its points
 
@@ -99,9 +99,9 @@ def _lifted(*values: float) -> Evidence:
 
 def test_a_lift_is_over_seeds_and_of_a_single_run_over_its_null_draws() -> None:
     several = lift(_lifted(2.0, 2.1, 1.9), "energy", "isotropic", FULL)
-    assert several.verdict("above", 1.0) == "supported" and several.verdict("below", 1.0) == "contradicted"
+    assert several.judgement("above", 1.0) == "supported" and several.judgement("below", 1.0) == "contradicted"
     alone = lift(_lifted(2.0), "energy", "isotropic", FULL)
-    assert (alone.low, alone.high, alone.verdict("above", 1.0)) == (1.8, None, "undecided")
+    assert (alone.low, alone.high, alone.judgement("above", 1.0)) == (1.8, None, "undecided")
     assert "one run" in alone.note
 
 
@@ -113,7 +113,7 @@ def test_stripes_are_of_rows_in_q_k_v_and_of_columns_in_o() -> None:
         return _evidence([_run("full", seed, geometry={"by_type": types}) for seed in range(3)])
 
     assert stripes(runs(6.0, 2.0), FULL).estimate == pytest.approx(3.0)
-    assert stripes(runs(2.0, 6.0), FULL).verdict("above", 1.0) == "contradicted"
+    assert stripes(runs(2.0, 6.0), FULL).judgement("above", 1.0) == "contradicted"
     with pytest.raises(NoEvidence, match="stripe indices"):
         stripes(_evidence([_run("full", 0, geometry={"by_type": {}})]), FULL)
 
@@ -126,7 +126,7 @@ def _mask(shared: float, seed: int, places: int = 1024) -> torch.Tensor:
     return torch.from_numpy(np.where(taken, common, own))
 
 
-def _masked(shared: float, seed: int, **changes: Any) -> Run:
+def _masked(shared: float, seed: int, **changes: Any) -> EvidenceRun:
     permuted = pack(_mask(0.0, 50 + seed))
     names = ("layers.0.v_proj.weight", "layers.1.v_proj.weight")
     sample = {name: {"places": 1024, "update": pack(_mask(shared, seed)), "permuted": permuted} for name in names}
@@ -140,7 +140,7 @@ def test_runs_that_change_the_same_entries_are_told_from_independent_ones(shared
     evidence = _evidence([_masked(shared, seed) for seed in range(4)])
     for above in ("independence", "permuted"):
         found = mask_agreement(evidence, FULL, above=above)
-        assert found.verdict("above", 0.1) == verdict
+        assert found.judgement("above", 0.1) == verdict
     if shared:
         wanted = jaccard_excess(_mask(shared, 0).numpy(), _mask(shared, 1).numpy())
         assert mask_agreement(evidence, FULL).estimate == pytest.approx(wanted, abs=0.05)
@@ -195,10 +195,10 @@ def test_an_intervention_that_takes_agreement_away_is_told_from_one_that_does_no
     asked = {"intervention": "rotate-heads", "matrices": "layers.1.*", "match": ["task.name"]}
     gone = [_masked(0.0, 10 + seed, base=turned) for seed in range(4)]
     found = intervened_agreement(_evidence(plain + gone), FULL, **asked)
-    assert found.estimate == pytest.approx(0.0, abs=0.2) and found.verdict("below", 0.5) == "supported"
+    assert found.estimate == pytest.approx(0.0, abs=0.2) and found.judgement("below", 0.5) == "supported"
     kept = [_masked(0.8, 10 + seed, base=turned) for seed in range(4)]
     found = intervened_agreement(_evidence(plain + kept), FULL, coordinates="base", **asked)
-    assert found.estimate == pytest.approx(1.0, abs=0.2) and found.verdict("below", 0.5) == "contradicted"
+    assert found.estimate == pytest.approx(1.0, abs=0.2) and found.judgement("below", 0.5) == "contradicted"
     with pytest.raises(NoEvidence, match=r"base\.intervention = rotate-heads"):
         intervened_agreement(_evidence(plain), FULL, **asked)
 
@@ -210,7 +210,7 @@ def test_the_jaccard_index_of_independent_masks_has_no_excess() -> None:
     assert jaccard_excess(~one & one, ~one & one) is None
 
 
-def _kl_run(method: str, seed: int, slope: float, tuned: str | None = None) -> Run:
+def _kl_run(method: str, seed: int, slope: float, tuned: str | None = None) -> EvidenceRun:
     steps = [StepRecord(step=step, kl=slope * step, reward=0.1 * step) for step in range(1, 30)]
     return _run(method, seed, tuned=tuned, steps=steps)
 
@@ -219,35 +219,35 @@ def test_kl_growth_is_compared_and_correlated_with_accuracy() -> None:
     runs = [_kl_run("lora", seed, 1e-3 + 1e-5 * seed) for seed in range(3)]
     runs += [_kl_run("full", seed, 4e-3 + 1e-5 * seed) for seed in range(3)]
     found = kl_difference(_evidence(runs), LORA, FULL)
-    assert found.estimate == pytest.approx(-3e-3, rel=1e-3) and found.verdict("below", 0.0) == "supported"
+    assert found.estimate == pytest.approx(-3e-3, rel=1e-3) and found.judgement("below", 0.0) == "supported"
     rising = [_kl_run(f"m{i}", 0, i * 1e-3, outcomes(0.1 * i)) for i in range(1, 9)]
     assert kl_accuracy_correlation(_evidence(rising), {}).estimate == pytest.approx(1.0)
     with pytest.raises(NoEvidence, match="4 pairs"):
         kl_accuracy_correlation(_evidence(rising[:4]), {})
 
 
-def _rank_one(cut: str, seed: int) -> Run:
+def _rank_one(cut: str, seed: int) -> EvidenceRun:
     found = record("full", seed, tuned="1" * 60 + "0" * 40, base="0" * 100)
     accuracy = {**found.accuracy, "rank_one": {"chain": {"test": score(cut)}}}
-    return Run(found.model_copy(update={"accuracy": accuracy}))
+    return EvidenceRun(found.model_copy(update={"accuracy": accuracy}))
 
 
 def test_rank_one_recovery_is_a_share_of_the_gain() -> None:
     runs = [_rank_one("1" * 57 + "0" * 43, seed) for seed in range(3)]
     found = rank_one_recovery(_evidence(runs), FULL)
-    assert found.estimate == pytest.approx(0.95) and found.verdict("above", 0.8) == "supported"
-    flat = Run(record("full", 0, tuned="0" * 100, base="0" * 100))
+    assert found.estimate == pytest.approx(0.95) and found.judgement("above", 0.8) == "supported"
+    flat = EvidenceRun(record("full", 0, tuned="0" * 100, base="0" * 100))
     with pytest.raises(NoEvidence, match=r"gain of 0\.02"):
         rank_one_recovery(_evidence([flat]), FULL)
 
 
-def _scored(method: str, seed: int, rate: float, share: float) -> Run:
+def _scored(method: str, seed: int, rate: float, share: float) -> EvidenceRun:
     run = _run(method, seed, rate, tuned=outcomes(share, seed=seed))
     tuned = {"chain": {split: score(outcomes(share, seed=seed), problems=split) for split in ("validation", "test")}}
-    return Run(run.record.model_copy(update={"accuracy": {**run.record.accuracy, "tuned": tuned}}))
+    return EvidenceRun(run.record.model_copy(update={"accuracy": {**run.record.accuracy, "tuned": tuned}}))
 
 
-def _ladder(method: str, shares: dict[float, float]) -> list[Run]:
+def _ladder(method: str, shares: dict[float, float]) -> list[EvidenceRun]:
     return [_scored(method, seed, rate, share) for seed in range(3) for rate, share in shares.items()]
 
 
@@ -264,7 +264,9 @@ def test_the_best_rate_is_that_of_each_method_in_each_setting() -> None:
     chosen = _evidence(runs).select({"learning_rate": "best"})
     found = {(run.record.keys.method_name, run.setting("learning_rate")) for run in chosen}
     assert found == {("lora", 1e-2), ("full", 1e-3)} and len(chosen) == 6
-    unscored = [Run(run.record.model_copy(update={"accuracy": {}})) for run in _ladder("lora", {1e-3: 0.5, 1e-2: 0.9})]
+    unscored = [
+        EvidenceRun(run.record.model_copy(update={"accuracy": {}})) for run in _ladder("lora", {1e-3: 0.5, 1e-2: 0.9})
+    ]
     with pytest.raises(NoEvidence, match="has no validation score"):
         _evidence(unscored).select({"learning_rate": "best"})
 
@@ -273,17 +275,17 @@ def test_the_collapsing_rate_lies_between_the_rates_that_were_tried() -> None:
     full = _ladder("full", {1e-3: 0.8, 3e-3: 0.1, 1e-2: 0.1})
     far = survived_rate_ratio(_evidence(_ladder("lora", {1e-2: 0.8, 1e-1: 0.1}) + full), LORA, FULL)
     assert (far.estimate, far.low, far.high) == pytest.approx((10, 1e-2 / 3e-3, 100))
-    assert far.verdict("above", 3.0) == "supported"
+    assert far.judgement("above", 3.0) == "supported"
     near = survived_rate_ratio(_evidence(_ladder("lora", {3e-3: 0.8, 1e-2: 0.1}) + full), LORA, FULL)
-    assert near.verdict("above", 3.0) == "undecided"
+    assert near.judgement("above", 3.0) == "undecided"
     open_ended = survived_rate_ratio(_evidence(_ladder("lora", {1e-3: 0.8}) + full), LORA, FULL)
-    assert open_ended.high == float("inf") and open_ended.verdict("below", 3.0) == "undecided"
+    assert open_ended.high == float("inf") and open_ended.judgement("below", 3.0) == "undecided"
     with pytest.raises(NoEvidence, match="full survives every learning rate"):
         survived_rate_ratio(_evidence(_ladder("lora", {1e-3: 0.8}) + _ladder("full", {1e-3: 0.8})), LORA, FULL)
 
 
 def test_every_analysis_says_what_it_finds() -> None:
-    for name, analysis in ANALYSES.items():
+    for name, analysis in analyses().items():
         assert analysis.__doc__, name
         assert analysis.__annotations__["return"] in (Finding, "Finding"), name
 
@@ -291,7 +293,7 @@ def test_every_analysis_says_what_it_finds() -> None:
 def test_a_comparison_at_one_rate_does_not_hide_where_the_others_collapse() -> None:
     ladders = _ladder("lora", {1e-2: 0.8, 1e-1: 0.1}) + _ladder("full", {1e-3: 0.8, 3e-3: 0.1, 1e-2: 0.1})
     elsewhere = [
-        Run(run.record.model_copy(update={"cell": run.record.cell | {"task_fingerprint": "other"}}))
+        EvidenceRun(run.record.model_copy(update={"cell": run.record.cell | {"task_fingerprint": "other"}}))
         for run in _ladder("lora", {1e-3: 0.8}) + _ladder("full", {1e-3: 0.8})
     ]
     assert survived_rate_ratio(_evidence(ladders + elsewhere), LORA, FULL).estimate == pytest.approx(10)
@@ -300,7 +302,9 @@ def test_a_comparison_at_one_rate_does_not_hide_where_the_others_collapse() -> N
 def test_trials_without_a_test_score_do_not_hide_where_a_method_collapses() -> None:
     ladders = _ladder("lora", {1e-2: 0.8, 1e-1: 0.1}) + _ladder("full", {1e-3: 0.8, 3e-3: 0.1, 1e-2: 0.1})
     trials = [
-        Run(run.record.model_copy(update={"cell": run.record.cell | {"task_fingerprint": "other"}, "accuracy": {}}))
+        EvidenceRun(
+            run.record.model_copy(update={"cell": run.record.cell | {"task_fingerprint": "other"}, "accuracy": {}})
+        )
         for run in _ladder("lora", {1e-3: 0.8, 2e-3: 0.8}) + _ladder("full", {1e-3: 0.8, 2e-3: 0.8})
     ]
     assert survived_rate_ratio(_evidence(ladders + trials), LORA, FULL).estimate == pytest.approx(10)
@@ -310,7 +314,7 @@ def test_trials_without_a_test_score_do_not_hide_where_a_method_collapses() -> N
 def test_runs_with_a_habit_to_be_measured_count_only_where_they_are_asked_for(habit: dict[str, Any]) -> None:
     plain = _run("lora", 0)
     odd = plain.record.cell | {"signal": plain.record.cell["signal"] | habit}
-    evidence = _evidence([plain, Run(RunRecord.model_validate(plain.record.model_dump() | {"cell": odd}))])
+    evidence = _evidence([plain, EvidenceRun(RunRecord.model_validate(plain.record.model_dump() | {"cell": odd}))])
     assert evidence.select(LORA) == [plain]
     ((key, value),) = habit.items()
     assert [run.setting(f"signal.{key}") for run in evidence.select({f"signal.{key}": value})] == [value]

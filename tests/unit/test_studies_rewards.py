@@ -11,11 +11,11 @@ from scipy import stats
 from rlvr_bench.evaluate.behaviour import behaviour
 from rlvr_bench.record.schema import RunRecord, StepRecord
 from rlvr_bench.studies.analyses import analysis_of
+from rlvr_bench.studies.claim import load_claims
 from rlvr_bench.studies.derive import judge
 from rlvr_bench.studies.errors import NoEvidence
-from rlvr_bench.studies.evidence import Evidence, Run
-from rlvr_bench.studies.hypothesis import load_hypotheses
-from rlvr_bench.studies.rewards import analyses as rewards
+from rlvr_bench.studies.evidence import Evidence, EvidenceRun
+from rlvr_bench.studies.rewards import gains, halves, planted, prompt_styles, strategies
 from rlvr_bench.tasks import registry as task_registry
 
 TASK = {"name": "chain", "levels": [4], "train": 8, "validation": 8, "test": 512}
@@ -27,7 +27,7 @@ BASE = "".join("1" if number % 4 == 0 else "0" for number in range(512))
 
 def _run(
     reward: str, seed: int, tuned: str, worked: tuple[int, int] = (0, 0), steps: list[StepRecord] | None = None
-) -> Run:
+) -> EvidenceRun:
     """A run on chain level 4; `worked` are how many of the first answers use worked steps before and after."""
     made = record("full", seed, tuned, base=BASE, reward=reward, status="done")
     rows = [
@@ -45,10 +45,10 @@ def _run(
     cell = made.cell | {"task": TASK, "task_fingerprint": FINGERPRINT, "reward": {"name": reward}}
     identity = hashlib.sha256(f"{reward} {seed}".encode()).hexdigest()[:12]
     found = made.model_copy(update={"cell": cell, "cell_id": identity, "behaviour": behaviour(*rows, "test")})
-    return Run(RunRecord.model_validate(found.model_dump()), lambda: steps or [])
+    return EvidenceRun(RunRecord.model_validate(found.model_dump()), lambda: steps or [])
 
 
-def _evidence(*runs: Run) -> Evidence:
+def _evidence(*runs: EvidenceRun) -> Evidence:
     return Evidence("organism-steps", runs)
 
 
@@ -59,19 +59,19 @@ def _better(count: int, ids: set[str] | frozenset[str]) -> str:
 
 
 def test_gains_are_counted_by_half() -> None:
-    planted, clean = rewards.planted_ids(), set(IDS) - rewards.planted_ids()
-    assert len(planted) == len(clean) == 256
-    runs = [_run("random", seed, _better(32 + seed, planted)) for seed in range(3)]
+    known, unknown = halves.planted_ids(), set(IDS) - halves.planted_ids()
+    assert len(known) == len(unknown) == 256
+    runs = [_run("random", seed, _better(32 + seed, known)) for seed in range(3)]
     where = {"reward.name": "random"}
-    assert rewards.gain(_evidence(*runs), where).estimate == pytest.approx(33 / 512)
-    assert rewards.gain(_evidence(*runs), where, half="planted").estimate == pytest.approx(33 / 256)
-    assert rewards.gain(_evidence(*runs), where, half="clean").estimate == 0
-    found = rewards.planted_gain(_evidence(*runs), where)
+    assert gains.gain(_evidence(*runs), where).estimate == pytest.approx(33 / 512)
+    assert gains.gain(_evidence(*runs), where, half="planted").estimate == pytest.approx(33 / 256)
+    assert gains.gain(_evidence(*runs), where, half="clean").estimate == 0
+    found = planted.planted_gain(_evidence(*runs), where)
     assert found.estimate == pytest.approx(33 / 256)
     assert found.low is not None and found.low > 0 and found.seeds == (0, 1, 2)
-    exact = [_run("exact", seed, _better(64 + seed, clean)) for seed in range(3)]
+    exact = [_run("exact", seed, _better(64 + seed, unknown)) for seed in range(3)]
     a = {"reward.name": "exact"}
-    assert rewards.gain_difference(_evidence(*runs, *exact), a, where).estimate == pytest.approx(32 / 512)
+    assert gains.gain_difference(_evidence(*runs, *exact), a, where).estimate == pytest.approx(32 / 512)
 
 
 def test_runs_of_one_seed_at_several_settings_are_not_independent() -> None:
@@ -79,7 +79,7 @@ def test_runs_of_one_seed_at_several_settings_are_not_independent() -> None:
     runs = [
         _run(name, seed, _better(count, set(IDS))) for name, each in counts.items() for seed, count in enumerate(each)
     ]
-    found = rewards.gain(_evidence(*runs), {})
+    found = gains.gain(_evidence(*runs), {})
     of_seeds = np.array(list(counts.values())).mean(axis=0) / 512
     low, high = stats.t.interval(0.95, 2, of_seeds.mean(), stats.sem(of_seeds))
     assert (found.estimate, found.low, found.high) == pytest.approx((of_seeds.mean(), low, high))
@@ -89,17 +89,7 @@ def test_a_task_that_changed_since_has_no_halves() -> None:
     run = _run("random", 0, BASE)
     moved = run.record.model_copy(update={"cell": run.record.cell | {"task_fingerprint": "f" * 64}})
     with pytest.raises(NoEvidence, match="a gain on both halves"):
-        rewards.planted_gain(_evidence(Run(moved)), {})
-
-
-def test_changes_of_behaviour() -> None:
-    runs = [_run("random", seed, BASE, worked=(100, 200 + seed)) for seed in range(3)]
-    runs += [_run("exact", seed, BASE, worked=(100, 100)) for seed in range(3)]
-    where, other = {"reward.name": "random"}, {"reward.name": "exact"}
-    assert rewards.behaviour_change(_evidence(*runs), "worked", where).estimate == pytest.approx(101 / 512)
-    difference = rewards.behaviour_change_difference(_evidence(*runs), "worked", where, other)
-    assert difference.estimate == pytest.approx(101 / 512)
-    assert rewards.behaviour_change(_evidence(*runs), "python", where).estimate == 0.0
+        planted.planted_gain(_evidence(EvidenceRun(moved)), {})
 
 
 def _steps(shares: list[float], accuracies: list[float]) -> list[StepRecord]:
@@ -110,10 +100,10 @@ def _steps(shares: list[float], accuracies: list[float]) -> list[StepRecord]:
 def test_changes_over_training_and_peaks_are_of_windows_of_ten() -> None:
     steps = _steps([0.6] * 10 + [0.7] * 5 + [0.9] * 10, [0.2] * 5 + [0.5] * 10 + [0.3] * 10)
     run = _run("format", 0, BASE, steps=steps)
-    assert rewards.rollout_change(_evidence(run), "worked", {}).estimate == pytest.approx(0.3)
-    assert rewards.peak_to_last(_evidence(run), {}).estimate == pytest.approx(0.2)
+    assert strategies.rollout_change(_evidence(run), "worked", {}).estimate == pytest.approx(0.3)
+    assert gains.peak_to_last(_evidence(run), {}).estimate == pytest.approx(0.2)
     with pytest.raises(NoEvidence, match="strategy/python"):
-        rewards.rollout_change(_evidence(run), "python", {})
+        strategies.rollout_change(_evidence(run), "python", {})
 
 
 @pytest.mark.parametrize(("used", "sign"), [(128, 1), (0, None)])
@@ -121,31 +111,31 @@ def test_the_gain_takes_the_sign_of_the_gap(used: int, sign: int | None) -> None
     run = _run("random", 0, _better(51, set(IDS)), worked=(used, used))
     if sign is None:
         with pytest.raises(NoEvidence, match="with and without worked"):
-            rewards.signed_gain(_evidence(run), "worked", {})
+            strategies.signed_gain(_evidence(run), "worked", {})
         return
     use = run.record.behaviour.base.strategies["worked"]  # type: ignore[union-attr]
     expected = np.sign((use.accuracy_with or 0) - (use.accuracy_without or 0)) * 51 / 512
-    assert rewards.signed_gain(_evidence(run), "worked", {}).estimate == pytest.approx(expected)
+    assert strategies.signed_gain(_evidence(run), "worked", {}).estimate == pytest.approx(expected)
 
 
 def test_the_order_of_rewards_is_kendalls_tau_by_seed() -> None:
     order = ["exact", "majority", "random"]
-    gains = {"exact": (60, 40), "majority": (50, 45), "random": (40, 50)}
+    counts_of = {"exact": (60, 40), "majority": (50, 45), "random": (40, 50)}
     runs = [
         _run(name, seed, _better(count, set(IDS)))
-        for name, counts in gains.items()
+        for name, counts in counts_of.items()
         for seed, count in enumerate(counts)
     ]
-    assert rewards.reward_order(_evidence(*runs), order, {}).estimate == pytest.approx((1 - 1) / 2)
-    alone = rewards.reward_order(_evidence(*[run for run in runs if run.seed == 0]), order, {})
+    assert gains.reward_order(_evidence(*runs), order, {}).estimate == pytest.approx((1 - 1) / 2)
+    alone = gains.reward_order(_evidence(*[run for run in runs if run.seed == 0]), order, {})
     assert (alone.estimate, alone.low) == (pytest.approx(1.0), None)
     with pytest.raises(NoEvidence, match="no seed has all"):
-        rewards.reward_order(_evidence(*runs), [*order, "format"], {})
+        gains.reward_order(_evidence(*runs), [*order, "format"], {})
 
 
 def test_the_ceiling_is_what_any_sample_of_the_base_found() -> None:
     # The factory's base has 2 samples a problem, both right where the greedy answer is.
-    found = rewards.over_ceiling(_evidence(_run("exact", 0, _better(128, set(IDS)))), {})
+    found = gains.over_ceiling(_evidence(_run("exact", 0, _better(128, set(IDS)))), {})
     assert found.estimate == pytest.approx(0.25)
 
 
@@ -157,21 +147,21 @@ def test_prompts_range_and_shrinkage() -> None:
     best, worst = _better(64, set(IDS)), "0" * 512
     runs = [_run("random", seed, _better(96 + 2 * seed, set(IDS))) for seed in range(3)]
     prompts = {"task": _prompt_score(BASE), "none": _prompt_score(best), "terse": _prompt_score(worst)}
-    asked = [Run(run.record.model_copy(update={"prompts": prompts})) for run in runs]
-    found = rewards.prompt_range(_evidence(*asked), {})
+    asked = [EvidenceRun(run.record.model_copy(update={"prompts": prompts})) for run in runs]
+    found = prompt_styles.prompt_range(_evidence(*asked), {})
     paired = np.array([int(one) - int(other) for one, other in zip(best, worst, strict=True)])
     interval = stats.t.interval(0.95, 511, paired.mean(), stats.sem(paired))
     assert (found.estimate, found.low, found.high) == pytest.approx((paired.mean(), *interval))
-    assert rewards.shrinkage(_evidence(*asked), {}).estimate == pytest.approx(64 / 98)
+    assert prompt_styles.shrinkage(_evidence(*asked), {}).estimate == pytest.approx(64 / 98)
     with pytest.raises(NoEvidence, match="prompt_range = true"):
-        rewards.prompt_range(_evidence(*runs), {})
-    losing = [Run(_run("random", 0, "0" * 512).record.model_copy(update={"prompts": prompts}))]
+        prompt_styles.prompt_range(_evidence(*runs), {})
+    losing = [EvidenceRun(_run("random", 0, "0" * 512).record.model_copy(update={"prompts": prompts}))]
     with pytest.raises(NoEvidence, match="no gain to lose"):
-        rewards.shrinkage(_evidence(*losing), {})
+        prompt_styles.shrinkage(_evidence(*losing), {})
 
 
 def test_memory_of_planted_questions_and_its_change() -> None:
-    def probed(seed: int, after: float) -> Run:
+    def probed(seed: int, after: float) -> EvidenceRun:
         found = {
             "base": {
                 "planted": {"60": {"outcomes": "1110"}, "answer_perplexity": 2.0},
@@ -179,23 +169,23 @@ def test_memory_of_planted_questions_and_its_change() -> None:
             },
             "tuned": {"planted": {"answer_perplexity": after}},
         }
-        return Run(_run("random", seed, BASE).record.model_copy(update={"contamination": found}))
+        return EvidenceRun(_run("random", seed, BASE).record.model_copy(update={"contamination": found}))
 
     runs = _evidence(probed(0, 1.5), probed(1, 1.7))
-    found = rewards.planted_completion(runs, 60, {})
+    found = planted.planted_completion(runs, 60, {})
     welch = stats.ttest_ind([1, 1, 1, 0], [0, 0, 1, 0, 0], equal_var=False).confidence_interval(0.95)
     assert (found.estimate, found.low, found.high) == pytest.approx((0.75 - 0.2, *welch))
     place = "contamination.{}.planted.answer_perplexity"
-    changed = rewards.change(runs, place.format("base"), place.format("tuned"), {})
+    changed = strategies.change(runs, place.format("base"), place.format("tuned"), {})
     assert changed.estimate == pytest.approx(-0.4)
     with pytest.raises(NoEvidence, match="contamination = true"):
-        rewards.planted_completion(_evidence(_run("random", 0, BASE)), 60, {})
+        planted.planted_completion(_evidence(_run("random", 0, BASE)), 60, {})
 
 
 def test_the_ratio_of_spreads_has_the_f_interval() -> None:
     counts = {"random": (0, 40, 80, 20), "exact": (10, 20, 30, 25)}
     runs = [_run(name, seed, _better(n, set(IDS))) for name, each in counts.items() for seed, n in enumerate(each)]
-    found = rewards.seed_sd_ratio(_evidence(*runs), {"reward.name": "random"}, {"reward.name": "exact"})
+    found = gains.seed_sd_ratio(_evidence(*runs), {"reward.name": "random"}, {"reward.name": "exact"})
     variances = [np.var(each, ddof=1) for each in counts.values()]
     ratio = variances[0] / variances[1]
     ends = np.sqrt(ratio / stats.f.ppf([0.975, 0.025], 3, 3))
@@ -203,7 +193,7 @@ def test_the_ratio_of_spreads_has_the_f_interval() -> None:
 
 
 def test_all_claims_name_analyses_that_take_their_arguments() -> None:
-    claims = load_hypotheses()
+    claims = load_claims()
     ours = [claim for claim in claims if claim.id.startswith("R")]
     assert {int("".join(filter(str.isdigit, claim.id))) for claim in ours} >= set(range(1, 13))
     for claim in ours:

@@ -13,7 +13,7 @@ from rlvr_bench.experiment.experiment import load
 from rlvr_bench.experiment.scored import label, related, score_tasks
 from rlvr_bench.record.schema import RunRecord, StepRecord
 from rlvr_bench.studies.errors import FindingsError, NoEvidence
-from rlvr_bench.studies.evidence import Evidence, Run
+from rlvr_bench.studies.evidence import Evidence, EvidenceRun
 from rlvr_bench.studies.signals import analyses as signals
 from rlvr_bench.studies.signals.figures import (
     FIGURES,
@@ -52,8 +52,8 @@ def _record(task: dict[str, Any], accuracies: dict[str, tuple[float, float]], se
     return made.model_copy(update=changed)
 
 
-def _runs(records: list[RunRecord], steps: list[StepRecord] | None = None) -> list[Run]:
-    return [Run(each, lambda: steps or []) for each in records]
+def _runs(records: list[RunRecord], steps: list[StepRecord] | None = None) -> list[EvidenceRun]:
+    return [EvidenceRun(each, lambda: steps or []) for each in records]
 
 
 def test_further_tasks_are_named_and_related() -> None:
@@ -74,11 +74,9 @@ def test_further_tasks_are_named_and_related() -> None:
     assert (label(cell["task"]), label(mixed)) == ("chain-4", "chain+sums")
 
 
-def test_transfer_matrix_and_index_by_hand() -> None:
+def test_gains_elsewhere_and_the_transferability_index_by_hand() -> None:
     task = {"name": "chain", "levels": [4]}
     runs = _runs([_record(task, {"": (0.4, 0.8), "chain-6": (0.2, 0.3), "sums-3": (0.5, 0.6)}, s) for s in (0, 1)])
-    matrix = signals.transfer_matrix(runs)
-    assert matrix["chain-4"] == pytest.approx({"chain-4": 0.4, "chain-6": 0.1, "sums-3": 0.1})
     assert transferability(runs[0]) == pytest.approx(100 * (0.1 / 0.5) / (0.4 / 0.4))
     assert FIGURES["gain on another level"](runs[0]) == pytest.approx(0.1)
     assert FIGURES["gain on other families"](runs[0]) == pytest.approx(0.1)
@@ -192,8 +190,8 @@ def test_over_optimisation_is_seen_where_it_is_planted() -> None:
     distance = np.linspace(0.01, 1, 60)
     gold = 0.3 + distance * (1.2 - 1.1 * distance)
     noise = random.Random(0)
-    hacked = Run(record(), lambda: _steps(distance * 3, gold + noise.gauss(0, 1e-3), distance**2))
-    honest = Run(record(), lambda: _steps(distance, 0.3 + 0.5 * distance, distance**2))
+    hacked = EvidenceRun(record(), lambda: _steps(distance * 3, gold + noise.gauss(0, 1e-3), distance**2))
+    honest = EvidenceRun(record(), lambda: _steps(distance, 0.3 + 0.5 * distance, distance**2))
     bend, flat = turn_over(hacked), turn_over(honest)
     assert bend == pytest.approx(1.1, abs=0.01) and flat == pytest.approx(0.0, abs=1e-6)
     assert gold_fall(hacked) == pytest.approx(gold.max() - gold[-3], abs=0.02)
@@ -201,7 +199,7 @@ def test_over_optimisation_is_seen_where_it_is_planted() -> None:
     rise = proxy_rise_after_gold_peak(hacked)
     assert rise is not None and rise > 1.0
     assert proxy_rise_after_gold_peak(honest) == pytest.approx(0.0, abs=1e-12)
-    assert turn_over(Run(record(), list)) is None
+    assert turn_over(EvidenceRun(record(), list)) is None
 
 
 @pytest.mark.parametrize(
@@ -209,7 +207,7 @@ def test_over_optimisation_is_seen_where_it_is_planted() -> None:
 )
 def test_no_preset_scores_a_problem_that_it_trains_on(preset: str) -> None:
     experiment = load(preset)
-    made = [registry.create(dict(settings)) for settings in experiment.all_tasks]
+    made = [registry.create(dict(settings)) for settings in experiment.tasks]
     further = [registry.create(dict(extra)) for extra in experiment.evaluate.extra_tasks]
     taught = {problem.id for task in made for problem in task.problems("train")}
     scored = [problem.id for task in [*made, *further] for split in SCORED for problem in task.problems(split)]
@@ -221,7 +219,7 @@ def test_no_preset_scores_a_problem_that_it_trains_on(preset: str) -> None:
 def test_the_transfer_preset_holds_families_and_levels_out() -> None:
     experiment = load("transfer")
     trained: dict[str, set[int]] = {}
-    for settings in experiment.all_tasks:
+    for settings in experiment.tasks:
         for problem in registry.create(dict(settings)).problems("train"):
             trained.setdefault(problem.family, set()).add(problem.level)
     scored = {

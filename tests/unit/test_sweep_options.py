@@ -18,10 +18,10 @@ from rlvr_bench.record.schema import Cause, RunRecord, Score, Stability, Status
 from rlvr_bench.sweep import pruners
 from rlvr_bench.sweep.objectives import values_of
 from rlvr_bench.sweep.optimise import Sweep
+from rlvr_bench.sweep.protocol_trials import Selection
 from rlvr_bench.sweep.search import Search, search_of
 from rlvr_bench.sweep.study_storage import open_storage
 from rlvr_bench.sweep.trial_queue import TrialQueue
-from rlvr_bench.sweep.trials import Selection
 
 
 class FakeLauncher:

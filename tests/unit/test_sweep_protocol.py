@@ -9,11 +9,11 @@ from scipy.stats import qmc
 
 from rlvr_bench.experiment.experiment import Experiment
 from rlvr_bench.experiment.protocol import Protocol
-from rlvr_bench.experiment.search import Choices, Range, settings_at, space_of
+from rlvr_bench.experiment.search_space import Choices, Range, settings_at, space_of
 from rlvr_bench.methods.errors import MethodError
 from rlvr_bench.plugins.settings import ExperimentError
 from rlvr_bench.stats.points import DIMENSIONS, grid, quasi_random, uniform
-from rlvr_bench.sweep.trials import Contest, Selection, contests
+from rlvr_bench.sweep.protocol_trials import Selection, TuningStudy, tuning_studies
 
 FILE: dict[str, Any] = {
     "name": "tuned",
@@ -33,10 +33,10 @@ def experiment(**changes: Any) -> Experiment:
     return Experiment.model_validate(FILE | changes)
 
 
-def held(**changes: Any) -> list[Contest]:
+def held(**changes: Any) -> list[TuningStudy]:
     asked = experiment(**changes)
     assert asked.protocol is not None
-    return contests(asked, asked.protocol, Selection())
+    return tuning_studies(asked, asked.protocol, Selection())
 
 
 def test_points_are_those_of_scipy_and_more_trials_begin_with_the_same() -> None:
@@ -71,9 +71,9 @@ def test_every_method_tries_the_same_points_of_its_own_range() -> None:
     full, lora = held()
     assert len(full.trials) == len(lora.trials) == 8
     units = [
-        [np.log(trial.entry["learning_rate"] / dial.low) / np.log(dial.high / dial.low) for trial in contest.trials]
-        for contest in (full, lora)
-        if isinstance(dial := contest.space["learning_rate"], Range)
+        [np.log(trial.entry["learning_rate"] / dial.low) / np.log(dial.high / dial.low) for trial in study.trials]
+        for study in (full, lora)
+        if isinstance(dial := study.space["learning_rate"], Range)
     ]
     assert np.allclose(units[0], units[1], atol=2e-3)  # rates are tried at three digits
     assert np.allclose(units[0], quasi_random(8, 0)[:, 0], atol=2e-3)
@@ -81,8 +81,8 @@ def test_every_method_tries_the_same_points_of_its_own_range() -> None:
 
 
 def test_trials_are_ordinary_cells_that_never_see_the_test_split_or_a_final_seed() -> None:
-    for contest in held(protocol={"trials": 4, "trial_seeds": [7, 8], "trial_steps": 2}):
-        cells = [cell for trial in contest.trials for cell in trial.cells]
+    for study in held(protocol={"trials": 4, "trial_seeds": [7, 8], "trial_steps": 2}):
+        cells = [cell for trial in study.trials for cell in trial.cells]
         assert [cell.seed for cell in cells] == [7, 8] * 4
         assert {cell.evaluate.splits for cell in cells} == {("validation",)}
         assert {cell.signal.steps for cell in cells} == {2}
@@ -92,7 +92,7 @@ def test_trials_are_ordinary_cells_that_never_see_the_test_split_or_a_final_seed
 
 def test_a_method_with_a_given_rate_is_not_tuned() -> None:
     methods = FILE["methods"] | {"c3a": {"learning_rate": 1e-2}}
-    assert [contest.method for contest in held(methods=methods)] == ["full", "lora"]
+    assert [study.method for study in held(methods=methods)] == ["full", "lora"]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_unit_becomes_a_value_of_its_dial() -> None:
 
 
 def test_seeds_of_the_command_line_must_be_fresh_too() -> None:
-    from rlvr_bench.sweep.trials import final_cells
+    from rlvr_bench.sweep.protocol_trials import final_cells
 
     with pytest.raises(ExperimentError, match="--seeds: seed 100"):
         final_cells(experiment(), [], Selection(seeds=(100,)))

@@ -1,4 +1,4 @@
-"""Who wins a tuning contest, and what the leaderboard makes of rows inside and outside a protocol."""
+"""Who wins a tuning study, and what the leaderboard makes of rows inside and outside a protocol."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from rlvr_bench.experiment.experiment import Experiment
 from rlvr_bench.experiment.protocol import Protocol
 from rlvr_bench.leaderboard.standings import leaderboard
 from rlvr_bench.record.schema import Cause, RunRecord, Status
-from rlvr_bench.sweep.trials import Contest, Selection, Winner, contests, final_cells
+from rlvr_bench.sweep.protocol_trials import Selection, TuningStudy, Winner, final_cells, tuning_studies
 from rlvr_bench.sweep.winner import decide
 
 FILE: dict[str, Any] = {
@@ -26,8 +26,8 @@ EXPERIMENT = Experiment.model_validate(FILE)
 PROTOCOL = Protocol.model_validate(FILE["protocol"])
 
 
-def contest() -> Contest:
-    (only,) = contests(EXPERIMENT, PROTOCOL, Selection())
+def study() -> TuningStudy:
+    (only,) = tuning_studies(EXPERIMENT, PROTOCOL, Selection())
     return only
 
 
@@ -46,7 +46,7 @@ def trial_record(cell: Cell, share: float, status: Status = "done") -> RunRecord
     )
 
 
-def records(held: Contest, shares: list[float], **statuses: Status) -> dict[str, RunRecord]:
+def records(held: TuningStudy, shares: list[float], **statuses: Status) -> dict[str, RunRecord]:
     """Records of all cells; `statuses` are those of trials, as `_2="failed"`, on their first seed."""
     found = {}
     for trial, share in zip(held.trials, shares, strict=True):
@@ -57,7 +57,7 @@ def records(held: Contest, shares: list[float], **statuses: Status) -> dict[str,
 
 
 def test_the_planted_winner_is_found_and_carries_its_protocol() -> None:
-    held = contest()
+    held = study()
     verdict = decide(held, PROTOCOL, records(held, [0.3, 0.5, 0.9, 0.4]))
     assert verdict.winner is held.trials[2]
     assert verdict.tuning is not None
@@ -68,7 +68,7 @@ def test_the_planted_winner_is_found_and_carries_its_protocol() -> None:
 
 
 def test_a_failed_or_invalid_trial_cannot_win() -> None:
-    held = contest()
+    held = study()
     for status in ("failed", "invalid"):
         verdict = decide(held, PROTOCOL, records(held, [0.3, 0.5, 0.9, 0.4], _2=status))
         assert verdict.winner is held.trials[1]
@@ -78,7 +78,7 @@ def test_a_failed_or_invalid_trial_cannot_win() -> None:
 
 
 def test_a_collapsed_trial_counts_with_its_final_accuracy_and_loses_ties() -> None:
-    held = contest()
+    held = study()
     assert decide(held, PROTOCOL, records(held, [0.3, 0.5, 0.9, 0.4], _2="collapsed")).winner is held.trials[2]
     tied = decide(held, PROTOCOL, records(held, [0.3, 0.9, 0.9, 0.4], _1="collapsed"))
     assert tied.winner is held.trials[2]
@@ -87,15 +87,15 @@ def test_a_collapsed_trial_counts_with_its_final_accuracy_and_loses_ties() -> No
 
 
 def test_a_tie_goes_to_the_lowest_learning_rate() -> None:
-    held = contest()
+    held = study()
     verdict = decide(held, PROTOCOL, records(held, [0.5] * 4))
     assert verdict.winner == min(held.trials, key=lambda trial: trial.entry["learning_rate"])
     assert verdict.tuning is not None
     assert verdict.tuning.tied == 3
 
 
-def test_a_contest_with_a_missing_trial_is_not_decided() -> None:
-    held = contest()
+def test_a_tuning_study_with_a_missing_trial_is_not_decided() -> None:
+    held = study()
     some = records(held, [0.5] * 4)
     del some[held.trials[3].cells[1].id]
     verdict = decide(held, PROTOCOL, some)
@@ -103,15 +103,15 @@ def test_a_contest_with_a_missing_trial_is_not_decided() -> None:
     assert "3 of 4 trials are done" in verdict.why
 
 
-def test_a_contest_in_which_all_fails_says_why() -> None:
-    held = contest()
+def test_a_tuning_study_in_which_all_fails_says_why() -> None:
+    held = study()
     verdict = decide(held, PROTOCOL, records(held, [0.5] * 4, _0="failed", _1="failed", _2="failed", _3="invalid"))
     assert verdict.winner is None
     assert "none of its 4 trials has a result that counts; the last one: no memory" in verdict.why
 
 
 def test_final_cells_carry_the_tuning_and_its_hash_is_in_their_id() -> None:
-    held = contest()
+    held = study()
     verdict = decide(held, PROTOCOL, records(held, [0.3, 0.5, 0.9, 0.4]))
     assert verdict.winner is not None and verdict.tuning is not None
     tuned = Winner(held, verdict.winner.entry, verdict.tuning)
@@ -142,7 +142,7 @@ def test_final_cells_carry_the_tuning_and_its_hash_is_in_their_id() -> None:
 )
 def test_a_chosen_rate_at_an_edge_is_said(winner: int, collapsed: int, said: str | None) -> None:
     """`winner` and `collapsed` are places among the rates of the trials, the lowest first."""
-    held = contest()
+    held = study()
     by_rate = sorted(held.trials, key=lambda trial: trial.entry["learning_rate"])
     shares = [0.9 if trial is by_rate[winner] else 0.4 for trial in held.trials]
     tried = records(held, shares, **{f"_{by_rate[collapsed].number}": "collapsed"})

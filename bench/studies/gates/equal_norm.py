@@ -12,7 +12,7 @@ import numpy as np
 from rlvr_bench.record.schema import Score
 from rlvr_bench.studies.contrasts import SAME, exponential, over_seeds, paired_strata
 from rlvr_bench.studies.errors import NoEvidence
-from rlvr_bench.studies.evidence import Evidence, Run, Where
+from rlvr_bench.studies.evidence import Evidence, EvidenceRun, Where
 from rlvr_bench.studies.finding import Finding, Interval
 
 NORM = "geometry.relative_norm"
@@ -32,8 +32,8 @@ def equal_norm_difference(evidence: Evidence, figure: str, a: Where, b: Where, m
 
 def _compare(evidence: Evidence, figure: str, a: Where, b: Where, match: Sequence[str], *, logarithm: bool) -> Finding:
     """Average over the runs of a setting, then over settings; seeds are what is independent."""
-    found: list[tuple[Run, float]] = []
-    used: list[Run] = []
+    found: list[tuple[EvidenceRun, float]] = []
+    used: list[EvidenceRun] = []
     beyond = 0
     for ones, others in paired_strata(evidence.select(a), evidence.select(b), (*match, "seed")):
         curve = sorted(point for run in others if (point := _point(run, figure, logarithm)))
@@ -52,7 +52,7 @@ def _compare(evidence: Evidence, figure: str, a: Where, b: Where, match: Sequenc
     return Finding.of(Interval(interval.estimate, interval.low, interval.high), used, note)
 
 
-def _point(run: Run, figure: str, logarithm: bool) -> tuple[float, float] | None:
+def _point(run: EvidenceRun, figure: str, logarithm: bool) -> tuple[float, float] | None:
     """Return the logarithm of a run's norm, and its figure or the logarithm of it."""
     norm, value = run.figure(NORM), _accuracy(run) if figure == ACCURACY else run.figure(figure)
     if not norm or value is None or (logarithm and value <= 0):
@@ -60,6 +60,6 @@ def _point(run: Run, figure: str, logarithm: bool) -> tuple[float, float] | None
     return log(norm), log(value) if logarithm else value
 
 
-def _accuracy(run: Run) -> float | None:
+def _accuracy(run: EvidenceRun) -> float | None:
     score: Score | None = run.record.score("tuned", run.record.keys.task["name"], "test")
     return score.greedy if score else None

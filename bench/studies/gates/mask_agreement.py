@@ -15,7 +15,7 @@ from scipy.special import stdtrit
 from rlvr_bench.geometry.packed_masks import expected_jaccard, unpack
 from rlvr_bench.studies.contrasts import SAME, paired_strata
 from rlvr_bench.studies.errors import NoEvidence
-from rlvr_bench.studies.evidence import INTERVENTION, Evidence, Run, Where
+from rlvr_bench.studies.evidence import INTERVENTION, Evidence, EvidenceRun, Where
 from rlvr_bench.studies.finding import CONFIDENCE, Finding, Interval
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -52,6 +52,8 @@ def mask_agreement(
     groups = [group for group in groups if len(group) >= MIN_SEEDS]
     if not groups:
         raise NoEvidence(f"fewer than {MIN_SEEDS} runs that differ in nothing but the seed have a sampled mask")
+    # Where nearly all entries change, no two masks can be far above independence: such runs say nothing of a claim
+    # that asks for a distance, and would count against it.
     within = [group for group in groups if _attainable(group, matrices) >= reach]
     beyond = sum(len(group) for group in groups) - sum(len(group) for group in within)
     if not within:
@@ -60,7 +62,7 @@ def mask_agreement(
         )
     groups = within
 
-    def of_group(group: Sequence[Run]) -> float:
+    def of_group(group: Sequence[EvidenceRun]) -> float:
         pairs = list(combinations(group, 2))
         found = fmean(_excess(one, OWN, other, OWN, "update", matrices) for one, other in pairs)
         if above == "permuted":
@@ -106,6 +108,7 @@ def intervened_agreement(
     def kept(seeds: Sequence[int]) -> float:
         among, across = [], []
         for ones, others in pairs:
+            # Both are between different seeds: a seed shares its rollouts with itself, whatever the geometry.
             among += [(x, OWN, y, OWN) for x, y in combinations(_of(ones, seeds), 2)]
             across += [(x, OWN, y, sample) for x in _of(ones, seeds) for y in _of(others, seeds) if x.seed != y.seed]
         ceiling, left = (fmean(_excess(*pair, "update", matrices) for pair in found) for found in (among, across))
@@ -117,7 +120,7 @@ def intervened_agreement(
     return Finding.of(_jackknife(used, kept), used)
 
 
-def _jackknife(runs: Sequence[Run], figure: Callable[[Sequence[int]], float]) -> Interval:
+def _jackknife(runs: Sequence[EvidenceRun], figure: Callable[[Sequence[int]], float]) -> Interval:
     """Return a figure of the runs' seeds with its jackknife interval (Tukey 1958), each seed left out once."""
     seeds = sorted({run.seed for run in runs})
     count, whole = len(seeds), figure(seeds)
@@ -127,28 +130,30 @@ def _jackknife(runs: Sequence[Run], figure: Callable[[Sequence[int]], float]) ->
     return Interval(whole, whole - half, whole + half)
 
 
-def _sampled(runs: Iterable[Run], sample: str) -> list[Run]:
+def _sampled(runs: Iterable[EvidenceRun], sample: str) -> list[EvidenceRun]:
     """Return the runs whose records hold the sample, one for each seed."""
     return list({run.seed: run for run in runs if (run.record.geometry or {}).get(sample)}.values())
 
 
-def _of(runs: Sequence[Run], seeds: Sequence[int]) -> list[Run]:
+def _of(runs: Sequence[EvidenceRun], seeds: Sequence[int]) -> list[EvidenceRun]:
     return [run for run in runs if run.seed in seeds]
 
 
-def _attainable(runs: Sequence[Run], matrices: str) -> float:
+def _attainable(runs: Sequence[EvidenceRun], matrices: str) -> float:
     """Return how far above independence the runs' masks would be if of any two one held the other."""
     pairs = combinations(runs, 2)
     return fmean(_over_matrices(one, OWN, other, OWN, "update", matrices, attainable_excess) for one, other in pairs)
 
 
-def _excess(one: Run, one_sample: str, other: Run, other_sample: str, kind: str, matrices: str) -> float:
+def _excess(
+    one: EvidenceRun, one_sample: str, other: EvidenceRun, other_sample: str, kind: str, matrices: str
+) -> float:
     """Return the Jaccard index of two runs' sampled masks minus its expectation, mean over matrices."""
     return _over_matrices(one, one_sample, other, other_sample, kind, matrices, jaccard_excess)
 
 
 def _over_matrices(
-    one: Run, one_sample: str, other: Run, other_sample: str, kind: str, matrices: str, compare: Compare
+    one: EvidenceRun, one_sample: str, other: EvidenceRun, other_sample: str, kind: str, matrices: str, compare: Compare
 ) -> float:
     first, second = (run.record.geometry or {} for run in (one, other))
     found = []

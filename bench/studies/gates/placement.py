@@ -5,7 +5,7 @@ from statistics import fmean
 
 from rlvr_bench.studies.contrasts import exponential, having, over_seeds
 from rlvr_bench.studies.errors import NoEvidence
-from rlvr_bench.studies.evidence import Evidence, Run, Where, value_at
+from rlvr_bench.studies.evidence import Evidence, EvidenceRun, Where, value_at
 from rlvr_bench.studies.finding import Finding, Interval
 
 ACROSS_HEADS = ("q_proj", "k_proj", "v_proj")
@@ -45,19 +45,19 @@ def stripes_above_null(evidence: Evidence, runs: Where) -> Finding:
     return logarithmic(having(evidence.select(runs), lambda run: _mean(run, ".lift"), "lifts of stripe indices"))
 
 
-def logarithmic(kept: list[tuple[Run, float]]) -> Finding:
+def logarithmic(kept: list[tuple[EvidenceRun, float]]) -> Finding:
     """Return the geometric mean of positive values of runs, with its interval on the logarithm."""
     if min(value for _, value in kept) <= 0:
         raise NoEvidence("a geometric mean needs positive values")
     return exponential(over_seeds([(run, log(value)) for run, value in kept]))
 
 
-def _along_over_across(run: Run) -> float | None:
+def _along_over_across(run: EvidenceRun) -> float | None:
     along, across = _mean(run, ""), _mean(run, "", turned=True)
     return along / across if along is not None and across else None
 
 
-def _mean(run: Run, part: str, turned: bool = False) -> float | None:
+def _mean(run: EvidenceRun, part: str, turned: bool = False) -> float | None:
     """Return the mean stripe index along heads over matrix types; `turned`: across them."""
     rows, columns = ("column", "row") if turned else ("row", "column")
     sides = dict.fromkeys(ACROSS_HEADS, rows) | {"o_proj": columns}

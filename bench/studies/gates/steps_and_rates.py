@@ -19,14 +19,14 @@ from rlvr_bench.studies.contrasts import (
     repeated,
 )
 from rlvr_bench.studies.errors import NoEvidence
-from rlvr_bench.studies.evidence import RATE, Evidence, Run, Where, by_rate
+from rlvr_bench.studies.evidence import RATE, Evidence, EvidenceRun, Where, by_rate
 from rlvr_bench.studies.finding import Finding, Interval, mean_interval
 
 LEAST_GAIN = 0.02
 """A share of a gain smaller than this, in accuracy, says nothing."""
 
 
-def kl_slope(run: Run) -> float | None:
+def kl_slope(run: EvidenceRun) -> float | None:
     """Return the growth of the KL to the base per optimizer step, nats per token."""
     return kl_growth(run.steps).per_step
 
@@ -39,7 +39,7 @@ def kl_difference(evidence: Evidence, a: Where, b: Where, match: Sequence[str] =
 def kl_accuracy_correlation(evidence: Evidence, runs: Where) -> Finding:
     """Spearman's correlation, over methods, of KL growth per step and test accuracy, each a mean over seeds."""
     kept = having(evidence.select(runs), kl_slope, "a KL")
-    grouped: dict[str, list[tuple[Run, float]]] = {}
+    grouped: dict[str, list[tuple[EvidenceRun, float]]] = {}
     for run, slope in kept:
         if accuracy(run) is not None:
             grouped.setdefault(repr((run.record.comparison, run.record.keys.method_name)), []).append((run, slope))
@@ -53,7 +53,7 @@ def kl_accuracy_correlation(evidence: Evidence, runs: Where) -> Finding:
 def rank_one_recovery(evidence: Evidence, runs: Where) -> Finding:
     """Share of the gain in accuracy that is left when the update of each matrix is cut to rank one."""
 
-    def share(run: Run) -> float | None:
+    def share(run: EvidenceRun) -> float | None:
         base, cut, tuned = (accuracy(run, role) for role in ("base", "rank_one", "tuned"))
         if base is None or cut is None or tuned is None or tuned - base < LEAST_GAIN:
             return None
@@ -66,7 +66,7 @@ def rank_one_recovery(evidence: Evidence, runs: Where) -> Finding:
 def best_rate_difference(evidence: Evidence, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:
     """Test accuracy of `a` minus that of `b`, each at the learning rate with the best mean validation accuracy."""
     intervals: list[Interval] = []
-    used: list[Run] = []
+    used: list[EvidenceRun] = []
     for ones, others in repeated(paired_strata(evidence.select(a), evidence.select(b), (*match, PROBLEMS))):
         first, second = _at_best_rate(ones), _at_best_rate(others)
         intervals.append(outcome_difference(first, second))
@@ -88,7 +88,7 @@ def survived_rate_ratio(evidence: Evidence, a: Where, b: Where, match: Sequence[
         NoEvidence: `b` survives every rate that was tried, so that nothing is known of where it collapses.
     """
     middles, lows, highs = [], [], []
-    used: list[Run] = []
+    used: list[EvidenceRun] = []
     one, other = ([run for run in evidence.select(where) if accuracy(run) is not None] for where in (a, b))
     strata = paired_strata(one, other, (*match, "seed"))
     swept = [pair for pair in strata if len({run.setting(RATE) for run in pair[1]}) > 1]
@@ -107,7 +107,7 @@ def survived_rate_ratio(evidence: Evidence, a: Where, b: Where, match: Sequence[
     return Finding.of(Interval(exp(found.estimate), exp(fmean(lows) - half), exp(fmean(highs) + half)), used)
 
 
-def _at_best_rate(runs: Sequence[Run]) -> list[Run]:
+def _at_best_rate(runs: Sequence[EvidenceRun]) -> list[EvidenceRun]:
     """Return the runs at the learning rate with the best mean validation accuracy; of equal ones the lowest."""
     means = {
         rate: fmean(value for run in group if (value := accuracy(run, split="validation")) is not None)
@@ -120,14 +120,14 @@ def _at_best_rate(runs: Sequence[Run]) -> list[Run]:
     return [run for run in by_rate(runs)[best] if accuracy(run) is not None]
 
 
-def _ends(runs: Sequence[Run]) -> tuple[float, float | None]:
+def _ends(runs: Sequence[EvidenceRun]) -> tuple[float, float | None]:
     """Return the largest learning rate that one seed survived, and the smallest above it; None if none was tried."""
     scores = {rate: max(accuracy(run) or 0.0 for run in group) for rate, group in by_rate(runs).items()}
     survived = max(rate for rate, score in scores.items() if score >= max(scores.values()) / 2)
     return survived, min((rate for rate in scores if rate > survived), default=None)
 
 
-def accuracy(run: Run, role: ModelRole = "tuned", split: ScoredSplit = "test") -> float | None:
+def accuracy(run: EvidenceRun, role: ModelRole = "tuned", split: ScoredSplit = "test") -> float | None:
     """Return the greedy accuracy on the trained task."""
     score = run.record.score(role, run.record.keys.task["name"], split)
     return score.greedy if score else None

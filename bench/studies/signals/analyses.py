@@ -1,21 +1,19 @@
 """Analyses of claims on learning signals, transfer and what training does to the distribution.
 
-Each is a pure function of the evidence on one base model; the numbers of single runs are in `signal_figures`.
+Each is a pure function of the evidence on one base model; the numbers of single runs are in `figures`.
 """
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import log2
 from statistics import fmean
 
 import numpy as np
 
-from rlvr_bench.experiment.scored import label, score_tasks
 from rlvr_bench.plugins.suggestion import did_you_mean
 from rlvr_bench.studies.contrasts import SAME, Figure, contrast, having, over_seeds
 from rlvr_bench.studies.errors import FindingsError, NoEvidence
-from rlvr_bench.studies.evidence import Evidence, Run, Where
-from rlvr_bench.studies.finding import Finding
+from rlvr_bench.studies.evidence import Evidence, EvidenceRun, Where
+from rlvr_bench.studies.finding import Analysis, Finding
 from rlvr_bench.studies.signals.figures import FIGURES, gain_on_families
 
 
@@ -34,7 +32,7 @@ def figure_difference(evidence: Evidence, one: str, other: str, runs: Where) -> 
     """Mean over runs of one signal figure minus another of the same run: in-family minus out-of-family transfer."""
     first, second = _figure(one), _figure(other)
 
-    def within(run: Run) -> float | None:
+    def within(run: EvidenceRun) -> float | None:
         values = first(run), second(run)
         return None if values[0] is None or values[1] is None else values[0] - values[1]
 
@@ -56,11 +54,6 @@ def family_slope(evidence: Evidence, runs: Where, held_out: Sequence[str]) -> Fi
     return _slope(evidence, runs, families, lambda run: log2(len(run.setting("task.families") or [""])))
 
 
-def base_slope(evidence: Evidence, runs: Where, figure: str = "gain") -> Finding:
-    """Slope of a figure on the base's sampled accuracy on the trained task, over tasks of all levels."""
-    return _slope(evidence, runs, _figure(figure), _base_sampled)
-
-
 def cold_gain(evidence: Evidence, runs: Where, below: float) -> Finding:
     """Mean gain of the runs whose base has a sampled accuracy of at most `below` on the trained task."""
     kept = having(evidence.select(runs), _figure("gain"), "gain")
@@ -70,23 +63,12 @@ def cold_gain(evidence: Evidence, runs: Where, below: float) -> Finding:
     return over_seeds(cold)
 
 
-def transfer_matrix(runs: Sequence[Run]) -> dict[str, dict[str, float]]:
-    """Return mean accuracy gains over seeds: {trained task: {scored task: T_ij = acc_j(train i) - acc_j(base)}}."""
-    gains: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for run in runs:
-        for name, task in score_tasks(run.record.cell).items():
-            tuned, base = run.record.score("tuned", name, "test"), run.record.score("base", name, "test")
-            if tuned and base and tuned.greedy is not None and base.greedy is not None:
-                gains[label(run.record.keys.task)][label(task)].append(tuned.greedy - base.greedy)
-    return {row: {column: fmean(values) for column, values in columns.items()} for row, columns in gains.items()}
-
-
 def _slope(evidence: Evidence, runs: Where, figure: Figure, place: Figure) -> Finding:
     """Return the least-squares slope of settings' means on their places, which is a weighted sum of these means."""
     found = having(evidence.select(runs), figure, "gains on those tasks")
     places = {run.record.cell_id: at for run, _ in found if (at := place(run)) is not None}
 
-    def weights(settings: Sequence[Sequence[Run]]) -> list[float]:
+    def weights(settings: Sequence[Sequence[EvidenceRun]]) -> list[float]:
         middles = np.array([fmean(places[run.record.cell_id] for run in group) for group in settings])
         if not np.ptp(middles):
             raise NoEvidence("no runs at two places, which a slope needs")
@@ -99,7 +81,7 @@ def _slope(evidence: Evidence, runs: Where, figure: Figure, place: Figure) -> Fi
     return over_seeds(placed, weights)
 
 
-def _base_sampled(run: Run) -> float | None:
+def _base_sampled(run: EvidenceRun) -> float | None:
     score = run.record.score("base", str(run.record.keys.task["name"]), "test")
     return score.avg_k if score else None
 
@@ -108,3 +90,12 @@ def _figure(name: str) -> Figure:
     if name not in FIGURES:
         raise FindingsError(f"unknown signal figure {name!r}{did_you_mean(name, FIGURES)}: {', '.join(FIGURES)}")
     return FIGURES[name]
+
+
+ANALYSES: Mapping[str, Analysis] = {
+    "signal-mean": signal_mean,
+    "signal-difference": signal_difference,
+    "figure-difference": figure_difference,
+    "family-slope": family_slope,
+    "cold-gain": cold_gain,
+}

@@ -11,7 +11,7 @@ from rlvr_bench.experiment.scored import Relation, related, score_tasks
 from rlvr_bench.record.schema import RunRecord, StepRecord
 from rlvr_bench.stats.sampling import pass_at_k
 from rlvr_bench.studies.contrasts import Figure
-from rlvr_bench.studies.evidence import Run
+from rlvr_bench.studies.evidence import EvidenceRun
 
 SMOOTHED = 5
 """Steps in the moving mean of a curve whose peak or end is read."""
@@ -19,7 +19,7 @@ SMOOTHED = 5
 Curve = NDArray[np.float64]
 
 
-def gain(run: Run) -> float | None:
+def gain(run: EvidenceRun) -> float | None:
     """Greedy accuracy on the trained task's test split minus the base's."""
     return _gain(run.record, str(run.record.keys.task["name"]))
 
@@ -27,7 +27,7 @@ def gain(run: Run) -> float | None:
 def gain_on(relation: Relation) -> Figure:
     """Return the figure "mean gain over the scored tasks that are so related to the trained one": T_ij of a row i."""
 
-    def figure(run: Run) -> float | None:
+    def figure(run: EvidenceRun) -> float | None:
         names = [name for name, kind in related(run.record.cell).items() if kind == relation]
         gains = [value for name in names if (value := _gain(run.record, name)) is not None]
         return fmean(gains) if gains else None
@@ -38,7 +38,7 @@ def gain_on(relation: Relation) -> Figure:
 def gain_on_families(families: Sequence[str]) -> Figure:
     """Return the figure "mean gain over the further tasks of these families": the same ones whatever was trained on."""
 
-    def figure(run: Run) -> float | None:
+    def figure(run: EvidenceRun) -> float | None:
         scored = score_tasks(run.record.cell)
         gains = [
             value
@@ -53,7 +53,7 @@ def gain_on_families(families: Sequence[str]) -> Figure:
 def kl_on(relation: Relation, direction: str) -> Figure:
     """Return the figure "mean KL to the base on tasks so related", nats per token; "kl" or "kl_forward"."""
 
-    def figure(run: Run) -> float | None:
+    def figure(run: EvidenceRun) -> float | None:
         names = [name for name, kind in related(run.record.cell).items() if kind == relation]
         scores = [run.record.score("tuned", name, "test") for name in names]
         values = [value for score in scores if score and (value := getattr(score, direction)) is not None]
@@ -62,7 +62,7 @@ def kl_on(relation: Relation, direction: str) -> Figure:
     return figure
 
 
-def transferability(run: Run) -> float | None:
+def transferability(run: EvidenceRun) -> float | None:
     """Transferability index in per cent: relative gain on untrained families over that on the trained task.
 
     100 * mean_j((acc_j - base_j) / base_j) / ((acc - base) / base) (Huan et al. 2025, arXiv 2507.00432); undefined
@@ -74,7 +74,7 @@ def transferability(run: Run) -> float | None:
     return 100 * fmean(others) / own if own is not None and own > 0 and others else None
 
 
-def above_teacher(run: Run) -> float | None:
+def above_teacher(run: EvidenceRun) -> float | None:
     """Accuracy on the trained task minus the accuracy of the teacher whose solutions were imitated."""
     score = run.record.score("tuned", str(run.record.keys.task["name"]), "test")
     teacher = run.setting("signal.teacher_accuracy")
@@ -84,7 +84,7 @@ def above_teacher(run: Run) -> float | None:
 def pass_gain(k: int) -> Figure:
     """Return the figure "pass@k of the tuned model minus the base's" on the trained task's sampled test problems."""
 
-    def figure(run: Run) -> float | None:
+    def figure(run: EvidenceRun) -> float | None:
         curves = pass_curves(run.record)
         return curves["tuned"][k] - curves["base"][k] if all(k in curve for curve in curves.values()) else None
 
@@ -118,7 +118,7 @@ def crossing(base: Mapping[int, float], tuned: Mapping[int, float]) -> float | N
     return None
 
 
-def crossing_of(run: Run) -> float | None:
+def crossing_of(run: EvidenceRun) -> float | None:
     """The crossing point k* of one run."""
     curves = pass_curves(run.record)
     return crossing(curves["base"], curves["tuned"])
@@ -135,20 +135,20 @@ def proxy_and_gold(steps: list[StepRecord]) -> tuple[Curve, Curve, Curve]:
     return distance, proxy, gold
 
 
-def gold_fall(run: Run) -> float | None:
+def gold_fall(run: EvidenceRun) -> float | None:
     """By how much the verifier's accuracy ends below its peak, both as moving means: 0 without a turn-over."""
     gold = _smooth([step.accuracy for step in run.steps if step.accuracy is not None])
     return float(gold.max() - gold[-1]) if len(gold) else None
 
 
-def proxy_rise_after_gold_peak(run: Run) -> float | None:
+def proxy_rise_after_gold_peak(run: EvidenceRun) -> float | None:
     """By how much the training reward rises from where the verifier's accuracy peaks to the end."""
     both = [(s.reward, s.accuracy) for s in run.steps if s.reward is not None and s.accuracy is not None]
     proxy, gold = (_smooth([pair[side] for pair in both]) for side in (0, 1))
     return float(proxy[-1] - proxy[int(gold.argmax())]) if len(gold) else None
 
 
-def turn_over(run: Run) -> float | None:
+def turn_over(run: EvidenceRun) -> float | None:
     """Curvature b of gold = start + d (a - b d) over d = sqrt(KL), by least squares: above 0 where gold turns over.
 
     The form of Gao et al. 2022 (arXiv 2210.10760, eq. 1, for best-of-n) without an intercept fixed at 0.
@@ -193,4 +193,4 @@ FIGURES: Mapping[str, Figure] = {
     "turn-over": turn_over,
     **{f"gain in pass@{2**power}": pass_gain(2**power) for power in range(9)},
 }
-"""Figures that a hypothesis can name."""
+"""Figures that a claim can name."""

@@ -18,7 +18,7 @@ from rlvr_bench.stats.bootstrap import percentiles, resample_counts
 from rlvr_bench.stats.random_effects import Floats
 from rlvr_bench.studies.errors import NoEvidence
 from rlvr_bench.studies.evidence import Evidence
-from rlvr_bench.studies.finding import Finding
+from rlvr_bench.studies.finding import Analysis, Finding
 
 Document = dict[str, Any]
 Study = Sequence[Document]
@@ -139,3 +139,10 @@ def _mean(evidence: Evidence, of: Callable[[Study], estimate.Estimate | None], w
 
 def _named(study: Study) -> str:
     return str(study[0]["name"]) + (f" ({len(study)} trainings)" if len(study) > 1 else "")
+
+
+ANALYSES: Mapping[str, Analysis] = {
+    "verifier-difference": verifier_difference,
+    "vote-difference": vote_difference,
+    "tenth-of-tokens": tenth_of_tokens,
+}

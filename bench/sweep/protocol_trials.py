@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 from rlvr_bench.experiment.cell import Cell, cells
 from rlvr_bench.experiment.experiment import Experiment, refuse_seen_seeds
 from rlvr_bench.experiment.protocol import Protocol, Tuning
-from rlvr_bench.experiment.search import Space, settings_at, space_of, trial_entry
+from rlvr_bench.experiment.search_space import Space, settings_at, space_of, trial_entry
 from rlvr_bench.plugins.settings import ExperimentError
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class ProtocolTrial:
     """One point of a method's space, trained with every trial seed."""
 
     number: int
@@ -27,21 +27,22 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
+class TuningStudy:
     """The trials of one method on one base under one reward: among them is one winner."""
 
     method: str
     experiment: Experiment
     """Narrowed to this base and this reward."""
     space: Space
-    trials: tuple[Trial, ...]
+    trials: tuple[ProtocolTrial, ...]
 
     @property
     def label(self) -> str:
         """What a person calls it."""
         reward = " ".join(str(value) for value in self.experiment.rewards[0].values())
         what = (
-            f"{self.experiment.bases[0].name}, {self.experiment.task['name']}, {self.experiment.signal.type}, {reward}"
+            f"{self.experiment.bases[0].name}, {self.experiment.tasks[0]['name']}, "
+            f"{self.experiment.signals[0].type}, {reward}"
         )
         return f"{self.method} on {what}"
 
@@ -57,7 +58,7 @@ class Selection:
     """Whether what is not on this machine is fetched (see `cells`)."""
 
 
-def contests(experiment: Experiment, protocol: Protocol, selection: Selection) -> list[Contest]:
+def tuning_studies(experiment: Experiment, protocol: Protocol, selection: Selection) -> list[TuningStudy]:
     """Return stage 1: for every base, reward and tuned method its trials, all scored on validation only.
 
     Raises:
@@ -76,17 +77,17 @@ def contests(experiment: Experiment, protocol: Protocol, selection: Selection) -
         grid = cells(narrow.model_copy(update={"methods": kept}), data_dir=selection.data_dir, fetch=selection.fetch)
         for method in [name for name in entries if name in wanted]:
             trials = tuple(
-                Trial(number, entry, tuple(cell for cell in grid if cell.method_name == trial))
+                ProtocolTrial(number, entry, tuple(cell for cell in grid if cell.method_name == trial))
                 for number, (trial, entry) in enumerate(entries[method].items())
             )
-            found.append(Contest(method, narrow, _space(experiment, method), trials))
+            found.append(TuningStudy(method, narrow, _space(experiment, method), trials))
     return found
 
 
 class Winner(NamedTuple):
-    """The method entry that won a contest, and how it was found; None while that is not known."""
+    """The method entry that won a study, and how it was found; None while that is not known."""
 
-    contest: Contest
+    study: TuningStudy
     entry: Mapping[str, Any]
     tuning: Tuning | None
 
@@ -101,14 +102,14 @@ def final_cells(
     for narrow in narrowed(experiment):
         own = [winner for winner in winners if _same_setting(winner[0].experiment, narrow)]
         entries = {name: entry for name, entry in untuned.items() if name in wanted}
-        entries |= {contest.method: dict(entry) for contest, entry, _ in own}
+        entries |= {study.method: dict(entry) for study, entry, _ in own}
         if entries:
             grid += cells(
                 narrow.model_copy(update={"methods": entries}),
                 seeds=_final_seeds(experiment, selection),
                 data_dir=selection.data_dir,
                 fetch=selection.fetch,
-                tuning={contest.method: tuning for contest, _, tuning in own if tuning is not None},
+                tuning={study.method: tuning for study, _, tuning in own if tuning is not None},
             )
     order = _final_seeds(experiment, selection)
     return sorted(grid, key=lambda cell: order.index(cell.seed))
@@ -158,7 +159,6 @@ def trial_experiment(experiment: Experiment, protocol: Protocol) -> Experiment:
     return experiment.model_copy(
         update={
             "seeds": protocol.trial_seeds,
-            "signal": experiment.signal.model_copy(update=shorter),
             "signals": tuple(signal.model_copy(update=shorter) for signal in experiment.signals),
             "evaluate": experiment.evaluate.model_copy(update=scoring),
         }
@@ -168,23 +168,22 @@ def trial_experiment(experiment: Experiment, protocol: Protocol) -> Experiment:
 def narrowed(experiment: Experiment) -> list[Experiment]:
     """Return one experiment for each base, task, signal and reward."""
     return [
-        experiment.model_copy(
-            update={"bases": (base,), "task": task, "tasks": (), "signal": signal, "signals": (), "rewards": (reward,)}
-        )
+        experiment.model_copy(update={"bases": (base,), "tasks": (task,), "signals": (signal,), "rewards": (reward,)})
         for base in experiment.bases
-        for task in experiment.all_tasks
-        for signal in experiment.all_signals
+        for task in experiment.tasks
+        for signal in experiment.signals
         for reward in (experiment.rewards if signal.fixed_reward is None else experiment.rewards[:1])
     ]
 
 
 def _same_setting(trial: Experiment, final: Experiment) -> bool:
-    """Whether a contest is about what a final experiment trains; steps may differ."""
-    steps = {"steps": final.signal.steps}
-    return (trial.bases, trial.task, trial.signal.model_copy(update=steps), trial.rewards) == (
+    """Whether a tuning study is about what a final experiment trains; steps may differ."""
+    steps = {"steps": final.signals[0].steps}
+    as_long = tuple(signal.model_copy(update=steps) for signal in trial.signals)
+    return (trial.bases, trial.tasks, as_long, trial.rewards) == (
         final.bases,
-        final.task,
-        final.signal,
+        final.tasks,
+        final.signals,
         final.rewards,
     )
 

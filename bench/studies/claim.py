@@ -1,6 +1,6 @@
 """A published claim and the rule that decides it, as the `claims.toml` of a study holds them.
 
-One file per study, whose topic its key `topic` says, with a table `[[hypothesis]]` per claim. A claim is written down
+One file per study, whose topic its key `topic` says, with a table `[[claim]]` per claim. A claim is written down
 before the runs that decide it.
 """
 
@@ -19,7 +19,7 @@ CLAIMS_FILE = "claims.toml"
 Side = Literal["above", "below"]
 
 
-class Hypothesis(Settings):
+class Claim(Settings):
     """A claim, where it was made, and the rule: the estimate's whole interval on `side` of `threshold` supports it."""
 
     id: str = Field(pattern=r"^[A-Z][0-9]+[a-z]?$")
@@ -47,10 +47,10 @@ class Hypothesis(Settings):
 
 class _File(Settings):
     topic: str = Field(min_length=1)
-    hypothesis: list[Hypothesis]
+    claim: list[Claim]
 
 
-def load_hypotheses(folder: Path | None = None) -> list[Hypothesis]:
+def load_claims(folder: Path | None = None) -> list[Claim]:
     """Return the claims of all installed studies, or of a folder's TOML files, by id.
 
     Raises:
@@ -61,8 +61,8 @@ def load_hypotheses(folder: Path | None = None) -> list[Hypothesis]:
         raise FindingsError(
             f"{folder or 'the installed studies'} holds no claims (*.toml); name a folder of them with --claims"
         )
-    found = sorted((each for path in paths for each in _read(path)), key=lambda hypothesis: hypothesis.number)
-    twice = [name for name, count in Counter(hypothesis.id for hypothesis in found).items() if count > 1]
+    found = sorted((each for path in paths for each in _read(path)), key=lambda claim: claim.number)
+    twice = [name for name, count in Counter(claim.id for claim in found).items() if count > 1]
     if twice:
         raise FindingsError(f"{folder or 'studies'}: claim {twice[0]} is there twice; give each an id of its own")
     return found
@@ -72,11 +72,11 @@ def _of_studies() -> list[Path]:
     return [path for folder in study_folders().values() if (path := folder / CLAIMS_FILE).is_file()]
 
 
-def _read(path: Path) -> list[Hypothesis]:
+def _read(path: Path) -> list[Claim]:
     try:
         file = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FindingsError(f"{path}: not readable as TOML: {error}; mend the file") from error
     except ValidationError as error:
         raise FindingsError(explain(error, _File, str(path))) from error
-    return [hypothesis.model_copy(update={"topic": file.topic}) for hypothesis in file.hypothesis]
+    return [claim.model_copy(update={"topic": file.topic}) for claim in file.claim]

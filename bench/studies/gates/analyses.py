@@ -1,0 +1,21 @@
+"""The analyses that claims on the three gates name."""
+
+from collections.abc import Mapping
+
+from rlvr_bench.studies.finding import Analysis
+from rlvr_bench.studies.gates import equal_norm, mask_agreement, placement, steps_and_rates
+
+ANALYSES: Mapping[str, Analysis] = {
+    "equal-norm-ratio": equal_norm.equal_norm_ratio,
+    "equal-norm-difference": equal_norm.equal_norm_difference,
+    "lift": placement.lift,
+    "stripes": placement.stripes,
+    "stripes-above-null": placement.stripes_above_null,
+    "mask-agreement": mask_agreement.mask_agreement,
+    "intervened-agreement": mask_agreement.intervened_agreement,
+    "kl-difference": steps_and_rates.kl_difference,
+    "kl-accuracy-correlation": steps_and_rates.kl_accuracy_correlation,
+    "rank-one-recovery": steps_and_rates.rank_one_recovery,
+    "best-rate-difference": steps_and_rates.best_rate_difference,
+    "survived-rate-ratio": steps_and_rates.survived_rate_ratio,
+}

@@ -1,0 +1,47 @@
+"""How much of a gain the base has by a better prompt alone."""
+
+from dataclasses import replace
+
+from rlvr_bench.leaderboard.row import test_score
+from rlvr_bench.studies import contrasts
+from rlvr_bench.studies.errors import NoEvidence
+from rlvr_bench.studies.evidence import Evidence, EvidenceRun, Where
+from rlvr_bench.studies.finding import Finding, mean_interval
+from rlvr_bench.studies.rewards.halves import gain_of
+
+
+def prompt_range(evidence: Evidence, runs: Where) -> Finding:
+    """The untrained base's accuracy under its best prompt style minus that under its worst, problems paired.
+
+    Best and worst are chosen on the same problems, which flatters the difference a little.
+    """
+    run = _with_prompts(evidence, runs)[0]
+    by_accuracy = sorted(run.record.prompts.values(), key=lambda score: score.greedy or 0.0)
+    pairs = zip(by_accuracy[-1].greedy_outcomes, by_accuracy[0].greedy_outcomes, strict=True)
+    return Finding.of(mean_interval([int(best) - int(worst) for best, worst in pairs]), [run])
+
+
+def shrinkage(evidence: Evidence, runs: Where) -> Finding:
+    """Share of the gain that is gone when the base may use its best prompt style: (best - same prompt) / gain."""
+    kept = [(run, found) for run in _with_prompts(evidence, runs) if (found := gain_of(run)) is not None]
+    gains, gone = contrasts.over_seeds(kept), contrasts.over_seeds([(run, _gone(run)) for run, _ in kept]).estimate
+    if gains.estimate <= 0:
+        raise NoEvidence(f"there is no gain to lose: {gains.estimate:.3f} on average")
+    ends: tuple[float | None, float | None] = (None, None)
+    if gains.low is not None and gains.high is not None and gains.low > 0:
+        ends = (gone / gains.high, gone / gains.low)
+    return replace(gains, estimate=gone / gains.estimate, low=ends[0], high=ends[1])
+
+
+def _gone(run: EvidenceRun) -> float:
+    """Return the base's accuracy under its best prompt style minus that under the run's own; it has no seeds."""
+    base = test_score(run.record, "base")
+    same = 0.0 if base is None or base.greedy is None else base.greedy
+    return max(same, *(score.greedy or 0.0 for score in run.record.prompts.values())) - same
+
+
+def _with_prompts(evidence: Evidence, runs: Where) -> list[EvidenceRun]:
+    found = [run for run in evidence.select(runs) if run.record.prompts]
+    if not found:
+        raise NoEvidence("no record has the base's scores by prompt style; set evaluate.prompt_range = true")
+    return found

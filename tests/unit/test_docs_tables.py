@@ -1,0 +1,38 @@
+"""The derived pages of the documentation are what the code gives."""
+
+from pathlib import Path
+
+import pytest
+
+from rlvr_bench.cli.docs_tables import pages
+from rlvr_bench.experiment.cell import cells
+from rlvr_bench.experiment.experiment import load, presets
+from rlvr_bench.studies.presets import TIMES, all_presets, cell_count
+from rlvr_bench.sweep.protocol_trials import Selection, tuning_studies
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.mark.parametrize("name", sorted(pages()))
+def test_a_committed_page_is_what_the_code_gives(name: str) -> None:
+    assert (DOCS / name).read_text(encoding="utf-8") == pages()[name], "run python -m rlvr_bench.cli.docs_tables"
+
+
+def test_every_preset_has_a_time_and_every_time_a_preset() -> None:
+    assert TIMES.keys() == presets().keys()
+    studies = {row.name: row.study for row in all_presets()}
+    assert (studies["quick"], studies["gates"], studies["passk"]) == ("", "gates", "signals")
+
+
+@pytest.mark.parametrize("name", ["quick", "default", "signals", "transfer", "gates-pissa"])
+def test_cells_are_counted_as_they_are_resolved(name: str) -> None:
+    experiment = load(name)
+    assert cell_count(experiment) == len(cells(experiment))
+
+
+def test_trials_of_a_protocol_are_counted() -> None:
+    experiment = load("reference")
+    assert experiment.protocol is not None
+    held = tuning_studies(experiment, experiment.protocol, Selection())
+    trials = sum(len(trial.cells) for study in held for trial in study.trials)
+    assert cell_count(experiment) == trials + len(held) * len(experiment.seeds)
