@@ -28,7 +28,7 @@ from rlvr_bench.methods.base.handle import Handle
 from rlvr_bench.record.behaviour import Behaviour
 from rlvr_bench.record.schema import Score, StepRecord
 from rlvr_bench.train.divergence import divergence
-from rlvr_bench.train.run import Run
+from rlvr_bench.train.training_run import TrainingRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def rank_one_scores(subject: Subject, handle: Handle, backend: Backend) -> Score
     return score_all(asked, model, subject.loaded.tokenizer, subject.task, backend)[0]
 
 
-def geometry_of(subject: Subject, run: Run[Any], steps: list[StepRecord]) -> dict[str, Any]:
+def geometry_of(subject: Subject, run: TrainingRun[Any], steps: list[StepRecord]) -> dict[str, Any]:
     """Return what training did to the weights, with how it came about over the steps."""
     growth, trajectory = kl_growth(steps), run.meter.trajectory
     over_steps = {

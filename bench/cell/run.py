@@ -30,7 +30,7 @@ from rlvr_bench.cell.subject import Subject, load
 from rlvr_bench.evaluate.labels import Labels
 from rlvr_bench.evaluate.scores import Scores
 from rlvr_bench.experiment.cell import Cell
-from rlvr_bench.generate import matmul as products
+from rlvr_bench.generate import matmul
 from rlvr_bench.generate.backend import Backend, create_for
 from rlvr_bench.methods import attestation
 from rlvr_bench.methods import registry as method_registry
@@ -41,13 +41,12 @@ from rlvr_bench.record.environment import capture
 from rlvr_bench.record.schema import Cause, Cost, ModelRole, RunRecord, Stability, Status, StepRecord
 from rlvr_bench.tasks import rewards
 from rlvr_bench.thinking.cell_column import full_and_tenth
-from rlvr_bench.train import processes as ranks
-from rlvr_bench.train import rlvr, stability
+from rlvr_bench.train import processes, rlvr, stability
 from rlvr_bench.train.problems import training_problems
-from rlvr_bench.train.run import Run, Trained
 from rlvr_bench.train.seeds import derive
 from rlvr_bench.train.signals import SIGNALS
 from rlvr_bench.train.step_record import WITHIN_STEP, peak_memory_bytes
+from rlvr_bench.train.training_run import Trained, TrainingRun
 
 CALIBRATION_PROMPTS = 256
 """Training prompts that a data-driven initialisation sees."""
@@ -93,7 +92,7 @@ class _Method:
 class _Training:
     """What is left of training."""
 
-    run: Run[Any]
+    run: TrainingRun[Any]
     steps: list[StepRecord]
     trainer: Trained
 
@@ -106,7 +105,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult | None:
     """
     clock, geometry, thought = _Clock(report), None, None
     with clock.stage("load"):
-        ranks.take_device()
+        processes.set_device()
         subject = load(cell)
     with clock.stage("base"):
         before = measure_base(subject)
@@ -116,7 +115,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult | None:
     with clock.stage("train"):
         training = _train(subject, method, before.labels, report)
         attestation.finish(method.attested, handle, training.trainer.optimizer, _base_drifts(cell))
-    if ranks.rank():
+    if processes.rank():
         return None
     if handle.mergeable:
         with clock.stage("geometry"):
@@ -176,7 +175,7 @@ def _train(subject: Subject, method: _Method, labels: Labels, report: Report) ->
     if cell.signal.report_to:
         os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(tracked_folder(cell.id)))
     with tempfile.TemporaryDirectory(prefix="rlvr-bench-") as folder:
-        run = Run(
+        run = TrainingRun(
             handle=method.handle,
             tokenizer=subject.loaded.tokenizer,
             reference=subject.reference,
@@ -230,7 +229,9 @@ def _about_training(cell: Cell, before: Before, method: _Method, training: _Trai
         ),
         "ledger": meter.ledger(cell.signal),
         "reward_model": meter.reward_model,
-        "environment": capture().model_copy(update={"float32_products": products.chosen(), "processes": ranks.size()}),
+        "environment": capture().model_copy(
+            update={"float32_products": matmul.library(), "processes": processes.size()}
+        ),
     }
 
 

@@ -25,7 +25,7 @@ from rlvr_bench.evaluate.completion import decode
 from rlvr_bench.experiment.settings import EvaluateSettings
 from rlvr_bench.generate.backend import Backend
 from rlvr_bench.generate.prompt_ids import prompt_ids
-from rlvr_bench.generate.stopping import eos_ids
+from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.models.base import LoadedBase
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.organisms.card import read_card
@@ -149,12 +149,13 @@ def _completed(
     completions = backend.generate(
         model,
         [prompt_ids(tokenizer, problem.question[:cut]) for problem, cut in zip(problems, cuts, strict=True)],
-        max_new_tokens=settings.max_new_tokens,
-        temperature=0.0,
-        seed=0,
-        eos_ids=eos_ids(model, tokenizer),
-        pad_id=tokenizer.pad_token_id,
-        batch_size=settings.batch_size,
+        SamplingParams.of_model(
+            model,
+            tokenizer,
+            max_new_tokens=settings.max_new_tokens,
+            temperature=0.0,
+            batch_size=settings.batch_size,
+        ),
     )
     texts = [completion.text for completion in decode(completions, tokenizer)]
     missing = [problem.question[cut:] for problem, cut in zip(problems, cuts, strict=True)]

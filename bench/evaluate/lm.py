@@ -15,7 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from rlvr_bench.evaluate.completion import Completion, decode
 from rlvr_bench.generate.backend import Backend
 from rlvr_bench.generate.prompt_ids import prompt_ids
-from rlvr_bench.generate.stopping import eos_ids
+from rlvr_bench.generate.sampling_params import SamplingParams
 
 
 class UnsupportedRequestError(ValueError):
@@ -58,12 +58,13 @@ class BackendLM(LM):
         completions = self.backend.generate(
             self.model,
             [self._encode(prompt) for prompt in prompts],
-            max_new_tokens=max_new_tokens,
-            temperature=0.0,
-            seed=0,
-            eos_ids=eos_ids(self.model, self.tokenizer),
-            pad_id=self.tokenizer.pad_token_id,
-            batch_size=self.batch_size,
+            SamplingParams.of_model(
+                self.model,
+                self.tokenizer,
+                max_new_tokens=max_new_tokens,
+                temperature=0.0,
+                batch_size=self.batch_size,
+            ),
         )
         return decode(completions, self.tokenizer)
 

@@ -8,7 +8,7 @@ from rlvr_bench.evaluate.completion import Graded, decode
 from rlvr_bench.experiment.settings import EvaluateSettings
 from rlvr_bench.generate.backend import Backend
 from rlvr_bench.generate.prompt_ids import prompt_ids
-from rlvr_bench.generate.stopping import eos_ids
+from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.tasks.problem import Problem, Split, Verdict
 from rlvr_bench.tasks.task import Task
 
@@ -43,12 +43,14 @@ def grade_problems(
     completions = backend.generate(
         model,
         [prompt for prompt in prompts for _ in range(settings.samples)],
-        max_new_tokens=settings.max_new_tokens,
-        temperature=settings.temperature,
-        seed=settings.seed,
-        eos_ids=eos_ids(model, tokenizer),
-        pad_id=tokenizer.pad_token_id,
-        batch_size=settings.batch_size,
+        SamplingParams.of_model(
+            model,
+            tokenizer,
+            max_new_tokens=settings.max_new_tokens,
+            temperature=settings.temperature,
+            seed=settings.seed,
+            batch_size=settings.batch_size,
+        ),
     )
     # Samples of a small model repeat themselves, and some verifiers start a process.
     verdicts: dict[tuple[Problem, str], Verdict] = {}

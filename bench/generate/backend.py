@@ -1,22 +1,20 @@
-"""What a generation backend is, and the registry of backends.
+"""What a generation backend is, and the table of backends.
 
 A backend turns prompts into completions; all backends draw their samples in the same way (see `sampling`), so the same
 seed gives the same tokens on each, up to floating-point noise. Loss, rewards and scores are not known here.
 """
 
 import importlib
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 import torch
 from transformers import PreTrainedModel
 
+from rlvr_bench.generate.errors import GenerationError
+from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.plugins.suggestion import did_you_mean
-
-
-class GenerationError(ValueError):
-    """A request that no backend, or not the asked one, can serve; the message is one sentence with the fix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,39 +41,39 @@ class Backend(Protocol):
     def refusal(self, model: PreTrainedModel) -> str | None:
         """Why this backend cannot run `model`, as one sentence; None when it can."""
 
-    def generate(
-        self,
-        model: PreTrainedModel,
-        prompts: list[list[int]],
-        *,
-        max_new_tokens: int,
-        temperature: float,
-        seed: int,
-        eos_ids: Collection[int],
-        pad_id: int,
-        batch_size: int,
-    ) -> Completions:
-        """Complete every prompt; `temperature` 0 is greedy decoding, above 0 the whole distribution is sampled.
+    def generate(self, model: PreTrainedModel, prompts: list[list[int]], params: SamplingParams) -> Completions:
+        """Complete every prompt.
 
         A row depends on the seed, its prompt and how many times that prompt stood before it in `prompts`; not on
-        which other rows are asked for, nor on `batch_size` (rows decoded at once). A prompt that is repeated is a
-        group of independent samples. No global random state is read or written.
+        which other rows are asked for, nor on the batch size. A prompt that is repeated is a group of independent
+        samples. No global random state is read or written.
 
         Raises:
-            GenerationError: the model is not supported, or the request is out of range.
+            GenerationError: the model is not supported, or a prompt is empty.
         """
+
+
+class _Entry(NamedTuple):
+    """Where a backend's class is; `takes_dtype`: it is made with the type to compute in, else the model's decides."""
+
+    module: str
+    name: str
+    takes_dtype: bool = False
+
+    def create(self, compute_dtype: torch.dtype) -> Backend:
+        backend = getattr(importlib.import_module(self.module), self.name)
+        return cast(Backend, backend(compute_dtype) if self.takes_dtype else backend())
 
 
 AUTO = "auto"
 
-# Loaded when asked for: a backend may need an optional package.
+# A backend is imported when it is created: it may need an optional package.
 _BACKENDS = {
-    "continuous": ("rlvr_bench.generate.continuous", "ContinuousBackend"),
-    "fast": ("rlvr_bench.generate.fast", "FastBackend"),
-    "hf": ("rlvr_bench.generate.hf", "HfBackend"),
-    "vllm": ("rlvr_bench.generate.vllm", "VllmBackend"),
+    "continuous": _Entry("rlvr_bench.generate.continuous", "ContinuousBackend"),
+    "fast": _Entry("rlvr_bench.generate.fast", "FastBackend", takes_dtype=True),
+    "hf": _Entry("rlvr_bench.generate.hf", "HfBackend", takes_dtype=True),
+    "vllm": _Entry("rlvr_bench.generate.vllm", "VllmBackend"),
 }
-_PRECISE = ("fast", "hf")
 
 
 def names() -> list[str]:
@@ -91,9 +89,7 @@ def create(name: str, compute_dtype: torch.dtype = torch.float32) -> Backend:
     """
     if name not in _BACKENDS:
         raise GenerationError(f"Unknown generation backend {name!r}{did_you_mean(name, [*_BACKENDS, AUTO])}.")
-    module, attribute = _BACKENDS[name]
-    kind = getattr(importlib.import_module(module), attribute)
-    return cast(Backend, kind(compute_dtype) if name in _PRECISE else kind())
+    return _BACKENDS[name].create(compute_dtype)
 
 
 def create_for(name: str, model: PreTrainedModel, compute_dtype: torch.dtype = torch.float32) -> Backend:
@@ -108,26 +104,25 @@ def create_for(name: str, model: PreTrainedModel, compute_dtype: torch.dtype = t
         fast = create("fast", compute_dtype)
         return fast if fast.refusal(model) is None else create("hf", compute_dtype)
     backend = create(name, compute_dtype)
-    if (reason := backend.refusal(model)) is not None:
-        raise GenerationError(reason)
+    check_model(backend, model)
     return backend
 
 
-def check_request(prompts: list[list[int]], max_new_tokens: int, temperature: float, batch_size: int) -> None:
-    """Refuse what would otherwise end as a shape error deep in a model.
+def check_model(backend: Backend, model: PreTrainedModel) -> None:
+    """Raise GenerationError, with the backend's own reason, where it cannot run `model`."""
+    if (reason := backend.refusal(model)) is not None:
+        raise GenerationError(reason)
+
+
+def check_prompts(prompts: Sequence[Sequence[int]]) -> None:
+    """Refuse an empty prompt, which would otherwise end as a shape error deep in a model.
 
     Raises:
-        GenerationError: an empty prompt, or a number out of its range.
+        GenerationError: a prompt has no tokens.
     """
     for index, prompt in enumerate(prompts):
         if not prompt:
             raise GenerationError(f"Prompt {index} has no tokens; give every prompt at least one (for example BOS).")
-    if max_new_tokens < 1 or batch_size < 1:
-        raise GenerationError(
-            f"Got max_new_tokens={max_new_tokens} and batch_size={batch_size}; both have to be 1 or more."
-        )
-    if not 0.0 <= temperature < float("inf"):
-        raise GenerationError(f"Got temperature={temperature}; it has to be 0 (greedy) or a positive number.")
 
 
 def batches(prompts: list[list[int]], batch_size: int) -> list[list[int]]:

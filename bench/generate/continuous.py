@@ -4,11 +4,11 @@ Tokens are drawn by transformers, whose noise belongs to the batch and not to th
 samples, another set of rows other ones. It does not tell entropies.
 """
 
-from collections.abc import Collection
-
 from transformers import ContinuousBatchingConfig, GenerationConfig, PreTrainedModel
 
-from rlvr_bench.generate.backend import Completions, GenerationError, check_request
+from rlvr_bench.generate.backend import Completions, check_model, check_prompts
+from rlvr_bench.generate.errors import GenerationError
+from rlvr_bench.generate.sampling_params import SamplingParams
 
 PAGE = 32
 """Tokens of a page of the cache."""
@@ -25,42 +25,30 @@ class ContinuousBackend:
             return None
         return f"Continuous batching does not run {type(model).__name__}; use backend 'hf'."
 
-    def generate(
-        self,
-        model: PreTrainedModel,
-        prompts: list[list[int]],
-        *,
-        max_new_tokens: int,
-        temperature: float,
-        seed: int,
-        eos_ids: Collection[int],
-        pad_id: int,
-        batch_size: int,
-    ) -> Completions:
-        """See `Backend.generate`; `batch_size` rows share the cache at a time, and samples depend on all rows."""
-        check_request(prompts, max_new_tokens, temperature, batch_size)
-        if (reason := self.refusal(model)) is not None:
-            raise GenerationError(reason)
-        longest = max((len(prompt) for prompt in prompts), default=0) + max_new_tokens
+    def generate(self, model: PreTrainedModel, prompts: list[list[int]], params: SamplingParams) -> Completions:
+        """See `Backend.generate`; a batch's rows share the cache, and samples depend on all rows."""
+        check_prompts(prompts)
+        check_model(self, model)
+        longest = max((len(prompt) for prompt in prompts), default=0) + params.max_new_tokens
         outputs = model.generate_batch(
             prompts,
             generation_config=GenerationConfig(
-                max_new_tokens=max_new_tokens,
-                do_sample=temperature > 0,
-                temperature=temperature or 1.0,
+                max_new_tokens=params.max_new_tokens,
+                do_sample=params.temperature > 0,
+                temperature=params.temperature or 1.0,
                 top_k=0,
                 top_p=1.0,
-                eos_token_id=sorted(eos_ids) or [-1],
-                pad_token_id=pad_id,
+                eos_token_id=sorted(params.eos_token_ids) or [-1],
+                pad_token_id=params.pad_token_id,
             ),
             continuous_batching_config=ContinuousBatchingConfig(
                 return_logprobs=True,
-                seed=seed,
+                seed=params.seed,
                 page_size=PAGE,
-                num_blocks=batch_size * -(-longest // PAGE),
+                num_blocks=params.batch_size * -(-longest // PAGE),
                 # Of one pass; attention masks grow with its square, so prompts are read over several passes.
-                max_batch_tokens=max(batch_size, longest),
-                max_requests_per_batch=batch_size,
+                max_batch_tokens=max(params.batch_size, longest),
+                max_requests_per_batch=params.batch_size,
             ),
             warmup=model.device.type == "cuda",
         )
@@ -73,5 +61,5 @@ class ContinuousBackend:
             token_ids=tokens,
             logprobs=[list(row.logprobs) for row in rows],
             entropies=None,
-            truncated=[row[-1] not in eos_ids for row in tokens],
+            truncated=[row[-1] not in params.eos_token_ids for row in tokens],
         )

@@ -77,6 +77,7 @@ class DecoderWeights:
 def refusal(model: PreTrainedModel) -> str | None:
     """Why the fast path cannot run `model`, in one sentence; None when it can."""
     kind = type(model).__name__
+    # Remote code may carry the name of a known class and compute something else.
     if kind not in ARCHITECTURES or not type(model).__module__.startswith("transformers."):
         return f"The fast path runs {', '.join(ARCHITECTURES)}, got {kind}; use backend 'hf'."
     config: Any = model.config
@@ -87,6 +88,7 @@ def refusal(model: PreTrainedModel) -> str | None:
         return f"The fast path knows the activation 'silu', got {config.hidden_act!r}; use backend 'hf'."
     if "sliding_attention" in (getattr(config, "layer_types", None) or ()):
         return "The fast path has no sliding-window attention, which this model uses; use backend 'hf'."
+    # Whatever else changes the forward pass sits in a module: an adapter, a hook, a quantised or sharded weight.
     refusals = (_module_refusal(name, module) for name, module in model.named_modules())
     return next((refused for refused in refusals if refused is not None), None)
 
@@ -97,6 +99,7 @@ def _module_refusal(name: str, module: nn.Module) -> str | None:
     if not plain or module._forward_hooks or module._forward_pre_hooks:
         what = f"a {kind.__name__} with a forward hook" if plain else f"a {kind.__module__}.{kind.__name__}"
         return f"The fast path reads plain weights, but {name!r} is {what}; merge adapters first or use backend 'hf'."
+    # Of this module alone: its children are looked at on their own, under their own names.
     for tensor in module._parameters.values():
         if tensor is not None and (tensor.device.type != "cpu" or not tensor.is_floating_point()):
             what = f"{tensor.dtype} on {tensor.device}"
@@ -136,6 +139,7 @@ def _layer(layer: Any, kv_heads: int, head_dim: int, dtype: torch.dtype) -> Laye
     qkv_bias = None
     if attention.q_proj.bias is not None:
         qkv_bias = _grouped([projection.bias for projection in projections], kv_heads, head_dim, scale)
+    # (x * norm) @ W = x @ (norm * W): a norm's weights go into the matrices that read it, once instead of per token.
     norm = _scaled_norm(layer.post_attention_layernorm)
     return LayerWeights(
         qkv=_matrix(qkv * _scaled_norm(layer.input_layernorm), dtype),
@@ -154,6 +158,7 @@ def _layer(layer: Any, kv_heads: int, head_dim: int, dtype: torch.dtype) -> Laye
 
 def _grouped(qkv: list[Tensor], kv_heads: int, head_dim: int, scale: float) -> Tensor:
     """Rows of q, k and v as [kv_heads * (group + 2) * head_dim, ...], queries times `scale`, rotated pairs adjacent."""
+    # In float32, whatever the weights' type: each folded factor would round them once more.
     q, k, v = (rows.float().unflatten(0, (kv_heads, -1, head_dim)) for rows in qkv)
     grouped: Tensor = torch.cat([_pairs(q) * scale, _pairs(k), v], dim=1)
     return grouped.flatten(0, 2)
@@ -168,6 +173,7 @@ def _pairs(heads: Tensor) -> Tensor:
 def _head_norm(attention: Any, head_dim: int) -> Tensor | None:
     if not hasattr(attention, "q_norm"):
         return None
+    # The norm comes between projection and rotation, so that its weights follow the reordered dimensions.
     queries = _pairs((_scaled_norm(attention.q_norm) * attention.scaling).view(1, 1, -1))
     keys = _pairs(_scaled_norm(attention.k_norm).view(1, 1, -1))
     return torch.cat([queries.expand(1, attention.num_key_value_groups, head_dim), keys], dim=1).squeeze(0)
@@ -192,5 +198,6 @@ def rotations(weights: DecoderWeights, length: int) -> Tensor:
     positions = torch.arange(length).unsqueeze(0)
     with torch.no_grad():
         cosine, sine = weights.rotary(torch.empty(0, dtype=torch.float32), positions)
+    # transformers repeats the angles for both halves of a head; one half holds all of them.
     half = weights.head_dim // 2
     return torch.complex(cosine[0, :, :half].contiguous(), sine[0, :, :half].contiguous())

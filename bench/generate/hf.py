@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedModel
 
-from rlvr_bench.generate.backend import Completions, batches, check_request
+from rlvr_bench.generate.backend import Completions, batches, check_prompts
 from rlvr_bench.generate.sampling import Keys, draw, row_keys, uniforms
+from rlvr_bench.generate.sampling_params import SamplingParams
 
 
 class _Draw(LogitsProcessor):
@@ -59,41 +60,31 @@ class HfBackend:
             return None
         return f"{type(model).__name__} cannot generate text; load the base with AutoModelForCausalLM."
 
-    def generate(
-        self,
-        model: PreTrainedModel,
-        prompts: list[list[int]],
-        *,
-        max_new_tokens: int,
-        temperature: float,
-        seed: int,
-        eos_ids: Collection[int],
-        pad_id: int,
-        batch_size: int,
-    ) -> Completions:
+    def generate(self, model: PreTrainedModel, prompts: list[list[int]], params: SamplingParams) -> Completions:
         """See `Backend.generate`."""
-        check_request(prompts, max_new_tokens, temperature, batch_size)
-        keys = row_keys(prompts, seed)
+        check_prompts(prompts)
+        keys = row_keys(prompts, params.seed)
+        eos = params.eos_token_ids
         entropies: list[list[float]] = [[] for _ in prompts]
         result = Completions([[] for _ in prompts], [[] for _ in prompts], entropies, [True for _ in prompts])
         rounded = self.compute_dtype != torch.float32
         with _plain_inference(model), torch.autocast(model.device.type, self.compute_dtype, enabled=rounded):
-            for rows in batches(prompts, batch_size):
+            for rows in batches(prompts, params.batch_size):
                 config = GenerationConfig(
-                    max_new_tokens=max_new_tokens,
+                    max_new_tokens=params.max_new_tokens,
                     do_sample=False,
-                    eos_token_id=sorted(eos_ids) or None,
-                    pad_token_id=pad_id,
+                    eos_token_id=sorted(eos) or None,
+                    pad_token_id=params.pad_token_id,
                 )
                 tokens, logprobs, uncertain = _batch(
-                    model, [prompts[row] for row in rows], keys[rows], temperature, config
+                    model, [prompts[row] for row in rows], keys[rows], params.temperature, config
                 )
                 for position, row in enumerate(rows):
-                    length = _length(tokens[position], eos_ids)
+                    length = _length(tokens[position], eos)
                     result.token_ids[row] = tokens[position][:length]
                     result.logprobs[row] = logprobs[position][:length]
                     entropies[row] = uncertain[position][:length]
-                    result.truncated[row] = tokens[position][length - 1] not in eos_ids
+                    result.truncated[row] = tokens[position][length - 1] not in eos
         return result
 
 
@@ -114,6 +105,6 @@ def _batch(
     return sequences[:, width:].tolist(), logprobs.tolist(), entropies.tolist()
 
 
-def _length(tokens: list[int], eos_ids: Collection[int]) -> int:
+def _length(tokens: list[int], eos: Collection[int]) -> int:
     """Tokens up to and with the first EOS; all of them when there is none."""
-    return next((position + 1 for position, token in enumerate(tokens) if token in eos_ids), len(tokens))
+    return next((position + 1 for position, token in enumerate(tokens) if token in eos), len(tokens))

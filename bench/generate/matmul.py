@@ -25,27 +25,28 @@ from torch.overrides import TorchFunctionMode
 BLOCK = 128
 """Rows of a product for oneDNN are a multiple of this."""
 
-WORTH = 2_000_000
+MIN_MULTIPLICATIONS = 2_000_000
 """Multiplications from which a single product without gradients is faster through oneDNN, its call included."""
 
-FASTER = 1.3
+MIN_SPEEDUP = 1.3
 """How much faster oneDNN must be: where both use the same units they differ by a few per cent."""
 
 
 @cache
-def chosen() -> Literal["onednn", "blas"]:
+def library() -> Literal["onednn", "blas"]:
     """What float32 products go through in this process: "onednn" where it is clearly faster, measured in 10 ms."""
     if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         return "blas"
+    # Of the size of a small model's layer, and large enough that the call itself does not count.
     x, weight = torch.ones(256, 256), torch.ones(256, 256)
     blas, onednn = _fastest(lambda: functional.linear(x, weight)), _fastest(lambda: _onednn(x, weight, None))
-    return "onednn" if blas > FASTER * onednn else "blas"
+    return "onednn" if blas > MIN_SPEEDUP * onednn else "blas"
 
 
 @contextmanager
 def fast_linear() -> Iterator[None]:
-    """Compute linear layers by what is `chosen`, and their gradients too, wherever those are taken."""
-    if chosen() == "blas":
+    """Compute linear layers by the `library` of this process, and their gradients too, wherever those are taken."""
+    if library() == "blas":
         yield
         return
     with _FastLinear():
@@ -54,6 +55,7 @@ def fast_linear() -> Iterator[None]:
 
 def whole_blocks(rows: int, weight: Tensor) -> int:
     """`rows` filled up to a number for which `product` by `weight` is fast; unchanged where none is."""
+    # Few different numbers of rows, since oneDNN compiles a kernel for each; finer where filling up costs more.
     block = 8 if rows <= 64 else 32
     filled = -(-rows // block) * block
     return filled if _suits(filled, weight) else rows
@@ -76,8 +78,8 @@ def add_product(total: Tensor, x: Tensor, weight: Tensor) -> None:
 
 def _suits(rows: int, weight: Tensor) -> bool:
     """Whether a product of so many rows is one for oneDNN: large enough, and of a number of rows that comes again."""
-    worth = rows % 8 == 0 and rows * weight.numel() >= WORTH
-    return worth and weight.dtype == torch.float32 and chosen() == "onednn"
+    worth = rows % 8 == 0 and rows * weight.numel() >= MIN_MULTIPLICATIONS
+    return worth and weight.dtype == torch.float32 and library() == "onednn"
 
 
 class _FastLinear(TorchFunctionMode):
@@ -91,7 +93,7 @@ class _FastLinear(TorchFunctionMode):
 
 
 def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    # A view that a Function returns could not be added to in place, which some adapters do.
+    # Flattened outside of the Function: a view that it returns could not be added to in place, which some adapters do.
     rows: Tensor = _Linear.apply(input.flatten(0, -2), weight, bias)
     return rows.view(*input.shape[:-1], -1)
 
@@ -108,6 +110,7 @@ class _Linear(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
+        # Frozen base weights under an adapter need no gradient, which is a third of the arithmetic.
         of_x, of_weight, of_bias = ctx.needs_input_grad
         return (
             _onednn(gradient, weight.t(), None) if of_x else None,
@@ -118,6 +121,7 @@ class _Linear(torch.autograd.Function):
 
 def _plain(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> bool:
     """Whether a call of functional.linear is one of plain float32 tensors of whole blocks, outside of autocast."""
+    # Subclasses of Tensor (quantised weights, for one) bring a product of their own.
     kinds = {type(tensor) for tensor in (input, weight, bias) if tensor is not None}
     plain = kinds <= {Tensor, torch.nn.Parameter} and not torch.is_autocast_enabled("cpu")
     return plain and weight.dim() == 2 and (bias is None or bias.dtype == torch.float32) and _fits(input, weight)
@@ -130,7 +134,7 @@ def _fits(x: Tensor, weight: Tensor) -> bool:
         and x.device.type == weight.device.type == "cpu"
         and x.numel() > 0
         and x.shape[:-1].numel() % BLOCK == 0
-        and chosen() == "onednn"
+        and library() == "onednn"
     )
 
 
@@ -141,6 +145,7 @@ def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 def _fastest(call: Callable[[], Tensor], rounds: int = 20) -> float:
     """Seconds of the fastest of several calls."""
+    # The fastest, not the mean: whatever else the machine does can only add to it.
     best = float("inf")
     with torch.inference_mode():
         for _ in range(rounds):

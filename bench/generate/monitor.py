@@ -1,6 +1,6 @@
 """Looking on while completions are decoded: reading the cache between two tokens, and stopping rows.
 
-What is read off and which rows are stopped is the monitor's business (`verify`). Reading never changes what is
+What is read off and which rows are stopped is the monitor's business (`thinking`). Reading never changes what is
 generated: what it writes lies behind the newest token, where the next one is written.
 """
 
@@ -11,8 +11,8 @@ from torch import Tensor
 from rlvr_bench.generate.decoder_weights import DecoderWeights
 
 
-class Sight(Protocol):
-    """Running rows between two tokens.
+class CacheView(Protocol):
+    """Running rows between two tokens, with what the cache holds of them.
 
     `rows`: places in the call's prompts, shape [rows]; `fed`: tokens of a completion that the cache holds.
     """
@@ -41,10 +41,10 @@ class Monitor(Protocol):
 
     places: int
 
-    def running(self, sight: Sight, logits: Tensor) -> Tensor:
+    def running(self, view: CacheView, logits: Tensor) -> Tensor:
         """Which rows go on, bool [rows]; `logits` [rows, vocabulary] are what their next token is drawn from."""
         ...
 
-    def ended(self, sight: Sight) -> None:
+    def ended(self, view: CacheView) -> None:
         """Told of rows whose last token (EOS, or the one at the limit) was drawn; the cache holds those before it."""
         ...

@@ -3,7 +3,7 @@
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-def eos_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+def eos_token_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
     """The tokenizer's EOS and every id that the model declares as one, such as the end of a turn."""
     declared = model.generation_config.eos_token_id
     ids = declared if isinstance(declared, list) else [declared]

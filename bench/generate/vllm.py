@@ -4,7 +4,6 @@ TRL starts the engine beside the trainer ("colocate") or talks to a server, and 
 the plain model on merged weights, never the adapters, so that nothing is merged into the base and taken out again.
 """
 
-from collections.abc import Collection
 from typing import Any
 
 from accelerate import Accelerator
@@ -12,7 +11,8 @@ from transformers import PreTrainedModel
 from trl.generation import vllm_generation
 from trl.import_utils import is_vllm_available
 
-from rlvr_bench.generate.backend import Completions, GenerationError, check_request
+from rlvr_bench.generate.backend import Completions, check_model, check_prompts
+from rlvr_bench.generate.sampling_params import SamplingParams
 
 
 class VllmBackend:
@@ -42,32 +42,21 @@ class VllmBackend:
             return "Backend 'vllm' reads the model from a folder or hub id, this one has neither; use backend 'hf'."
         return None
 
-    def generate(
-        self,
-        model: PreTrainedModel,
-        prompts: list[list[int]],
-        *,
-        max_new_tokens: int,
-        temperature: float,
-        seed: int,
-        eos_ids: Collection[int],
-        pad_id: int,
-        batch_size: int,
-    ) -> Completions:
-        """See `Backend.generate`; the engine schedules rows itself, and `seed` is not used."""
-        check_request(prompts, max_new_tokens, temperature, batch_size)
-        if (reason := self.refusal(model)) is not None:
-            raise GenerationError(reason)
+    def generate(self, model: PreTrainedModel, prompts: list[list[int]], params: SamplingParams) -> Completions:
+        """See `Backend.generate`; the engine schedules rows itself, and the seed is not used."""
+        check_prompts(prompts)
+        check_model(self, model)
         if self._engine is None:
             self._engine = vllm_generation.VLLMGeneration(model, Accelerator(), None, logprobs=0, **self._options)
         engine = self._engine
-        engine.model, engine.temperature, engine.max_completion_length = model, temperature, max_new_tokens
-        engine.generation_kwargs = {"stop_token_ids": sorted(eos_ids)}
+        engine.model, engine.temperature = model, params.temperature
+        engine.max_completion_length = params.max_new_tokens
+        engine.generation_kwargs = {"stop_token_ids": sorted(params.eos_token_ids)}
         engine.sync_weights()
         _, tokens, logprobs, _ = engine.generate(prompts, None, num_generations=1)
         return Completions(
             token_ids=[list(row) for row in tokens],
             logprobs=[[float("nan") if place[0] is None else place[0] for place in row] for row in logprobs],
             entropies=None,
-            truncated=[row[-1] not in eos_ids for row in tokens],
+            truncated=[row[-1] not in params.eos_token_ids for row in tokens],
         )

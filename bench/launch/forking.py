@@ -1,7 +1,7 @@
 """The processes of a cell that trains in several: forked from the first, before it has used torch.
 
-The first is the cell's process for everybody else. The others train with it and then end; when the first ends before,
-so do they, and when one of them fails, the first learns why.
+The first process is the cell for everybody else: it scores and records. The others are its peers: they train with it
+and then end; when the first ends before, so do they, and when one of them fails, the first learns why.
 """
 
 import os
@@ -18,54 +18,13 @@ VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADD
 """What torch.distributed reads."""
 
 FAILED_EXIT = 1
-LOOK_SECONDS = 0.2
+POLL_SECONDS = 0.2
 GRACE_SECONDS = 5.0
-"""How long the first, which failed, waits to learn that another failed before it."""
+"""How long the first, which failed, waits to learn that a peer failed before it."""
 
 
-class Others:
-    """The other processes of a cell, as the first knows them: process ids by rank; none for a cell of one process."""
-
-    def __init__(self, pids: Mapping[int, int], log: Path) -> None:
-        self._left, self._log, self._over = dict(pids), log, threading.Event()
-        self._watcher: threading.Thread | None = None
-
-    def watch(self, act: Callable[[Cause], None]) -> None:
-        """Call `act` and end this process when another one fails, wherever this one waits for it."""
-        if self._left:
-            self._watcher = threading.Thread(target=self._look, args=(act,), daemon=True)
-            self._watcher.start()
-
-    def failure(self) -> Cause | None:
-        """Why one of them failed, as far as this process has failed for that reason; ends the watch."""
-        self._over.set()
-        if self._watcher is not None:
-            self._watcher.join()
-        until = time.monotonic() + GRACE_SECONDS
-        while (found := self._ended()) is None and self._left and time.monotonic() < until:
-            time.sleep(LOOK_SECONDS)
-        return found
-
-    def _look(self, act: Callable[[Cause], None]) -> None:
-        while self._left and not self._over.wait(LOOK_SECONDS):
-            if (found := self._ended()) is not None:
-                act(found)
-                os._exit(FAILED_EXIT)
-
-    def _ended(self) -> Cause | None:
-        """Why one that has ended by now did so without success; None when none has."""
-        for rank, pid in list(self._left.items()):
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if ended:
-                del self._left[rank]
-                if code := os.waitstatus_to_exitcode(status):
-                    left = _cause_file(self._log, rank)
-                    return Cause.model_validate_json(left.read_bytes()) if left.exists() else cause_of_exit(code, [])
-        return None
-
-
-def fork(processes: int, log: Path) -> Others | None:
-    """Fork the other processes of a cell; returns in each: `Others` in the first, None in the others.
+def fork(processes: int, log: Path) -> "PeerProcesses | None":
+    """Fork the peers of a cell's first process; returns in each: `PeerProcesses` in the first, None in its peers.
 
     Sets the environment by which torch.distributed and accelerate find the processes (on this machine only), or takes
     it away from a cell of one process, which is no part of whatever job it was started in.
@@ -73,30 +32,88 @@ def fork(processes: int, log: Path) -> Others | None:
     if processes == 1:
         for name in VARIABLES:
             os.environ.pop(name, None)
-        return Others({}, log)
-    ours, theirs = os.pipe()
+        return PeerProcesses({}, log)
+    # Nothing is ever written to this pipe. Only the first holds its writing end, so that however the first ends, a
+    # kill included, the system closes it and every peer's read returns.
+    reading_end, writing_end = os.pipe()
     os.environ |= {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     pids = {}
     for rank in range(1, processes):
         pid = os.fork()
         if pid == 0:
-            os.close(theirs)
-            threading.Thread(target=_end_with_first, args=(ours,), daemon=True).start()
-            _become(rank)
+            os.close(writing_end)  # else this peer would keep the pipe open for itself and the others
+            threading.Thread(target=_end_with_first, args=(reading_end,), daemon=True).start()
+            _set_rank(rank)
             return None
         pids[rank] = pid
-    os.close(ours)
-    _become(0)
-    return Others(pids, log)  # the first holds its end of the pipe as long as it lives
+    os.close(reading_end)
+    _set_rank(0)
+    return PeerProcesses(pids, log)
+
+
+class PeerProcesses:
+    """The peers of a cell's first process, as that knows them: process ids by rank; none for a cell of one process."""
+
+    def __init__(self, pids: Mapping[int, int], log: Path) -> None:
+        self._running, self._log, self._watch_is_over = dict(pids), log, threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    def watch(self, on_failure: Callable[[Cause], None]) -> None:
+        """Call `on_failure` and end this process when a peer fails.
+
+        A collective operation waits for the peer that is gone, for half an hour or more, so that the main thread cannot
+        look itself.
+        """
+        if self._running:
+            self._watcher = threading.Thread(target=self._poll, args=(on_failure,), daemon=True)
+            self._watcher.start()
+
+    def failure(self) -> Cause | None:
+        """Why a peer failed, if one did before this process failed; ends the watch.
+
+        A peer that fails breaks the connection first and leaves its cause a little later: hence the wait.
+        """
+        self._watch_is_over.set()
+        if self._watcher is not None:
+            self._watcher.join()
+        until = time.monotonic() + GRACE_SECONDS
+        while (cause := self._collect()) is None and self._running and time.monotonic() < until:
+            time.sleep(POLL_SECONDS)
+        return cause
+
+    def _poll(self, on_failure: Callable[[Cause], None]) -> None:
+        while self._running and not self._watch_is_over.wait(POLL_SECONDS):
+            if (cause := self._collect()) is not None:
+                on_failure(cause)
+                os._exit(FAILED_EXIT)  # the main thread may wait in a collective, which no exception reaches
+
+    def _collect(self) -> Cause | None:
+        """Collect the peers that have ended by now; why the first of them without success failed, None without one."""
+        for rank, pid in list(self._running.items()):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                del self._running[rank]
+                if code := os.waitstatus_to_exitcode(status):
+                    # No cause is left by a peer that was killed: its exit code is all there is to say.
+                    path = _cause_file(self._log, rank)
+                    return Cause.model_validate_json(path.read_bytes()) if path.exists() else cause_of_exit(code, [])
+        return None
 
 
 def leave_cause(log: Path, error: Exception, tail: list[str]) -> None:
-    """Leave behind why this process, not the first, failed."""
+    """Leave behind why this peer failed, for the first process to find."""
     _cause_file(log, int(os.environ["RANK"])).write_text(cause_of(error, tail).model_dump_json())
 
 
-def _become(rank: int) -> None:
+def free_port() -> int:
+    """Return a port of this machine that nothing listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _set_rank(rank: int) -> None:
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
 
 
@@ -105,12 +122,5 @@ def _cause_file(log: Path, rank: int) -> Path:
 
 
 def _end_with_first(pipe: int) -> None:
-    os.read(pipe, 1)  # returns when the first process has ended, however
+    os.read(pipe, 1)
     os._exit(FAILED_EXIT)
-
-
-def free_port() -> int:
-    """Return a port of this machine that nothing listens on."""
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        return int(asked.getsockname()[1])

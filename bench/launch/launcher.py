@@ -37,7 +37,7 @@ class Launcher(Protocol):
         ...
 
 
-class Waiting:
+class Queue:
     """Cells that have not been started yet; `more` says whether there may be any."""
 
     def __init__(self, cells: Iterable[Cell | None]) -> None:
@@ -66,7 +66,7 @@ def launcher_of(name: str, address: str | None, cpus: float | None, gpus: float,
     if name == "local":
         if address is not None or cpus is not None or gpus:
             raise ExperimentError("--address, --cpus and --gpus are for a cluster; add --launcher ray to use one")
-        from rlvr_bench.launch import local
+        from rlvr_bench.launch import local  # it imports this module
 
         return partial(local.run, processes=processes)
     if processes > 1:

@@ -18,10 +18,13 @@ from pathlib import Path
 from rlvr_bench.cell.events import Outcome
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.launch.causes import cause_of_exit
-from rlvr_bench.launch.launcher import Listener, Waiting
-from rlvr_bench.launch.worker import failed_record, keep_failure, tail, work
+from rlvr_bench.launch.launcher import Listener, Queue
+from rlvr_bench.launch.outcomes import failed_record, write_failure
+from rlvr_bench.launch.output import tail
+from rlvr_bench.launch.worker import work
 
-IDLE_SECONDS = 1.0
+POLL_SECONDS = 1.0
+"""How long a look for a cell to start, or for a message of a running one, waits at most."""
 
 
 @dataclass(slots=True)
@@ -51,23 +54,24 @@ def run(
     # The fork server and so every cell inherits these; set here because OpenMP reads them when torch is imported.
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # A fork of a process that has imported torch, and done nothing else, starts in milliseconds and shares its memory.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["rlvr_bench.launch.preload"])
-    waiting, running, outcomes = Waiting(cells), list[_Job](), list[Outcome]()
+    queue, running, outcomes = Queue(cells), list[_Job](), list[Outcome]()
     with tempfile.TemporaryDirectory(prefix="rlvr-bench-") as folder:
         try:
-            while waiting.more or running:
-                for cell in waiting.take((workers or max(cores() // processes, 1)) - len(running)):
+            while queue.more or running:
+                for cell in queue.take((workers or max(cores() // processes, 1)) - len(running)):
                     running.append(_start(context, cell, results, Path(folder), threads, processes))
                 if not running:
-                    time.sleep(IDLE_SECONDS if waiting.more else 0)
+                    time.sleep(POLL_SECONDS if queue.more else 0)
                     continue
                 for job in _listen(running, listen):
                     running.remove(job)
                     if (outcome := _end(job, results)) is not None:
                         listen(job.cell, outcome)
                         outcomes.append(outcome)
-        finally:
+        finally:  # an interrupt, or a defect here: no cell outlives its launcher
             for job in running:
                 job.process.kill()
                 job.process.join()
@@ -85,14 +89,14 @@ def _start(
     ours, theirs = context.Pipe()
     log = folder / f"{cell.id}.log"
     process = context.Process(target=work, args=(cell, results, log, threads, processes, theirs), daemon=True)
-    with _interrupts_held():
+    with _without_interrupts():
         process.start()
-    theirs.close()
+    theirs.close()  # else the end of the cell's process would not close the connection
     return _Job(cell, process, ours, log)
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
+def _without_interrupts() -> Iterator[None]:
     """Hold back Ctrl-C: what is started meanwhile never gets it (the mask is inherited), this process gets it after."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -104,7 +108,7 @@ def _interrupts_held() -> Iterator[None]:
 def _listen(running: list[_Job], listen: Listener) -> list[_Job]:
     """Pass on what the cells say, and return those whose process has ended."""
     by_connection = {job.connection: job for job in running}
-    ready = wait(list(by_connection), timeout=1.0)
+    ready = wait(list(by_connection), timeout=POLL_SECONDS)
     if not ready:
         listen(running[0].cell, None)
     ended = []
@@ -112,7 +116,7 @@ def _listen(running: list[_Job], listen: Listener) -> list[_Job]:
         job = by_connection[connection]  # type: ignore[index]
         try:
             message = job.connection.recv()
-        except (EOFError, OSError):
+        except (EOFError, OSError):  # closed: the process has ended, with an outcome or without
             ended.append(job)
             continue
         if isinstance(message, Outcome):
@@ -130,4 +134,6 @@ def _end(job: _Job, results: Path) -> Outcome | None:
         return None
     if job.outcome is not None:
         return job.outcome
-    return keep_failure(job.cell, results, failed_record(job.cell, cause_of_exit(job.process.exitcode, tail(job.log))))
+    # The process died without a word: killed, out of memory, or ended by a library.
+    cause = cause_of_exit(job.process.exitcode, tail(job.log))
+    return write_failure(job.cell, results, failed_record(job.cell, cause))

@@ -21,8 +21,9 @@ from ray.exceptions import RayError
 from rlvr_bench.cell.events import Event, Outcome
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.launch.causes import cause_of
-from rlvr_bench.launch.launcher import Listener, Waiting
-from rlvr_bench.launch.worker import failed_record, keep, keep_failure, printed, redirect_output
+from rlvr_bench.launch.launcher import Listener, Queue
+from rlvr_bench.launch.outcomes import failed_record, write_failure, write_result
+from rlvr_bench.launch.output import own_tail, redirect_output
 from rlvr_bench.record.schema import RunRecord
 
 POLL_SECONDS = 1.0
@@ -48,39 +49,39 @@ class OnRay:
         ray.init(address=self.address, log_to_driver=False, logging_level="warning")
         try:
             resources = {"num_cpus": threads if self.cpus is None else self.cpus, "num_gpus": self.gpus}
-            return _Run(resources, threads, results, listen).run(Waiting(cells), workers or _room(resources))
+            return _RayCells(resources, threads, results, listen).run(Queue(cells), workers or _free_places(resources))
         finally:
             ray.shutdown()
 
 
-def _room(resources: dict[str, float]) -> int:
+def _free_places(resources: dict[str, float]) -> int:
     """Return how many cells the cluster has room for now, at least one; says so when there is none."""
-    there = ray.cluster_resources()
-    asked = {"CPU": resources["num_cpus"], "GPU": resources["num_gpus"]}
-    room = int(min((there.get(name, 0.0) // each for name, each in asked.items() if each), default=1))
+    available = ray.cluster_resources()
+    needs = {"CPU": resources["num_cpus"], "GPU": resources["num_gpus"]}
+    room = int(min((available.get(name, 0.0) // each for name, each in needs.items() if each), default=1))
     if room < 1:
-        wants = " and ".join(f"{each:g} {name}" for name, each in asked.items() if each)
+        wants = " and ".join(f"{each:g} {name}" for name, each in needs.items() if each)
         print(f"the cluster has no room for a cell of {wants} now; cells wait until it has", file=sys.stderr)
     return max(room, 1)
 
 
 @ray.remote(num_cpus=0)
-class _Events:
-    """The mailbox through which running cells say how far they are."""
+class _Mailbox:
+    """Events of running cells, until the launcher takes them."""
 
     def __init__(self) -> None:
-        self._said: list[tuple[str, Event]] = []
+        self._messages: list[tuple[str, Event]] = []
 
-    def say(self, cell_id: str, event: Event) -> None:
-        self._said.append((cell_id, event))
+    def send(self, cell_id: str, event: Event) -> None:
+        self._messages.append((cell_id, event))
 
     def take(self) -> list[tuple[str, Event]]:
-        said, self._said = self._said, []
-        return said
+        messages, self._messages = self._messages, []
+        return messages
 
 
 @ray.remote(max_calls=1, max_retries=0)
-def _result(cell: Cell, threads: int, events: Any) -> Any:
+def _result(cell: Cell, threads: int, mailbox: Any) -> Any:
     """Run a cell on its node; return its `CellResult`, or the record of its failure."""
     log = Path(tempfile.mkstemp(prefix="rlvr-bench-", suffix=".log")[1])
     redirect_output(log)
@@ -93,35 +94,35 @@ def _result(cell: Cell, threads: int, events: Any) -> Any:
         from rlvr_bench.cell.run import run_cell
 
         torch.set_num_threads(threads)
-        return run_cell(cell, lambda event: events.say.remote(cell.id, event))
+        return run_cell(cell, lambda event: mailbox.send.remote(cell.id, event))
     except Exception as error:  # noqa: BLE001 - the boundary of the cell: any error becomes its record
         traceback.print_exc()
-        return failed_record(cell, cause_of(error, printed(log)))
+        return failed_record(cell, cause_of(error, own_tail(log)))
     finally:
         log.unlink()
 
 
-class _Run:
+class _RayCells:
     """The cells of one call: those that run, and what they say."""
 
     def __init__(self, resources: dict[str, float], threads: int, results: Path, listen: Listener) -> None:
         self._task = _result.options(**resources)
         self._threads, self._results, self._listen = threads, results, listen
-        self._events = _Events.remote()  # type: ignore[attr-defined]
+        self._mailbox = _Mailbox.remote()  # type: ignore[attr-defined]
         self._running: dict[Any, Cell] = {}
 
-    def run(self, waiting: Waiting, workers: int) -> list[Outcome]:
+    def run(self, queue: Queue, workers: int) -> list[Outcome]:
         """Run cells, `workers` at a time."""
         outcomes = []
         try:
-            while waiting.more or self._running:
-                for cell in waiting.take(workers - len(self._running)):
-                    self._running[self._task.remote(cell, self._threads, self._events)] = cell
+            while queue.more or self._running:
+                for cell in queue.take(workers - len(self._running)):
+                    self._running[self._task.remote(cell, self._threads, self._mailbox)] = cell
                 if not self._running:
-                    time.sleep(POLL_SECONDS if waiting.more else 0)
+                    time.sleep(POLL_SECONDS if queue.more else 0)
                     continue
                 ended, _ = ray.wait(list(self._running), timeout=POLL_SECONDS)
-                self._hear()
+                self._pass_on()
                 for task in ended:
                     if task in self._running:  # else the listener stopped it meanwhile
                         outcomes.append(self._end(task, self._running.pop(task)))
@@ -130,27 +131,27 @@ class _Run:
                 ray.cancel(task, force=True)
         return outcomes
 
-    def _hear(self) -> None:
+    def _pass_on(self) -> None:
         """Pass on what running cells say, and stop those that the listener has enough of."""
         by_id = {cell.id: (task, cell) for task, cell in self._running.items()}
-        said = ray.get(self._events.take.remote())
-        for cell_id, event in said:
+        messages = ray.get(self._mailbox.take.remote())
+        for cell_id, event in messages:
             task, cell = by_id.get(cell_id, (None, None))
             if cell is not None and task in self._running and self._listen(cell, event):
                 ray.cancel(task, force=True)
                 del self._running[task]
-        if not said and self._running:
+        if not messages and self._running:
             self._listen(next(iter(self._running.values())), None)
 
     def _end(self, task: Any, cell: Cell) -> Outcome:
-        outcome = self._kept(task, cell)
+        outcome = self._write(task, cell)
         self._listen(cell, outcome)
         return outcome
 
-    def _kept(self, task: Any, cell: Cell) -> Outcome:
+    def _write(self, task: Any, cell: Cell) -> Outcome:
         try:
-            found = ray.get(task)
+            result = ray.get(task)
         except RayError as error:  # its process or its node is gone
-            found = failed_record(cell, cause_of(error, []))
-        kept = keep_failure if isinstance(found, RunRecord) else keep
-        return kept(cell, self._results, found)
+            result = failed_record(cell, cause_of(error, []))
+        write = write_failure if isinstance(result, RunRecord) else write_result
+        return write(cell, self._results, result)

@@ -1,12 +1,15 @@
-"""The process of one cell: runs it, writes its record, and turns an error into a record too."""
+"""The process of one cell on this machine: runs it, writes its record, and turns an error into a record too.
+
+Module-level imports are light. torch and the cell come only after the peers of the process are forked: a process that
+has used torch cannot be forked safely. Where the fork server has imported them already (`preload`), that costs nothing.
+"""
 
 import contextlib
 import os
 import signal
-import sys
 import threading
 import traceback
-from dataclasses import replace
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -15,143 +18,64 @@ from rlvr_bench.cell.events import Event, Outcome
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.launch import forking
 from rlvr_bench.launch.causes import cause_of
-from rlvr_bench.record import store
-from rlvr_bench.record.environment import capture
-from rlvr_bench.record.errors import RecordError
-from rlvr_bench.record.schema import Cause, Cost, RunRecord
+from rlvr_bench.launch.outcomes import failed_record, write_failure, write_result
+from rlvr_bench.launch.output import own_tail, redirect_output
+from rlvr_bench.record.schema import Cause
 
 if TYPE_CHECKING:
     from rlvr_bench.cell.run import CellResult
-
-TAIL_LINES = 20
 
 
 def work(cell: Cell, results: Path, log: Path, threads: int, processes: int, connection: Connection) -> None:
     """Run one cell to its record; the outcome goes through the connection last. What it prints goes to `log`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its cells
     redirect_output(log)
-    others = forking.fork(processes, log)
-    if others is None:
-        connection.close()
-        _train_along(cell, log, threads)
+    # Before this process has a thread: a fork takes along only the thread that calls it.
+    peers = forking.fork(processes, log)
+    if peers is None:
+        connection.close()  # the parent waits for the end of the first process alone
+        _train_as_peer(cell, log, threads)
     _end_with_parent(connection)
-    said = threading.Lock()
+    sending = threading.Lock()  # the thread that watches the peers sends too
 
-    def say(event: Event | Outcome) -> None:
-        with said:
-            connection.send(event)
+    def send(message: Event | Outcome) -> None:
+        with sending:
+            connection.send(message)
 
     def fail(cause: Cause) -> Outcome:
-        return keep_failure(cell, results, failed_record(cell, cause))
+        return write_failure(cell, results, failed_record(cell, cause))
 
-    others.watch(lambda cause: say(fail(cause)))
-    import torch
-
-    from rlvr_bench.cell.run import run_cell
-
-    torch.set_num_threads(threads)
+    peers.watch(lambda cause: send(fail(cause)))
     try:
-        result = run_cell(cell, say)
+        result = _run(cell, threads, send)
         assert result is not None, "the first process has the result"
-        say(Event("record"))
-        outcome = keep(cell, results, result)
+        send(Event("record"))
+        outcome = write_result(cell, results, result)
     except Exception as error:  # noqa: BLE001 - the boundary of the cell: any error becomes its record
         traceback.print_exc()
-        outcome = fail(others.failure() or cause_of(error, printed(log)))
-    say(outcome)
+        # A peer's failure breaks what this process waits for: the error here is then only its consequence.
+        outcome = fail(peers.failure() or cause_of(error, own_tail(log)))
+    send(outcome)
 
 
-def _train_along(cell: Cell, log: Path, threads: int) -> NoReturn:
+def _train_as_peer(cell: Cell, log: Path, threads: int) -> NoReturn:
     """Train with the first process of the cell, and end this one: without success when it fails."""
-    import torch
-
-    from rlvr_bench.cell.run import run_cell
-
-    torch.set_num_threads(threads)
     try:
-        run_cell(cell, lambda event: None)
+        _run(cell, threads, lambda event: None)
     except Exception as error:  # noqa: BLE001 - the boundary of the process: the first one records the error
         traceback.print_exc()
-        forking.leave_cause(log, error, printed(log))
+        forking.leave_cause(log, error, own_tail(log))
         os._exit(forking.FAILED_EXIT)
     os._exit(0)  # its work is done: nothing that happens at a usual exit may fail the cell
 
 
-def keep(cell: Cell, results: Path, result: "CellResult") -> Outcome:
-    """Write the samples, the steps and the record of a finished cell."""
-    from rlvr_bench.record import samples
+def _run(cell: Cell, threads: int, report: Callable[[Event], None]) -> "CellResult | None":
+    import torch
 
-    try:
-        samples.write_samples(cell.id, result.samples)
-        store.write_run(results, result.record, result.steps)
-    except RecordError as error:  # nothing can be written: only the outcome can say so
-        return Outcome(cell.id, cell.method_name, cell.seed, "failed", str(error))
-    return _outcome(cell, result.record)
+    from rlvr_bench.cell.run import run_cell
 
-
-def failed_record(cell: Cell, cause: Cause) -> RunRecord:
-    """Return the record of a cell that has no result."""
-    return RunRecord(
-        cell=cell.model_dump(mode="json"),
-        cell_id=cell.id,
-        comparison=cell.comparison,
-        status="failed",
-        cause=cause,
-        cost=Cost(),
-        environment=capture(),
-    )
-
-
-def keep_failure(cell: Cell, results: Path, record: RunRecord) -> Outcome:
-    """Write the record of a cell that has no result, unless there is an earlier result."""
-    outcome = _outcome(cell, record)
-    try:
-        if _has_result(store.folder_of(results, record)):
-            return replace(outcome, message=f"{outcome.message}; the earlier result stays")
-        store.write_run(results, record, [])
-    except RecordError as error:
-        return replace(outcome, message=f"{outcome.message}; {error}")
-    return outcome
-
-
-def _has_result(folder: Path) -> bool:
-    """Whether a readable record of a run that did not fail is there already (a cell that was run again as stale)."""
-    path = folder / store.RUN_FILE
-    try:
-        return path.exists() and store.read_run(path).status != "failed"
-    except RecordError:
-        return False
-
-
-def tail(log: Path) -> list[str]:
-    """Return the last lines of the output of a cell's process."""
-    if not log.exists():
-        return []
-    return log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:]
-
-
-def printed(log: Path) -> list[str]:
-    """Return the last lines that this process printed, after `redirect_output`."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    return tail(log)
-
-
-def _outcome(cell: Cell, record: RunRecord) -> Outcome:
-    message = (
-        "" if record.cause is None else "; ".join(filter(None, (record.cause.message.rstrip("."), record.cause.fix)))
-    )
-    if record.status == "stale":
-        raise ValueError("a cell that has just run cannot be stale")
-    return Outcome(cell.id, cell.method_name, cell.seed, record.status, message)
-
-
-def redirect_output(log: Path) -> None:
-    """Send all that this process prints from now on to a file."""
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    os.close(descriptor)
+    torch.set_num_threads(threads)
+    return run_cell(cell, report)
 
 
 def _end_with_parent(connection: Connection) -> None:

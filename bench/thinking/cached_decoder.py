@@ -3,22 +3,22 @@
 The same noise gives the same samples as the backends do, up to rounding; stopped and ended rows leave the batch.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from rlvr_bench.generate.backend import Completions, batches, check_request
+from rlvr_bench.generate.backend import Completions, batches, check_prompts
 from rlvr_bench.generate.decoder_weights import DecoderWeights
 from rlvr_bench.generate.monitor import Monitor
 from rlvr_bench.generate.sampling import Keys, draw, uniforms
+from rlvr_bench.generate.sampling_params import SamplingParams
 
 
 @dataclass(frozen=True, slots=True)
-class CachedSight:
-    """Implements `generate.monitor.Sight` on transformers' cache, which a probe reads itself.
+class TransformersCacheView:
+    """Implements `generate.monitor.CacheView` on transformers' cache, which a probe reads itself.
 
     `seen` counts the real tokens that are cached of each row, `pads` the padding before them; both [rows].
     """
@@ -34,24 +34,16 @@ class CachedSight:
         raise TypeError("transformers' cache is read by Probe.read")
 
 
-def watched(
-    model: PreTrainedModel,
-    prompts: list[list[int]],
-    keys: Keys,
-    monitor: Monitor,
-    *,
-    max_new_tokens: int,
-    temperature: float,
-    eos_ids: Collection[int],
-    batch_size: int,
+def generate(
+    model: PreTrainedModel, prompts: list[list[int]], params: SamplingParams, monitor: Monitor, keys: Keys
 ) -> Completions:
-    """As `FastBackend.watched`."""
-    check_request(prompts, max_new_tokens, temperature, batch_size)
+    """As `FastBackend.generate` under a monitor."""
+    check_prompts(prompts)
     entropies: list[list[float]] = [[] for _ in prompts]
     result = Completions([[] for _ in prompts], [[] for _ in prompts], entropies, [True for _ in prompts])
     with torch.no_grad():
-        for numbers in batches(prompts, batch_size):
-            _Batch(model, prompts, numbers, keys, monitor, result).run(max_new_tokens, temperature, eos_ids)
+        for numbers in batches(prompts, params.batch_size):
+            _Batch(model, prompts, numbers, keys, monitor, result).run(params)
     return result
 
 
@@ -77,21 +69,24 @@ class _Batch:
         self.next = torch.tensor([[0] * (longest - len(prompt)) + prompt for prompt in own], device=model.device)
         self.cache = DynamicCache()
 
-    def run(self, steps: int, temperature: float, eos_ids: Collection[int]) -> None:
+    def run(self, params: SamplingParams) -> None:
         """Decode until all rows are gone."""
+        steps = params.max_new_tokens
         noise = uniforms(self.keys, steps).to(self.model.device)
         for step in range(steps):
             logits = self._forward()
-            goes = self.monitor.running(self._sight(step), logits).to(logits.device)
+            goes = self.monitor.running(self._view(step), logits).to(logits.device)
             self._keep(goes)
             if not len(self.rows):
                 return
-            drawn = draw(logits[goes], temperature, noise[self.places, step])
+            drawn = draw(logits[goes], params.temperature, noise[self.places, step])
             self._store(drawn.tokens, drawn.probabilities, drawn.entropies)
-            ended = torch.tensor([token in eos_ids for token in drawn.tokens.tolist()], device=self.model.device)
+            ended = torch.tensor(
+                [token in params.eos_token_ids for token in drawn.tokens.tolist()], device=self.model.device
+            )
             last = ended | (step + 1 == steps)
             if bool(last.any()):
-                self.monitor.ended(self._sight(step, last))
+                self.monitor.ended(self._view(step, last))
             for row in self.rows[ended.cpu()].tolist():
                 self.result.truncated[row] = False
             self.next = drawn.tokens.unsqueeze(1)
@@ -109,13 +104,13 @@ class _Batch:
         ).logits
         return logits[:, -1].float()
 
-    def _sight(self, fed: int, which: Tensor | None = None) -> CachedSight:
+    def _view(self, fed: int, which: Tensor | None = None) -> TransformersCacheView:
         if which is None:
-            return CachedSight(self.rows, fed, self.cache, self.lengths + fed, self.pads)
+            return TransformersCacheView(self.rows, fed, self.cache, self.lengths + fed, self.pads)
         chosen, part = which.nonzero().squeeze(1), DynamicCache()
         for number, (keys, values, *_) in enumerate(self.cache):
             part.update(keys[chosen], values[chosen], number)
-        return CachedSight(self.rows[chosen.cpu()], fed, part, self.lengths[chosen] + fed, self.pads[chosen])
+        return TransformersCacheView(self.rows[chosen.cpu()], fed, part, self.lengths[chosen] + fed, self.pads[chosen])
 
     def _keep(self, goes: Tensor) -> None:
         if bool(goes.all()):

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rlvr_bench.generate.backend import Completions
 from rlvr_bench.generate.fast import FastBackend
-from rlvr_bench.generate.monitor import Sight
+from rlvr_bench.generate.monitor import CacheView
 from rlvr_bench.generate.sampling import Keys, row_keys
 from rlvr_bench.tasks.problem import Problem
 from rlvr_bench.thinking import cached_decoder
@@ -60,28 +60,28 @@ class Pruner:
         self.readings: list[dict[int, float]] = [{} for _ in range(rows)]
         self.dropped, self.done = [False] * rows, [False] * rows
 
-    def running(self, sight: Sight, logits: Tensor) -> Tensor:
+    def running(self, view: CacheView, logits: Tensor) -> Tensor:
         """See `Monitor.running`."""
-        self.reader.follow(sight, logits)
-        rows: list[int] = sight.rows.tolist()
-        if sight.fed and self.policy.due(sight.fed):
-            self._read(sight, rows)
+        self.reader.follow(view, logits)
+        rows: list[int] = view.rows.tolist()
+        if view.fed and self.policy.due(view.fed):
+            self._read(view, rows)
             for problem in dict.fromkeys(row // self.size for row in rows):
-                self._prune(problem, sight.fed)
+                self._prune(problem, view.fed)
         if self.watch is not None:
-            self.watch(self, sight.fed)
+            self.watch(self, view.fed)
         return torch.tensor([not self.dropped[row] for row in rows])
 
-    def ended(self, sight: Sight) -> None:
+    def ended(self, view: CacheView) -> None:
         """See `Monitor.ended`: the last reading of a trace."""
-        rows: list[int] = sight.rows.tolist()
-        self._read(sight, rows)
+        rows: list[int] = view.rows.tolist()
+        self._read(view, rows)
         for row in rows:
             self.done[row] = True
 
-    def _read(self, sight: Sight, rows: list[int]) -> None:
-        for row, score in zip(rows, self.reader.read(sight), strict=True):
-            self.alive[row // self.size][row] = self.readings[row][sight.fed] = score
+    def _read(self, view: CacheView, rows: list[int]) -> None:
+        for row, score in zip(rows, self.reader.read(view), strict=True):
+            self.alive[row // self.size][row] = self.readings[row][view.fed] = score
 
     def _prune(self, problem: int, read: int) -> None:
         alive = self.alive[problem]
@@ -103,12 +103,12 @@ class OnlineConfidence(Pruner):
         super().__init__(Full(), reader, rows, size)
         self.thresholds, self.window = thresholds, window
 
-    def running(self, sight: Sight, logits: Tensor) -> Tensor:
+    def running(self, view: CacheView, logits: Tensor) -> Tensor:
         """See `Monitor.running`."""
-        super().running(sight, logits)
-        rows: list[int] = sight.rows.tolist()
-        if sight.fed + 1 >= self.window:
-            self._read(sight, rows)
+        super().running(view, logits)
+        rows: list[int] = view.rows.tolist()
+        if view.fed + 1 >= self.window:
+            self._read(view, rows)
             for row in rows:
                 self.dropped[row] = self.alive[row // self.size][row] < self.thresholds[row // self.size]
         return torch.tensor([not self.dropped[row] for row in rows])
@@ -148,19 +148,10 @@ def probe_reader(asker: Asker, probe: Probe) -> Callable[[], Reader]:
 
 
 def _decode(asker: Asker, prompts: list[list[int]], keys: Keys, pruner: Pruner, size: int) -> Completions:
-    decode: Callable[..., Completions] = (
-        asker.backend.watched if isinstance(asker.backend, FastBackend) else cached_decoder.watched
-    )
-    return decode(
-        asker.model,
-        prompts,
-        keys,
-        pruner,
-        max_new_tokens=asker.settings.max_new_tokens,
-        temperature=asker.settings.temperature,
-        eos_ids=asker.eos_ids,
-        batch_size=max(1, asker.settings.batch_size // size) * size,
-    )
+    # Whole problems in a batch: the pruner compares their traces.
+    params = replace(asker.params, batch_size=max(1, asker.settings.batch_size // size) * size)
+    generate = asker.backend.generate if isinstance(asker.backend, FastBackend) else cached_decoder.generate
+    return generate(asker.model, prompts, params, pruner, keys)
 
 
 def _deep_conf(

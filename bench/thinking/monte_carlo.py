@@ -1,6 +1,7 @@
 """How often a trace ends correct when it is continued afresh from a position (STOP, arXiv 2604.16029, eq. 8)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from rlvr_bench.tasks.problem import Problem
 from rlvr_bench.thinking.sampling import Asker
@@ -38,8 +39,9 @@ def continuation_values(
     for read in sorted({len(prefix) for _, prefix in wanted}):
         asked = [(prefix, prompt) for prefix, prompt in wanted.items() if len(prefix[1]) == read]
         rows = [list(prompt + prefix[1]) for prefix, prompt in asked for _ in range(rollouts)]
-        limit = asker.settings.max_new_tokens - read
-        completions = asker.complete(rows, limit, asker.settings.seed + _SEED_OFFSET)
+        limit, seed = asker.settings.max_new_tokens - read, asker.settings.seed + _SEED_OFFSET
+        params = replace(asker.params, max_new_tokens=limit, seed=seed)
+        completions = asker.backend.generate(asker.model, rows, params)
         whole = [list(asked[row // rollouts][0][1]) + tokens for row, tokens in enumerate(completions.token_ids)]
         texts: list[str] = asker.tokenizer.batch_decode(whole, skip_special_tokens=True)
         for number, (prefix, _) in enumerate(asked):

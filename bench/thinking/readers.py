@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from rlvr_bench.generate.decoder_weights import read_weights
-from rlvr_bench.generate.monitor import Sight
-from rlvr_bench.thinking.cached_decoder import CachedSight
+from rlvr_bench.generate.monitor import CacheView
+from rlvr_bench.thinking.cached_decoder import TransformersCacheView
 from rlvr_bench.thinking.confidence import group_score, token_confidence
 from rlvr_bench.thinking.probe import Probe
 
@@ -18,12 +18,12 @@ class Reader(Protocol):
 
     places: int
 
-    def follow(self, sight: Sight, logits: Tensor) -> None:
+    def follow(self, view: CacheView, logits: Tensor) -> None:
         """Told of every distribution that a token is drawn from."""
         ...
 
-    def read(self, sight: Sight) -> list[float]:
-        """The score of each row of `sight`."""
+    def read(self, view: CacheView) -> list[float]:
+        """The score of each row of `view`."""
         ...
 
 
@@ -35,18 +35,18 @@ class ProbeReader:
         self._probe = probe
         self._weights = read_weights(probe.merged(), torch.float32) if fast else None
 
-    def follow(self, sight: Sight, logits: Tensor) -> None:
+    def follow(self, view: CacheView, logits: Tensor) -> None:
         """Nothing: the cache holds all that is read."""
 
-    def read(self, sight: Sight) -> list[float]:
+    def read(self, view: CacheView) -> list[float]:
         """Probabilities of a correct end."""
         with torch.inference_mode():
             if self._weights is not None:
-                hidden = sight.read(self._weights, self._probe.embedding.detach(), self.places)
+                hidden = view.read(self._weights, self._probe.embedding.detach(), self.places)
                 logits = self._probe.scored(hidden)
             else:
-                assert isinstance(sight, CachedSight)
-                logits = self._probe.read(sight.cache, sight.seen.unsqueeze(1), sight.pads).squeeze(1)
+                assert isinstance(view, TransformersCacheView)
+                logits = self._probe.read(view.cache, view.seen.unsqueeze(1), view.pads).squeeze(1)
             return torch.sigmoid(logits).tolist()
 
 
@@ -59,14 +59,14 @@ class ConfidenceReader:
         self._kind, self._window = kind, window
         self._confidences: dict[int, list[float]] = {}
 
-    def follow(self, sight: Sight, logits: Tensor) -> None:
+    def follow(self, view: CacheView, logits: Tensor) -> None:
         """Note how peaked each row's next token is."""
-        for row, value in zip(sight.rows.tolist(), token_confidence(logits).tolist(), strict=True):
+        for row, value in zip(view.rows.tolist(), token_confidence(logits).tolist(), strict=True):
             self._confidences.setdefault(row, []).append(value)
 
-    def read(self, sight: Sight) -> list[float]:
+    def read(self, view: CacheView) -> list[float]:
         """Confidence of each row, not in any fixed range."""
-        rows: Sequence[int] = sight.rows.tolist()
+        rows: Sequence[int] = view.rows.tolist()
         return [group_score(self._confidences[row], self._kind, self._window) for row in rows]
 
 
@@ -75,9 +75,9 @@ class NoReader:
 
     places = 0
 
-    def follow(self, sight: Sight, logits: Tensor) -> None:
+    def follow(self, view: CacheView, logits: Tensor) -> None:
         """Nothing."""
 
-    def read(self, sight: Sight) -> list[float]:
+    def read(self, view: CacheView) -> list[float]:
         """1 for every row."""
-        return [1.0] * len(sight.rows)
+        return [1.0] * len(view.rows)

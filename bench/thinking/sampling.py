@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from rlvr_bench.experiment.think import TraceSettings
 from rlvr_bench.generate.backend import Backend, Completions
 from rlvr_bench.generate.prompt_ids import prompt_ids
-from rlvr_bench.generate.stopping import eos_ids
+from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.tasks.problem import Problem, Verdict
 from rlvr_bench.tasks.task import Task
 from rlvr_bench.thinking.trace import Trace
@@ -30,7 +30,14 @@ class Asker:
     ) -> None:
         self.model, self.tokenizer, self.task = model, tokenizer, task
         self.settings, self.backend = settings, backend
-        self.eos_ids = eos_ids(model, tokenizer)
+        self.params = SamplingParams.of_model(
+            model,
+            tokenizer,
+            max_new_tokens=settings.max_new_tokens,
+            temperature=settings.temperature,
+            seed=settings.seed,
+            batch_size=settings.batch_size,
+        )
         self._verdicts: dict[tuple[str, str], Verdict] = {}
 
     def prompts(self, problems: Sequence[Problem]) -> list[list[int]]:
@@ -40,20 +47,7 @@ class Asker:
     def sample(self, problems: Sequence[Problem], count: int) -> list[Trace]:
         """`count` traces per problem, problem by problem."""
         rows = [prompt for prompt in self.prompts(problems) for _ in range(count)]
-        return self.graded(problems, count, rows, self.complete(rows, self.settings.max_new_tokens))
-
-    def complete(self, prompts: list[list[int]], max_new_tokens: int, seed: int | None = None) -> Completions:
-        """Sampled completions under the settings' seed, or another one."""
-        return self.backend.generate(
-            self.model,
-            prompts,
-            max_new_tokens=max_new_tokens,
-            temperature=self.settings.temperature,
-            seed=self.settings.seed if seed is None else seed,
-            eos_ids=self.eos_ids,
-            pad_id=self.tokenizer.pad_token_id,
-            batch_size=self.settings.batch_size,
-        )
+        return self.graded(problems, count, rows, self.backend.generate(self.model, rows, self.params))
 
     def graded(
         self, problems: Sequence[Problem], count: int, prompts: list[list[int]], completions: Completions

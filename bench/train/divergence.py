@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlvr_bench.experiment.settings import EvaluateSettings
-from rlvr_bench.generate.backend import Backend, Completions
+from rlvr_bench.generate.backend import Backend
 from rlvr_bench.generate.prompt_ids import prompt_ids
-from rlvr_bench.generate.stopping import eos_ids
+from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.tasks.task import Task
 from rlvr_bench.train import scorer
 from rlvr_bench.train.log_probs import k3
@@ -43,20 +43,17 @@ def divergence(
     problems = task.problems("test")[: settings.kl_problems]
     prompts = [prompt_ids(tokenizer, task.prompt(problem, settings.prompt)) for problem in problems]
 
-    def sample(model: PreTrainedModel, backend: Backend) -> Completions:
-        return backend.generate(
-            model,
-            prompts,
-            max_new_tokens=settings.max_new_tokens,
-            temperature=settings.temperature,
-            seed=settings.seed,
-            eos_ids=eos_ids(base, tokenizer),
-            pad_id=tokenizer.pad_token_id,
-            batch_size=settings.batch_size,
-        )
+    params = SamplingParams.of_model(
+        base,
+        tokenizer,
+        max_new_tokens=settings.max_new_tokens,
+        temperature=settings.temperature,
+        seed=settings.seed,
+        batch_size=settings.batch_size,
+    )
 
     def kl(sampler: PreTrainedModel, other: PreTrainedModel, backend: Backend) -> float:
-        completions = sample(sampler, backend)
+        completions = backend.generate(sampler, prompts, params)
         rows = Rows.of_lists(prompts, completions.token_ids, other.device)
         how = scorer.choose(scorer.AUTO, other)
         scored = scorer.log_probs_of(other, rows, settings.temperature, how)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from rlvr_bench.generate.stopping import eos_ids
+from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.tasks.problem import Problem, Verdict
 from rlvr_bench.train import scorer
 from rlvr_bench.train.log_probs import k3
-from rlvr_bench.train.run import Run
 from rlvr_bench.train.scorer import Rows
+from rlvr_bench.train.training_run import TrainingRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +36,24 @@ class Draw:
         return fmean(verdict.reason == reason for verdict in self.verdicts)
 
 
-def draw(run: Run[Any], places: Sequence[int], each: int, seed: int) -> Draw:
+def draw(run: TrainingRun[Any], places: Sequence[int], each: int, seed: int) -> Draw:
     """Sample `each` completions of the train problems at `places`, with the policy's true weights."""
-    chosen = [place for place in places for _ in range(each)]
-    prompts = [run.prompt_ids[place] for place in chosen]
+    repeated = [place for place in places for _ in range(each)]
+    prompts = [run.prompt_ids[place] for place in repeated]
     with run.handle.rollout_weights() as model:
         completions = run.backend.generate(
             model,
             prompts,
-            max_new_tokens=run.settings.max_new_tokens,
-            temperature=run.settings.temperature,
-            seed=seed,
-            eos_ids=eos_ids(model, run.tokenizer),
-            pad_id=run.tokenizer.pad_token_id,
-            batch_size=max(len(prompts), 1),
+            SamplingParams.of_model(
+                model,
+                run.tokenizer,
+                max_new_tokens=run.settings.max_new_tokens,
+                temperature=run.settings.temperature,
+                seed=seed,
+                batch_size=max(len(prompts), 1),
+            ),
         )
-    problems = [run.problems[place] for place in chosen]
+    problems = [run.problems[place] for place in repeated]
     texts: list[str] = run.tokenizer.batch_decode(completions.token_ids, skip_special_tokens=True)
     return Draw(
         problems=problems,
@@ -65,7 +67,7 @@ def draw(run: Run[Any], places: Sequence[int], each: int, seed: int) -> Draw:
     )
 
 
-def metrics(run: Run[Any], drawn: Draw) -> dict[str, float | None]:
+def metrics(run: TrainingRun[Any], drawn: Draw) -> dict[str, float | None]:
     """Return what GRPO records of a rollout batch, under TRL's names; the KL is k3 to the base, nats per token."""
     device = next(run.reference.parameters()).device
     rows = Rows.of_lists(drawn.prompts, drawn.token_ids, device)

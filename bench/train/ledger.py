@@ -16,7 +16,7 @@ from transformers.pytorch_utils import Conv1D
 
 from rlvr_bench.experiment.settings import TrainingSettings
 from rlvr_bench.record.schema import Ledger
-from rlvr_bench.train import processes as ranks
+from rlvr_bench.train import processes
 from rlvr_bench.train.trajectory import Trajectory
 
 
@@ -32,6 +32,7 @@ class Shape:
         """Read the shape of a plain transformers model; the embedding is a look-up, the output layer a product."""
         config: Any = model.config
         text = config.get_text_config()
+        # Query heads may add up to more or less than the residual stream (Qwen3).
         width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
         layers = (module for module in model.modules() if isinstance(module, nn.Linear | Conv1D))
         weights = sum(layer.weight.numel() for layer in layers)
@@ -43,6 +44,7 @@ class Shape:
 
     def decode(self, prompt: int, completion: int) -> int:
         """FLOPs of sampling `completion` tokens behind a prompt, with a cache: the last token is not fed back."""
+        # The k-th token fed back attends to the prompt, to those before it and to itself: k keys beside the prompt's.
         fed = completion - 1
         keys = fed * prompt + fed * (fed + 1) // 2
         return self.forward(prompt) + 2 * self.weights * fed + 4 * self.attention * keys
@@ -90,7 +92,8 @@ class Meter:
     def share(self) -> None:
         """Add what the other processes of this cell counted since the last call, so that all hold the same totals."""
         own = [getattr(self, name) for name in SHARED]
-        sums = ranks.sums([value - before for value, before in zip(own, self._shared, strict=True)])
+        # Only what is new: totals of earlier calls hold the other processes' counts already.
+        sums = processes.sums([value - before for value, before in zip(own, self._shared, strict=True)])
         self._shared = [before + int(total) for before, total in zip(self._shared, sums, strict=True)]
         for name, total in zip(SHARED, self._shared, strict=True):
             setattr(self, name, total)
@@ -107,12 +110,14 @@ class Meter:
 
     def exhausted(self, settings: TrainingSettings) -> bool:
         """Whether the budget that training is matched by is used, so that it ends."""
+        # Labels that are bought before the first step are spent at once: there the steps say when training ends.
         if settings.budget is None or (settings.match == "labels" and settings.buys_ahead):
             return False
         used = {"flops": self.flops, "labels": self.labels, "update_norm": self.update_norm or 0.0}
         return used[settings.match] >= settings.budget
 
     def _used_up(self, settings: TrainingSettings) -> bool:
+        # A run that ends early, by a non-finite gradient for one, has budget left and is no fair match.
         trained = self.steps >= settings.steps
         if settings.match == "steps":
             return trained

@@ -9,6 +9,7 @@ layout reaches attention through transformers' attention interface.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AttentionInterface, PreTrainedModel
 
-from rlvr_bench.generate.matmul import BLOCK, chosen, fast_linear
+from rlvr_bench.generate.matmul import BLOCK, fast_linear, library
 
 ATTENTION = "rlvr_bench_packed"
 _FEW_KEYS = 128
@@ -77,33 +78,63 @@ class Packing:
     @classmethod
     def of(cls, prompts: list[list[int]], completions: list[list[int]], device: torch.device) -> "Packing":
         """Lay out completions (none of them empty), each behind its prompt."""
-        numbers: dict[tuple[int, ...], int] = {}
-        owner = [numbers.setdefault(tuple(prompt), len(numbers)) for prompt in prompts]
-        distinct = [list(prompt) for prompt in numbers]
-        starts = _starts([len(prompt) for prompt in distinct] + [len(completion) - 1 for completion in completions])
-        prompt_starts, own_starts = starts[: len(distinct)], starts[len(distinct) : -1]
-        prompt_places = [list(range(start, start + len(p))) for start, p in zip(prompt_starts, distinct, strict=True)]
-        own_places = [list(range(start, start + len(c) - 1)) for start, c in zip(own_starts, completions, strict=True)]
-        blocks = [_block([[] for _ in distinct], prompt_places)]
-        for rows in _rows_of_blocks([len(places) for places in own_places]):
-            blocks.append(_block([prompt_places[owner[row]] for row in rows], [own_places[row] for row in rows]))
-        behind = [(prompt_places[owner[row]][-1:] + places) for row, places in enumerate(own_places)]
-        positions = [list(range(len(prompt))) for prompt in distinct]
-        positions += [
-            list(range(len(prompt), len(prompt) + len(places)))
-            for prompt, places in zip(prompts, own_places, strict=True)
-        ]
-        tokens = distinct + [completion[:-1] for completion in completions]
+        layout = _Layout.of(prompts, completions)
+        # Prompts attend among themselves, all in one block; completions see their prompt, in blocks of similar lengths.
+        blocks = [_block([[] for _ in layout.prompt_places], layout.prompt_places)]
+        for rows in _rows_of_blocks([len(places) for places in layout.own_places]):
+            blocks.append(_block([layout.before(row) for row in rows], [layout.own_places[row] for row in rows]))
         return cls(
-            token_ids=_filled(_flat(tokens)).unsqueeze(0).to(device),
-            position_ids=_filled(_flat(positions)).unsqueeze(0).to(device),
+            token_ids=_filled(_flat(layout.tokens)).unsqueeze(0).to(device),
+            position_ids=_filled(_flat(layout.positions)).unsqueeze(0).to(device),
             blocks=[_to(block, device) for block in blocks],
             queries=torch.cat([block.queries.flatten() for block in blocks]).to(device),
             keys=torch.cat([block.keys.flatten() for block in blocks]).to(device),
-            place=_filled(_places(blocks, starts[-1])).to(device),
-            predictors=_flat(behind).to(device),
+            place=_filled(_places(blocks, layout.length)).to(device),
+            predictors=_flat(layout.predictors()).to(device),
             targets=_flat(completions).to(device),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Places in the packed row, by prompt and by completion; `tokens` and `positions` are those of its parts, in order.
+
+    `prompt_places` are those of each distinct prompt, `owner` says which of them a completion has, and `own_places`
+    are those of a completion's tokens but the last.
+    """
+
+    owner: list[int]
+    prompt_places: list[list[int]]
+    own_places: list[list[int]]
+    tokens: list[list[int]]
+    positions: list[list[int]]
+    length: int
+
+    @classmethod
+    def of(cls, prompts: list[list[int]], completions: list[list[int]]) -> "_Layout":
+        # Rows of a group share their prompt, which stands in the row once.
+        numbers: dict[tuple[int, ...], int] = {}
+        owner = [numbers.setdefault(tuple(prompt), len(numbers)) for prompt in prompts]
+        distinct = [list(prompt) for prompt in numbers]
+        # Nothing follows a completion's last token, so that the model need not read it.
+        fed = [completion[:-1] for completion in completions]
+        starts = _starts([len(tokens) for tokens in distinct + fed])
+        places = [list(range(start, end)) for start, end in pairwise(starts)]
+        # A completion goes on counting where its own prompt ended, wherever it stands in the row.
+        positions = [list(range(len(prompt))) for prompt in distinct]
+        positions += [
+            list(range(len(prompt), len(prompt) + len(tokens))) for prompt, tokens in zip(prompts, fed, strict=True)
+        ]
+        count = len(distinct)
+        return cls(owner, places[:count], places[count:], distinct + fed, positions, starts[-1])
+
+    def before(self, row: int) -> list[int]:
+        """The places of a completion's prompt."""
+        return self.prompt_places[self.owner[row]]
+
+    def predictors(self) -> list[list[int]]:
+        """By completion, the places whose logits predict its tokens: the prompt's last one predicts the first."""
+        return [self.before(row)[-1:] + places for row, places in enumerate(self.own_places)]
 
 
 def refusal(model: nn.Module) -> str | None:
@@ -125,6 +156,7 @@ def log_probs(model: nn.Module, packing: Packing, temperature: float) -> tuple[T
 
     Both are float32, (scored,), of the distribution softmax(logits / temperature).
     """
+    # The packing reaches `_attend` as a keyword, which transformers hands on to the attention of every layer.
     with _packed_attention(model), fast_linear():
         logits = model(
             input_ids=packing.token_ids,
@@ -134,10 +166,10 @@ def log_probs(model: nn.Module, packing: Packing, temperature: float) -> tuple[T
             packing=packing,
         ).logits[0]
     distribution = torch.log_softmax(logits.float() / temperature, dim=-1)
-    chosen = distribution.gather(-1, packing.targets.unsqueeze(-1)).squeeze(-1)
+    token_log_probs = distribution.gather(-1, packing.targets.unsqueeze(-1)).squeeze(-1)
     with torch.no_grad():
         entropies = -(distribution.exp() * distribution).sum(dim=-1)
-    return chosen, entropies
+    return token_log_probs, entropies
 
 
 def _attend(
@@ -188,6 +220,7 @@ AttentionInterface.register(ATTENTION, _attend)
 
 @contextmanager
 def _packed_attention(model: nn.Module) -> Iterator[None]:
+    # Of several processes, accelerate wraps the model, and the wrapper has no configuration.
     config: Any = getattr(model, "module", model).config
     before = config._attn_implementation
     config._attn_implementation = ATTENTION
@@ -207,6 +240,7 @@ def _starts(lengths: list[int]) -> list[int]:
 
 def _rows_of_blocks(lengths: list[int]) -> list[list[int]]:
     """Return row numbers by block: rows of a block are at most twice as long as its shortest, or short."""
+    # A completion of one token is predicted by its prompt alone: nothing of it stands in the row.
     order = sorted((row for row, length in enumerate(lengths) if length), key=lambda row: lengths[row])
     blocks: list[list[int]] = []
     limit = 0
@@ -224,6 +258,7 @@ def _block(before: list[list[int]], own: list[list[int]]) -> Block:
     keys, lengths = _padded([first + after for first, after in zip(before, own, strict=True)])
     first = (lengths - own_lengths).view(-1, 1, 1)
     last_seen = first + torch.arange(queries.shape[1]).view(1, -1, 1)
+    # A padded query, which nobody reads, sees the real keys: a softmax over nothing is NaN, in the gradient too.
     hidden = torch.arange(keys.shape[1]) > torch.minimum(last_seen, lengths.view(-1, 1, 1) - 1)
     bias = torch.zeros(hidden.shape).masked_fill_(hidden, -torch.inf)
     return Block(queries, own_lengths, keys, bias.unsqueeze(1))
@@ -239,6 +274,7 @@ def _padded(rows: list[list[int]]) -> tuple[Tensor, Tensor]:
 def _places(blocks: list[Block], tokens: int) -> Tensor:
     """Return for each token of the row where the blocks' outputs, one after the other, hold it."""
     written = torch.cat([block.queries.flatten() for block in blocks])
+    # Padding repeats a place that a real query has too; only the real one's output may be read.
     is_real = [(torch.arange(b.queries.shape[1]) < b.lengths.unsqueeze(1)).flatten() for b in blocks]
     real = torch.cat(is_real).nonzero().squeeze(1)
     place = torch.empty(tokens, dtype=torch.long)
@@ -248,7 +284,7 @@ def _places(blocks: list[Block], tokens: int) -> Tensor:
 
 def _filled(row: Tensor) -> Tensor:
     """`row` (tokens,) with zeros up to a whole number of blocks of a fast product, where there are such products."""
-    short = -len(row) % BLOCK if len(row) > BLOCK and row.device.type == "cpu" and chosen() == "onednn" else 0
+    short = -len(row) % BLOCK if len(row) > BLOCK and row.device.type == "cpu" and library() == "onednn" else 0
     return functional.pad(row, (0, short))
 
 

@@ -1,4 +1,4 @@
-"""Preference pairs: two completions of one prompt, labelled by a verifier that errs as often as asked.
+"""Preference pairs: two completions of one prompt, labelled by a verifier that errs as often as it is told.
 
 They stand for the comparisons that people are paid for. Only pairs of a right and a wrong completion are bought: on
 others the verifier has nothing to say.
@@ -11,7 +11,7 @@ from typing import Any
 
 from rlvr_bench.train.drawing import draw
 from rlvr_bench.train.ledger import Shape
-from rlvr_bench.train.run import Run
+from rlvr_bench.train.training_run import TrainingRun
 
 PROMPTS_AT_ONCE = 64
 EACH = 8
@@ -30,7 +30,7 @@ class Preference:
     rejected: str
 
 
-def collect(run: Run[Any], count: int, seed: int, *, paid: bool = True) -> list[Preference]:
+def collect(run: TrainingRun[Any], count: int, seed: int, *, paid: bool = True) -> list[Preference]:
     """Return `count` pairs of the current policy's completions, the right one chosen.
 
     Args:
@@ -41,21 +41,21 @@ def collect(run: Run[Any], count: int, seed: int, *, paid: bool = True) -> list[
     Raises:
         ValueError: the model's samples are nearly all right or nearly all wrong.
     """
-    found: list[Preference] = []
+    pairs: list[Preference] = []
     shape = Shape.of(run.reference)
     for number in range(PATIENCE):
-        asked = random.Random(seed + number)
-        places = asked.sample(range(len(run.problems)), min(PROMPTS_AT_ONCE, len(run.problems)))
+        source = random.Random(seed + number)
+        places = source.sample(range(len(run.problems)), min(PROMPTS_AT_ONCE, len(run.problems)))
         drawn = draw(run, places, EACH, seed + number)
         if paid:
             run.meter.generate(shape, drawn.prompts, drawn.token_ids)
         for row, place in enumerate(places):
             part = slice(row * EACH, (row + 1) * EACH)
-            found += _pairs(place, list(zip(drawn.texts[part], drawn.verdicts[part], strict=True)))
-        if len(found) >= count:
-            return found[:count]
+            pairs += _pairs(place, list(zip(drawn.texts[part], drawn.verdicts[part], strict=True)))
+        if len(pairs) >= count:
+            return pairs[:count]
     raise ValueError(
-        f"the base model's samples gave {len(found)} of {count} preference pairs; lower preference_pairs, or choose a "
+        f"the base model's samples gave {len(pairs)} of {count} preference pairs; lower preference_pairs, or choose a "
         "task that it solves sometimes"
     )
 

@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.train import scorer
-from rlvr_bench.train.run import Run
 from rlvr_bench.train.scorer import Rows
 from rlvr_bench.train.seeds import derive
+from rlvr_bench.train.training_run import TrainingRun
 
 PROMPTS = 4
 MAX_NEW_TOKENS = 32
@@ -27,13 +28,19 @@ class DriftError(RuntimeError):
 class Probe:
     """Compares a run's backend with its trainer on the first training prompts."""
 
-    def __init__(self, run: Run[Any], eos_ids: list[int]) -> None:
+    def __init__(self, run: TrainingRun[Any], eos_token_ids: frozenset[int]) -> None:
         self._run = run
-        self._eos_ids = eos_ids
         self._prompts = run.prompt_ids[:PROMPTS]
+        self._params = SamplingParams(
+            max_new_tokens=min(MAX_NEW_TOKENS, run.settings.max_new_tokens),
+            temperature=run.settings.temperature,
+            seed=derive(run.seed, "rollout"),
+            eos_token_ids=eos_token_ids,
+            batch_size=len(self._prompts),
+        )
 
     @torch.no_grad()
-    def off(self, model: nn.Module, update_backend: str) -> float:
+    def largest_difference(self, model: nn.Module, update_backend: str) -> float:
         """Return the largest difference of a log-probability in nats; the caller sets the trainer's precision.
 
         Raises:
@@ -41,16 +48,7 @@ class Probe:
         """
         run = self._run
         with run.handle.rollout_weights() as plain:
-            sampled = run.backend.generate(
-                plain,
-                self._prompts,
-                max_new_tokens=min(MAX_NEW_TOKENS, run.settings.max_new_tokens),
-                temperature=run.settings.temperature,
-                seed=derive(run.seed, "rollout"),
-                eos_ids=self._eos_ids,
-                pad_id=0,
-                batch_size=len(self._prompts),
-            )
+            sampled = run.backend.generate(plain, self._prompts, self._params)
         device = next(model.parameters()).device
         rows = Rows.of_lists(self._prompts, sampled.token_ids, device)
         trained = scorer.log_probs_of(model, rows, run.settings.temperature, update_backend)

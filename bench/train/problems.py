@@ -21,11 +21,11 @@ def training_problems(
         ExperimentError: fewer are left than a batch asks.
     """
     usable = [problem for problem in task.problems("train") if rewards.keeps(reward, labels.get(problem.id))]
-    asked = settings.problems_needed if settings.train_problems is None else settings.train_problems
-    if len(usable) < asked:
+    needed = settings.problems_needed if settings.train_problems is None else settings.train_problems
+    if len(usable) < needed:
         raise ExperimentError(
             f"reward {rewards.title(reward)!r} can train on {len(usable)} of the problems of task {task.name!r}, but"
-            f" {asked} are asked for; give the task more train problems, or lower signal.{settings.problems_key}"
+            f" {needed} are asked for; give the task more train problems, or lower signal.{settings.problems_key}"
         )
     if settings.train_problems is None:
         return usable

@@ -26,7 +26,7 @@ def rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
-def take_device() -> None:
+def set_device() -> None:
     """Give each process of a cell a GPU of its own, where there are GPUs.
 
     Raises:
@@ -68,8 +68,8 @@ def _device() -> torch.device:
     return torch.device("cuda" if distributed.get_backend() == "nccl" else "cpu")
 
 
-def part() -> None:
-    """Take leave of the other processes: what follows is done by one."""
+def shut_down() -> None:
+    """Leave the process group, once all processes have come to this point; what follows is done by one."""
     if size() > 1:
         distributed.barrier()
         distributed.destroy_process_group()

@@ -22,8 +22,8 @@ from rlvr_bench.tasks.problem import Problem
 from rlvr_bench.tasks.rewards import RewardContext
 from rlvr_bench.train.ledger import Shape
 from rlvr_bench.train.preferences import Preference
-from rlvr_bench.train.run import Run
 from rlvr_bench.train.seeds import derive
+from rlvr_bench.train.training_run import TrainingRun
 
 ROWS_AT_ONCE = 256
 
@@ -31,7 +31,7 @@ ROWS_AT_ONCE = 256
 class LearnedReward:
     """Pays what the reward model gives. Implements `tasks.rewards.Reward`."""
 
-    def __init__(self, run: Run[RlhfSettings], model: PreTrainedModel) -> None:
+    def __init__(self, run: TrainingRun[RlhfSettings], model: PreTrainedModel) -> None:
         self.model = model
         self._run = run
         self._shape = Shape.of(model)
@@ -113,7 +113,7 @@ class _MeteredRewardTrainer(RewardTrainer):
         return loss
 
 
-def _arguments(run: Run[RlhfSettings]) -> RewardConfig:
+def _arguments(run: TrainingRun[RlhfSettings]) -> RewardConfig:
     settings = run.settings
     return RewardConfig(
         output_dir=run.output_dir,

@@ -14,10 +14,10 @@ from rlvr_bench.experiment.signals import RftSettings
 from rlvr_bench.record.schema import StepRecord
 from rlvr_bench.train.drawing import Draw, draw
 from rlvr_bench.train.ledger import Shape
-from rlvr_bench.train.run import Progress, Run, Trained, begin
 from rlvr_bench.train.seeds import derive
 from rlvr_bench.train.step_record import recorder
 from rlvr_bench.train.supervised import Example, example, fit
+from rlvr_bench.train.training_run import StepListener, Trained, TrainingRun, begin
 
 
 class _Untrained:
@@ -29,13 +29,13 @@ class _Untrained:
         self.optimizer = optimizer
 
 
-def train(run: Run[RftSettings], progress: Progress) -> tuple[list[StepRecord], Trained]:
+def train(run: TrainingRun[RftSettings], listen: StepListener) -> tuple[list[StepRecord], Trained]:
     """Train a handle in place; see `rlvr.train`. An iteration in which nothing is right makes no step."""
     settings, shape = run.settings, Shape.of(run.reference)
     begin(run, settings.steps)
     trainer: Trained = _Untrained(run.handle.create_optimizer(run.learning_rate, settings.weight_decay, settings.betas))
     steps: list[StepRecord] = []
-    sink = recorder(run, steps, progress)
+    sink = recorder(run, steps, listen)
     for iteration in range(settings.iterations):
         seed = derive(run.seed, "rollout") + iteration
         places = random.Random(seed).sample(range(len(run.problems)), settings.prompts)
@@ -50,15 +50,15 @@ def train(run: Run[RftSettings], progress: Progress) -> tuple[list[StepRecord], 
     return steps, trainer
 
 
-def verified(run: Run[RftSettings], places: list[int], drawn: Draw) -> list[Example]:
+def verified(run: TrainingRun[RftSettings], places: list[int], drawn: Draw) -> list[Example]:
     """Return the first different correct completions of every problem, at most `keep_per_problem` of each.
 
     `drawn` holds `group_size` completions of every problem of `places`, one problem after the other.
     """
-    kept: dict[int, dict[str, Example]] = defaultdict(dict)
+    examples: dict[int, dict[str, Example]] = defaultdict(dict)
     for row, (text, verdict) in enumerate(zip(drawn.texts, drawn.verdicts, strict=True)):
         place = places[row // run.settings.group_size]
-        own = kept[place]
+        own = examples[place]
         if verdict.correct and not drawn.truncated[row] and len(own) < run.settings.keep_per_problem:
             own.setdefault(text, example(run, place, text))
-    return [made for own in kept.values() for made in own.values()]
+    return [made for own in examples.values() for made in own.values()]

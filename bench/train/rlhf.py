@@ -11,14 +11,14 @@ from rlvr_bench.record.schema import StepRecord
 from rlvr_bench.train import rlvr
 from rlvr_bench.train.preferences import collect, mislabelled
 from rlvr_bench.train.reward_model import LearnedReward, with_scalar_output
-from rlvr_bench.train.run import Progress, Run, Trained
 from rlvr_bench.train.seeds import derive
+from rlvr_bench.train.training_run import StepListener, Trained, TrainingRun
 
 HELD_OUT = 256
 """Pairs with right labels that only measure the reward model."""
 
 
-def train(run: Run[RlhfSettings], progress: Progress) -> tuple[list[StepRecord], Trained]:
+def train(run: TrainingRun[RlhfSettings], listen: StepListener) -> tuple[list[StepRecord], Trained]:
     """Train a handle in place; see `rlvr.train`. How good the reward model is stands in `run.meter.reward_model`."""
     settings, seed = run.settings, derive(run.seed, "preference")
     count = settings.preference_pairs
@@ -34,4 +34,4 @@ def train(run: Run[RlhfSettings], progress: Progress) -> tuple[list[StepRecord],
         "agreement_train": learned.agreement(labelled),
         "agreement_held_out": learned.agreement(collect(run, HELD_OUT, derive(run.seed, "held-out"), paid=False)),
     }
-    return rlvr.train(replace(run, reward=learned), progress)
+    return rlvr.train(replace(run, reward=learned), listen)

@@ -4,30 +4,30 @@ from statistics import fmean
 
 from rlvr_bench.experiment.settings import GrpoSettings
 from rlvr_bench.record.schema import StepRecord
-from rlvr_bench.train import processes as ranks
-from rlvr_bench.train.run import Progress, Run
+from rlvr_bench.train import processes
 from rlvr_bench.train.step_record import recorder
 from rlvr_bench.train.trainer import RolloutTrainer
+from rlvr_bench.train.training_run import StepListener, TrainingRun
 
 _MISMATCH = "sampling/sampling_logp_difference"
 
 
-def train(run: Run[GrpoSettings], progress: Progress) -> tuple[list[StepRecord], RolloutTrainer]:
+def train(run: TrainingRun[GrpoSettings], listen: StepListener) -> tuple[list[StepRecord], RolloutTrainer]:
     """Train a handle in place.
 
     Args:
         run: the pieces of the run.
-        progress: is called with each step's record.
+        listen: is called with each step's record.
 
     Returns:
         The step records, one per optimizer step, and the trainer, whose optimizer is attested afterwards.
     """
     steps: list[StepRecord] = []
-    trainer = RolloutTrainer(run, recorder(run, steps, progress))
+    trainer = RolloutTrainer(run, recorder(run, steps, listen))
     trainer.train()
     # Accelerate leaves autocast around the model's forward pass; what is attested and scored afterwards is float32.
     trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
-    ranks.part()
+    processes.shut_down()
     ended = run.meter.exhausted(run.settings) or (steps and steps[-1].non_finite)
     if len(steps) < run.settings.steps and not ended:
         raise RuntimeError(f"training made {len(steps)} of {run.settings.steps} optimizer steps; this is a defect")

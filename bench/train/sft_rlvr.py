@@ -3,17 +3,17 @@
 from rlvr_bench.experiment.signals import SftRlvrSettings
 from rlvr_bench.record.schema import StepRecord
 from rlvr_bench.train import rlvr, sft
-from rlvr_bench.train.run import Progress, Run, Trained, begin, part_of
+from rlvr_bench.train.training_run import StepListener, Trained, TrainingRun, begin, with_settings
 
 
-def train(run: Run[SftRlvrSettings], progress: Progress) -> tuple[list[StepRecord], Trained]:
+def train(run: TrainingRun[SftRlvrSettings], listen: StepListener) -> tuple[list[StepRecord], Trained]:
     """Train a handle in place; see `rlvr.train`. Each part has an optimizer of its own; steps count through.
 
     The KL and every score are to the base before both parts.
     """
     begin(run, run.settings.steps)
-    first, trainer = sft.train(part_of(run, run.settings.sft_part), progress)
+    first, trainer = sft.train(with_settings(run, run.settings.sft_part), listen)
     if first and first[-1].non_finite:
         return first, trainer
-    second, trainer = rlvr.train(part_of(run, run.settings.rlvr_part), progress)
+    second, trainer = rlvr.train(with_settings(run, run.settings.rlvr_part), listen)
     return first + second, trainer

@@ -5,9 +5,9 @@ from typing import Any
 
 from rlvr_bench.record.schema import StepRecord
 from rlvr_bench.train import rft, rlhf, rlvr, sft, sft_rlvr
-from rlvr_bench.train.run import Progress, Run, Trained
+from rlvr_bench.train.training_run import StepListener, Trained, TrainingRun
 
-Train = Callable[[Run[Any], Progress], tuple[list[StepRecord], Trained]]
+Train = Callable[[TrainingRun[Any], StepListener], tuple[list[StepRecord], Trained]]
 
 SIGNALS: dict[str, Train] = {
     "rlvr": rlvr.train,

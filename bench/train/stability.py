@@ -74,7 +74,7 @@ def collapse(
 
 def summarise(steps: list[StepRecord], completions_per_batch: int, base_accuracy: float | None = None) -> Stability:
     """Condense the step records of a run; first and last are means over a window of rollout batches."""
-    found = collapse(steps, completions_per_batch, base_accuracy)
+    collapsed = collapse(steps, completions_per_batch, base_accuracy)
     rewards = [record.reward for record in steps if record.reward is not None]
     smooth = [fmean(rewards[start : start + WINDOW]) for start in range(max(len(rewards) - WINDOW + 1, 0))]
     kls = [record.kl for record in steps if record.kl is not None]
@@ -96,13 +96,13 @@ def summarise(steps: list[StepRecord], completions_per_batch: int, base_accuracy
         gradient_spikes=spikes(norms),
         grad_norm_max=max(norms, default=None),
         frac_reward_zero_std=fmean(dead) if dead else None,
-        collapse_step=found.step if found else None,
-        collapse_rule=found.kind if found else None,
+        collapse_step=collapsed.step if collapsed else None,
+        collapse_rule=collapsed.kind if collapsed else None,
     )
 
 
 def spikes(norms: list[float], window: int = 50, deviations: float = 6.0) -> int:
-    """Count gradient norms above the trailing median by so many median absolute deviations (from the tenth step on)."""
+    """Count gradient norms that exceed the trailing median by `deviations` times its MAD, from the tenth step on."""
     count = 0
     for index in range(10, len(norms)):
         before = norms[max(0, index - window) : index]

@@ -9,8 +9,8 @@ from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from rlvr_bench.geometry.precision import swallowed
-from rlvr_bench.train import processes as ranks
-from rlvr_bench.train.run import Run
+from rlvr_bench.train import processes
+from rlvr_bench.train.training_run import TrainingRun
 from rlvr_bench.train.trajectory import Trajectory
 
 SWALLOWED_EVERY = 5
@@ -20,7 +20,7 @@ SWALLOWED_EVERY = 5
 class StepGuard(TrainerCallback):
     """Stops before a non-finite gradient reaches the weights and when the budget is used, and measures the step."""
 
-    def __init__(self, run: Run[Any]) -> None:
+    def __init__(self, run: TrainingRun[Any]) -> None:
         self._run = run
         self._before: list[Tensor] = []
         self._trainable = [parameter for parameter in run.handle.model.parameters() if parameter.requires_grad]
@@ -57,7 +57,7 @@ class StepGuard(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         run = self._run
-        if ranks.size() > 1:
+        if processes.size() > 1:
             run.meter.share()
         run.meter.steps = self._steps_before + state.global_step
         if run.settings.match == "update_norm":
@@ -69,7 +69,7 @@ class StepGuard(TrainerCallback):
         self.last["seconds/step"] = time.perf_counter() - self._begun
 
 
-def relative_norm(run: Run[Any]) -> float | None:
+def relative_norm(run: TrainingRun[Any]) -> float | None:
     """Return |W+ - W0| / |W0| over all weights of the model, as the record's geometry has it."""
     before = dict(run.reference.named_parameters())
     moved = start = 0.0

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from rlvr_bench.record.schema import StepRecord
-from rlvr_bench.train.run import Progress, Run, StepSink
+from rlvr_bench.train.training_run import StepListener, StepSink, TrainingRun
 
 # Names of TRL and transformers that a record keeps under a name of its own.
 _RENAMED = {
@@ -30,12 +30,12 @@ _LEFT_OUT = {
 }
 
 
-def recorder(run: Run[Any], steps: list[StepRecord], progress: Progress) -> StepSink:
-    """Return what turns the metrics of a step into a record, appends it to `steps` and tells `progress`."""
+def recorder(run: TrainingRun[Any], steps: list[StepRecord], listen: StepListener) -> StepSink:
+    """Return what turns the metrics of a step into a record, appends it to `steps` and tells `listen`."""
 
     def sink(metrics: dict[str, Any]) -> None:
         steps.append(step_record(metrics, run.meter.generated_tokens))
-        progress(steps[-1])
+        listen(steps[-1])
 
     return sink
 

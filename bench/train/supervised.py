@@ -23,9 +23,9 @@ from trl.trainer.utils import disable_dropout_in_model
 from rlvr_bench.experiment.signals import SupervisedSettings
 from rlvr_bench.train.drawing import draw, metrics
 from rlvr_bench.train.ledger import Shape
-from rlvr_bench.train.run import Run, StepSink, begin
 from rlvr_bench.train.seeds import derive
 from rlvr_bench.train.step_guard import StepGuard
+from rlvr_bench.train.training_run import StepSink, TrainingRun, begin
 
 IGNORED = -100
 """The label of a token without loss."""
@@ -44,7 +44,9 @@ class SolutionTrainer(SFTTrainer):
 
     update_backend = "padded"
 
-    def __init__(self, run: Run[SupervisedSettings], examples: list[Example], steps: int, sink: StepSink) -> None:
+    def __init__(
+        self, run: TrainingRun[SupervisedSettings], examples: list[Example], steps: int, sink: StepSink
+    ) -> None:
         self._run = run
         self._sink = sink
         self._steps = steps
@@ -97,7 +99,7 @@ class SolutionTrainer(SFTTrainer):
             self._shadow = {}
 
 
-def fit(run: Run[SupervisedSettings], examples: list[Example], steps: int, sink: StepSink) -> SolutionTrainer:
+def fit(run: TrainingRun[SupervisedSettings], examples: list[Example], steps: int, sink: StepSink) -> SolutionTrainer:
     """Train on examples for at most `steps` optimizer steps and return the trainer."""
     with _own_forward(run.handle.model):
         trainer = SolutionTrainer(run, examples, steps, sink)
@@ -105,7 +107,7 @@ def fit(run: Run[SupervisedSettings], examples: list[Example], steps: int, sink:
     return trainer
 
 
-def example(run: Run[Any], place: int, text: str) -> Example:
+def example(run: TrainingRun[Any], place: int, text: str) -> Example:
     """Return the completion `text` of the train problem at `place`.
 
     Raises:
@@ -115,13 +117,13 @@ def example(run: Run[Any], place: int, text: str) -> Example:
     made = Example(run.prompt_ids[place], [*ids, run.tokenizer.eos_token_id])
     config: Any = run.reference.config
     context = getattr(config, "max_position_embeddings", None)
-    taken = len(made.prompt) + len(made.completion)
-    if context is not None and taken > context:
-        raise ValueError(f"a prompt and its solution take {taken} tokens, the model's context is {context}")
+    length = len(made.prompt) + len(made.completion)
+    if context is not None and length > context:
+        raise ValueError(f"a prompt and its solution take {length} tokens, the model's context is {context}")
     return made
 
 
-def shadow(run: Run[SupervisedSettings], step: int) -> dict[str, float | None]:
+def shadow(run: TrainingRun[SupervisedSettings], step: int) -> dict[str, float | None]:
     """Sample the policy on train problems that follow from seed and step, and return what is recorded of it."""
     seed = derive(run.seed, "shadow") + step
     places = random.Random(seed).sample(range(len(run.problems)), run.settings.shadow_size)
@@ -160,7 +162,7 @@ def _dataset(examples: list[Example]) -> Dataset:
     )
 
 
-def _arguments(run: Run[SupervisedSettings], steps: int) -> SFTConfig:
+def _arguments(run: TrainingRun[SupervisedSettings], steps: int) -> SFTConfig:
     settings = run.settings
     micro_batch = settings.micro_batch or settings.batch_size
     return SFTConfig(

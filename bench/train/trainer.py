@@ -21,21 +21,21 @@ from transformers.trainer_callback import PrinterCallback
 from trl import GRPOConfig, GRPOTrainer
 
 from rlvr_bench.experiment.settings import GrpoSettings
+from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.methods.base.plain import in_training_mode
 from rlvr_bench.tasks.problem import Problem, Verdict
 from rlvr_bench.tasks.rewards import RewardContext
 from rlvr_bench.tasks.strategies import STRATEGIES
-from rlvr_bench.train import processes as ranks
-from rlvr_bench.train import published_habits, scorer
+from rlvr_bench.train import processes, published_habits, scorer
 from rlvr_bench.train.advantages import whitened
 from rlvr_bench.train.ledger import Shape
 from rlvr_bench.train.log_probs import k3
 from rlvr_bench.train.probe import Probe
-from rlvr_bench.train.run import Run, StepSink, begin
 from rlvr_bench.train.scorer import Rows
 from rlvr_bench.train.seeds import derive
 from rlvr_bench.train.step_guard import StepGuard
-from rlvr_bench.train.verdicts import BoughtVerdicts
+from rlvr_bench.train.training_run import StepSink, TrainingRun, begin
+from rlvr_bench.train.verdicts import CountedVerdicts
 
 _OWN_METRICS = ("accuracy", "unparsed", "verifier_errors", "strategy/", "probe/", "sampling/sampling_logp_difference")
 """How the metrics begin that are taken here, from the completions of one process."""
@@ -44,7 +44,7 @@ _OWN_METRICS = ("accuracy", "unparsed", "verifier_errors", "strategy/", "probe/"
 class RolloutTrainer(GRPOTrainer):
     """GRPO on completions of a rollout backend."""
 
-    def __init__(self, run: Run[GrpoSettings], sink: StepSink) -> None:
+    def __init__(self, run: TrainingRun[GrpoSettings], sink: StepSink) -> None:
         self._run = run
         self._sink = sink
         self._batches = 0
@@ -63,6 +63,7 @@ class RolloutTrainer(GRPOTrainer):
             model=handle.model,
             reward_funcs=self._score,
             args=_arguments(run),
+            # Numbers in place of texts: what a prompt is for the model follows from the problem (`_tokenize_prompts`).
             train_dataset=Dataset.from_dict(
                 {"prompt": [str(i) for i in range(len(run.problems))], "problem": list(range(len(run.problems)))}
             ),
@@ -76,7 +77,7 @@ class RolloutTrainer(GRPOTrainer):
         # Set after construction: TRL would build a reference of its own from the model's name or its adapters.
         self.beta = settings.kl_weight
         self.ref_model = run.reference
-        self._probe = Probe(run, self.eos_token_ids)
+        self._probe = Probe(run, frozenset(self.eos_token_ids))
 
     @property
     def generated_tokens(self) -> int:
@@ -95,17 +96,20 @@ class RolloutTrainer(GRPOTrainer):
         has_tool_images: bool = False,
     ) -> tuple[list[list[int]], list[list[float]]]:
         run, started = self._run, time.perf_counter()
+        # Before the batch is sampled: a batch of another policy would be learned from.
         self._check_drift()
         with run.handle.rollout_weights() as model:
             completions = run.backend.generate(
                 model,
                 prompt_ids,
-                max_new_tokens=run.settings.max_new_tokens,
-                temperature=run.settings.temperature,
-                seed=derive(run.seed, "rollout") + self._batches,
-                eos_ids=self.eos_token_ids,
-                pad_id=self._tokenizer.pad_token_id,
-                batch_size=len(prompt_ids),
+                SamplingParams(
+                    max_new_tokens=run.settings.max_new_tokens,
+                    temperature=run.settings.temperature,
+                    seed=derive(run.seed, "rollout") + self._batches,  # a prompt that comes again gets other noise
+                    eos_token_ids=frozenset(self.eos_token_ids),
+                    pad_token_id=self._tokenizer.pad_token_id,
+                    batch_size=len(prompt_ids),
+                ),
             )
         if run.settings.merge == "in-place":
             published_habits.merge_in_place(run.handle)
@@ -117,8 +121,9 @@ class RolloutTrainer(GRPOTrainer):
     def _score(self, prompts: list[str], completions: list[str], problem: list[int], **_: Any) -> list[float]:
         run, started = self._run, time.perf_counter()
         problems = [run.problems[index] for index in problem]
-        verdicts = [run.task.verify(text, asked) for text, asked in zip(completions, problems, strict=True)]
-        bought = BoughtVerdicts(verdicts)
+        verdicts = [run.task.verify(text, problem) for text, problem in zip(completions, problems, strict=True)]
+        # All completions are verified, for the record; only the verdicts that the reward reads are paid for.
+        bought = CountedVerdicts(verdicts)
         context = RewardContext(
             task=run.task,
             seed=derive(run.seed, "rollout"),
@@ -151,8 +156,8 @@ class RolloutTrainer(GRPOTrainer):
         """Stop the run when rollouts and trainer give the same tokens different probabilities."""
         if self._batches % self._run.settings.probe_every == 0:
             with self.accelerator.autocast(), in_training_mode(self.model, False):
-                off = self._probe.off(self.model, self.update_backend)
-            self._metrics["train"]["probe/logp_difference_max"].append(off)
+                difference = self._probe.largest_difference(self.model, self.update_backend)
+            self._metrics["train"]["probe/logp_difference_max"].append(difference)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
@@ -162,11 +167,12 @@ class RolloutTrainer(GRPOTrainer):
             entropies = [torch.tensor(row) for row in self._entropies]
             padded = pad_sequence(entropies, batch_first=True).to(batch["completion_ids"].device)
             batch["sampling_entropies"] = padded
+        # With a KL penalty TRL records the KL itself; without one it is measured now and then, outside of the budget.
         if self.beta == 0.0 and self._kl_is_due():
             reference = self._reference_log_probs(Rows.of(batch))
             mask = batch["completion_mask"]
             kl = k3(batch["sampling_per_token_logps"], reference, mask)
-            self._metrics["train"]["kl"].append(ranks.mean(kl, float(mask.sum())))
+            self._metrics["train"]["kl"].append(processes.mean(kl, float(mask.sum())))
         self._metrics["train"]["seconds/log_probs"].append(self._scoring_seconds)
         self._scoring_seconds = 0.0
         return batch
@@ -177,7 +183,7 @@ class RolloutTrainer(GRPOTrainer):
         return last or (self._batches - 1) % settings.kl_every == 0
 
     def _compute_loss(self, model: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
-        self._inputs = inputs
+        self._inputs = inputs  # TRL scores below without the advantages, by which rows without signal are left out
         lengths = (inputs["prompt_mask"].sum(dim=1) + inputs["completion_mask"].sum(dim=1)).tolist()
         self._run.meter.learn(self._shape, lengths)
         if self.beta != 0.0:
@@ -194,6 +200,7 @@ class RolloutTrainer(GRPOTrainer):
         *args: Any,
         **kwargs: Any,
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        # TRL hands them over joined; to be scored without padding, prompts and completions have to be apart.
         parts = (t.split([t.shape[1] - logits_to_keep, logits_to_keep], 1) for t in (input_ids, attention_mask))
         (prompt_ids, completion_ids), (prompt_mask, completion_mask) = parts
         rows = Rows(prompt_ids, prompt_mask, completion_ids, completion_mask)
@@ -211,14 +218,15 @@ class RolloutTrainer(GRPOTrainer):
 
     def _policy_log_probs(self, model: nn.Module, rows: Rows) -> tuple[Tensor, Tensor]:
         """Score the rows that the gradient depends on; the others keep what was recorded when they were sampled."""
-        inputs, chosen = self._inputs, self._rows_with_signal(self._inputs)
+        inputs, informative = self._inputs, self._rows_with_signal(self._inputs)
         with self.accelerator.autocast():
-            log_probs, entropies = scorer.policy_log_probs(model, rows.select(chosen), self.temperature)
-        self._record_mismatch(log_probs, rows.completion_mask[chosen], chosen)
-        if len(chosen) == len(rows.prompt_ids):
+            log_probs, entropies = scorer.policy_log_probs(model, rows.select(informative), self.temperature)
+        self._record_mismatch(log_probs, rows.completion_mask[informative], informative)
+        if len(informative) == len(rows.prompt_ids):
             return log_probs, entropies
+        # Their advantage is 0, so that these values reach no gradient; means over the batch still hold all rows.
         recorded = inputs["sampling_per_token_logps"], inputs["sampling_entropies"]
-        return recorded[0].index_copy(0, chosen, log_probs), recorded[1].index_copy(0, chosen, entropies)
+        return recorded[0].index_copy(0, informative, log_probs), recorded[1].index_copy(0, informative, entropies)
 
     def _rows_with_signal(self, inputs: dict[str, Tensor]) -> Tensor:
         """Return the numbers of the rows whose gradient is not zero by construction, at least one.
@@ -235,11 +243,12 @@ class RolloutTrainer(GRPOTrainer):
 
     def _record_mismatch(self, log_probs: Tensor, mask: Tensor, rows: Tensor | slice = slice(None)) -> None:
         """Record how far rollout and trainer are apart on the same tokens, while the weights are those that sampled."""
+        # Later updates on the same batch differ from its sampler on purpose.
         if self._step % self.args.steps_per_generation:
             return
-        off = (log_probs.detach() - self._inputs["sampling_per_token_logps"][rows]).abs()[mask.bool()]
-        self._metrics["train"]["sampling/sampling_logp_difference/mean"].append(float(off.mean()))
-        self._metrics["train"]["sampling/sampling_logp_difference/max"].append(float(off.max()))
+        difference = (log_probs.detach() - self._inputs["sampling_per_token_logps"][rows]).abs()[mask.bool()]
+        self._metrics["train"]["sampling/sampling_logp_difference/mean"].append(float(difference.mean()))
+        self._metrics["train"]["sampling/sampling_logp_difference/max"].append(float(difference.max()))
 
     def _reference_log_probs(self, rows: Rows) -> Tensor:
         return self._frozen_log_probs(self._run.reference, rows, self._reference_backend)
@@ -258,10 +267,10 @@ class RolloutTrainer(GRPOTrainer):
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Hand the step's metrics to the recorder, then to TRL's own trackers."""
-        if ranks.size() > 1:
+        if processes.size() > 1:
             self._share_metrics()
         super().log(logs, start_time)
-        if "train_runtime" not in logs:
+        if "train_runtime" not in logs:  # the summary at the end is no step
             self._sink({"step": self._steps_before + self.state.global_step, **logs, **self._guard.last})
 
     def _share_metrics(self) -> None:
@@ -269,8 +278,8 @@ class RolloutTrainer(GRPOTrainer):
         metrics = self._metrics["train"]
         names = sorted(name for name in metrics if name.startswith(_OWN_METRICS))
         means = [fmean(metrics[name]) for name in names]
-        count, most = ranks.size(), ranks.largest(means)
-        for name, total, largest in zip(names, ranks.sums(means), most, strict=True):
+        count, most = processes.size(), processes.largest(means)
+        for name, total, largest in zip(names, processes.sums(means), most, strict=True):
             metrics[name] = [largest if name.endswith("max") else total / count]
 
 
@@ -284,9 +293,10 @@ def _occurrences(problems: list[Problem]) -> list[int]:
     return numbers
 
 
-def _arguments(run: Run[GrpoSettings]) -> GRPOConfig:
+def _arguments(run: TrainingRun[GrpoSettings]) -> GRPOConfig:
     settings = run.settings
-    rows = settings.batch_size // ranks.size()
+    # The settings say what one optimizer step sees in all; TRL counts per process and per pass.
+    rows = settings.batch_size // processes.size()
     update = rows // settings.updates_per_batch
     micro_batch = settings.micro_batch or update
     return GRPOConfig(
@@ -301,7 +311,7 @@ def _arguments(run: Run[GrpoSettings]) -> GRPOConfig:
         per_device_train_batch_size=micro_batch,
         gradient_accumulation_steps=update // micro_batch,
         steps_per_generation=rows // micro_batch,
-        ddp_timeout=ranks.TIMEOUT_SECONDS,
+        ddp_timeout=processes.TIMEOUT_SECONDS,
         ddp_broadcast_buffers=False,  # no method changes buffers, and every forward pass would wait for them
         num_generations=settings.group_size,
         max_completion_length=settings.max_new_tokens,

@@ -47,5 +47,5 @@ class Trajectory:
         return 1 - float((moved - steps * slopes).square().sum()) / total if total else None
 
     def _values(self) -> Tensor:
-        taken = [tensor.detach().flatten()[own].double().cpu() for tensor, own in self._places]
-        return torch.cat(taken) if taken else torch.zeros(0, dtype=torch.float64)
+        values = [tensor.detach().flatten()[own].double().cpu() for tensor, own in self._places]
+        return torch.cat(values) if values else torch.zeros(0, dtype=torch.float64)

@@ -6,7 +6,7 @@ from typing import overload
 from rlvr_bench.tasks.problem import Verdict
 
 
-class BoughtVerdicts(Sequence[Verdict]):
+class CountedVerdicts(Sequence[Verdict]):
     """The verdicts of a batch; `read` says how many a reward looked at, so that a control reward buys none."""
 
     def __init__(self, verdicts: Sequence[Verdict]) -> None:

@@ -14,7 +14,7 @@ from rlvr_bench.models.base import LoadedBase
 from rlvr_bench.tasks import registry as task_registry
 from rlvr_bench.tasks import rewards
 from rlvr_bench.tasks.problem import Problem, Verdict
-from rlvr_bench.train.run import Run
+from rlvr_bench.train.training_run import TrainingRun
 
 TASK = task_registry.create({"name": "chain", "levels": [2], "train": 32, "validation": 4, "test": 4})
 PROBLEMS = TASK.problems("train")
@@ -45,7 +45,7 @@ TINY: dict[str, dict[str, Any]] = {
     "rlhf": GRPO | {"preference_pairs": 8, "reward_model_steps": 2, "reward_model_batch": 4},
     "sft+rlvr": GRPO | {"sft_share": 0.5},
 }
-Start = Callable[..., Run[Any]]
+Start = Callable[..., TrainingRun[Any]]
 
 
 def settings_of(kind: str, **keys: Any) -> Signal:
@@ -56,9 +56,9 @@ def settings_of(kind: str, **keys: Any) -> Signal:
 def starter(base: LoadedBase, folder: Path) -> Start:
     """What makes runs on copies of `base`."""
 
-    def run(kind: str, method: str = "full", rate: float = 1e-3, **keys: Any) -> Run[Any]:
+    def run(kind: str, method: str = "full", rate: float = 1e-3, **keys: Any) -> TrainingRun[Any]:
         handle = method_registry.create(METHODS[method]).attach(copy.deepcopy(base.model), seed=1)
-        return Run(
+        return TrainingRun(
             handle=handle,
             tokenizer=base.tokenizer,
             reference=copy.deepcopy(base.model).requires_grad_(False),

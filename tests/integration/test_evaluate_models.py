@@ -116,9 +116,9 @@ def test_greedy_and_sampled_completions_answer_the_same_prompt(chat):
         def refusal(self, model):
             return None
 
-        def generate(self, model, prompts, **request):
+        def generate(self, model, prompts, params):
             seen.append(prompts)
-            return backend.generate(model, prompts, **request)
+            return backend.generate(model, prompts, params)
 
     evaluate(_model(tokenizer), tokenizer, task, "test", SETTINGS, Recording())
     asked = [prompt_ids(tokenizer, task.prompt(problem)) for problem in task.problems("test")]

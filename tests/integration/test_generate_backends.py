@@ -1,5 +1,7 @@
 """The fast path against transformers' `generate`, and both against exact probabilities."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from generate_models import CONFIGS, VOCABULARY, mixed_prompts, tiny_model
@@ -7,13 +9,18 @@ from peft import LoraConfig, get_peft_model
 from scipy import stats
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from rlvr_bench.generate import matmul as products
-from rlvr_bench.generate.backend import GenerationError, create, create_for
+from rlvr_bench.generate import matmul
+from rlvr_bench.generate.backend import create, create_for
+from rlvr_bench.generate.errors import GenerationError
 from rlvr_bench.generate.fast import FastBackend
 from rlvr_bench.generate.hf import HfBackend
 from rlvr_bench.generate.sampling import row_keys, uniforms
+from rlvr_bench.generate.sampling_params import SamplingParams
 
-REQUEST = {"max_new_tokens": 24, "seed": 3, "eos_ids": [1, 2, 3], "pad_id": 0, "batch_size": 11}
+SAMPLED = SamplingParams(
+    max_new_tokens=24, temperature=1.0, seed=3, eos_token_ids=frozenset({1, 2, 3}), pad_token_id=0, batch_size=11
+)
+GREEDY = replace(SAMPLED, temperature=0.0)
 PROMPTS = mixed_prompts()
 
 
@@ -30,7 +37,7 @@ def _boundary_distance(model, temperature, row, one, other):
         return abs(logits[one[place]] - logits[other[place]]).item()
     lower = min(one[place], other[place])
     boundary = torch.softmax(logits / temperature, -1)[: lower + 1].sum()
-    return abs(boundary - uniforms(row_keys(PROMPTS, REQUEST["seed"])[row : row + 1], place + 1)[0, place]).item()
+    return abs(boundary - uniforms(row_keys(PROMPTS, SAMPLED.seed)[row : row + 1], place + 1)[0, place]).item()
 
 
 @pytest.fixture(params=["exact rows", "whole blocks"])
@@ -38,8 +45,8 @@ def rows(request, monkeypatch):
     """Products of exactly the rows that are left, and of blocks that rows fill which have ended."""
     if request.param == "whole blocks" and not torch.backends.mkldnn.is_available():
         pytest.skip("this torch has no oneDNN")
-    monkeypatch.setattr(products, "chosen", lambda: "onednn" if request.param == "whole blocks" else "blas")
-    monkeypatch.setattr(products, "WORTH", 1)
+    monkeypatch.setattr(matmul, "library", lambda: "onednn" if request.param == "whole blocks" else "blas")
+    monkeypatch.setattr(matmul, "MIN_MULTIPLICATIONS", 1)
 
 
 @pytest.mark.usefixtures("rows")
@@ -47,8 +54,8 @@ def rows(request, monkeypatch):
 @pytest.mark.parametrize("temperature", [0.0, 1.0, 0.7])
 def test_fast_equals_the_reference_token_by_token(config, temperature):
     model = tiny_model(config)
-    reference = HfBackend().generate(model, PROMPTS, temperature=temperature, **REQUEST)
-    fast = FastBackend().generate(model, PROMPTS, temperature=temperature, **REQUEST)
+    reference = HfBackend().generate(model, PROMPTS, replace(SAMPLED, temperature=temperature))
+    fast = FastBackend().generate(model, PROMPTS, replace(SAMPLED, temperature=temperature))
     same = [row for row in range(len(PROMPTS)) if fast.token_ids[row] == reference.token_ids[row]]
     assert [fast.truncated[row] for row in same] == [reference.truncated[row] for row in same]
     assert _largest_difference([fast.logprobs[row] for row in same], [reference.logprobs[row] for row in same]) < 1e-4
@@ -67,13 +74,13 @@ def test_the_reference_is_what_transformers_decodes_greedily():
     expected = model.generate(
         torch.tensor([prompt]), max_new_tokens=24, do_sample=False, eos_token_id=[1, 2, 3], pad_token_id=0
     )[0, len(prompt) :].tolist()
-    assert HfBackend().generate(model, [prompt], temperature=0.0, **REQUEST).token_ids == [expected]
+    assert HfBackend().generate(model, [prompt], GREEDY).token_ids == [expected]
 
 
 @pytest.mark.parametrize("name", ["hf", "fast", "continuous"])
 def test_logprobs_are_those_of_a_plain_forward_pass(name):
     model, temperature = tiny_model("qwen2"), 0.7
-    completions = create(name).generate(model, PROMPTS, temperature=temperature, **REQUEST)
+    completions = create(name).generate(model, PROMPTS, replace(SAMPLED, temperature=temperature))
     for prompt, tokens, logprobs in zip(PROMPTS, completions.token_ids, completions.logprobs, strict=True):
         with torch.no_grad():
             logits = model(torch.tensor([prompt + tokens])).logits[0, len(prompt) - 1 : -1]
@@ -84,8 +91,8 @@ def test_logprobs_are_those_of_a_plain_forward_pass(name):
 @pytest.mark.parametrize("name", ["hf", "fast", "continuous"])
 def test_samples_follow_the_exact_distribution(name):
     model, prompt, rows, temperature = tiny_model(deviation=0.08), [7, 9], 4000, 0.8
-    request = {**REQUEST, "max_new_tokens": 2, "eos_ids": [], "batch_size": rows}
-    completions = create(name).generate(model, [prompt] * rows, temperature=temperature, **request)
+    params = SamplingParams(max_new_tokens=2, temperature=temperature, seed=3, batch_size=rows)
+    completions = create(name).generate(model, [prompt] * rows, params)
     with torch.no_grad():
         first = torch.softmax(model(torch.tensor([prompt])).logits[0, -1].double() / temperature, -1)
         contexts = torch.tensor([[*prompt, token] for token in range(VOCABULARY)])
@@ -105,10 +112,10 @@ def test_samples_follow_the_exact_distribution(name):
 @pytest.mark.parametrize("name", ["hf", "fast"])
 def test_a_row_does_not_depend_on_the_rest_of_the_call(name):
     model, backend = tiny_model("llama, untied, grouped queries"), create(name)
-    whole = backend.generate(model, PROMPTS, temperature=1.0, **REQUEST)
-    backwards = backend.generate(model, [*reversed(PROMPTS[::3])], temperature=1.0, **{**REQUEST, "batch_size": 2})
+    whole = backend.generate(model, PROMPTS, SAMPLED)
+    backwards = backend.generate(model, [*reversed(PROMPTS[::3])], replace(SAMPLED, batch_size=2))
     assert list(reversed(backwards.token_ids)) == whole.token_ids[::3]
-    alone = backend.generate(model, PROMPTS[6:9], temperature=1.0, **REQUEST)
+    alone = backend.generate(model, PROMPTS[6:9], SAMPLED)
     assert alone.token_ids == whole.token_ids[6:9]
 
 
@@ -117,18 +124,18 @@ def test_the_seed_decides_and_the_global_generator_does_not(name):
     model, backend = tiny_model(), create(name)
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    first = backend.generate(model, PROMPTS, temperature=1.0, **REQUEST)
+    first = backend.generate(model, PROMPTS, SAMPLED)
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(2)
-    assert backend.generate(model, PROMPTS, temperature=1.0, **REQUEST) == first
-    other = backend.generate(model, PROMPTS, temperature=1.0, **{**REQUEST, "seed": 4})
+    assert backend.generate(model, PROMPTS, SAMPLED) == first
+    other = backend.generate(model, PROMPTS, replace(SAMPLED, seed=4))
     assert other.token_ids != first.token_ids
     assert first.token_ids[0] != first.token_ids[1], "samples of one prompt are different samples"
 
 
 @pytest.mark.parametrize("name", ["hf", "fast"])
 def test_eos_ends_a_row_and_stays_in_it(name):
-    completions = create(name).generate(tiny_model(), PROMPTS, temperature=1.0, **REQUEST)
+    completions = create(name).generate(tiny_model(), PROMPTS, SAMPLED)
     for tokens, logprobs, truncated in zip(
         completions.token_ids, completions.logprobs, completions.truncated, strict=True
     ):
@@ -141,12 +148,12 @@ def test_eos_ends_a_row_and_stays_in_it(name):
 @pytest.mark.parametrize("name", ["hf", "fast"])
 def test_an_eos_at_the_last_place_is_no_truncation(name):
     model = tiny_model()
-    free = create(name).generate(model, [PROMPTS[0]], temperature=0.0, **{**REQUEST, "eos_ids": []})
+    free = create(name).generate(model, [PROMPTS[0]], replace(GREEDY, eos_token_ids=frozenset()))
     assert free.truncated == [True]
     last = free.token_ids[0][4]
     limit = free.token_ids[0].index(last) + 1
-    request = {**REQUEST, "eos_ids": [last], "max_new_tokens": limit}
-    ended = create(name).generate(model, [PROMPTS[0]], temperature=0.0, **request)
+    params = replace(GREEDY, eos_token_ids=frozenset({last}), max_new_tokens=limit)
+    ended = create(name).generate(model, [PROMPTS[0]], params)
     assert ended.token_ids == [free.token_ids[0][:limit]]
     assert ended.truncated == [False]
 
@@ -156,9 +163,9 @@ def test_generation_leaves_the_model_as_it_was():
     model.model.layers[0].eval()
     model.generation_config.repetition_penalty = 5.0
     shipped, weights = model.generation_config, {name: value.clone() for name, value in model.state_dict().items()}
-    plain = HfBackend().generate(tiny_model(), PROMPTS, temperature=1.0, **REQUEST)
+    plain = HfBackend().generate(tiny_model(), PROMPTS, SAMPLED)
     for name in ("hf", "fast"):
-        assert create(name).generate(model, PROMPTS, temperature=1.0, **REQUEST).token_ids == plain.token_ids
+        assert create(name).generate(model, PROMPTS, SAMPLED).token_ids == plain.token_ids
     assert model.generation_config is shipped
     assert model.training
     assert not model.model.layers[0].training
@@ -169,8 +176,8 @@ def test_generation_leaves_the_model_as_it_was():
 @pytest.mark.parametrize("name", ["fast", "hf"])
 def test_bfloat16_stays_near_float32(name):
     model = tiny_model("qwen3", deviation=0.05)
-    exact = create_for(name, model).generate(model, PROMPTS, temperature=1.0, **REQUEST)
-    rounded = create_for(name, model, torch.bfloat16).generate(model, PROMPTS, temperature=1.0, **REQUEST)
+    exact = create_for(name, model).generate(model, PROMPTS, SAMPLED)
+    rounded = create_for(name, model, torch.bfloat16).generate(model, PROMPTS, SAMPLED)
     assert rounded.logprobs != exact.logprobs
     same_start = [
         (a[0], b[0])
@@ -220,7 +227,7 @@ def _hooked():
 def test_the_fast_path_refuses_what_it_would_get_wrong(build, message):
     model = build()
     with pytest.raises(GenerationError, match=message):
-        FastBackend().generate(model, [[1]], temperature=0.0, **REQUEST)
+        FastBackend().generate(model, [[1]], GREEDY)
     with pytest.raises(GenerationError, match=message):
         create_for("fast", model)
     assert create_for("auto", model).name == "hf"

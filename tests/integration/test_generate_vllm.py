@@ -8,17 +8,12 @@ import torch
 from generate_models import tiny_model
 
 from rlvr_bench.generate import vllm
-from rlvr_bench.generate.backend import GenerationError, create
+from rlvr_bench.generate.backend import create
+from rlvr_bench.generate.errors import GenerationError
+from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.generate.vllm import VllmBackend
 
-REQUEST: dict[str, Any] = {
-    "max_new_tokens": 3,
-    "temperature": 0.7,
-    "seed": 0,
-    "eos_ids": [2, 1],
-    "pad_id": 0,
-    "batch_size": 4,
-}
+PARAMS = SamplingParams(max_new_tokens=3, temperature=0.7, eos_token_ids=frozenset({2, 1}), batch_size=4)
 
 
 class _Engine:
@@ -40,7 +35,7 @@ def test_without_vllm_the_refusal_says_what_to_install() -> None:
     if vllm.is_vllm_available():
         pytest.skip("vLLM is installed here")
     with pytest.raises(GenerationError, match=r"rlvr-bench\[vllm\]"):
-        create("vllm").generate(tiny_model(), [[4]], **REQUEST)
+        create("vllm").generate(tiny_model(), [[4]], PARAMS)
 
 
 def test_a_model_on_the_cpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,10 +47,10 @@ def test_the_engine_gets_the_weights_of_every_call(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(VllmBackend, "refusal", lambda self, model: None)
     monkeypatch.setattr(vllm.vllm_generation, "VLLMGeneration", _Engine)
     backend, model = VllmBackend(memory=0.3), tiny_model()
-    completions = backend.generate(model, [[4], [5, 6]], **REQUEST)
+    completions = backend.generate(model, [[4], [5, 6]], PARAMS)
     with torch.no_grad():
         next(model.parameters()).add_(1.0)
-    backend.generate(model, [[4], [5, 6]], **REQUEST)
+    backend.generate(model, [[4], [5, 6]], PARAMS)
     (engine,) = _Engine.made
     assert engine.options["gpu_memory_utilization"] == 0.3
     assert engine.synced[0] != engine.synced[1]

@@ -140,7 +140,7 @@ def test_the_first_learns_why_another_failed(tmp_path: Path) -> None:
 
 
 def test_a_cell_of_one_process_waits_for_nobody(tmp_path: Path) -> None:
-    others = forking.Others({}, tmp_path / "cell.log")
+    others = forking.PeerProcesses({}, tmp_path / "cell.log")
     others.watch(lambda cause: pytest.fail(cause.message))
     started = time.monotonic()
     assert others.failure() is None

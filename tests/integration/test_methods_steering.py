@@ -9,6 +9,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from rlvr_bench.generate.fast import FastBackend
 from rlvr_bench.generate.hf import HfBackend
+from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.methods import MethodError, create
 from rlvr_bench.methods.attestation import begin, observe
 from rlvr_bench.methods.base.plain import fill, last_logits
@@ -86,10 +87,10 @@ def test_rollouts_run_on_a_plain_model_with_biases_that_go_again(make):
 def test_both_rollout_backends_take_the_merged_model(make):
     handle = STEERING.attach(make(), seed=0)
     run(handle, steps=3, learning_rate=0.1)
-    asked = {"max_new_tokens": 6, "temperature": 1.0, "seed": 0, "eos_ids": {2}, "pad_id": 0, "batch_size": 4}
+    params = SamplingParams(max_new_tokens=6, temperature=1.0, eos_token_ids=frozenset({2}), batch_size=4)
     with handle.rollout_weights() as plain:
         assert FastBackend().refusal(plain) is None
-        fast, slow = (backend.generate(plain, batch().tolist(), **asked) for backend in (FastBackend(), HfBackend()))
+        fast, slow = (backend.generate(plain, batch().tolist(), params) for backend in (FastBackend(), HfBackend()))
     with torch.no_grad():
         texts = [prompt + done for prompt, done in zip(batch().tolist(), fast.token_ids, strict=True)]
         for text, prompt, logprobs in zip(texts, batch().tolist(), fast.logprobs, strict=True):

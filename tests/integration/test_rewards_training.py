@@ -20,7 +20,7 @@ from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.settings import RlvrSettings
 from rlvr_bench.generate.backend import create
 from rlvr_bench.generate.prompt_ids import prompt_ids
-from rlvr_bench.generate.stopping import eos_ids
+from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.grid.prepare_labels import prepare_labels
 from rlvr_bench.methods import registry as method_registry
 from rlvr_bench.methods.base.handle import Handle
@@ -35,9 +35,9 @@ from rlvr_bench.tasks.rewards import Label, LabelRequest
 from rlvr_bench.train import scorer
 from rlvr_bench.train.problems import training_problems
 from rlvr_bench.train.rlvr import train
-from rlvr_bench.train.run import Run
 from rlvr_bench.train.scorer import Rows
 from rlvr_bench.train.trainer import RolloutTrainer
+from rlvr_bench.train.training_run import TrainingRun
 
 TASK = task_registry.create({"name": "chain", "levels": [2], "train": 16, "validation": 4, "test": 4})
 SIZES = {"steps": 4, "prompts_per_batch": 2, "group_size": 4, "max_new_tokens": 8, "updates_per_batch": 2}
@@ -54,7 +54,7 @@ def _train(
     handle = method_registry.create({"type": "full"}).attach(copy.deepcopy(base.model), seed=1)
     asked = RlvrSettings(**(SIZES | settings))
     problems = training_problems(TASK, {"name": "random", "p": 0.5}, {}, asked)
-    run = Run(
+    run = TrainingRun(
         handle=handle,
         tokenizer=base.tokenizer,
         reference=copy.deepcopy(base.model).requires_grad_(False),
@@ -269,12 +269,9 @@ def test_labels_are_the_most_frequent_answers(
         drawn = create("fast").generate(
             organism.model,
             [prompt] * 6,
-            max_new_tokens=24,
-            temperature=1.0,
-            seed=3,
-            eos_ids=eos_ids(organism.model, organism.tokenizer),
-            pad_id=0,
-            batch_size=6,
+            SamplingParams.of_model(
+                organism.model, organism.tokenizer, max_new_tokens=24, temperature=1.0, seed=3, batch_size=6
+            ),
         )
         texts = organism.tokenizer.batch_decode(drawn.token_ids, skip_special_tokens=True)
         answers = [text.split("#### ")[1].strip() for text in texts if "#### " in text]

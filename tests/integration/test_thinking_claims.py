@@ -22,8 +22,8 @@ from transformers import (
 
 from rlvr_bench.generate.decoder_weights import read_weights
 from rlvr_bench.generate.fast import FastBackend
-from rlvr_bench.generate.monitor import Sight
-from rlvr_bench.generate.sampling import row_keys
+from rlvr_bench.generate.monitor import CacheView
+from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.thinking.batch import collate
 from rlvr_bench.thinking.prefixes import Prefixes
 from rlvr_bench.thinking.probe import Probe
@@ -137,13 +137,13 @@ class _Reads:
         self.places, self.stride, self.logits, self._probe = probe.probe_tokens, stride, [], probe
         self._weights: Any = read_weights(probe.merged(), torch.float32)
 
-    def running(self, sight: Sight, logits: Tensor) -> Tensor:
+    def running(self, view: CacheView, logits: Tensor) -> Tensor:
         self.logits.append(logits.clone())
-        if self.stride and sight.fed % self.stride == 0:
-            sight.read(self._weights, self._probe.embedding.detach(), self.places)
-        return torch.ones(len(sight.rows), dtype=torch.bool)
+        if self.stride and view.fed % self.stride == 0:
+            view.read(self._weights, self._probe.embedding.detach(), self.places)
+        return torch.ones(len(view.rows), dtype=torch.bool)
 
-    def ended(self, sight: Sight) -> None:
+    def ended(self, view: CacheView) -> None:
         pass
 
 
@@ -155,11 +155,7 @@ def test_the_batched_decoder_generates_the_same_bits_however_often_it_is_probed(
     probe = shaken_probe(model, probe_tokens)
     prompts = [list(trace.prompt) for trace, _ in product(random_traces(3, seed=5), range(2))]
     watchers = [_Reads(probe, every) for every in (0, stride)]
-    plain, probed = (
-        FastBackend().watched(
-            model, prompts, row_keys(prompts, 0), each, max_new_tokens=8, temperature=1.0, eos_ids={3, 4}, batch_size=4
-        )
-        for each in watchers
-    )
+    params = SamplingParams(max_new_tokens=8, temperature=1.0, eos_token_ids=frozenset({3, 4}), batch_size=4)
+    plain, probed = (FastBackend().generate(model, prompts, params, each) for each in watchers)
     assert plain == probed
     assert all(torch.equal(*pair) for pair in zip(*(each.logits for each in watchers), strict=True))

@@ -10,6 +10,7 @@ from thinking_subjects import shaken_probe, subject
 from rlvr_bench.experiment.think import TraceSettings, VerifierSettings
 from rlvr_bench.generate.backend import create
 from rlvr_bench.generate.sampling import row_keys
+from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.tasks.problem import Problem, Verdict
 from rlvr_bench.thinking import cached_decoder, measures
 from rlvr_bench.thinking.batch import collate
@@ -34,7 +35,8 @@ class _Asker(Asker):
 
     def __init__(self, model: object, backend: str, limit: int = 12) -> None:
         self.model, self.settings = model, TraceSettings(max_new_tokens=limit, batch_size=24)  # type: ignore[assignment]
-        self.backend, self.eos_ids, self._verdicts = create(backend), EOS, {}
+        self.backend, self._verdicts = create(backend), {}
+        self.params = SamplingParams(max_new_tokens=limit, temperature=1.0, eos_token_ids=EOS, batch_size=24)
         self._prompts = mixed_prompts(6, 1)
 
     def prompts(self, problems: object) -> list[list[int]]:
@@ -86,19 +88,19 @@ def test_the_plain_decoder_stops_what_the_fast_one_stops(text: str) -> None:
 
 def test_the_plain_decoder_gives_the_samples_of_the_reference_backend() -> None:
     model, prompts = subject("gpt-neox"), mixed_prompts(3, 2)
-    options = {"max_new_tokens": 7, "temperature": 1.0, "eos_ids": EOS, "batch_size": 4}
-    reference = create("hf").generate(model, prompts, seed=0, pad_id=0, **options)
+    params = SamplingParams(max_new_tokens=7, temperature=1.0, seed=0, eos_token_ids=EOS, batch_size=4)
+    reference = create("hf").generate(model, prompts, params)
 
     class Bystander:
         places = 0
 
-        def running(self, sight: object, logits: torch.Tensor) -> torch.Tensor:
+        def running(self, view: object, logits: torch.Tensor) -> torch.Tensor:
             return torch.ones(len(logits), dtype=torch.bool)
 
-        def ended(self, sight: object) -> None:
+        def ended(self, view: object) -> None:
             pass
 
-    watched = cached_decoder.watched(model, prompts, row_keys(prompts, 0), Bystander(), **options)
+    watched = cached_decoder.generate(model, prompts, params, Bystander(), row_keys(prompts, 0))
     assert watched.token_ids == reference.token_ids and watched.truncated == reference.truncated
 
 

@@ -8,8 +8,8 @@ from torch import Tensor
 from transformers import DynamicCache, MistralConfig, MistralForCausalLM
 
 from rlvr_bench.generate.fast import FastBackend
-from rlvr_bench.generate.monitor import Sight
-from rlvr_bench.generate.sampling import row_keys
+from rlvr_bench.generate.monitor import CacheView
+from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.thinking.batch import collate
 from rlvr_bench.thinking.errors import VerifyError
 from rlvr_bench.thinking.probe import Probe, check_window
@@ -64,26 +64,26 @@ class _Reader:
         self.scores: dict[tuple[int, int], float] = {}
         self.logits: list[Tensor] = []
 
-    def running(self, sight: Sight, logits: Tensor) -> Tensor:
+    def running(self, view: CacheView, logits: Tensor) -> Tensor:
         self.logits.append(logits.clone())
-        self._read(sight)
-        return torch.ones(len(sight.rows), dtype=torch.bool)
+        self._read(view)
+        return torch.ones(len(view.rows), dtype=torch.bool)
 
-    def ended(self, sight: Sight) -> None:
-        self._read(sight)
+    def ended(self, view: CacheView) -> None:
+        self._read(view)
 
-    def _read(self, sight: Sight) -> None:
+    def _read(self, view: CacheView) -> None:
         from rlvr_bench.generate.decoder_weights import read_weights
 
         if self._weights is None:
             self._weights = read_weights(self._probe.merged(), torch.float32)
-        hidden = sight.read(self._weights, self._probe.embedding, self._probe.probe_tokens)
-        for row, score in zip(sight.rows.tolist(), self._probe.scored(hidden).tolist(), strict=True):
-            self.scores[row, sight.fed] = score
+        hidden = view.read(self._weights, self._probe.embedding, self._probe.probe_tokens)
+        for row, score in zip(view.rows.tolist(), self._probe.scored(hidden).tolist(), strict=True):
+            self.scores[row, view.fed] = score
 
 
 class _Watcher(_Reader):
-    def _read(self, sight: Sight) -> None:
+    def _read(self, view: CacheView) -> None:
         pass
 
 
@@ -92,13 +92,13 @@ def test_the_live_decoder_reads_the_same_scores_and_generates_the_same_bits(name
     model, prompts = tiny_model(name), mixed_prompts(4, 3)
     probe = shaken_probe(model, 2)
     reader, watcher = _Reader(probe), _Watcher(probe)
-    options = {"max_new_tokens": 9, "temperature": 1.0, "eos_ids": {3, 4, 5, 6}, "batch_size": 6}
-    read, plain = (
-        FastBackend().watched(model, prompts, row_keys(prompts, 0), monitor, **options) for monitor in (reader, watcher)
+    params = SamplingParams(
+        max_new_tokens=9, temperature=1.0, seed=0, eos_token_ids=frozenset({3, 4, 5, 6}), batch_size=6
     )
+    read, plain = (FastBackend().generate(model, prompts, params, monitor) for monitor in (reader, watcher))
     assert read == plain
     assert all(torch.equal(*pair) for pair in zip(reader.logits, watcher.logits, strict=True))
-    assert read.token_ids == FastBackend().generate(model, prompts, seed=0, pad_id=0, **options).token_ids
+    assert read.token_ids == FastBackend().generate(model, prompts, params).token_ids
     for row, tokens in enumerate(read.token_ids):
         trace = random_traces(1)[0]
         trace = type(trace)("x", 0, tuple(prompts[row]), tuple(tokens), "", None, False, "wrong", False)

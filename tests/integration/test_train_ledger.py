@@ -16,6 +16,7 @@ from transformers.models.llama.modeling_llama import LlamaModel
 from rlvr_bench.experiment.settings import RlvrSettings, TrainingSettings
 from rlvr_bench.experiment.signals import RftSettings, RlhfSettings, SftRlvrSettings, SftSettings
 from rlvr_bench.generate.backend import Completions
+from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.models.base import LoadedBase, load
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.tasks.problem import Verdict
@@ -23,9 +24,9 @@ from rlvr_bench.train import rlhf, supervised
 from rlvr_bench.train.ledger import Meter, Shape
 from rlvr_bench.train.probe import Probe
 from rlvr_bench.train.reward_model import LearnedReward, with_scalar_output
-from rlvr_bench.train.run import Run
 from rlvr_bench.train.signals import SIGNALS
-from rlvr_bench.train.verdicts import BoughtVerdicts
+from rlvr_bench.train.training_run import TrainingRun
+from rlvr_bench.train.verdicts import CountedVerdicts
 
 CONFIGS = ["llama, tied", "llama, untied, grouped queries", "qwen3"]
 
@@ -78,15 +79,15 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> LoadedBase:
 class _Recount:
     """Watches a run: lengths of what was sampled, learned from and scored, and the passes that only measure."""
 
-    def __init__(self, run: Run[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, run: TrainingRun[Any], monkeypatch: pytest.MonkeyPatch) -> None:
         self.sampled: list[tuple[int, int]] = []
         self.learned: dict[str, list[int]] = {}
         self.scored: list[int] = []
         self._measuring = False
         generate = run.backend.generate
 
-        def generating(model: Any, prompts: list[list[int]], **settings: Any) -> Completions:
-            made = generate(model, prompts, **settings)
+        def generating(model: Any, prompts: list[list[int]], params: SamplingParams) -> Completions:
+            made = generate(model, prompts, params)
             pairs = zip(prompts, made.token_ids, strict=True)
             self.sampled += [] if self._measuring else [(len(prompt), len(own)) for prompt, own in pairs]
             return made
@@ -109,7 +110,7 @@ class _Recount:
             return pay(learned, completions, problems, context)
 
         monkeypatch.setattr(LearnedReward, "__call__", paying)
-        monkeypatch.setattr(Probe, "off", self._apart(Probe.off))
+        monkeypatch.setattr(Probe, "largest_difference", self._apart(Probe.largest_difference))
         monkeypatch.setattr(supervised, "shadow", self._apart(supervised.shadow))
         bought = rlhf.collect
         unpaid = self._apart(bought)
@@ -211,7 +212,7 @@ def test_a_budget_that_pays_for_no_label_is_refused() -> None:
 
 
 def test_only_verdicts_that_are_read_are_bought() -> None:
-    bought = BoughtVerdicts([Verdict(True, "1", "correct")] * 5)
+    bought = CountedVerdicts([Verdict(True, "1", "correct")] * 5)
     assert (len(bought), bought.read) == (5, 0)
     assert bought[1].correct and bought[1].correct and bought.read == 1
     assert len(bought[3:]) == 2 and bought.read == 3

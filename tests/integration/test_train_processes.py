@@ -23,10 +23,10 @@ from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.record.schema import StepRecord
 from rlvr_bench.tasks import registry as task_registry
 from rlvr_bench.tasks import rewards
-from rlvr_bench.train import processes as ranks
+from rlvr_bench.train import processes
 from rlvr_bench.train.rlvr import train
-from rlvr_bench.train.run import Run
 from rlvr_bench.train.trainer import RolloutTrainer
+from rlvr_bench.train.training_run import TrainingRun
 
 TASK = {"name": "chain", "levels": [2], "train": 16, "validation": 4, "test": 4}
 SMALL = {"steps": 3, "prompts_per_batch": 4, "group_size": 4, "max_new_tokens": 8, "kl_every": 1}
@@ -74,7 +74,7 @@ def _train(base: Path, asked: dict[str, Any], folder: Path) -> dict[str, Any]:
     loaded, task, backend = load(BaseConfig(name=str(base))), task_registry.create(TASK), _Watched()
     reference = copy.deepcopy(loaded.model).requires_grad_(False)
     problems = task.problems("train")
-    run = Run(
+    run = TrainingRun(
         handle=method_registry.create(method).attach(loaded.model, seed=1),
         tokenizer=loaded.tokenizer,
         reference=reference,
@@ -109,7 +109,7 @@ def _rank(base: Path, folder: Path, rank: int, ports: list[int]) -> None:
     for (name, asked), port in zip((RUNS | {"poisoned": POISONED}).items(), ports, strict=True):
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
         RolloutTrainer._compute_loss = poisoned if name == "poisoned" else original  # type: ignore[method-assign]
-        assert (ranks.rank(), ranks.size()) == (rank, 2)
+        assert (processes.rank(), processes.size()) == (rank, 2)
         torch.save(_train(base, asked, folder / str(rank)), folder / f"{name}-{rank}.pt")
         AcceleratorState._reset_state(reset_partial_state=True)  # a process trains once, but for this test
 

@@ -25,7 +25,8 @@ from rlvr_bench.tasks import rewards
 from rlvr_bench.train.log_probs import completion_log_probs, k3
 from rlvr_bench.train.rlvr import train
 from rlvr_bench.train.stability import collapse
-from rlvr_bench.train.trainer import RolloutTrainer, Run
+from rlvr_bench.train.trainer import RolloutTrainer
+from rlvr_bench.train.training_run import TrainingRun
 
 TASK = task_registry.create({"name": "chain", "levels": [2], "train": 16, "validation": 4, "test": 4})
 FULL = {"type": "full"}
@@ -46,7 +47,7 @@ def _train(
     handle = method_registry.create(method).attach(model, seed=1)
     problems = TASK.problems("train")
     defaults = {"steps": 3, "prompts_per_batch": 2, "group_size": 4, "max_new_tokens": 8}
-    run = Run(
+    run = TrainingRun(
         handle=handle,
         tokenizer=base.tokenizer,
         reference=copy.deepcopy(base.model).requires_grad_(False),

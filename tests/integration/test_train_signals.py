@@ -28,9 +28,9 @@ from rlvr_bench.train.drawing import draw
 from rlvr_bench.train.preferences import Preference, collect, mislabelled
 from rlvr_bench.train.reward_model import LearnedReward, with_scalar_output
 from rlvr_bench.train.rft import verified
-from rlvr_bench.train.run import Run
 from rlvr_bench.train.signals import SIGNALS
 from rlvr_bench.train.supervised import SolutionTrainer, example
+from rlvr_bench.train.training_run import TrainingRun
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def start(base: LoadedBase, tmp_path: Path) -> Start:
     return starter(base, tmp_path)
 
 
-def _train(run: Run[Any]) -> list[StepRecord]:
+def _train(run: TrainingRun[Any]) -> list[StepRecord]:
     return SIGNALS[run.settings.type](run, lambda step: None)[0]
 
 
@@ -57,7 +57,7 @@ def test_every_signal_trains_every_family_of_methods_and_is_attested(
     model = copy.deepcopy(base.model)
     observed = observe(model, chosen)
     attached = chosen.attach(model, 1, None)
-    run = Run(**{name: getattr(run, name) for name in Run.__slots__} | {"handle": attached})
+    run = TrainingRun(**{name: getattr(run, name) for name in TrainingRun.__slots__} | {"handle": attached})
     attested = begin(chosen, attached, observed)
     steps, trainer = SIGNALS[kind](run, lambda step: None)
     assert finish(attested, attached, trainer.optimizer).problems == []

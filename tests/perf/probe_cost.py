@@ -11,8 +11,8 @@ from collections.abc import Callable
 import torch
 
 from rlvr_bench.generate.fast import FastBackend
-from rlvr_bench.generate.monitor import Sight
-from rlvr_bench.generate.sampling import row_keys
+from rlvr_bench.generate.monitor import CacheView
+from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.models.base import load
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.thinking.batch import collate
@@ -36,7 +36,7 @@ class _Every(Full):
 class _OnTheWay(Pruner):
     """Leaves the last reading out, which is not on the way."""
 
-    def ended(self, sight: Sight) -> None:
+    def ended(self, view: CacheView) -> None:
         pass
 
 
@@ -58,14 +58,14 @@ def main(name: str = "organism-steps", rows: str = "64", tokens: str = "96") -> 
     model, probe = loaded.model, Probe(loaded.model, 1, 16, seed=0)
     source = torch.Generator().manual_seed(0)
     prompts = torch.randint(10, 60, (count, 12), generator=source).tolist()
-    keys, reader = row_keys(prompts, 0), ProbeReader(probe, fast=True)
-    options = {"max_new_tokens": length, "temperature": 1.0, "eos_ids": (), "batch_size": count}
+    reader = ProbeReader(probe, fast=True)
+    params = SamplingParams(max_new_tokens=length, temperature=1.0, batch_size=count)
 
     def decode(policy: Full, reads: bool) -> None:
         chosen = reader if reads else NoReader()
-        FastBackend().watched(model, prompts, keys, _OnTheWay(policy, chosen, count, 16), **options)
+        FastBackend().generate(model, prompts, params, _OnTheWay(policy, chosen, count, 16))
 
-    done = FastBackend().watched(model, prompts, keys, None, **options)
+    done = FastBackend().generate(model, prompts, params)
     traces = [
         Trace("", 0, tuple(p), tuple(t), "", None, False, "", True)
         for p, t in zip(prompts, done.token_ids, strict=True)

@@ -25,7 +25,7 @@ from rich.table import Table
 
 from rlvr_bench.experiment.cell import Cell, cells
 from rlvr_bench.experiment.experiment import Experiment
-from rlvr_bench.generate import matmul as products
+from rlvr_bench.generate import matmul
 from rlvr_bench.launch import local
 from rlvr_bench.models.base import folder_of
 from rlvr_bench.models.config import BaseConfig
@@ -163,7 +163,7 @@ def _machine() -> str:
     ratio = seconds[torch.float32] / seconds[torch.bfloat16]
     where = f"{psutil.cpu_count()} processors, torch {torch.__version__}"
     return (
-        f"{where}; a bf16 matrix product is {ratio:.2f}x as fast as torch's float32 one; cells use {products.chosen()}"
+        f"{where}; a bf16 matrix product is {ratio:.2f}x as fast as torch's float32 one; cells use {matmul.library()}"
     )
 
 

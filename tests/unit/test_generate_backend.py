@@ -1,10 +1,12 @@
-"""The registry of backends, the checks on a request, and batching."""
+"""The table of backends, the checks on prompts and parameters, and batching."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlvr_bench.generate.backend import GenerationError, batches, check_request, create, names
+from rlvr_bench.generate.backend import batches, check_prompts, create, names
+from rlvr_bench.generate.errors import GenerationError
+from rlvr_bench.generate.sampling_params import SamplingParams
 
 
 def test_every_registered_backend_can_be_created():
@@ -17,18 +19,22 @@ def test_an_unknown_name_gets_a_hint():
 
 
 @pytest.mark.parametrize(
-    ("prompts", "new", "temperature", "batch", "message"),
+    ("new", "temperature", "batch", "message"),
     [
-        ([[1], []], 4, 1.0, 1, "Prompt 1 has no tokens"),
-        ([[1]], 0, 1.0, 1, "max_new_tokens=0"),
-        ([[1]], 4, 1.0, 0, "batch_size=0"),
-        ([[1]], 4, -0.5, 1, "temperature=-0.5"),
-        ([[1]], 4, float("nan"), 1, "temperature=nan"),
+        (0, 1.0, 1, "max_new_tokens=0"),
+        (4, 1.0, 0, "batch_size=0"),
+        (4, -0.5, 1, "temperature=-0.5"),
+        (4, float("nan"), 1, "temperature=nan"),
     ],
 )
-def test_a_request_out_of_range_is_refused_in_one_sentence(prompts, new, temperature, batch, message):
+def test_a_parameter_out_of_range_is_refused_in_one_sentence(new, temperature, batch, message):
     with pytest.raises(GenerationError, match=message):
-        check_request(prompts, new, temperature, batch)
+        SamplingParams(max_new_tokens=new, temperature=temperature, batch_size=batch)
+
+
+def test_a_prompt_without_tokens_is_refused_in_one_sentence():
+    with pytest.raises(GenerationError, match="Prompt 1 has no tokens"):
+        check_prompts([[1], []])
 
 
 @given(st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=5), max_size=20), st.integers(1, 7))

@@ -1,4 +1,4 @@
-"""The pieces of one training run, as the harness hands them to a signal, and what a signal hands back."""
+"""The material of one training, as the harness hands it to a signal, and what a signal hands back."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,13 +19,14 @@ from rlvr_bench.train.ledger import Meter
 StepSink = Callable[[dict[str, Any]], None]
 """Takes the metrics of one optimizer step, under TRL's names."""
 
-Progress = Callable[[StepRecord], None]
+StepListener = Callable[[StepRecord], None]
+"""Hears the record of every optimizer step."""
 
 SettingsT = TypeVar("SettingsT", bound=TrainingSettings, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Run(Generic[SettingsT]):
+class TrainingRun(Generic[SettingsT]):
     """One run, or one part of it: parts share the handle and the meter, whose steps count through."""
 
     handle: Handle
@@ -48,9 +49,9 @@ class Run(Generic[SettingsT]):
 PartT = TypeVar("PartT", bound=TrainingSettings)
 
 
-def part_of(run: Run[Any], settings: PartT) -> Run[PartT]:
+def with_settings(run: TrainingRun[Any], settings: PartT) -> TrainingRun[PartT]:
     """Return the same run under the settings of one of its parts."""
-    part: Run[PartT] = replace(run, settings=settings)
+    part: TrainingRun[PartT] = replace(run, settings=settings)
     return part
 
 
@@ -61,7 +62,7 @@ class Trained(Protocol):
     update_backend: str
 
 
-def begin(run: Run[Any], steps: int) -> None:
+def begin(run: TrainingRun[Any], steps: int) -> None:
     """Tell the method how many steps there will be; only the first part of a run does."""
     if run.meter.planned is None:
         run.meter.planned = steps
