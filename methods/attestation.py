@@ -7,23 +7,31 @@
     finish(record, handle, optimizer)
 
 A run whose record lists problems is invalid: kept and shown, never ranked. The reason for this guard: the released code
-of a published comparison trained plain LoRA under every method's name. Importing this module does not import torch.
+of a published comparison trained plain LoRA under every method's name.
 """
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
+from rlvr_bench.methods.base.digest import combined_digest
+from rlvr_bench.methods.base.handle import Handle
 from rlvr_bench.methods.base.method import Method
+from rlvr_bench.methods.base.observation import (
+    BaseObservation,
+    frozen_digests,
+    merge_error,
+    observe,
+    optimizer_parameters,
+    optimizer_state,
+    relative_error,
+)
 from rlvr_bench.methods.base.params import target_count
+from rlvr_bench.methods.base.plain import last_logits
 
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel
-
-    from rlvr_bench.methods.base.handle import Handle
-    from rlvr_bench.methods.base.observation import BaseObservation
+__all__ = ["Attestation", "Budget", "TrainableTensor", "begin", "finish", "observe"]
 
 
 class TrainableTensor(BaseModel):
@@ -91,22 +99,12 @@ class Attestation(BaseModel):
         return self.finished and not self.problems
 
 
-def observe(model: "PreTrainedModel", method: Method) -> "BaseObservation":
-    """Look at the base before `method.attach`; see `measurement.observe`."""
-    from rlvr_bench.methods.base import observation as measurement
-
-    return measurement.observe(model, method)
-
-
-def begin(method: Method, handle: "Handle", base: "BaseObservation") -> Attestation:
+def begin(method: Method, handle: Handle, base: BaseObservation) -> Attestation:
     """Record what was attached and compare it with what `method`, the requested config, stands for."""
-    from rlvr_bench.methods.base import observation as measurement
-    from rlvr_bench.methods.base.digest import combined_digest
-    from rlvr_bench.methods.base.plain import last_logits
-
+    # What is trained, what is frozen and what the untrained model computes, as they are and not as the config says.
     tensors = _trainable_tensors(handle)
-    frozen = measurement.frozen_digests(handle)
-    error, relative = measurement.relative_error(last_logits(handle.model, base.token_ids), base.logits)
+    frozen = frozen_digests(handle)
+    error, relative = relative_error(last_logits(handle.model, base.token_ids), base.logits)
     record = Attestation(
         requested=method.model_dump(mode="json"),
         realised=handle.realised(),
@@ -126,6 +124,8 @@ def begin(method: Method, handle: "Handle", base: "BaseObservation") -> Attestat
         frozen_hash_before=combined_digest(frozen),
     )
     record._frozen, record._base, record._method = frozen, base, method
+
+    # Each claim of the method against that: the start, the set of trained tensors, the base, its own definition.
     if method.identity_at_start and not relative <= base.tolerance:  # also when it is NaN
         record.problems.append(
             f"logits at the start differ from the base's by {error:.3g}, more than rounding explains"
@@ -137,22 +137,22 @@ def begin(method: Method, handle: "Handle", base: "BaseObservation") -> Attestat
 
 
 def finish(
-    record: Attestation, handle: "Handle", optimizer: "torch.optim.Optimizer | None", base_drifts: bool = False
+    record: Attestation, handle: Handle, optimizer: torch.optim.Optimizer | None, base_drifts: bool = False
 ) -> Attestation:
     """Add what training left: frozen tensors that moved, the optimizer, the merged model against the trained one.
 
     With `base_drifts` the frozen base is meant to move (`signal.merge = "in-place"`): one that did not is a problem.
     """
-    from rlvr_bench.methods.base import observation as measurement
-    from rlvr_bench.methods.base.digest import combined_digest
-
-    frozen = measurement.frozen_digests(handle)
+    # The frozen tensors are hashed again: a method that moved one of them trained something else than it says.
+    frozen = frozen_digests(handle)
     record.frozen_hash_after = combined_digest(frozen)
     moved = [name for name, digest in record._frozen.items() if frozen.get(name) != digest]
     if base_drifts and not moved:
         record.problems.append("merging in place left every base tensor as it was")
     if moved and not base_drifts:
         record.problems.append(f"{len(moved)} frozen tensors moved during training, the first is {moved[0]}")
+
+    # What is trained, merged and optimized at the end has to be what was attested at the start.
     if _list_hash(_trainable_tensors(handle)) != record.trainable_hash:
         record.problems.append("the set of trainable tensors changed during training")
     _attest_merge(record, handle)
@@ -165,7 +165,7 @@ def finish(
     return record
 
 
-def _budget(method: Method, handle: "Handle") -> Budget | None:
+def _budget(method: Method, handle: Handle) -> Budget | None:
     if method.params is None or method.dial is None:
         return None
     return Budget(
@@ -177,13 +177,11 @@ def _budget(method: Method, handle: "Handle") -> Budget | None:
     )
 
 
-def _attest_merge(record: Attestation, handle: "Handle") -> None:
+def _attest_merge(record: Attestation, handle: Handle) -> None:
     """Rollouts and every score run on the merged weights, so they must be the trained model's."""
-    from rlvr_bench.methods.base import observation as measurement
-
     if not handle.mergeable:
         return
-    record.merge_error, relative = measurement.merge_error(handle, record._base.token_ids)
+    record.merge_error, relative = merge_error(handle, record._base.token_ids)
     if not relative <= record._base.tolerance:
         record.problems.append(
             f"logits of the rollout weights differ from the trained model's by {record.merge_error:.3g}, "
@@ -191,23 +189,23 @@ def _attest_merge(record: Attestation, handle: "Handle") -> None:
         )
 
 
-def _attest_optimizer(record: Attestation, handle: "Handle", optimizer: "torch.optim.Optimizer") -> None:
-    from rlvr_bench.methods.base import observation as measurement
-
+def _attest_optimizer(record: Attestation, handle: Handle, optimizer: torch.optim.Optimizer) -> None:
     record.optimizer = type(getattr(optimizer, "optimizer", optimizer)).__name__
-    record.optimizer_dtypes, record.optimizer_state_values = measurement.optimizer_state(optimizer)
-    held = {id(tensor) for tensor in measurement.optimizer_parameters(optimizer)}
+    record.optimizer_dtypes, record.optimizer_state_values = optimizer_state(optimizer)
+
+    # The optimizer has to hold the trainable tensors, all of them and no other, by identity: a copy would not train.
+    optimized = {id(tensor) for tensor in optimizer_parameters(optimizer)}
     names = {id(parameter): name for name, parameter in handle.trainable()}
-    left_out = [name for key, name in names.items() if key not in held]
+    left_out = [name for key, name in names.items() if key not in optimized]
     if left_out:
         record.problems.append(
             f"{len(left_out)} trainable tensors are not in the optimizer, the first is {left_out[0]}"
         )
-    if len(held - names.keys()):
-        record.problems.append(f"the optimizer holds {len(held - names.keys())} tensors that are not trainable")
+    if len(optimized - names.keys()):
+        record.problems.append(f"the optimizer holds {len(optimized - names.keys())} tensors that are not trainable")
 
 
-def _trainable_tensors(handle: "Handle") -> list[TrainableTensor]:
+def _trainable_tensors(handle: Handle) -> list[TrainableTensor]:
     return [
         TrainableTensor(name=name, shape=tuple(parameter.shape), dtype=str(parameter.dtype).removeprefix("torch."))
         for name, parameter in handle.trainable()
@@ -219,7 +217,7 @@ def _list_hash(tensors: list[TrainableTensor]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _set_problems(method: Method, tensors: list[TrainableTensor], base: "BaseObservation") -> list[str]:
+def _set_problems(method: Method, tensors: list[TrainableTensor], base: BaseObservation) -> list[str]:
     problems = [
         f"{t.name} is trained in {t.dtype}; master weights are float32" for t in tensors if t.dtype != "float32"
     ]
@@ -235,7 +233,7 @@ def _set_problems(method: Method, tensors: list[TrainableTensor], base: "BaseObs
     return problems
 
 
-def _base_problems(method: Method, handle: "Handle", frozen: dict[str, str], base: "BaseObservation") -> list[str]:
+def _base_problems(method: Method, handle: Handle, frozen: dict[str, str], base: BaseObservation) -> list[str]:
     attested = {name.removesuffix(" outside the mask") for name in frozen}
     trained = {name for name, tensor in handle.view.tensors(handle.live, handle.unwrapped) if tensor.requires_grad}
     lost = sorted(base.shapes.keys() - attested - trained)

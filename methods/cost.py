@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from rlvr_bench.methods.base import observation as measurement
 from rlvr_bench.methods.base.handle import Handle
 from rlvr_bench.methods.base.method import Calibration, Method
+from rlvr_bench.methods.base.observation import optimizer_state
 from rlvr_bench.methods.base.peak_memory import peak_bytes
 from rlvr_bench.methods.full.full import Full
 
@@ -101,7 +101,7 @@ class _Trained:
         self.optimizer = self.handle.create_optimizer(LEARNING_RATE, 0.0, BETAS)
         self.handle.before_training(steps)
         self.handle.model.train()
-        self.taken = 0
+        self.steps_taken = 0
 
     def step(self) -> float:
         """Take one optimizer step and return its seconds."""
@@ -109,10 +109,10 @@ class _Trained:
         started = time.perf_counter()
         self.handle.model(input_ids=self.token_ids, labels=self.token_ids).loss.backward()
         self.optimizer.step()
-        self.handle.after_step(self.taken)
+        self.handle.after_step(self.steps_taken)
         self.optimizer.zero_grad()
         _wait(self.token_ids)
-        self.taken += 1
+        self.steps_taken += 1
         return time.perf_counter() - started
 
     def peak_bytes(self) -> int:
@@ -132,7 +132,7 @@ class _Trained:
 
     def optimizer_state(self) -> tuple[int, int]:
         """Return how many values, and how many bytes, the optimizer's state tensors hold, step counters apart."""
-        _, values = measurement.optimizer_state(self.optimizer)
+        _, values = optimizer_state(self.optimizer)
         return values, sum(tensor.nbytes for tensor in self._state_tensors() if tensor.dim())
 
     def _tensors(self) -> Iterator[Tensor]:
@@ -144,7 +144,7 @@ class _Trained:
 
 
 def _pair(own: _Trained, full: _Trained, own_first: bool) -> tuple[float, float]:
-    """Return the seconds of one step of each, taken one right after the other."""
+    """Return the seconds of one step of each, steps_taken one right after the other."""
     if own_first:
         return own.step(), full.step()
     second = full.step()

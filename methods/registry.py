@@ -1,35 +1,35 @@
-"""From settings to a method: the built-in types, and those that other packages register.
+"""From settings to a method: the built-in types, the aliases, and the types that other packages register.
 
-A plug-in is a `Method` subclass under the entry-point group `methods`, its name the value of `type`. It is
+A plug-in is a `Method` subclass under the entry-point group `rlvr_bench.methods`, its name the value of `type`. It is
 loaded only when asked for. Nothing here imports torch.
 """
 
 import inspect
-from collections.abc import Iterator, Sequence
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Iterator
 from itertools import product
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticUndefined
 
+from rlvr_bench.methods.aliases import ALIASES, expanded
 from rlvr_bench.methods.base.method import Method
-from rlvr_bench.methods.errors import MethodError, did_you_mean, first_problem
+from rlvr_bench.methods.errors import MethodError
 from rlvr_bench.methods.full.bitfit import Bitfit
 from rlvr_bench.methods.full.full import Full, FullSgd
 from rlvr_bench.methods.low_rank.variants import Geora, LoraNull, LoraXs, Milora, Oplora, Rlmo, Rlpo
 from rlvr_bench.methods.masks.lift import Lift
 from rlvr_bench.methods.masks.mask import Mask
 from rlvr_bench.methods.peft.any_type import AnyPeft
-from rlvr_bench.methods.peft.entry import entry_class
+from rlvr_bench.methods.peft.entry import Entry, entry_class
 from rlvr_bench.methods.peft.method import Lora, Pissa
 from rlvr_bench.methods.peft.table import PEFT_ROWS
 from rlvr_bench.methods.spectral.spectral import Iso, Svf
 from rlvr_bench.methods.steering.steering import Steering
+from rlvr_bench.plugins.registry import Registry
+from rlvr_bench.plugins.settings import explain
 
-GROUP = "rlvr_bench.methods"
-OWN: dict[str, type[Method]] = {
+BUILT_IN: dict[str, type[Method] | Entry] = {
     "full": Full,
     "lora": Lora,
     "pissa": Pissa,
@@ -48,9 +48,12 @@ OWN: dict[str, type[Method]] = {
     "iso": Iso,
     "steering": Steering,
     "bitfit": Bitfit,
+    **PEFT_ROWS,
 }
-BUILT_IN = (*OWN, *PEFT_ROWS)
 """The types that this package brings. The config class of a PEFT row is made when it is asked for."""
+
+NEEDED = ("family", "source", "formula", "learning_rates", "implementation")
+"""What the class of a plug-in must say of itself."""
 
 
 class FieldDescription(BaseModel):
@@ -63,9 +66,14 @@ class FieldDescription(BaseModel):
 
 
 class MethodDescription(BaseModel):
-    """What `methods show` prints; properties of a config are those at its defaults, None when it has none."""
+    """What `methods show` prints; properties of a config are those at its defaults, None when it has none.
+
+    `settings` are those that an alias stands for, `aliases` the aliases of a type.
+    """
 
     type: str
+    settings: dict[str, Any]
+    aliases: list[str]
     summary: str
     family: str
     source: str
@@ -82,119 +90,115 @@ class MethodDescription(BaseModel):
     fields: list[FieldDescription]
 
 
-@cache
-def _plugins() -> dict[str, tuple[EntryPoint, ...]]:
-    """Return name -> the entry points of that name; more than one is a clash."""
-    entries = entry_points(group=GROUP)
-    return {name: tuple(entries.select(name=name)) for name in entries.names}
+def _config_class(row: type[Method] | Entry) -> type[Method]:
+    return entry_class(row) if isinstance(row, Entry) else row
+
+
+def _refusal(item: Any) -> str | None:
+    if not (isinstance(item, type) and issubclass(item, Method)) or inspect.isabstract(item):
+        return f"is {item!r}; offer a subclass of Method with implementation and expected_trainable"
+    attaches = item.attach is not Method.attach
+    lacking = [key for key in NEEDED if not getattr(item, key, None) and not (key == "implementation" and attaches)]
+    return f"lacks {', '.join(lacking)}; add them to the class" if lacking else None
+
+
+METHODS: Registry[type[Method]] = Registry(
+    "method",
+    "rlvr_bench.methods",
+    BUILT_IN,
+    MethodError,
+    refusal=_refusal,
+    load=_config_class,
+    reserved=ALIASES,
+)
 
 
 def names() -> list[str]:
-    """Return the sorted types of all methods, plug-ins included."""
-    return sorted({*BUILT_IN, *_plugins()})
+    """Return the sorted types of all methods, plug-ins included, those that cannot be used too."""
+    return sorted(METHODS.names())
+
+
+def available() -> tuple[list[str], list[str]]:
+    """Return the sorted types of the methods that can be used, and one sentence for each plug-in that cannot."""
+    classes, faults = METHODS.available()
+    return sorted(classes), faults
 
 
 def method_class(name: str) -> type[Method]:
-    """Return the config class of type `name`.
+    """Return the config class of a type, or of the type that an alias stands for.
 
     Raises `MethodError` when it is unknown, when two packages claim it, or when a plug-in is no method.
     """
-    entries = _plugins().get(name, ())
-    _refuse_clash(name, entries)
-    if name in OWN:
-        return OWN[name]
-    if name in PEFT_ROWS:
-        return entry_class(PEFT_ROWS[name])
-    if not entries:
-        raise MethodError(f"unknown method {name!r}{did_you_mean(name, names())}; known are {', '.join(names())}")
-    return _loaded(name, entries[0])
-
-
-def _refuse_clash(name: str, entries: Sequence[EntryPoint]) -> None:
-    claims = ["this package"] * (name in BUILT_IN) + sorted({entry.value for entry in entries})
-    if len(claims) > 1:
-        raise MethodError(
-            f"method {name!r} is registered by {' and by '.join(claims)}; rename an entry point, or uninstall it"
-        )
-
-
-def _loaded(name: str, entry: EntryPoint) -> type[Method]:
-    source = entry.value
-    try:
-        loaded = entry.load()
-    except (ImportError, AttributeError) as failure:
-        raise MethodError(f"plug-in method {name!r} ({source}) cannot be imported: {failure}") from failure
-    if not (isinstance(loaded, type) and issubclass(loaded, Method)) or inspect.isabstract(loaded):
-        raise MethodError(
-            f"plug-in method {name!r} ({source}) is {loaded!r}; expected a subclass of Method with attach "
-            "and expected_trainable"
-        )
-    lacking = [key for key in ("family", "source", "formula", "learning_rates") if not hasattr(loaded, key)]
-    if lacking:
-        raise MethodError(f"plug-in method {name!r} ({source}) lacks {', '.join(lacking)}; add them to the class")
-    return loaded
+    METHODS.refuse_clash(name)
+    return METHODS.find(str(expanded({"type": name})["type"]))
 
 
 def create(settings: dict[str, Any]) -> Method:
-    """Build a method from `settings`, e.g. {"type": "lora", "rank": 8}.
+    """Build a method from `settings`, e.g. {"type": "lora", "rank": 8}; the type may be an alias.
 
     Raises `MethodError`, one sentence, for an unknown type or key and for a value out of range.
     """
     if "type" not in settings:
-        raise MethodError(f"a method needs a type; known are {', '.join(names())}")
-    chosen = method_class(str(settings["type"]))
+        raise MethodError(f"a method needs a type; choose from {', '.join(names())}")
+    config_class = method_class(str(settings["type"]))
     try:
-        return chosen(**settings)
+        return config_class(**expanded(settings))
     except ValidationError as invalid:
-        raise MethodError(first_problem(f"method {settings['type']!r}", chosen, invalid)) from invalid
+        raise MethodError(explain(invalid, config_class, f"method {settings['type']!r}")) from invalid
 
 
 def default(name: str) -> Method | None:
-    """Return type `name` at its defaults, a required choice at its first value; None when a required key is free."""
+    """Return `name` at its defaults, a required choice at its first value; None when a required key is free."""
     return next(_at_defaults(name), None)
 
 
 def examples(name: str) -> list[Method]:
-    """Return the configs of type `name` that stand for it in the conformance kit: its examples, else its defaults."""
-    chosen = method_class(name)
-    return [create({"type": name} | settings) for settings in chosen.examples] or list(_at_defaults(name))
+    """Return the configs of `name` that stand for it in the conformance kit: its examples, else its defaults."""
+    given = () if name in ALIASES else method_class(name).examples
+    return [create({"type": name} | settings) for settings in given] or list(_at_defaults(name))
 
 
 def _at_defaults(name: str) -> Iterator[Method]:
-    """Yield one config for each combination of the choices that type `name` requires."""
-    required = {key: info for key, info in method_class(name).model_fields.items() if info.is_required()}
+    """Yield one config for each combination of the choices that `name` requires."""
+    given = expanded({"type": name})
+    fields = method_class(name).model_fields
+    required = {key: info for key, info in fields.items() if info.is_required() and key not in given}
     choices = [
         get_args(info.annotation) if get_origin(info.annotation) is Literal else () for info in required.values()
     ]
-    for chosen in product(*choices):
-        yield create({"type": name} | dict(zip(required, chosen, strict=True)))
+    for values in product(*choices):
+        yield create({"type": name} | dict(zip(required, values, strict=True)))
 
 
 def describe(name: str) -> MethodDescription:
-    """Return what there is to know of type `name` without a model."""
-    chosen, usual = method_class(name), default(name)
+    """Return what there is to know of a type or an alias without a model."""
+    config_class, usual, given = method_class(name), default(name), expanded({"type": name})
     turned = usual.dial if usual else None
-    hidden = {"type", "params"} if usual and not turned else {"type"}
+    free = turned if turned and turned.name not in given else None
+    hidden = {"type", "params"} if usual and not free else {"type"}
     return MethodDescription(
-        type=name,
-        summary=(chosen.__doc__ or "").strip().splitlines()[0],
-        family=chosen.family,
-        source=chosen.source,
-        formula=chosen.formula,
-        learning_rates=chosen.learning_rates,
-        dials=chosen.dials,
-        params_turns=turned.name if turned else None,
+        type=str(given.pop("type")),
+        settings=given,
+        aliases=[alias for alias, stands_for in ALIASES.items() if stands_for["type"] == name],
+        summary=(config_class.__doc__ or "").strip().splitlines()[0],
+        family=config_class.family,
+        source=config_class.source,
+        formula=config_class.formula,
+        learning_rates=config_class.learning_rates,
+        dials=config_class.dials,
+        params_turns=free.name if free else None,
         optimizer=usual and usual.optimizer,
         mergeable=usual and usual.mergeable,
         identity_at_start=usual and usual.identity_at_start,
         changes_base=usual and usual.changes_base,
         needs_calibration=usual and usual.needs_calibration,
-        why_slow=chosen.why_slow,
-        fields=[_field(chosen, key) for key in chosen.model_fields if key not in hidden],
+        why_slow=config_class.why_slow,
+        fields=[_field(config_class, key, given) for key in config_class.model_fields if key not in hidden],
     )
 
 
-def _field(chosen: type[Method], key: str) -> FieldDescription:
-    info = chosen.model_fields[key]
-    default = None if info.default is PydanticUndefined else info.default
-    return FieldDescription(name=key, required=info.is_required(), default=default, description=info.description or "")
+def _field(config_class: type[Method], key: str, given: dict[str, Any]) -> FieldDescription:
+    info = config_class.model_fields[key]
+    default = given.get(key, None if info.default is PydanticUndefined else info.default)
+    required = info.is_required() and key not in given
+    return FieldDescription(name=key, required=required, default=default, description=info.description or "")

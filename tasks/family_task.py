@@ -10,12 +10,12 @@ from typing import TypeVar
 
 from pydantic import Field
 
+from rlvr_bench.plugins.suggestion import did_you_mean
 from rlvr_bench.tasks.errors import TaskError
 from rlvr_bench.tasks.families import FAMILIES, Family
 from rlvr_bench.tasks.problem import Problem, Split
 from rlvr_bench.tasks.procedural import draw
 from rlvr_bench.tasks.settings import TaskSettings
-from rlvr_bench.tasks.suggestion import did_you_mean
 from rlvr_bench.tasks.task import StandardTask
 from rlvr_bench.tasks.verifiers.exact import ExactVerifier
 
@@ -58,7 +58,7 @@ def mixture_task(settings: MixtureSettings) -> StandardTask:
 
 def _family(name: str) -> Family:
     if name not in FAMILIES:
-        raise TaskError(f"Unknown family {name!r}{did_you_mean(name, FAMILIES)}: choose from {', '.join(FAMILIES)}.")
+        raise TaskError(f"Unknown family {name!r}{did_you_mean(name, FAMILIES)}")
     return FAMILIES[name]
 
 

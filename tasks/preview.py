@@ -19,8 +19,9 @@ class Setting:
 
 
 def listing() -> list[dict[str, str]]:
-    """Name and description of every task; raises TaskError if a plug-in cannot be used."""
-    return [{"name": name, "description": registry.find(name).description} for name in registry.names()]
+    """Name and description of every task that can be used; `registry.available` says which plug-ins cannot."""
+    kinds, _ = registry.available()
+    return [{"name": name, "description": kind.description} for name, kind in kinds.items()]
 
 
 def details(name: str) -> dict[str, Any]:

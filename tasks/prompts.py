@@ -9,8 +9,8 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
+from rlvr_bench.plugins.suggestion import did_you_mean
 from rlvr_bench.tasks.errors import TaskError
-from rlvr_bench.tasks.suggestion import did_you_mean
 
 Prompt = str | list[dict[str, str]]
 
@@ -43,8 +43,7 @@ def render(question: str, instruction: str, style: str, chat: bool) -> Prompt:
     Raises TaskError if the style is unknown.
     """
     if style not in STYLES:
-        known = ", ".join(STYLES)
-        raise TaskError(f"Unknown prompt style {style!r}{did_you_mean(style, STYLES)}: choose from {known}.")
+        raise TaskError(f"Unknown prompt style {style!r}{did_you_mean(style, STYLES)}")
     row = STYLES[style]
     text = f"{row.before}{question}{instruction if row.instructed else ''}{row.after}"
     return [{"role": "user", "content": text.strip()}] if chat else text

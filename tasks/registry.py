@@ -1,16 +1,15 @@
 """Tasks by name: procedural families, data sets, a few of their own kind, and plug-ins by entry point.
 
-A plug-in package offers a `TaskKind` under the entry-point group `tasks`; it is imported when it is asked
+A plug-in package offers a `TaskKind` under the entry-point group `rlvr_bench.tasks`; it is imported when it is asked
 for. Imports no torch, and nothing that is slow.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
+from rlvr_bench.plugins.registry import Registry
 from rlvr_bench.tasks.datasets.catalog import DATA_SETS
 from rlvr_bench.tasks.datasets.data_task import DataSetSettings, JsonlSettings, data_set_task, jsonl_task
 from rlvr_bench.tasks.errors import TaskError
@@ -19,10 +18,7 @@ from rlvr_bench.tasks.family_task import FamilySettings, MixtureSettings, family
 from rlvr_bench.tasks.plain_arithmetic import PlainArithmeticSettings, plain_arithmetic_task
 from rlvr_bench.tasks.random_calculation import LEVELS, RandomCalculationSettings, random_calculation_task
 from rlvr_bench.tasks.settings import TaskSettings, validated
-from rlvr_bench.tasks.suggestion import did_you_mean
 from rlvr_bench.tasks.task import Task
-
-PLUGIN_GROUP = "rlvr_bench.tasks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +39,27 @@ def create(settings: Mapping[str, Any], data_dir: Path | None = None) -> Task:
     """
     name = settings.get("name")
     if not isinstance(name, str):
-        raise TaskError(f"A task needs a name, but {name!r} was given: choose from {', '.join(names())}.")
+        raise TaskError(f"A task needs a name, but {name!r} was given; choose from {', '.join(names())}")
     kind = find(name)
     return kind.build(validated(kind.settings, settings, f"Task {name!r}"), data_dir)
 
 
 def names() -> list[str]:
     """All names, families first, plug-ins last."""
-    return [*_shipped(), *_plugins()]
+    return TASKS.names()
 
 
 def find(name: str) -> TaskKind:
     """The kind of a name; raises TaskError if it is unknown or its plug-in cannot be used."""
-    if name in _shipped():
-        return _shipped()[name]
-    if name in _plugins():
-        return _load(_plugins()[name])
-    raise TaskError(f"Unknown task {name!r}{did_you_mean(name, names())}: choose from {', '.join(names())}.")
+    return TASKS.find(name)
 
 
-@cache
-def _shipped() -> dict[str, TaskKind]:
+def available() -> tuple[dict[str, TaskKind], list[str]]:
+    """The kinds that can be used, by name, and one sentence for each plug-in that cannot."""
+    return TASKS.available()
+
+
+def _built_in() -> dict[str, TaskKind]:
     families = {
         name: TaskKind(family.description, FamilySettings, lambda settings, _: family_task(settings), family.levels)
         for name, family in FAMILIES.items()
@@ -89,16 +85,8 @@ def _shipped() -> dict[str, TaskKind]:
     return {**families, **own, **sets, "jsonl": jsonl}
 
 
-@cache
-def _plugins() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=PLUGIN_GROUP) if point.name not in _shipped()}
+def _refusal(item: object) -> str | None:
+    return None if isinstance(item, TaskKind) else f"is a {type(item).__name__}; offer a TaskKind"
 
 
-def _load(point: EntryPoint) -> TaskKind:
-    try:
-        kind = point.load()
-    except (ImportError, AttributeError) as fault:
-        raise TaskError(f"Plug-in task {point.name!r} ({point.value}) cannot be imported: {fault}.") from fault
-    if not isinstance(kind, TaskKind):
-        raise TaskError(f"Plug-in task {point.name!r} ({point.value}) is a {type(kind).__name__}, not a TaskKind.")
-    return kind
+TASKS: Registry[TaskKind] = Registry("task", "rlvr_bench.tasks", _built_in(), TaskError, refusal=_refusal)

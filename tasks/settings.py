@@ -1,4 +1,4 @@
-"""Settings of tasks and rewards: strict pydantic models, and the one sentence that says what is wrong with some.
+"""Settings of tasks and rewards: strict pydantic models.
 
 What a setting means is said beside the task or reward that it belongs to.
 """
@@ -8,8 +8,8 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rlvr_bench.plugins.settings import explain
 from rlvr_bench.tasks.errors import TaskError
-from rlvr_bench.tasks.suggestion import did_you_mean
 
 
 class Settings(BaseModel):
@@ -37,16 +37,4 @@ def validated(model: type[SettingsModel], settings: Mapping[str, Any], what: str
     try:
         return model.model_validate(dict(settings))
     except ValidationError as fault:
-        raise TaskError(f"{what}: {_sentence(model, fault)}") from None
-
-
-def _sentence(model: type[Settings], fault: ValidationError) -> str:
-    first = fault.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        known = list(model.model_fields)
-        return f"unknown key {key!r}{did_you_mean(key, known)}; the keys are {', '.join(known)}."
-    if first["type"] == "missing":
-        return f"the key {key!r} is missing, add it."
-    message = first["msg"].removeprefix("Value error, ").removesuffix(".")
-    return f"the value {first['input']!r} of key {key!r} does not do: {message[:1].lower()}{message[1:]}."
+        raise TaskError(explain(fault, model, what)) from None

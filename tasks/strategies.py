@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rlvr_bench.plugins.suggestion import did_you_mean
 from rlvr_bench.tasks.errors import TaskError
-from rlvr_bench.tasks.suggestion import did_you_mean
 from rlvr_bench.tasks.verifiers.extraction import MAX_CHARACTERS, marked_answer
 
 _STEP = re.compile(r"[0-9)}]\s?&?=\s?-?(?:\\?[$€£]|\*\*|\\boxed\{)?[0-9]")
@@ -65,8 +65,7 @@ STRATEGIES: dict[str, Strategy] = {
 def find(name: str) -> Strategy:
     """The strategy of a name; raises TaskError if it is unknown."""
     if name not in STRATEGIES:
-        known = ", ".join(STRATEGIES)
-        raise TaskError(f"Unknown strategy {name!r}{did_you_mean(name, STRATEGIES)}: choose from {known}.")
+        raise TaskError(f"Unknown strategy {name!r}{did_you_mean(name, STRATEGIES)}")
     return STRATEGIES[name]
 
 

@@ -9,12 +9,12 @@ import json
 from collections.abc import Callable
 from typing import Protocol
 
+from rlvr_bench.plugins.suggestion import did_you_mean
 from rlvr_bench.tasks import prompts
 from rlvr_bench.tasks.errors import TaskError
 from rlvr_bench.tasks.problem import SPLITS, Problem, Split, Verdict
 from rlvr_bench.tasks.prompts import Prompt
 from rlvr_bench.tasks.settings import TaskSettings
-from rlvr_bench.tasks.suggestion import did_you_mean
 from rlvr_bench.tasks.verifiers.verifier import Verifier
 
 USER_SPLITS: tuple[Split, ...] = tuple(split for split in SPLITS if split != "pretrain")
@@ -89,8 +89,8 @@ class StandardTask:
     def problems(self, split: Split) -> list[Problem]:
         """See `Task.problems`."""
         if split not in USER_SPLITS:
-            hint = did_you_mean(split, USER_SPLITS) if split not in SPLITS else ""
-            raise TaskError(f"Task {self.name!r} gives no split {split!r}{hint}: choose from {', '.join(USER_SPLITS)}.")
+            hint = f"; choose from {', '.join(USER_SPLITS)}" if split in SPLITS else did_you_mean(split, USER_SPLITS)
+            raise TaskError(f"Task {self.name!r} gives no split {split!r}{hint}")
         if split not in self._problems:
             self._problems[split] = self._source(split)
         return list(self._problems[split])

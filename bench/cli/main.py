@@ -48,10 +48,10 @@ def _fail(sentence: str, code: int) -> None:
 
 def _sentence(error: Exception) -> tuple[str, int]:
     """Return what to say of an error, and the exit code."""
+    from rlvr_bench.experiment.errors import ExperimentError
     from rlvr_bench.geometry.errors import GeometryError
     from rlvr_bench.methods.errors import MethodError
     from rlvr_bench.models.errors import ModelError
-    from rlvr_bench.plugins.settings import ExperimentError
     from rlvr_bench.record.errors import RecordError, ResultsInUseError
     from rlvr_bench.studies.errors import FindingsError
     from rlvr_bench.tasks.errors import TaskError

@@ -19,15 +19,18 @@ def methods_list(
     as_json: JsonOption = False,
 ) -> None:
     """List the registered methods, and what each trains at its defaults."""
-    from rlvr_bench.cli.methods_table import COLUMNS, LEGEND, as_text, listing
+    from rlvr_bench.cli.methods_table import ALIAS_COLUMNS, COLUMNS, LEGEND, alias_rows, as_text, listing
     from rlvr_bench.console.tables import print_json, print_table
+    from rlvr_bench.methods.registry import available
 
     rows = listing(base, counts)
     if as_json:
         print_json(rows)
     else:
         print_table([as_text(row) for row in rows], COLUMNS)
-        print(LEGEND.format(base=base), end="")
+        print(LEGEND.format(base=base))
+        print_table(alias_rows(), ALIAS_COLUMNS)
+    _name_faults("not listed", available()[1])
 
 
 @app.command("show")
@@ -55,11 +58,14 @@ def methods_check(
 ) -> None:
     """Prove on tiny models that a method does what every method must: one line per check."""
     from rlvr_bench.cli.methods_check import check, configs, every_config
-    from rlvr_bench.plugins.settings import ExperimentError
+    from rlvr_bench.experiment.errors import ExperimentError
+    from rlvr_bench.methods.registry import available
 
     if every == bool(names) or (every and keys):
         raise ExperimentError("methods check: name the methods, with --set if you like, or give --all")
     chosen, without = every_config() if every else (configs(names or [], given_settings(keys)), [])
+    if every:
+        _name_faults("not checked", available()[1])
     for name in without:
         print(f"not checked: {name} needs settings, see methods show {name}", file=sys.stderr)
     raise typer.Exit(0 if check(chosen, brief=every, as_json=as_json) else 1)
@@ -79,12 +85,21 @@ def methods_cost(
 ) -> None:
     """Measure one optimizer step of a method beside full fine-tuning's: time, optimizer state, memory; as CSV."""
     from rlvr_bench.cli.methods_cost import configs, every_default, report
-    from rlvr_bench.plugins.settings import ExperimentError
+    from rlvr_bench.experiment.errors import ExperimentError
+    from rlvr_bench.methods.registry import available
 
     if every == bool(names) or (every and keys):
         raise ExperimentError("methods cost: name the methods, with --set if you like, or give --all")
     chosen, without = every_default() if every else configs(names or [], given_settings(keys))
+    if every:
+        _name_faults("not measured", available()[1])
     for name in without:
         print(f"not measured: {name} has no defaults, its keys decide what it costs", file=sys.stderr)
     sound = report(chosen, base, pairs, rows, as_json)
     raise typer.Exit(0 if sound and (every or not without) else 1)
+
+
+def _name_faults(what: str, faults: list[str]) -> None:
+    """Say on stderr which plug-ins are left out, and why."""
+    for fault in faults:
+        print(f"{what}: {fault}", file=sys.stderr)

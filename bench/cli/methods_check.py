@@ -25,7 +25,7 @@ def configs(names: Iterable[str], settings: dict[str, Any]) -> list[Method]:
 
 def every_config() -> tuple[list[Method], list[str]]:
     """Return the examples of all registered methods, and the names of those that have none."""
-    examples = {name: method_registry.examples(name) for name in method_registry.names()}
+    examples = {name: method_registry.examples(name) for name in method_registry.available()[0]}
     return [each for found in examples.values() for each in found], [name for name in examples if not examples[name]]
 
 

@@ -60,7 +60,7 @@ def report(chosen: Iterable[Method], base: str, pairs: int, rows: int, as_json: 
 
 def every_default() -> tuple[list[Method], list[str]]:
     """Return all registered methods at their defaults, and the names of those that have none."""
-    return configs(method_registry.names(), {})
+    return configs(method_registry.available()[0], {})
 
 
 def configs(names: Iterable[str], settings: dict[str, Any]) -> tuple[list[Method], list[str]]:

@@ -1,5 +1,6 @@
 """What `rlvr-bench methods list` and `show` tell: what each method says of itself, and its size on a base model."""
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlvr_bench.methods import MethodError
 from rlvr_bench.methods import registry as method_registry
+from rlvr_bench.methods.aliases import ALIASES
 from rlvr_bench.methods.base import budget
 from rlvr_bench.methods.base.method import Shape
 from rlvr_bench.models.config import BaseConfig
@@ -21,6 +23,8 @@ REFERENCE = "organism-steps"
 
 COLUMNS = ("type", "family", "dials", "trainable", "share", "merged", "start", "source")
 
+ALIAS_COLUMNS = ("alias", "type", "settings")
+
 LEGEND = """
 trainable, share: at the defaults on {base}, a choice that must be given at its first value; "-" where the base has no
 place for the method, or keys decide.
@@ -28,24 +32,38 @@ dials: what sets the count; `params` turns the first one that is a number.
 merged: rollouts run on plain merged weights.
 start: "base" gives the base's logits; "moves base" too, but takes its start out of the base's weights; "not base" does
 not. "prompts": the start is computed from training prompts. `rlvr-bench methods show NAME` has formula and settings.
+Aliases, a type with some of its settings given:
 """
 
 
 def listing(base: str, attach: bool) -> list[dict[str, Any]]:
-    """Return one row per method: its description, and its trainable count and share on `base` at its defaults.
+    """Return one row per usable method: its description, and its trainable count and share on `base` at its defaults.
 
     Counts are told from shapes, which takes no time; with `attach`, a method whose shapes do not tell is attached to a
     skeleton of the loaded base. None where neither does, or where the defaults do not fit the base.
     """
+    names, _ = method_registry.available()
     config = BaseConfig(name=base)
     folder = source_of(config).folder
     if folder is not None and not attach:
-        return [_row(name, base, parameter_shapes(folder), None) for name in method_registry.names()]
+        return [_row(name, base, parameter_shapes(folder), None) for name in names]
     from rlvr_bench.models.base import load
 
     model = load(config).model
     shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
-    return [_row(name, base, shapes, model if attach else None) for name in method_registry.names()]
+    return [_row(name, base, shapes, model if attach else None) for name in names]
+
+
+def alias_rows() -> list[dict[str, str]]:
+    """Return the `ALIAS_COLUMNS` of every alias: the type that it stands for, and the settings as in TOML."""
+    return [
+        {"alias": alias, "type": str(keys["type"]), "settings": settings_text(keys)} for alias, keys in ALIASES.items()
+    ]
+
+
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Return settings as a line of TOML, without their type."""
+    return ", ".join(f"{key} = {json.dumps(value)}" for key, value in settings.items() if key != "type")
 
 
 def _row(name: str, base: str, shapes: Mapping[str, Shape], model: "PreTrainedModel | None") -> dict[str, Any]:
@@ -100,6 +118,7 @@ def entry_as_text(entry: Mapping[str, Any]) -> dict[str, Any]:
     low, high = entry["learning_rates"]
     told = {key: words[value] if isinstance(value, bool) else value for key, value in entry.items()}
     told["learning_rates"] = f"{low:g} to {high:g}"
+    told["settings"] = settings_text(entry["settings"])
     told["fields"] = [
         {
             "key": field["name"],

@@ -26,11 +26,11 @@ def leaderboard(
     """Derive leaderboard.csv from the run records and show the same table, or what differs from another one."""
     from rlvr_bench.cli.leaderboard_table import show, show_differences
     from rlvr_bench.console.tables import print_json
+    from rlvr_bench.experiment.errors import ExperimentError
     from rlvr_bench.grid.run import renew_leaderboard
     from rlvr_bench.leaderboard.columns import json_row
     from rlvr_bench.leaderboard.differences import as_document, compare
     from rlvr_bench.leaderboard.history import earlier
-    from rlvr_bench.plugins.settings import ExperimentError
     from rlvr_bench.record.lock import results_lock
 
     if not (results / "runs").is_dir():
@@ -51,7 +51,7 @@ def leaderboard(
 @app.command()
 def report(results: ResultsOption = Path("results")) -> None:
     """Write report.html: what the records say, as one page that opens from a file without a network."""
-    from rlvr_bench.plugins.settings import ExperimentError
+    from rlvr_bench.experiment.errors import ExperimentError
     from rlvr_bench.report.page import write_report
 
     if not (results / "runs").is_dir():

@@ -1,5 +1,6 @@
 """Verbs about tasks: list, show, check, sample."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -14,8 +15,11 @@ def tasks_list(as_json: JsonOption = False) -> None:
     """List the tasks."""
     from rlvr_bench.console.tables import print_json, print_table
     from rlvr_bench.tasks import preview
+    from rlvr_bench.tasks import registry as task_registry
 
     rows = preview.listing()
+    for fault in task_registry.available()[1]:
+        print(f"not listed: {fault}", file=sys.stderr)
     if as_json:
         print_json(rows)
     else:

@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.experiment import Experiment
 from rlvr_bench.experiment.protocol import Tuning
 from rlvr_bench.experiment.scored import score_tasks
@@ -26,7 +27,7 @@ from rlvr_bench.methods import registry as method_registry
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import NotDownloadedError
 from rlvr_bench.models.fingerprint import file_digest, fingerprint, folder_fingerprint
-from rlvr_bench.plugins.settings import ExperimentError, Settings
+from rlvr_bench.plugins.settings import Settings
 from rlvr_bench.tasks import prompts, rewards, solutions
 from rlvr_bench.tasks import registry as task_registry
 from rlvr_bench.tasks.errors import NotDownloadedError as DataNotDownloadedError

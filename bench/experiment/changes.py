@@ -6,8 +6,8 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.models.source import organism_names
-from rlvr_bench.plugins.settings import ExperimentError
 
 SIGNAL_KEYS = ("max_new_tokens", "micro_batch", "precision", "rollout_backend")
 FOR_LARGE_MODELS = {

@@ -13,13 +13,14 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from rlvr_bench.experiment.changes import Changes
+from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.protocol import MIN_FINAL_SEEDS, Protocol
 from rlvr_bench.experiment.search_space import read_search
 from rlvr_bench.experiment.settings import EvaluateSettings, RlvrSettings
 from rlvr_bench.experiment.signals import Signal
 from rlvr_bench.experiment.think import ThinkSettings
 from rlvr_bench.models.config import BaseConfig
-from rlvr_bench.plugins.settings import ExperimentError, Settings, explain
+from rlvr_bench.plugins.settings import Settings, explain
 from rlvr_bench.plugins.studies import study_folders
 from rlvr_bench.plugins.suggestion import did_you_mean
 

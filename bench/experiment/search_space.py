@@ -10,8 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError, model_validator
 
+from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.methods import registry as method_registry
-from rlvr_bench.plugins.settings import ExperimentError, Settings, explain
+from rlvr_bench.plugins.settings import Settings, explain
 from rlvr_bench.stats.points import DIMENSIONS
 
 LEARNING_RATE = "learning_rate"

@@ -88,7 +88,7 @@ def create(name: str, compute_dtype: torch.dtype = torch.float32) -> Backend:
         GenerationError: no backend has this name.
     """
     if name not in _BACKENDS:
-        raise GenerationError(f"Unknown generation backend {name!r}{did_you_mean(name, [*_BACKENDS, AUTO])}.")
+        raise GenerationError(f"Unknown generation backend {name!r}{did_you_mean(name, [*_BACKENDS, AUTO])}")
     return _BACKENDS[name].create(compute_dtype)
 
 

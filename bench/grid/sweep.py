@@ -19,7 +19,6 @@ from rlvr_bench.grid.prepare_labels import prepare_labels
 from rlvr_bench.grid.run import FAILED_EXIT, INTERRUPTED_EXIT
 from rlvr_bench.launch import local
 from rlvr_bench.launch.launcher import Launcher
-from rlvr_bench.plugins.settings import ExperimentError
 from rlvr_bench.record.lock import results_lock
 from rlvr_bench.sweep import pruners
 from rlvr_bench.sweep.objectives import OBJECTIVES

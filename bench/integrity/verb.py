@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from rlvr_bench.console.tables import print_table
+from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.grid.run import renew_leaderboard
 from rlvr_bench.integrity import rescore
 from rlvr_bench.integrity.check import Check, check
-from rlvr_bench.plugins.settings import ExperimentError
 from rlvr_bench.record.lock import results_lock
 
 COLUMNS = ["comparison", "method", "model", "task", "split", "cells", "gained", "lost", "completions"]

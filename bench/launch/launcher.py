@@ -7,7 +7,7 @@ from typing import Protocol
 
 from rlvr_bench.cell.events import Event, Outcome
 from rlvr_bench.experiment.cell import Cell
-from rlvr_bench.plugins.settings import ExperimentError
+from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.plugins.suggestion import did_you_mean
 
 Listener = Callable[[Cell, Event | Outcome | None], bool | None]
@@ -61,8 +61,7 @@ def launcher_of(name: str, address: str | None, cpus: float | None, gpus: float,
         ExperimentError: there is none of that name, it lacks its package, or it does not take these options.
     """
     if name not in LAUNCHERS:
-        hint = did_you_mean(name, LAUNCHERS)
-        raise ExperimentError(f'--launcher: unknown launcher "{name}"{hint}; there are {", ".join(LAUNCHERS)}')
+        raise ExperimentError(f'--launcher: unknown launcher "{name}"{did_you_mean(name, LAUNCHERS)}')
     if name == "local":
         if address is not None or cpus is not None or gpus:
             raise ExperimentError("--address, --cpus and --gpus are for a cluster; add --launcher ray to use one")

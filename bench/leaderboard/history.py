@@ -7,10 +7,10 @@ and the commit that made it. A version that was never committed has no provenanc
 import re
 from pathlib import Path
 
+from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.leaderboard.differences import standings_of
 from rlvr_bench.leaderboard.file import LEADERBOARD_FILE, read_csv
 from rlvr_bench.leaderboard.standings import Standing, leaderboard
-from rlvr_bench.plugins.settings import ExperimentError
 from rlvr_bench.record import store
 from rlvr_bench.record.atomic import write_whole
 from rlvr_bench.record.environment import git

@@ -46,8 +46,8 @@ def source_of(base: BaseConfig) -> Source:
     if name.count("/") != 1:
         known = [*organism_names(), SMOLLM2]
         raise ModelError(
-            f"Base model {name!r} is unknown{did_you_mean(name, known)} (a hub id is written owner/name, a local folder"
-            " with a slash)."
+            f"Base model {name!r} is unknown (a hub id is written owner/name, a local folder with a slash)"
+            f"{did_you_mean(name, known)}"
         )
     return Source("hub", name, None)
 

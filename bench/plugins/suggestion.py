@@ -1,11 +1,16 @@
-"""The "did you mean" of messages about unknown names."""
+"""The end of every message about an unknown name: the name that was probably meant, or all there are."""
 
-import difflib
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 
-def did_you_mean(got: str, known: Iterable[str]) -> str:
-    """The end of a sentence about the unknown name `got`: the nearest known name, or all of them if none is near."""
-    names = sorted(known)
-    near = difflib.get_close_matches(got, names, n=1, cutoff=0.5)
-    return f": did you mean {near[0]!r}?" if near else f": choose from {', '.join(names)}"
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return "; did you mean 'x'?" for the closest `known` name, or "; choose from a, b, c" when none is close.
+
+    It ends a sentence ("unknown task 'gsm8'") and holds the fix. Upper and lower case are one; of several close names,
+    one with the same letters in another order comes first.
+    """
+    names = {each.lower(): each for each in known}
+    close = get_close_matches(name.lower(), list(names), n=3)
+    close.sort(key=lambda each: sorted(each) != sorted(name.lower()))
+    return f"; did you mean {names[close[0]]!r}?" if close else f"; choose from {', '.join(names.values())}"

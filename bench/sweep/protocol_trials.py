@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rlvr_bench.experiment.cell import Cell, cells
+from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.experiment import Experiment, refuse_seen_seeds
 from rlvr_bench.experiment.protocol import Protocol, Tuning
 from rlvr_bench.experiment.search_space import Space, settings_at, space_of, trial_entry
-from rlvr_bench.plugins.settings import ExperimentError
 
 
 @dataclass(frozen=True, slots=True)

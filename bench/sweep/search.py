@@ -15,10 +15,10 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import BaseSampler, TPESampler
 
 from rlvr_bench.experiment.cell import Cell, cells
+from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.experiment import Experiment
 from rlvr_bench.experiment.protocol import Protocol
 from rlvr_bench.experiment.search_space import Range, Space, settings_at, space_of, trial_entry
-from rlvr_bench.plugins.settings import ExperimentError
 from rlvr_bench.plugins.suggestion import did_you_mean
 from rlvr_bench.stats.points import POINTS, grid
 from rlvr_bench.sweep.objectives import OBJECTIVES
@@ -153,9 +153,7 @@ def _check_objectives(objectives: tuple[str, ...], pruner: Pruner) -> None:
 
 def _one_of(option: str, name: str, known: tuple[str, ...]) -> Any:
     if name not in known:
-        raise ExperimentError(
-            f'--{option}: unknown {option} "{name}"{did_you_mean(name, known)}; there are {", ".join(known)}'
-        )
+        raise ExperimentError(f'--{option}: unknown {option} "{name}"{did_you_mean(name, known)}')
     return name
 
 

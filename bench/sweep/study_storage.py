@@ -11,7 +11,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
-from rlvr_bench.plugins.settings import ExperimentError
+from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.record.atomic import disk_errors
 
 JOURNAL_FILE = "studies.journal"

@@ -117,7 +117,7 @@ def policy(text: str) -> Policy:
     """
     name, _, rest = text.partition(":")
     if name not in NAMES:
-        raise VerifyError(f"unknown policy {name!r}{did_you_mean(name, NAMES)}; choose from {', '.join(NAMES)}")
+        raise VerifyError(f"unknown policy {name!r}{did_you_mean(name, NAMES)}")
     settings: dict[str, Any] = {"name": name}
     for part in filter(None, rest.split(",")):
         key, _, value = part.partition("=")

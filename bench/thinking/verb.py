@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -81,9 +81,7 @@ def think(
     chosen = read_policy(policy)
     name = _verifier_of(chosen, verifier)
     if aggregator not in AGGREGATORS:
-        raise VerifyError(
-            f"unknown aggregator {aggregator!r}{did_you_mean(aggregator, AGGREGATORS)}; {_of(AGGREGATORS)}"
-        )
+        raise VerifyError(f"unknown aggregator {aggregator!r}{did_you_mean(aggregator, AGGREGATORS)}")
     subject, console = asked.subject(), Console(stderr=True)
     reader = _reader(subject, name, console)
     window = group_window(subject.traces("validation")) if name.startswith(CONFIDENCE) else 0
@@ -128,7 +126,7 @@ def train(
 ) -> None:
     """Compare verifiers and policies, and write `results/verify/<name>.json`."""
     if odd := [other for other in verifiers if other not in RECIPES]:
-        raise VerifyError(f"unknown verifier {odd[0]!r}{did_you_mean(odd[0], RECIPES)}; {_of(RECIPES)}")
+        raise VerifyError(f"unknown verifier {odd[0]!r}{did_you_mean(odd[0], RECIPES)}")
     chosen = [read_policy(text) for text in policies]
     started, subject = time.perf_counter(), asked.subject()
     others = [asked.subject(task=task) for task in other_tasks]
@@ -161,14 +159,10 @@ def _verifier_of(policy: Policy, asked: str | None) -> str:
     """The verifier that is asked for or usual. Raises VerifyError for none that there is, or that fits the policy."""
     name = asked or (f"{CONFIDENCE}lowest" if isinstance(policy, DeepConf) else "otv")
     if name not in LIVE_VERIFIERS:
-        raise VerifyError(f"unknown verifier {name!r}{did_you_mean(name, LIVE_VERIFIERS)}; {_of(LIVE_VERIFIERS)}")
+        raise VerifyError(f"unknown verifier {name!r}{did_you_mean(name, LIVE_VERIFIERS)}")
     if isinstance(policy, DeepConf) and name != f"{CONFIDENCE}lowest":
         raise VerifyError(f"policy 'deepconf' goes by confidence-lowest, got verifier {name!r}; leave --verifier out")
     return name
-
-
-def _of(names: Iterable[str]) -> str:
-    return f"choose from {', '.join(names)}"
 
 
 def _reader(subject: Subject, name: str, console: Console) -> Callable[[], Reader]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from itertools import cycle, islice
 from typing import Any
 
+from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.signals import Signal
-from rlvr_bench.plugins.settings import ExperimentError
 from rlvr_bench.tasks import rewards
 from rlvr_bench.tasks.problem import Problem
 from rlvr_bench.tasks.rewards import Label

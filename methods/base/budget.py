@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from rlvr_bench.methods.base.method import Dial, Method, Shape
 from rlvr_bench.methods.base.params import target_count
-from rlvr_bench.methods.errors import MethodError, first_problem
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.plugins.settings import explain
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -49,10 +50,10 @@ def resolve(method: Method, model: "PreTrainedModel") -> Method:
     counter = _Counter(method, dial, model)
     value = nearest(counter, dial._replace(high=min(dial.high, float(total))), target)
     if value is None:
-        asked = f"params = {method.params!r} asks {method.type!r} for {target} of {total} parameters"
-        raise MethodError(f"{asked}, but no value of {dial.name} fits: {counter.refusal}")
-    chosen = turned(method, dial, value)
-    return chosen.model_copy(update={"params": method.params, dial.name: getattr(chosen, dial.name)})
+        request = f"params = {method.params!r} asks {method.type!r} for {target} of {total} parameters"
+        raise MethodError(f"{request}, but no value of {dial.name} fits: {counter.refusal}")
+    at_value = turned(method, dial, value)
+    return at_value.model_copy(update={"params": method.params, dial.name: getattr(at_value, dial.name)})
 
 
 def turned(method: Method, dial: Dial, value: float) -> Method:
@@ -62,7 +63,7 @@ def turned(method: Method, dial: Dial, value: float) -> Method:
     try:
         return type(method).model_validate(given | setting)
     except ValidationError as invalid:
-        raise MethodError(first_problem(f"method {method.type!r}", type(method), invalid)) from invalid
+        raise MethodError(explain(invalid, type(method), f"method {method.type!r}")) from invalid
 
 
 def trainable_count(method: Method, model: "PreTrainedModel") -> int:
@@ -70,8 +71,8 @@ def trainable_count(method: Method, model: "PreTrainedModel") -> int:
     from rlvr_bench.methods.base import skeleton
 
     shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
-    told = count_from_shapes(method, shapes)
-    return skeleton.trainable_count(method, model) if told is None else told
+    count = count_from_shapes(method, shapes)
+    return skeleton.trainable_count(method, model) if count is None else count
 
 
 def count_from_shapes(method: Method, shapes: Mapping[str, Shape]) -> int | None:
@@ -110,27 +111,27 @@ def nearest(count: Count, dial: Dial, target: int) -> float | None:
 
     `count` rises, or falls, over all values that it does not refuse. None when every value tried is refused.
     """
-    found: dict[float, int] = {}
-    bracket = _bracket(count, dial, target, found)
+    counts: dict[float, int] = {}
+    bracket = _bracket(count, dial, target, counts)
     while bracket is not None:
         low, high = bracket
         inside = next((value for value in _between(low, high, dial.whole) if count(value) is not None), None)
         got = None if inside is None else count(inside)
         if inside is None or got is None:
             break
-        found[inside] = got
-        passed = (got < target) != (found[low] < target)
+        counts[inside] = got
+        passed = (got < target) != (counts[low] < target)
         bracket = (low, inside) if passed else (inside, high)
         if got == target:
             break
-    return min(found, key=lambda value: (abs(found[value] - target), found[value]), default=None)
+    return min(counts, key=lambda value: (abs(counts[value] - target), counts[value]), default=None)
 
 
-def _bracket(count: Count, dial: Dial, target: int, found: dict[float, int]) -> tuple[float, float] | None:
+def _bracket(count: Count, dial: Dial, target: int, counts: dict[float, int]) -> tuple[float, float] | None:
     """Double the value until counts lie on both sides of `target`, and return the two values between which it is.
 
     The upper one may be refused: then the largest value that is not lies below it. None when nothing in between can be
-    nearer than what was `found`, which gains every count on the way.
+    nearer than a value of `counts`, which gains every count on the way.
     """
     last, idle, refused = None, 0, False
     for value in _doubling(dial):
@@ -138,17 +139,17 @@ def _bracket(count: Count, dial: Dial, target: int, found: dict[float, int]) -> 
         refused = got is None
         if last is None:
             last = None if got is None else value
-        elif got is None or got == found[last]:
+        elif got is None or got == counts[last]:
             idle += dial.whole
-        elif (got < target) != (found[last] < target):
-            found[value] = got
+        elif (got < target) != (counts[last] < target):
+            counts[value] = got
             return last, value
-        elif abs(got - target) > abs(found[last] - target):
+        elif abs(got - target) > abs(counts[last] - target):
             return None
         else:
             last, idle = value, 0
         if got is not None:
-            found[value] = got
+            counts[value] = got
         if idle == PATIENCE:
             break
     return (last, value) if last is not None and refused else None

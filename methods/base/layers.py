@@ -21,11 +21,11 @@ def checked_layers(given: Layers) -> Layers:
         return given
     numbers = _listed(given)
     if numbers is None:
-        raise ValueError(f"layers = {given!r}, but it is a list such as [0, 5], a range such as '4-7', or 'middle'")
+        raise ValueError("it is neither a list such as [0, 5], nor a range such as '4-7', nor 'middle'")
     if not numbers:
-        raise ValueError(f"layers = {_shown(given)} names no layer; list at least one, a range from low to high")
+        raise ValueError("it names no layer; list at least one, a range from low to high")
     if len(set(numbers)) < len(numbers) or min(numbers) < 0:
-        raise ValueError(f"layers = {_shown(given)} must name every layer once and count from 0")
+        raise ValueError("it must name every layer once and count from 0")
     return given
 
 

@@ -15,16 +15,16 @@ def weights_of(model: "nn.Module", paths: Sequence[str]) -> dict[str, Shape]:
     return {path: tuple(model.get_submodule(path).get_parameter("weight").shape) for path in paths}
 
 
-def refuse_above_sides(weights: Mapping[str, Shape], what: str, asked: int) -> None:
-    """Raise `MethodError` when the smallest side among `weights` (path -> (out, in)) is below `asked`.
+def refuse_above_sides(weights: Mapping[str, Shape], what: str, count: int) -> None:
+    """Raise `MethodError` when the smallest side among `weights` (path -> (out, in)) is below `count`.
 
     `what` names the setting, e.g. "rank".
     """
     path, (out_features, in_features) = min(
-        weights.items(), key=lambda item: min(item[1]), default=("", (asked, asked))
+        weights.items(), key=lambda item: min(item[1]), default=("", (count, count))
     )
-    if asked > min(out_features, in_features):
+    if count > min(out_features, in_features):
         raise MethodError(
-            f"{what} = {asked} is more than the smaller side of {path} ({out_features} x {in_features}); "
+            f"{what} = {count} is more than the smaller side of {path} ({out_features} x {in_features}); "
             f"set it to at most {min(out_features, in_features)}, or leave the module out of targets"
         )

@@ -1,13 +1,14 @@
 """What every fine-tuning method is: a typed config that knows how to attach itself to a model.
 
 A config says where its method comes from, which learning rates are worth searching and which tensors it will train, so
-that the harness can plan, count and attest without running it. Importing and validating configs never imports torch;
-`attach` and the start checks do so inside.
+that the harness can plan, count and attest without running it. Importing and validating configs never imports torch:
+what needs it is pointed at by name ("package.module:function") and imported when it is called.
 """
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, get_args
 
 from pydantic import (
@@ -22,7 +23,7 @@ from pydantic import (
 from pydantic_core import to_jsonable_python
 
 from rlvr_bench.methods.base.params import checked_params
-from rlvr_bench.methods.errors import did_you_mean
+from rlvr_bench.plugins.suggestion import did_you_mean
 
 if TYPE_CHECKING:
     import torch
@@ -63,6 +64,9 @@ class Method(BaseModel, ABC):
     high) of a log-uniform search, `dials` the fields that set the number of trainable parameters, the one that `params`
     turns first. `examples` are settings under which the conformance kit attaches the method, where its defaults are not
     enough or do not fit a model of width 64. `why_slow` explains a step that costs more than 1.6 of full fine-tuning's.
+
+    Pointers to code, "package.module:function": `implementation` is what `attach` calls, with this config before the
+    arguments; `start_checks` and `end_checks` are what `problems_at_start` and `problems_at_end` call in turn.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # most are never used by a verb
@@ -74,6 +78,9 @@ class Method(BaseModel, ABC):
     dials: ClassVar[tuple[str, ...]] = ()
     examples: ClassVar[tuple[dict[str, Any], ...]] = ()
     why_slow: ClassVar[str] = ""
+    implementation: ClassVar[str]
+    start_checks: ClassVar[tuple[str, ...]] = ()
+    end_checks: ClassVar[tuple[str, ...]] = ()
 
     type: str
     targets: tuple[str, ...] = Field(
@@ -92,9 +99,9 @@ class Method(BaseModel, ABC):
         """Read a config that was written whole as it was asked for: without the keys that are at their defaults."""
         if not isinstance(given, dict):
             return given
-        apart = {"type", "params", *(cls.dials if given.get("params") is not None else ())}
+        exempt = {"type", "params", *(cls.dials if given.get("params") is not None else ())}
         optional = {key: field.default for key, field in cls.model_fields.items() if not field.is_required()}
-        defaults = {key: (value, to_jsonable_python(value)) for key, value in optional.items() if key not in apart}
+        defaults = {key: (value, to_jsonable_python(value)) for key, value in optional.items() if key not in exempt}
         if not defaults.keys() <= given.keys():
             return given
         return {key: value for key, value in given.items() if key not in defaults or value not in defaults[key]}
@@ -106,8 +113,7 @@ class Method(BaseModel, ABC):
             return given
         if given not in TARGET_GROUPS:
             raise ValueError(
-                f"targets = {given!r} is no group of modules{did_you_mean(given, TARGET_GROUPS)}; give one of "
-                f"{', '.join(TARGET_GROUPS)}, or a list of name endings"
+                f"it is no group of modules, and no list of name endings{did_you_mean(given, TARGET_GROUPS)}"
             )
         return TARGET_GROUPS[given]
 
@@ -194,12 +200,13 @@ class Method(BaseModel, ABC):
         """Class name of the optimizer that trains this method, which attestation looks for."""
         return "AdamW"
 
-    @abstractmethod
     def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
         """Make `model` trainable under this method, in place, and return its handle.
 
         The global random state is left untouched: `seed` alone decides the initialisation. Raises `MethodError`.
         """
+        handle: Handle = resolve_name(self.implementation)(self, model, seed, calibration)
+        return handle
 
     @abstractmethod
     def expected_trainable(self, shapes: Mapping[str, Shape]) -> dict[str, Shape | None] | None:
@@ -211,11 +218,11 @@ class Method(BaseModel, ABC):
 
     def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
         """What shows that the attached model is not this method (one sentence each); empty when all is well."""
-        return []
+        return [problem for check in self.start_checks for problem in resolve_name(check)(self, handle, base)]
 
     def problems_at_end(self, handle: "Handle", optimizer: "torch.optim.Optimizer | None") -> list[str]:
         """What shows that this method was not trained (one sentence each); `optimizer` is what trained, if known."""
-        return []
+        return [problem for check in self.end_checks for problem in resolve_name(check)(self, handle, optimizer)]
 
 
 def _dial(name: str, bounds: Sequence[Any], whole: bool) -> Dial:

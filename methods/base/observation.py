@@ -52,16 +52,17 @@ def observe(model: PreTrainedModel, method: Method) -> BaseObservation:
     """Look at `model` before `method.attach`: shapes, hashes, and logits on fixed token ids."""
     token_ids = probe_token_ids(model)
     named = dict(model.named_parameters())
-    kept = {}
-    if method.changes_base:
-        kept = {n: p.detach().clone() for n, p in named.items() if ends_with(n.removesuffix(".weight"), method.targets)}
+    targeted = {}
+    if method.changes_base:  # the start checks compare what left the base with what was there
+        names = [name for name in named if ends_with(name.removesuffix(".weight"), method.targets)]
+        targeted = {name: named[name].detach().clone() for name in names}
     return BaseObservation(
         shapes={name: tuple(parameter.shape) for name, parameter in named.items()},
         dtype=model.dtype,
         token_ids=token_ids,
         logits=last_logits(model, token_ids),
         digests=digests(named.items()),
-        weights=kept,
+        weights=targeted,
     )
 
 

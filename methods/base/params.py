@@ -19,8 +19,8 @@ def checked_params(given: Any) -> str | int:
     if isinstance(given, str) and (share := _share(given)) is not None and 0 < share <= 1:
         return given.strip()
     raise ValueError(
-        f"params = {given!r}, but it is a share of the base's parameters above 0 and up to 100 %, written "
-        "params = '0.5%', or a count of at least 1, written params = 20000"
+        "it is neither a share of the base's parameters above 0 and up to 100 %, written params = '0.5%', nor a count "
+        "of at least 1, written params = 20000"
     )
 
 
@@ -34,5 +34,5 @@ def target_count(params: str | int, total: int) -> int:
 
 
 def _share(text: str) -> float | None:
-    found = SHARE.fullmatch(text.strip())
-    return float(found[1]) / 100 if found else None
+    match = SHARE.fullmatch(text.strip())
+    return float(match[1]) / 100 if match else None

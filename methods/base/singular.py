@@ -20,18 +20,18 @@ def trailing(weight: Tensor, count: int) -> Tensor:
     return torch.arange(min(weight.shape) - count, min(weight.shape), device=weight.device)
 
 
-def components(weight: Tensor, picked: Tensor) -> Components:
-    """Return the singular components `picked` (indices in descending order of value) of `weight` (out, in; float64).
+def components(weight: Tensor, indices: Tensor) -> Components:
+    """Return the singular components `indices` (counted in descending order of value) of `weight` (out, in; float64).
 
     The eigenvectors of the smaller Gram matrix cost a third of an SVD and are as good in float64 unless a picked value
     is below `CONDITION` of the largest; then it is an SVD.
     """
     if weight.shape[0] < weight.shape[1]:
-        u, s, vt = components(weight.T, picked)
+        u, s, vt = components(weight.T, indices)
         return vt.T, s, u.T
     values, vectors = torch.linalg.eigh(weight.T @ weight)
-    squared, v = values.flip(0)[picked], vectors.flip(1)[:, picked]
+    squared, v = values.flip(0)[indices], vectors.flip(1)[:, indices]
     if squared.min() > CONDITION**2 * values[-1]:
         return weight @ v / squared.sqrt(), squared.sqrt(), v.T
     u, s, vt = torch.linalg.svd(weight, full_matrices=False)
-    return u[:, picked], s[picked], vt[picked]
+    return u[:, indices], s[indices], vt[indices]

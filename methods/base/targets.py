@@ -6,7 +6,8 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from rlvr_bench.methods.base.method import ends_with
-from rlvr_bench.methods.errors import MethodError, did_you_mean
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.plugins.suggestion import did_you_mean
 
 
 def linear_targets(model: nn.Module, endings: Sequence[str]) -> list[str]:
@@ -21,19 +22,19 @@ def linear_targets(model: nn.Module, endings: Sequence[str]) -> list[str]:
         if not any(ends_with(path, [ending]) for path in linear):
             raise MethodError(
                 f"targets names {ending!r}, which no linear module of {type(model).__name__} ends in"
-                f"{did_you_mean(ending, known)}; set targets to some of {known}"
+                f"{did_you_mean(ending, known)}"
             )
-    chosen = [path for path in linear if ends_with(path, endings)]
-    _refuse_tied(model, chosen)
-    return chosen
+    paths = [path for path in linear if ends_with(path, endings)]
+    _refuse_tied(model, paths)
+    return paths
 
 
-def _refuse_tied(model: nn.Module, chosen: Sequence[str]) -> None:
+def _refuse_tied(model: nn.Module, paths: Sequence[str]) -> None:
     owners: dict[int, list[str]] = {}
     for path, module in model.named_modules():
         for parameter in module.parameters(recurse=False):
             owners.setdefault(id(parameter), []).append(path)
-    for path in chosen:
+    for path in paths:
         others = [o for o in owners[id(model.get_submodule(path).get_parameter("weight"))] if o != path]
         if others:
             raise MethodError(

@@ -44,10 +44,10 @@ class WrappedLinear(nn.Module, ABC):
         return plain
 
     def _in_base_dtype(self) -> tuple[Tensor, Tensor | None]:
-        kept = self.base_layer.weight
-        with torch.autocast(kept.device.type, enabled=False):  # frames multiplied in bfloat16 are not the weight
+        base_weight = self.base_layer.weight
+        with torch.autocast(base_weight.device.type, enabled=False):  # frames multiplied in bfloat16 are not the weight
             weight, bias = self.weight_and_bias()
-        return weight.to(kept.dtype), None if bias is None else bias.to(kept.dtype)
+        return weight.to(base_weight.dtype), None if bias is None else bias.to(base_weight.dtype)
 
 
 class WrappedHandle(DenseHandle):

@@ -1,15 +1,10 @@
 """Bias tuning: the biases that the base has, and nothing else."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from rlvr_bench.methods.base.method import Calibration, Method, Shape, ends_with
+from rlvr_bench.methods.base.method import Method, Shape, ends_with
 from rlvr_bench.methods.errors import MethodError
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
-    from rlvr_bench.methods.base.handle import Handle
 
 
 class Bitfit(Method):
@@ -19,24 +14,13 @@ class Bitfit(Method):
     source: ClassVar[str] = "BitFit, arXiv 2106.10199"
     formula: ClassVar[str] = "y = W0 x + b, b trained from the base's own"
     learning_rates: ClassVar[tuple[float, float]] = (1e-6, 1e-2)
+    implementation: ClassVar[str] = "rlvr_bench.methods.full.handle:attach_biases"
 
     type: Literal["bitfit"] = "bitfit"
 
     @property
     def depends_on_seed(self) -> bool:
         return False
-
-    def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
-        from rlvr_bench.methods.base.handle import DenseHandle
-        from rlvr_bench.methods.base.plain import PlainView
-
-        shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
-        biases = self.expected_trainable(shapes)
-        view = PlainView(model)
-        model.float()  # float32 master weights; layers refuse mixed dtypes
-        for name, parameter in model.named_parameters():
-            parameter.requires_grad_(name in biases)
-        return DenseHandle(model, view, self, seed)
 
     def expected_trainable(self, shapes: Mapping[str, Shape]) -> dict[str, Shape | None]:
         biases: dict[str, Shape | None] = {

@@ -1,18 +1,12 @@
 """Full fine-tuning: every parameter, the targeted matrices, or what of them lies in chosen layers, moves."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from rlvr_bench.methods.base.layers import Layers, checked_layers, chosen_layers, layer_count, layer_of
-from rlvr_bench.methods.base.method import Calibration, Method, Shape, target_weights
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel
-
-    from rlvr_bench.methods.base.handle import Handle
+from rlvr_bench.methods.base.method import Method, Shape, target_weights
 
 
 class Full(Method):
@@ -29,6 +23,7 @@ class Full(Method):
         {"layers": "middle"},
         {"train": "linear", "layers": [0]},
     )
+    implementation: ClassVar[str] = "rlvr_bench.methods.full.handle:attach_full"
 
     type: Literal["full"] = "full"
     train: Literal["all", "linear"] = Field(
@@ -55,11 +50,6 @@ class Full(Method):
     def depends_on_seed(self) -> bool:
         return False
 
-    def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
-        from rlvr_bench.methods.full.handle import attach_full
-
-        return attach_full(self, model, seed)
-
     def expected_trainable(self, shapes: Mapping[str, Shape]) -> dict[str, Shape | None]:
         expected: dict[str, Shape | None] = dict(shapes)
         if self.train == "linear":
@@ -77,13 +67,10 @@ class FullSgd(Full):
     formula: ClassVar[str] = "W <- W - lr (g + decay W)"
     learning_rates: ClassVar[tuple[float, float]] = (1e-3, 1e1)
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+    end_checks: ClassVar[tuple[str, ...]] = ("rlvr_bench.methods.full.handle:momentum_problems",)
 
     type: Literal["full-sgd"] = "full-sgd"  # type: ignore[assignment]
 
     @property
     def optimizer(self) -> str:
         return "SGD"
-
-    def problems_at_end(self, handle: "Handle", optimizer: "torch.optim.Optimizer | None") -> list[str]:
-        momenta = {group.get("momentum", 0) for group in optimizer.param_groups} if optimizer is not None else {0}
-        return [] if momenta == {0} else [f"SGD ran with momentum {max(momenta)}, the method is about SGD without"]

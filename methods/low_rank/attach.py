@@ -28,14 +28,20 @@ def attach_started(
     paths = linear_targets(model, method.targets)
     shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
     config = adapter_config(method, method.config_fields(shapes, seed))
+
+    # What the start looks at is read from the plain model: PEFT's layers would stand in the way of the inputs.
     prompts = calibration if method.needs_calibration else None
     if method.needs_calibration and not prompts:
         raise MethodError(
             f"{method.type!r} starts from what training prompts do in the model; give attach their token ids"
         )
     frames = null_frames(model, paths, prompts, method.rank) if prompts else {}
+
+    # Hashed before PEFT touches the model, so that attestation sees whether the base really moved as the method says.
     view = PlainView(model)
     before = digests(view.tensors(model, as_it_is))
+
+    # PEFT draws a start of its own, under a private random state, which is then overwritten matrix by matrix.
     with forked_random_state(seed):
         wrapped = get_peft_model(model, config, autocast_adapter_dtype=True)
     for path, layer in lora_layers(wrapped.get_base_model()):

@@ -19,6 +19,7 @@ from rlvr_bench.methods.base.handle import Handle
 from rlvr_bench.methods.base.observation import SVD_SAMPLE, BaseObservation
 from rlvr_bench.methods.low_rank.attach import StartedHandle, lora_layers
 from rlvr_bench.methods.low_rank.linear import CoreLinear, LowRankLinear, ProjectedLinear
+from rlvr_bench.methods.low_rank.variants import Geora, LoraNull, LoraXs, Milora, Oplora, OrthonormalLora
 from rlvr_bench.methods.masks.selection import random_entries
 from rlvr_bench.methods.peft.checks import RESIDUAL_TOLERANCE
 
@@ -33,6 +34,17 @@ LEAK_TOLERANCE = 1e-4
 """Largest share of an update's norm in a subspace that it must not touch, in float32."""
 
 Item = TypeVar("Item")
+
+
+def minor_problems(method: Milora, handle: Handle, base: BaseObservation) -> list[str]:
+    """Return where a start is not MiLoRA's."""
+    return split_problems(handle, base, minor_part(method.rank))
+
+
+def geometric_problems(method: Geora, handle: Handle, base: BaseObservation) -> list[str]:
+    """Return where a start is not GeoRA's."""
+    wanted = geometric_part(method.rank, method.density, method.start, handle.seed)
+    return split_problems(handle, base, wanted)
 
 
 def split_problems(handle: Handle, base: BaseObservation, wanted: Wanted) -> list[str]:
@@ -69,18 +81,19 @@ def geometric_part(rank: int, density: float, start: Literal["geometric", "rando
     def wanted(weight: Array, path: str) -> Array:
         kept = _lowest(_part(weight, range(rank)), density) | _lowest(weight, density)
         side = min(weight.shape)
-        picked: dict[str, Sequence[int]] = {
+        indices: dict[str, Sequence[int]] = {
             "geometric": range(rank),
             "tail": range(side - rank, side),
             "random": random_entries(side, rank, path, seed).tolist(),
         }
-        return _part(np.where(kept, weight, 0.0), picked[start])
+        return _part(np.where(kept, weight, 0.0), indices[start])
 
     return wanted
 
 
-def orthonormal_problems(handle: Handle, rank: int, part: Literal["top", "bottom"]) -> list[str]:
-    """Return where A is not an orthonormal basis of the `part` right singular vectors, or B is not zero."""
+def orthonormal_problems(method: OrthonormalLora, handle: Handle, base: BaseObservation) -> list[str]:
+    """Return where A is not an orthonormal basis of the top or bottom right singular vectors, or B is not zero."""
+    rank, part = method.rank, method.part
     layers = lora_layers(handle.live)
     problems = [] if layers else ["no LoRA layer is on the model"]
     for path, layer in _sampled(layers):
@@ -97,7 +110,7 @@ def orthonormal_problems(handle: Handle, rank: int, part: Literal["top", "bottom
     return problems
 
 
-def null_space_problems(handle: Handle, base: BaseObservation, rank: int) -> list[str]:
+def null_space_problems(method: LoraNull, handle: Handle, base: BaseObservation) -> list[str]:
     """Return where A and B are not W0 on the inputs that the calibration prompts excite least."""
     if not isinstance(handle, StartedHandle) or not handle.calibration:
         return ["the start was not computed on calibration prompts"]
@@ -115,7 +128,7 @@ def null_space_problems(handle: Handle, base: BaseObservation, rank: int) -> lis
         if not off <= PART_TOLERANCE:
             problems.append(f"{path}: B A differs from W0 on the rows of A by {off:.2g} of its norm")
         seen = np.trace(frame.T @ grams[path] @ frame) / np.trace(grams[path])
-        least = np.linalg.eigvalsh(grams[path])[:rank].sum() / np.trace(grams[path])
+        least = np.linalg.eigvalsh(grams[path])[: method.rank].sum() / np.trace(grams[path])
         if not seen <= least + base.tolerance**2:
             problems.append(
                 f"{path}: {seen:.2g} of the calibration inputs' energy lies in the rows of A, the least is {least:.2g}"
@@ -123,13 +136,15 @@ def null_space_problems(handle: Handle, base: BaseObservation, rank: int) -> lis
     return problems
 
 
-def projection_problems(handle: Handle, protected: int) -> list[str]:
-    """Return where an update could reach the top `protected` singular subspaces, tried out on copies of the layers."""
+def projection_problems(method: Oplora, handle: Handle, base: BaseObservation) -> list[str]:
+    """Return where an update could reach the protected singular subspaces, tried out on copies of the layers."""
+    protected = method.protected_count
     return _tried_problems(handle, ProjectedLinear, lambda u, s, vt, delta: _leak(u, vt, delta, protected))
 
 
-def core_problems(handle: Handle, rank: int) -> list[str]:
-    """Return where an update could leave the top `rank` singular subspaces, or is not scaled by S on the left."""
+def core_problems(method: LoraXs, handle: Handle, base: BaseObservation) -> list[str]:
+    """Return where an update could leave the top singular subspaces, or is not scaled by S on the left."""
+    rank = method.rank
     problems = _tried_problems(handle, CoreLinear, lambda u, s, vt, delta: _leak_outside(u, vt, delta, rank))
     for path, layer in _sampled(_own_layers(handle, CoreLinear)):
         left, right = _array(layer.left), _array(layer.right)
@@ -233,9 +248,9 @@ def _weight(handle: Handle, layer: nn.Module) -> Array:
     return _array(handle.unwrapped(layer).get_parameter("weight"))
 
 
-def _part(weight: Array, picked: Sequence[int]) -> Array:
+def _part(weight: Array, indices: Sequence[int]) -> Array:
     u, s, vt = np.linalg.svd(weight, full_matrices=False)
-    index = np.asarray(picked)
+    index = np.asarray(indices)
     part: Array = (u[:, index] * s[index]) @ vt[index]
     return part
 

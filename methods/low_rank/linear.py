@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from rlvr_bench.methods.base.matrix_ranks import refuse_above_sides, weights_of
+from rlvr_bench.methods.base.method import Calibration
 from rlvr_bench.methods.base.seeding import forked_random_state
 from rlvr_bench.methods.base.singular import components, leading
 from rlvr_bench.methods.base.targets import linear_targets
@@ -89,7 +90,7 @@ class CoreLinear(LowRankLinear):
         return self.left @ self.core, self.right
 
 
-def attach_projected(method: Oplora, model: PreTrainedModel, seed: int) -> WrappedHandle:
+def attach_projected(method: Oplora, model: PreTrainedModel, seed: int, _: Calibration | None = None) -> WrappedHandle:
     """Replace every targeted linear module of `model` by a `ProjectedLinear` over it."""
     rank, protected = method.rank, method.protected_count
     refuse_above_sides(weights_of(model, linear_targets(model, method.targets)), "rank + protected", rank + protected)
@@ -101,7 +102,7 @@ def attach_projected(method: Oplora, model: PreTrainedModel, seed: int) -> Wrapp
         return attach_wrapped(method, model, seed, wrap, WrappedHandle)
 
 
-def attach_core(method: LoraXs, model: PreTrainedModel, seed: int) -> WrappedHandle:
+def attach_core(method: LoraXs, model: PreTrainedModel, seed: int, _: Calibration | None = None) -> WrappedHandle:
     """Replace every targeted linear module of `model` by a `CoreLinear` over it."""
     refuse_above_sides(weights_of(model, linear_targets(model, method.targets)), "rank", method.rank)
     scale = (method.alpha or method.rank) / method.rank

@@ -1,13 +1,16 @@
-"""A0 and B0 of the LoRA starts that are computed from the base's own matrices (see `low_rank`); all in float64."""
+"""A0 and B0 of the LoRA starts that are computed from the base's own matrices (see `variants`); all in float64."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from rlvr_bench.methods.base.singular import components, leading, trailing
 from rlvr_bench.methods.masks.selection import random_entries
+
+if TYPE_CHECKING:
+    from rlvr_bench.methods.low_rank.variants import Geora, LoraNull, Milora, OrthonormalLora
 
 Factors = tuple[Tensor, Tensor]
 """A (rank, in) and B (out, rank)."""
@@ -33,26 +36,26 @@ def halves(u: Tensor, s: Tensor, vt: Tensor) -> Factors:
     return root[:, None] * vt, u * root
 
 
-def minor(matrix: Matrix, rank: int) -> Factors:
-    """MiLoRA: the `rank` smallest singular components."""
-    return halves(*components(matrix.weight, trailing(matrix.weight, rank)))
+def minor(method: "Milora", matrix: Matrix) -> Factors:
+    """MiLoRA: the smallest singular components, as many as the rank."""
+    return halves(*components(matrix.weight, trailing(matrix.weight, method.rank)))
 
 
-def orthonormal(matrix: Matrix, rank: int, part: Literal["top", "bottom"]) -> Factors:
+def orthonormal(method: "OrthonormalLora", matrix: Matrix) -> Factors:
     """RLPO and RLMO: A the right singular vectors of the largest or smallest values, B zero."""
-    pick = leading if part == "top" else trailing
-    _, _, vt = components(matrix.weight, pick(matrix.weight, rank))
-    return vt, matrix.weight.new_zeros(matrix.weight.shape[0], rank)
+    pick = leading if method.part == "top" else trailing
+    _, _, vt = components(matrix.weight, pick(matrix.weight, method.rank))
+    return vt, matrix.weight.new_zeros(matrix.weight.shape[0], method.rank)
 
 
-def geometric(matrix: Matrix, rank: int, density: float, start: Literal["geometric", "random", "tail"]) -> Factors:
+def geometric(method: "Geora", matrix: Matrix) -> Factors:
     """GeoRA: singular components of the matrix with all but its small and off-principal entries set to zero."""
-    masked = geometric_view(matrix.weight, rank, density)
-    if start == "random":
-        picked = random_entries(min(masked.shape), rank, matrix.path, matrix.seed).to(masked.device)
+    masked = geometric_view(matrix.weight, method.rank, method.density)
+    if method.start == "random":
+        indices = random_entries(min(masked.shape), method.rank, matrix.path, matrix.seed).to(masked.device)
     else:
-        picked = (leading if start == "geometric" else trailing)(masked, rank)
-    return halves(*components(masked, picked))
+        indices = (leading if method.start == "geometric" else trailing)(masked, method.rank)
+    return halves(*components(masked, indices))
 
 
 def geometric_view(weight: Tensor, rank: int, density: float) -> Tensor:
@@ -68,7 +71,7 @@ def _lowest(magnitude: Tensor, density: float) -> Tensor:
     return magnitude <= magnitude.reshape(-1).kthvalue(count).values
 
 
-def null_space(matrix: Matrix) -> Factors:
+def null_space(method: "LoraNull", matrix: Matrix) -> Factors:
     """LoRA-Null: the singular components of W0 N'N, N the null frame."""
     assert matrix.null_frame is not None
     u, s, vt = torch.linalg.svd(matrix.weight @ matrix.null_frame.T, full_matrices=False)

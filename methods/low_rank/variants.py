@@ -5,29 +5,28 @@ the base, so that the sum is W0 (where B0 = 0 the base stays as it is):
 
     W = (W0 - (alpha / rank) B0 A0) + (alpha / rank) B A        A (rank, in), B (out, rank)
 
-OPLoRA and LoRA-XS have a forward pass of their own (`low_rank_linear`). All singular components are exact.
+OPLoRA and LoRA-XS have a forward pass of their own (see `linear`). All singular components are exact.
 """
 
-from abc import abstractmethod
 from collections.abc import Mapping
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from rlvr_bench.methods.base.matrix_ranks import refuse_above_sides
-from rlvr_bench.methods.base.method import Calibration, Method, Shape, target_weights
+from rlvr_bench.methods.base.method import Method, Shape, target_weights
 from rlvr_bench.methods.peft.method import LowRank
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
-    from rlvr_bench.methods.base.handle import Handle
-    from rlvr_bench.methods.base.observation import BaseObservation
     from rlvr_bench.methods.low_rank.starts import Factors, Matrix
 
 
 class StartedLora(LowRank):
-    """LoRA whose A and B are computed from the matrix that they adapt."""
+    """LoRA whose A and B are computed from the matrix that they adapt, by what `initialisation` points at."""
+
+    implementation: ClassVar[str] = "rlvr_bench.methods.low_rank.attach:attach_started"
+    initialisation: ClassVar[str]
 
     alpha: int | None
 
@@ -43,18 +42,14 @@ class StartedLora(LowRank):
     def adapter_fields(self) -> dict[str, Any]:
         return super().adapter_fields() | {"lora_alpha": self.alpha or self.rank, "init_lora_weights": True}
 
-    def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
-        from rlvr_bench.methods.low_rank.attach import attach_started
-
-        return attach_started(self, model, seed, calibration)
-
     def fields_on(self, shapes: Mapping[str, Shape]) -> dict[str, Any]:
         refuse_above_sides(target_weights(shapes, self.targets), "rank", self.rank)
         return self.adapter_fields()
 
-    @abstractmethod
     def factors(self, matrix: "Matrix") -> "Factors":
         """Return A (rank, in) and B (out, rank) for one matrix."""
+        factors: Factors = resolve_name(self.initialisation)(self, matrix)
+        return factors
 
 
 class SplitLora(StartedLora):
@@ -79,19 +74,13 @@ class Milora(SplitLora):
         "W = (W0 - s B0 A0) + s B A, s = alpha / rank, starting at B0 = U_r S_r^1/2, A0 = S_r^1/2 V_r' (bottom r)"
     )
     learning_rates: ClassVar[tuple[float, float]] = (1e-6, 1e-2)
+    initialisation: ClassVar[str] = "rlvr_bench.methods.low_rank.starts:minor"
+    start_checks: ClassVar[tuple[str, ...]] = (
+        *SplitLora.start_checks,
+        "rlvr_bench.methods.low_rank.checks:minor_problems",
+    )
 
     type: Literal["milora"] = "milora"
-
-    def factors(self, matrix: "Matrix") -> "Factors":
-        from rlvr_bench.methods.low_rank.starts import minor
-
-        return minor(matrix, self.rank)
-
-    def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from rlvr_bench.methods.low_rank import checks as checks
-
-        wanted = checks.minor_part(self.rank)
-        return super().problems_at_start(handle, base) + checks.split_problems(handle, base, wanted)
 
 
 class Geora(SplitLora):
@@ -108,6 +97,11 @@ class Geora(SplitLora):
     )
     learning_rates: ClassVar[tuple[float, float]] = (1e-6, 1e-2)
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"start": "random"}, {"start": "tail"})
+    initialisation: ClassVar[str] = "rlvr_bench.methods.low_rank.starts:geometric"
+    start_checks: ClassVar[tuple[str, ...]] = (
+        *SplitLora.start_checks,
+        "rlvr_bench.methods.low_rank.checks:geometric_problems",
+    )
 
     type: Literal["geora"] = "geora"
     density: float = Field(
@@ -121,17 +115,6 @@ class Geora(SplitLora):
     @property
     def depends_on_seed(self) -> bool:
         return self.start == "random"
-
-    def factors(self, matrix: "Matrix") -> "Factors":
-        from rlvr_bench.methods.low_rank.starts import geometric
-
-        return geometric(matrix, self.rank, self.density, self.start)
-
-    def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from rlvr_bench.methods.low_rank import checks as checks
-
-        wanted = checks.geometric_part(self.rank, self.density, self.start, handle.seed)
-        return super().problems_at_start(handle, base) + checks.split_problems(handle, base, wanted)
 
 
 class LoraNull(SplitLora):
@@ -148,6 +131,11 @@ class LoraNull(SplitLora):
     )
     learning_rates: ClassVar[tuple[float, float]] = (1e-6, 1e-2)
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"freeze_down": True})
+    initialisation: ClassVar[str] = "rlvr_bench.methods.low_rank.starts:null_space"
+    start_checks: ClassVar[tuple[str, ...]] = (
+        *SplitLora.start_checks,
+        "rlvr_bench.methods.low_rank.checks:null_space_problems",
+    )
 
     type: Literal["lora-null"] = "lora-null"
     freeze_down: bool = Field(
@@ -162,19 +150,9 @@ class LoraNull(SplitLora):
     def trains_down(self) -> bool:
         return not self.freeze_down
 
-    def factors(self, matrix: "Matrix") -> "Factors":
-        from rlvr_bench.methods.low_rank.starts import null_space
-
-        return null_space(matrix)
-
     def expected_trainable(self, shapes: Mapping[str, Shape]) -> dict[str, Shape | None]:
         expected = super().expected_trainable(shapes)
         return {name: shape for name, shape in expected.items() if not (self.freeze_down and ".lora_A." in name)}
-
-    def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from rlvr_bench.methods.low_rank import checks as checks
-
-        return super().problems_at_start(handle, base) + checks.null_space_problems(handle, base, self.rank)
 
 
 class OrthonormalLora(StartedLora):
@@ -184,18 +162,13 @@ class OrthonormalLora(StartedLora):
     learning_rates: ClassVar[tuple[float, float]] = (1e-6, 1e-2)
 
     part: ClassVar[Literal["top", "bottom"]]
+    initialisation: ClassVar[str] = "rlvr_bench.methods.low_rank.starts:orthonormal"
+    start_checks: ClassVar[tuple[str, ...]] = (
+        *StartedLora.start_checks,
+        "rlvr_bench.methods.low_rank.checks:orthonormal_problems",
+    )
 
     alpha: int = Field(default=32, ge=1, description="Scale of the update, divided by the rank; 32 in the paper.")
-
-    def factors(self, matrix: "Matrix") -> "Factors":
-        from rlvr_bench.methods.low_rank.starts import orthonormal
-
-        return orthonormal(matrix, self.rank, self.part)
-
-    def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from rlvr_bench.methods.low_rank import checks as checks
-
-        return super().problems_at_start(handle, base) + checks.orthonormal_problems(handle, self.rank, self.part)
 
 
 class Rlpo(OrthonormalLora):
@@ -228,6 +201,8 @@ class Oplora(Method):
     )
     learning_rates: ClassVar[tuple[float, float]] = (1e-6, 1e-2)
     dials: ClassVar[tuple[str, ...]] = ("rank",)
+    implementation: ClassVar[str] = "rlvr_bench.methods.low_rank.linear:attach_projected"
+    start_checks: ClassVar[tuple[str, ...]] = ("rlvr_bench.methods.low_rank.checks:projection_problems",)
 
     type: Literal["oplora"] = "oplora"
     rank: int = Field(default=16, ge=1, description="Rank of the update, as for LoRA.")
@@ -243,11 +218,6 @@ class Oplora(Method):
         """The k of the formula."""
         return self.protected or self.rank
 
-    def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
-        from rlvr_bench.methods.low_rank.linear import attach_projected
-
-        return attach_projected(self, model, seed)
-
     def expected_trainable(self, shapes: Mapping[str, Shape]) -> dict[str, Shape | None]:
         """Raises `MethodError` where rank and protected together exceed a side: the update could not have that rank."""
         weights = target_weights(shapes, self.targets)
@@ -257,11 +227,6 @@ class Oplora(Method):
             expected[f"{path}.down"] = (self.rank, in_features)
             expected[f"{path}.up"] = (out_features, self.rank)
         return expected
-
-    def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from rlvr_bench.methods.low_rank.checks import projection_problems
-
-        return projection_problems(handle, self.protected_count)
 
 
 class LoraXs(Method):
@@ -275,6 +240,8 @@ class LoraXs(Method):
     formula: ClassVar[str] = "W = W0 + (alpha / rank) U_r S_r R V_r' (top r, frozen), R (rank, rank) = 0 at the start"
     learning_rates: ClassVar[tuple[float, float]] = (1e-5, 1e-1)
     dials: ClassVar[tuple[str, ...]] = ("rank",)
+    implementation: ClassVar[str] = "rlvr_bench.methods.low_rank.linear:attach_core"
+    start_checks: ClassVar[tuple[str, ...]] = ("rlvr_bench.methods.low_rank.checks:core_problems",)
 
     type: Literal["lora-xs"] = "lora-xs"
     rank: int = Field(default=16, ge=1, description="Side of R: rank^2 trained values for every matrix.")
@@ -284,18 +251,8 @@ class LoraXs(Method):
     def depends_on_seed(self) -> bool:
         return False
 
-    def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
-        from rlvr_bench.methods.low_rank.linear import attach_core
-
-        return attach_core(self, model, seed)
-
     def expected_trainable(self, shapes: Mapping[str, Shape]) -> dict[str, Shape | None]:
         """Raises `MethodError` where a matrix has fewer singular components than the rank."""
         weights = target_weights(shapes, self.targets)
         refuse_above_sides(weights, "rank", self.rank)
         return {f"{path}.core": (self.rank, self.rank) for path in weights}
-
-    def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from rlvr_bench.methods.low_rank.checks import core_problems
-
-        return core_problems(handle, self.rank)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rlvr_bench.methods.base.handle import Handle
+from rlvr_bench.methods.base.observation import BaseObservation
 from rlvr_bench.methods.masks.fisher import Completion
 from rlvr_bench.methods.masks.handle import MaskHandle
 from rlvr_bench.methods.masks.linear import MaskedLinear, masked_layers
@@ -24,7 +25,7 @@ Entries = np.ndarray[Any, np.dtype[np.bool_]]
 NEEDS_SVD = ("principal", "non-principal", "safe")
 
 
-def mask_problems(method: Mask, handle: Handle) -> list[str]:
+def mask_problems(method: Mask, handle: Handle, _: BaseObservation) -> list[str]:
     """Return what shows that a mask of `handle` is not the one that `method` asks for."""
     layers = masked_layers(handle.model)
     if not layers:
@@ -111,16 +112,16 @@ def _reconstruction(method: Mask, weight: Matrix) -> Matrix:
 
 def _smallest(magnitude: Matrix, count: int) -> Entries:
     flat = magnitude.ravel()
-    taken = np.zeros(flat.size, dtype=bool)
+    inside = np.zeros(flat.size, dtype=bool)
     if count:
-        taken[np.argpartition(flat, count - 1)[:count]] = True
-    return taken
+        inside[np.argpartition(flat, count - 1)[:count]] = True
+    return inside
 
 
 def _listed(index: Tensor, total: int) -> Entries:
-    taken = np.zeros(total, dtype=bool)
-    taken[index.numpy()] = True
-    return taken
+    inside = np.zeros(total, dtype=bool)
+    inside[index.numpy()] = True
+    return inside
 
 
 def _fisher_problems(handle: Handle, path: str, layer: MaskedLinear) -> list[str]:

@@ -1,19 +1,12 @@
 """LIFT: a principal mask that is chosen anew from the current weights every few steps."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from rlvr_bench.methods.base.method import Calibration, Method, Shape
+from rlvr_bench.methods.base.method import Method, Shape
 from rlvr_bench.methods.masks.mask import Mask
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel
-
-    from rlvr_bench.methods.base.handle import Handle
-    from rlvr_bench.methods.base.observation import BaseObservation
 
 
 class Lift(Method):
@@ -29,6 +22,9 @@ class Lift(Method):
     learning_rates: ClassVar[tuple[float, float]] = (1e-6, 1e-2)
     dials: ClassVar[tuple[str, ...]] = ("density",)
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"refresh": 2},)
+    implementation: ClassVar[str] = "rlvr_bench.methods.masks.lift_handle:attach_lift"
+    start_checks: ClassVar[tuple[str, ...]] = ("rlvr_bench.methods.masks.lift_handle:selection_problems",)
+    end_checks: ClassVar[tuple[str, ...]] = ("rlvr_bench.methods.masks.lift_handle:lift_problems",)
 
     type: Literal["lift"] = "lift"
     density: float = Field(
@@ -52,20 +48,5 @@ class Lift(Method):
         """The mask that is chosen each time."""
         return Mask(select="principal", density=self.density, mask_rank=self.mask_rank, targets=self.targets)
 
-    def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
-        from rlvr_bench.methods.masks.lift_handle import attach_lift
-
-        return attach_lift(self, model, seed)
-
     def expected_trainable(self, shapes: Mapping[str, Shape]) -> dict[str, Shape | None]:
         return self.selection.expected_trainable(shapes)
-
-    def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from rlvr_bench.methods.masks.checks import mask_problems
-
-        return mask_problems(self.selection, handle)
-
-    def problems_at_end(self, handle: "Handle", optimizer: "torch.optim.Optimizer | None") -> list[str]:
-        from rlvr_bench.methods.masks.lift_handle import lift_problems
-
-        return lift_problems(self, handle, optimizer)

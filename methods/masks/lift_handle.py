@@ -16,15 +16,18 @@ from transformers import PreTrainedModel
 
 from rlvr_bench.methods.base.digest import tensor_digest
 from rlvr_bench.methods.base.handle import Handle
+from rlvr_bench.methods.base.method import Calibration
+from rlvr_bench.methods.base.observation import BaseObservation
 from rlvr_bench.methods.base.plain import PlainView
 from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.methods.masks.checks import mask_problems
 from rlvr_bench.methods.masks.handle import MaskHandle, put_masks, targeted_weights
 from rlvr_bench.methods.masks.lift import Lift
 from rlvr_bench.methods.masks.linear import MaskedLinear
 from rlvr_bench.methods.masks.selection import select_entries
 
 
-def attach_lift(method: Lift, model: PreTrainedModel, seed: int) -> "LiftHandle":
+def attach_lift(method: Lift, model: PreTrainedModel, seed: int, _: Calibration | None = None) -> "LiftHandle":
     """Replace every targeted linear module of `model` by a `MaskedLinear` with a principal mask."""
     weights = targeted_weights(method, model)
     view = PlainView(model)
@@ -69,16 +72,22 @@ class LiftHandle(MaskHandle):
         self.refreshed += 1
 
     def _refresh(self, path: str, layer: MaskedLinear, optimizer: torch.optim.Optimizer) -> None:
+        # A last look at the old mask: once it has moved, nothing tells any more what was outside.
         self.check_outside(path, layer)
-        chosen = select_entries(self.method.selection, layer.weight, path, self.seed).to(layer.weight.device)
+        entries = select_entries(self.method.selection, layer.weight, path, self.seed).to(layer.weight.device)
+
+        # Entries that enter for the first time leave the untrained part; their value now is what the base had there.
         account = self._accounts[path]
-        entered = chosen[~torch.isin(chosen, account.trained)]
+        entered = entries[~torch.isin(entries, account.trained)]
         at_entry = layer.weight.detach().view(-1)[entered]
-        before, after = layer.move_mask(chosen)
+
+        # Adam's moments lie by position in the mask, so they move with the entries that stay; newcomers begin at 0.
+        before, after = layer.move_mask(entries)
         for moment in optimizer.state[layer.values].values():
             if torch.is_tensor(moment) and moment.shape == layer.values.shape:
-                kept = moment[before]
-                moment.zero_()[after] = kept
+                moments_of_stayed = moment[before]
+                moment.zero_()[after] = moments_of_stayed
+
         self._accounts[path] = Account(
             torch.cat([account.trained, entered]),
             torch.cat([account.at_entry, at_entry]),
@@ -117,6 +126,11 @@ class LiftHandle(MaskHandle):
 def _opened(layer: MaskedLinear) -> Account:
     trained = layer.index.long()
     return Account(trained, layer.weight.new_zeros(len(trained)), tensor_digest(layer.outside()))
+
+
+def selection_problems(method: Lift, handle: Handle, base: BaseObservation) -> list[str]:
+    """Return what shows that the first masks are not the principal ones."""
+    return mask_problems(method.selection, handle, base)
 
 
 def lift_problems(method: Lift, handle: Handle, optimizer: torch.optim.Optimizer | None) -> list[str]:

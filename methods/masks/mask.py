@@ -20,17 +20,11 @@ matrix by matrix, as many entries as that union, or that subnetwork, holds. What
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from rlvr_bench.methods.base.method import Calibration, Dial, Method, Shape, target_weights
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
-    from rlvr_bench.methods.base.handle import Handle
-    from rlvr_bench.methods.base.observation import BaseObservation
+from rlvr_bench.methods.base.method import Dial, Method, Shape, target_weights
 
 Select = Literal[
     "random", "principal", "non-principal", "low-magnitude", "top-magnitude", "safe", "fisher", "rl-subnetwork"
@@ -65,6 +59,8 @@ class Mask(Method):
         ),
         {"select": "safe", "principal_share": 0.5, "low_share": 0.5859},
     )
+    implementation: ClassVar[str] = "rlvr_bench.methods.masks.handle:attach_mask"
+    start_checks: ClassVar[tuple[str, ...]] = ("rlvr_bench.methods.masks.checks:mask_problems",)
 
     type: Literal["mask"] = "mask"
     select: Select = Field(description="Which entries may move.")
@@ -141,16 +137,6 @@ class Mask(Method):
         """Return how many entries of a matrix of `shape` the density stands for, at least 1."""
         return max(1, round(self.density * shape[0] * shape[1]))
 
-    def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
-        from rlvr_bench.methods.masks.handle import attach_mask
-
-        return attach_mask(self, model, seed, calibration)
-
     def expected_trainable(self, shapes: Mapping[str, Shape]) -> dict[str, Shape | None]:
         targets = target_weights(shapes, self.targets).items()
         return {f"{path}.values": (self.count_for(shape),) if self.size_is_density else None for path, shape in targets}
-
-    def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from rlvr_bench.methods.masks.checks import mask_problems
-
-        return mask_problems(self, handle)

@@ -20,6 +20,8 @@ def select_entries(method: Mask, weight: Tensor, name: str, seed: int, evidence:
     """
     rank, total = method.rank_for(tuple(weight.shape)), weight.numel()
     count = method.count_for(tuple(weight.shape))
+
+    # Sets that the base weight does not decide: a draw, what a finished run changed, the Fisher information.
     if method.select == "random":
         if not method.size_is_density:  # as many as the set that it is the control of
             other = method.model_copy(update={"select": "safe" if method.tuned is None else "rl-subnetwork"})
@@ -29,11 +31,15 @@ def select_entries(method: Mask, weight: Tensor, name: str, seed: int, evidence:
         return visibly_changed(weight, _needed(evidence))
     if method.select == "fisher":
         return largest(_needed(evidence).double().cpu(), count)
+
+    # Sets by magnitude, which need no decomposition.
     entries = weight.detach().double().cpu()
     if method.select == "low-magnitude":
         return smallest(entries.abs(), count)
     if method.select == "top-magnitude":
         return largest(entries.abs(), count)
+
+    # Sets by the low-rank reconstruction; safe also by magnitude, its two sets of given sizes or grown to one density.
     reconstruction = low_rank_magnitude(entries, rank)
     if method.select == "principal":
         return largest(reconstruction, count)
@@ -67,18 +73,20 @@ def smallest(magnitude: Tensor, count: int) -> Tensor:
     flat = magnitude.reshape(-1)
     if count == 0:
         return torch.empty(0, dtype=torch.int64)
+
+    # All entries below the threshold are in; of those at it, the first ones, so that the count is exact.
     threshold = flat.kthvalue(count).values
-    taken = flat < threshold
+    inside = flat < threshold
     ties = (flat == threshold).nonzero().reshape(-1)
-    taken[ties[: count - int(taken.sum())]] = True
-    return taken.nonzero().reshape(-1)
+    inside[ties[: count - int(inside.sum())]] = True
+    return inside.nonzero().reshape(-1)
 
 
 def largest(magnitude: Tensor, count: int) -> Tensor:
     """Return the sorted flat indices of the `count` largest entries: all but the smallest."""
-    taken = torch.ones(magnitude.numel(), dtype=torch.bool)
-    taken[smallest(magnitude, magnitude.numel() - count)] = False
-    return taken.nonzero().reshape(-1)
+    inside = torch.ones(magnitude.numel(), dtype=torch.bool)
+    inside[smallest(magnitude, magnitude.numel() - count)] = False
+    return inside.nonzero().reshape(-1)
 
 
 def random_entries(total: int, count: int, name: str, seed: int) -> Tensor:
@@ -95,20 +103,20 @@ def _needed(evidence: Tensor | None) -> Tensor:
 
 def _first_of_either(first: Tensor, second: Tensor, count: int) -> Tensor:
     """Return the `count` entries that come earliest in either ascending order: both sets grown together."""
-    earliest = torch.minimum(_ranks(first), _ranks(second))
+    earliest = torch.minimum(_positions(first), _positions(second))
     return smallest(earliest, count)
 
 
-def _ranks(magnitude: Tensor) -> Tensor:
+def _positions(magnitude: Tensor) -> Tensor:
     order = torch.argsort(magnitude.reshape(-1), stable=True)
-    ranks = torch.empty_like(order)
-    ranks[order] = torch.arange(len(order))
-    return ranks
+    positions = torch.empty_like(order)
+    positions[order] = torch.arange(len(order))
+    return positions
 
 
 def _safe_of_shares(weight: Tensor, reconstruction: Tensor, principal_share: float, low_share: float) -> Tensor:
     total = weight.numel()
-    taken = torch.zeros(total, dtype=torch.bool)
-    taken[smallest(weight.abs(), round(low_share * total))] = True
-    taken[smallest(reconstruction, total - round(principal_share * total))] = True
-    return taken.nonzero().reshape(-1)
+    inside = torch.zeros(total, dtype=torch.bool)
+    inside[smallest(weight.abs(), round(low_share * total))] = True
+    inside[smallest(reconstruction, total - round(principal_share * total))] = True
+    return inside.nonzero().reshape(-1)

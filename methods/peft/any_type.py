@@ -3,19 +3,14 @@
 import math
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from rlvr_bench.methods.base.method import Calibration, Dial, Shape
-from rlvr_bench.methods.errors import did_you_mean
-from rlvr_bench.methods.peft import catalog as peft_catalog
+from rlvr_bench.methods.base.method import Dial, Shape
+from rlvr_bench.methods.peft import catalog
 from rlvr_bench.methods.peft.method import PeftMethod
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
-    from rlvr_bench.methods.base.handle import Handle
+from rlvr_bench.plugins.suggestion import did_you_mean
 
 IDENTITY_SETTINGS: dict[str, dict[str, Any]] = {"C3A": {"init_weights": True}, "FOURIERFT": {"init_weights": True}}
 """Types whose PEFT default start differs from the base although a start at the base exists: that one is our default."""
@@ -90,6 +85,7 @@ class AnyPeft(PeftMethod):
     source: ClassVar[str] = "the PEFT library; the paper is named in the documentation of the type"
     formula: ClassVar[str] = "as PEFT defines the type"
     learning_rates: ClassVar[tuple[float, float]] = (1e-6, 1e-1)
+    implementation: ClassVar[str] = "rlvr_bench.methods.peft.forward:attach_any"
 
     type: Literal["peft"] = "peft"
     peft_type: str = Field(
@@ -102,7 +98,7 @@ class AnyPeft(PeftMethod):
         kind = self.adapter_type()
         if kind in UNFIT:
             raise ValueError(f"peft_type {kind!r} cannot be trained here: it {UNFIT[kind]}")
-        fields = peft_catalog.config_fields(kind) - RESERVED.keys()
+        fields = catalog.config_fields(kind) - RESERVED.keys()
         for key, value in self.settings().items():
             self._check_key(key, value, fields)
         for key in NEEDED.get(kind, ()):
@@ -117,8 +113,8 @@ class AnyPeft(PeftMethod):
             raise ValueError(f"{key!r} cannot be set for peft_type {self.peft_type!r}; {fix}")
         if key not in fields:
             raise ValueError(
-                f"the {self.adapter_type()} config of PEFT {peft_catalog.release()} has no field {key!r}"
-                f"{did_you_mean(key, fields)}; it has {', '.join(sorted(fields))}"
+                f"the {self.adapter_type()} config of PEFT {catalog.release()} has no field {key!r}"
+                f"{did_you_mean(key, sorted(fields))}"
             )
         if DROPOUT.search(key) and value != 0:
             raise ValueError(
@@ -134,22 +130,17 @@ class AnyPeft(PeftMethod):
 
     def adapter_fields(self) -> dict[str, Any]:
         kind = self.adapter_type()
-        known = peft_catalog.config_fields(kind)
+        known = catalog.config_fields(kind)
         quiet = dict.fromkeys(filter(DROPOUT.search, known), 0.0) | dict.fromkeys(known & {"progressbar"}, False)
         fields = quiet | IDENTITY_SETTINGS.get(kind, {}) | self.settings()
         if self.uses_targets():
             fields["target_modules"] = list(self.targets)
         return fields
 
-    def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
-        from rlvr_bench.methods.peft.forward import attach_any
-
-        return attach_any(self, model, seed, calibration)
-
     def uses_targets(self) -> bool:
         """Whether `targets` goes to PEFT: its config has such a field, for linear modules or named by the user."""
         kind = self.adapter_type()
-        has_targets = "target_modules" in peft_catalog.config_fields(kind)
+        has_targets = "target_modules" in catalog.config_fields(kind)
         return has_targets and (kind not in OWN_TARGETS or "targets" in self.model_fields_set)
 
     def needs_linear_targets(self) -> bool:
@@ -166,7 +157,7 @@ class AnyPeft(PeftMethod):
     @property
     def dial(self) -> Dial | None:
         kind = self.adapter_type()
-        known = peft_catalog.config_fields(kind) if kind in peft_catalog.peft_types() else ()
+        known = catalog.config_fields(kind) if kind in catalog.peft_types() else ()
         name = next((name for name in OWN_DIALS.get(kind, DIALS) if name in known), None)
         return Dial(name, 1, math.inf, whole=True) if name else None
 
@@ -174,8 +165,9 @@ class AnyPeft(PeftMethod):
     def identity_at_start(self) -> bool:
         """True unless the type cannot start at the base or the user chose a start of his own."""
         kind = self.adapter_type()
-        chosen = any(self.settings().get(key, value) != value for key, value in IDENTITY_SETTINGS.get(kind, {}).items())
-        return kind not in NOT_IDENTITY and not chosen and self.settings().get("init_weights", True) is not False
+        settings = self.settings()
+        other_start = any(settings.get(key, value) != value for key, value in IDENTITY_SETTINGS.get(kind, {}).items())
+        return kind not in NOT_IDENTITY and not other_start and settings.get("init_weights", True) is not False
 
     def expected_trainable(self, shapes: Mapping[str, Shape]) -> None:
         return None

@@ -63,10 +63,10 @@ def _learn(model: PreTrainedModel, prompts: Calibration) -> None:
 
 
 def _of_two_or_more(prompts: Calibration) -> Calibration:
-    kept = [prompt for prompt in prompts if len(prompt) > 1]
-    if not kept:
+    usable = [prompt for prompt in prompts if len(prompt) > 1]
+    if not usable:
         raise MethodError("no calibration prompt has a second token to predict; give longer prompts")
-    return kept
+    return usable
 
 
 def _batches(prompts: Calibration, fewest: int, device: torch.device) -> list[dict[str, Tensor]]:

@@ -34,11 +34,11 @@ def release() -> str:
 @cache
 def config_files() -> dict[str, Path]:
     """Return PEFT type ("LORA") -> the file that defines its config, for all types of the installed release."""
-    found = {}
+    files = {}
     for path in sorted((_root() / "tuners").glob("*/config.py")):
         for name in _ASSIGNED_TYPE.findall(path.read_text(encoding="utf-8")):
-            found[name] = path
-    return found
+            files[name] = path
+    return files
 
 
 def peft_types() -> list[str]:

@@ -33,14 +33,14 @@ def adapter_problems(method: "PeftMethod", handle: Handle, base: BaseObservation
     config = handle.model.peft_config["default"]
     if config.peft_type.value != method.adapter_type():
         return [f"{method.adapter_type()} was asked for, but {config.peft_type.value} is on the model"]
-    asked = method.config_fields(base.shapes, handle.seed)
-    adapted = _trainable_problems(asked, handle) + _target_problems(asked, handle, base)
-    return _config_problems(asked, config) + _scale_problems(config, handle) + adapted
+    fields = method.config_fields(base.shapes, handle.seed)
+    adapted = _trainable_problems(fields, handle) + _target_problems(fields, handle, base)
+    return _config_problems(fields, config) + _scale_problems(config, handle) + adapted
 
 
-def _config_problems(asked: dict[str, Any], config: Any) -> list[str]:
+def _config_problems(fields: dict[str, Any], config: Any) -> list[str]:
     problems = []
-    for key, wanted in asked.items():
+    for key, wanted in fields.items():
         got = plain_value(getattr(config, key))
         if key == "target_modules":  # what is really adapted is looked at below, and EVA rewrites the list
             continue
@@ -68,21 +68,21 @@ def _scale_problems(config: Any, handle: Handle) -> list[str]:
     return problems
 
 
-def _trainable_problems(asked: dict[str, Any], handle: Handle) -> list[str]:
+def _trainable_problems(fields: dict[str, Any], handle: Handle) -> list[str]:
     if not handle.trainable():
         return ["nothing is trainable"]
-    if asked.get("bias", "none") != "none":  # PEFT then trains the base's own biases
+    if fields.get("bias", "none") != "none":  # PEFT then trains the base's own biases
         return []
     moved = [name for name, tensor in handle.view.tensors(handle.live, handle.unwrapped) if tensor.requires_grad]
     return [f"base tensor {name} is trainable under an adapter method" for name in moved]
 
 
-def _target_problems(asked: dict[str, Any], handle: Handle, base: BaseObservation) -> list[str]:
-    targets = asked.get("target_modules")
-    if targets is None or asked.keys() & NARROWING:
+def _target_problems(fields: dict[str, Any], handle: Handle, base: BaseObservation) -> list[str]:
+    targets = fields.get("target_modules")
+    if targets is None or fields.keys() & NARROWING:
         return []
     wanted = {name.rpartition(".")[0] for name in base.shapes if ends_with(name.rpartition(".")[0], targets)}
     got = {path for path, module in handle.live.named_modules() if isinstance(module, BaseTunerLayer)}
-    dropped = (asked.get("eva_config") or {}).get("rho", 1) > 1  # EVA may give all of a module's rank to others
+    dropped = (fields.get("eva_config") or {}).get("rho", 1) > 1  # EVA may give all of a module's rank to others
     missing = [f"{path} is a target without an adapter" for path in sorted(wanted - got) if not dropped]
     return missing + [f"{path} has an adapter but is no target" for path in sorted(got - wanted)]

@@ -1,14 +1,14 @@
 """What a row of the table of PEFT-backed methods says, and the config class that is made of it.
 
 A row is data: names, papers, keys with their defaults and reasons, how the keys become fields of a PEFT config, and
-which tensors that must make trainable. What few methods do beyond that while they train is in `peft_training`.
+which tensors that must make trainable. What few methods do beyond that while they train is in `training`.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, create_model, model_validator
 
@@ -16,12 +16,6 @@ from rlvr_bench.methods.base.method import LINEAR_TARGETS, Shape, ends_with, tar
 from rlvr_bench.methods.errors import MethodError
 from rlvr_bench.methods.peft.method import PEFT_PREFIX, PeftMethod
 from rlvr_bench.methods.peft.sizes import MultipleOf, Size
-
-if TYPE_CHECKING:
-    import torch
-
-    from rlvr_bench.methods.base.handle import Handle
-    from rlvr_bench.methods.peft.method import HandleClass
 
 Settings = Any
 """The keys of a method as attributes, those that were left out fitted to the base."""
@@ -75,7 +69,7 @@ class Entry:
     only the start checks can tell). `random` says whether the seed decides anything, `identity` whether the start is
     the base. `targets` are the default name endings where they are not the linear modules'; `touches` says what they
     name. `misfit` says in one sentence which keys do not go together on a number of targeted matrices (None: not known
-    yet).
+    yet). `handle` and `end_checks` point at what a method does of its own while it trains, and at the proof of that.
     """
 
     name: str
@@ -97,6 +91,8 @@ class Entry:
     targets: tuple[str, ...] = LINEAR_TARGETS
     why_slow: str = ""
     misfit: Callable[[Settings, int | None], str | None] = lambda keys, matrices: None
+    handle: str = PeftMethod.handle
+    end_checks: tuple[str, ...] = ()
 
 
 class PeftEntry(PeftMethod):
@@ -158,19 +154,9 @@ class PeftEntry(PeftMethod):
     def mergeable(self) -> bool:
         return self.entry.mergeable
 
-    def handle_class(self) -> "HandleClass":
-        from rlvr_bench.methods.peft.training import handle_class
-
-        return handle_class(self.type)
-
     def expected_trainable(self, shapes: Mapping[str, Shape]) -> dict[str, Shape | None] | None:
-        told = self.entry.trainable(self.settings(shapes), shapes)
-        return None if told is None else dict(told)
-
-    def problems_at_end(self, handle: "Handle", optimizer: "torch.optim.Optimizer | None") -> list[str]:
-        from rlvr_bench.methods.peft.training import problems_at_end
-
-        return super().problems_at_end(handle, optimizer) + problems_at_end(self, handle, optimizer)
+        shapes_by_name = self.entry.trainable(self.settings(shapes), shapes)
+        return None if shapes_by_name is None else dict(shapes_by_name)
 
 
 def each(tensors: Callable[[Settings, int, int], dict[str, Shape]]) -> Trainable:
@@ -198,10 +184,10 @@ def _named(suffix: str) -> str:
 
 def norms(settings: Settings, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
     """Return the copies of the targeted norms that layer-norm tuning trains in their place."""
-    parts = {name: name.rpartition(".") for name in shapes}
+    split = {name: name.rpartition(".") for name in shapes}
     return {
         f"{PEFT_PREFIX}{path}.ln_tuning_layers.default.{kind}": shapes[name]
-        for name, (path, _, kind) in parts.items()
+        for name, (path, _, kind) in split.items()
         if ends_with(path, settings.targets)
     }
 
@@ -233,5 +219,6 @@ def entry_class(entry: Entry) -> type[PeftEntry]:
     made.entry = entry
     made.family, made.source, made.formula = entry.family, entry.source, entry.formula
     made.learning_rates, made.dials, made.examples = entry.learning_rates, entry.dials, entry.examples
-    made.why_slow = entry.why_slow
+    made.why_slow, made.handle = entry.why_slow, entry.handle
+    made.end_checks = (*PeftEntry.end_checks, *entry.end_checks)
     return made

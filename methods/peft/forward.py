@@ -65,7 +65,7 @@ def refuse_unfit(kind: str, handle: PeftHandle) -> None:
         raise MethodError(f"PEFT's {kind} trains nothing with these keys; give it those that say what it adds")
     if any(parameter.is_meta for parameter in handle.model.parameters()):
         return
-    kept = [parameter.detach().clone() for _, parameter in trained]
+    originals = [parameter.detach().clone() for _, parameter in trained]
     with forked_random_state(handle.seed), torch.no_grad():
         for _, parameter in trained:
             parameter.add_(PUSH * torch.randn_like(parameter))
@@ -74,7 +74,7 @@ def refuse_unfit(kind: str, handle: PeftHandle) -> None:
             noise, of_the_base = (_noise(kind, model, handle) for model in (handle.model, handle.view.model))
             rewritten = [name for (name, now), was in zip(trained, pushed, strict=True) if not torch.equal(now, was)]
         finally:
-            for (_, parameter), before in zip(trained, kept, strict=True):
+            for (_, parameter), before in zip(trained, originals, strict=True):
                 parameter.copy_(before)
     if rewritten:
         raise MethodError(

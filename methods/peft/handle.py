@@ -44,10 +44,13 @@ def attach_adapters(
 
     Raises `MethodError` with PEFT's own reason when it refuses, and for a start that lacks its calibration prompts.
     """
+    # PEFT skips a target that matches nothing as long as another one matches; here it is refused.
     if method.needs_linear_targets():
         linear_targets(model, method.targets)
     shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
     config = adapter_config(method, method.config_fields(shapes, seed))
+
+    # The plain view has to be taken before PEFT replaces modules, and the hashes before a start moves the base.
     view = PlainView(model)
     before = digests(view.tensors(model, as_it_is))
     with forked_random_state(seed):
@@ -55,6 +58,8 @@ def attach_adapters(
     if any(parameter.dtype != torch.float32 for parameter in wrapped.parameters() if parameter.requires_grad):
         wrapped.float()  # copies of base tensors are trained: as in full fine-tuning, layers refuse mixed dtypes
     project_gradients(wrapped)
+
+    # Only the finished handle tells which modules are wrapped, and so whether a merge would untie a shared weight.
     handle = method.handle_class()(wrapped, view, method, seed, before)
     _refuse_untying(handle)
     return handle
@@ -64,11 +69,11 @@ def adapter_config(method: PeftMethod, fields: dict[str, Any] | None = None) -> 
     """Build the PEFT config that `method` asks for, of its own fields or of complete ones."""
     kind = method.adapter_type()
     config_class = PEFT_TYPE_TO_CONFIG_MAPPING[PeftType[kind]]
-    chosen = method.adapter_fields() if fields is None else fields
+    settings = method.adapter_fields() if fields is None else fields
     try:
-        return config_class(task_type="CAUSAL_LM", **chosen)
+        return config_class(task_type="CAUSAL_LM", **settings)
     except (ValueError, TypeError) as refusal:
-        raise MethodError(f"PEFT refuses the {kind} settings {chosen}: {_one_line(refusal)}") from refusal
+        raise MethodError(f"PEFT refuses the {kind} settings {settings}: {_one_line(refusal)}") from refusal
 
 
 def _wrapped(
@@ -79,8 +84,12 @@ def _wrapped(
         raise MethodError(
             f"{method.type!r} starts from what training prompts do in the model; give attach their token ids"
         )
+
+    # Without its compiled CUDA extension PEFT would drop all but the first of BOFT's factors.
     if method.adapter_type() == "BOFT":
         stand_in_for_cuda()
+
+    # Starts that look at data run the prompts through the model before or after the adapters are on it.
     try:
         if prompts:
             before_adapters(method.lora_start, model, config, prompts)
@@ -91,6 +100,8 @@ def _wrapped(
         raise MethodError(
             f"PEFT cannot put {method.adapter_type()} on {type(model).__name__}: {_one_line(refusal)}"
         ) from refusal
+
+    # What PEFT leaves open: a constant that must not be trained, and indices that a state dict has to hold.
     for name, parameter in wrapped.named_parameters():
         if ".ranknum." in name:  # AdaLoRA's constant divisor, which PEFT's cast to float32 makes trainable
             parameter.requires_grad_(False)
@@ -102,10 +113,10 @@ def _register_indices(model: PeftModel) -> None:
     """Make buffers of the indices that PEFT draws and keeps in plain dicts, which no state dict and no `to` sees."""
     for layer in model.modules():
         if isinstance(layer, BaseTunerLayer):
-            plain = {name: held for name, held in vars(layer).items() if type(held) is dict and name[0] != "_"}
-            for name, held in plain.items():
-                if torch.is_tensor(held.get("default")):
-                    setattr(layer, name, BufferDict(held, persistent=True))
+            plain = {name: tensors for name, tensors in vars(layer).items() if type(tensors) is dict and name[0] != "_"}
+            for name, tensors in plain.items():
+                if torch.is_tensor(tensors.get("default")):
+                    setattr(layer, name, BufferDict(tensors, persistent=True))
 
 
 def _refuse_untying(handle: "PeftHandle") -> None:
@@ -167,8 +178,12 @@ class PeftHandle(Handle):
                 f"a {type(module).__name__} was merged in place, which loses bits; "
                 "use rollout_weights() instead of merge_adapter()"
             )
+
+        # PEFT's merge writes to the base layer: on a twin with float32 copies, the original keeps its bits.
         duplicate: Any = _twin(module)
         _copy_weights(self.unwrapped(duplicate))
+
+        # Wrappers that merge into another module than a base layer offer this; all others merge into their base layer.
         if hasattr(duplicate, "unload_and_optionally_merge_module"):
             plain = duplicate.unload_and_optionally_merge_module(merge=True, safe_merge=False, adapter_names=None)
         else:

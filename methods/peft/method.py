@@ -1,27 +1,23 @@
 """Methods that PEFT implements: what they share, LoRA and PiSSA.
 
-The other named ones are rows of a table (`peft_table`); any PEFT config by its name is `peft_any`. The attaching itself
-is in `peft_handle`.
+The other named ones are rows of a table (`table`); any PEFT config by its name is `any_type`. The attaching itself is
+in `handle`.
 """
 
 import re
 from abc import abstractmethod
 from collections.abc import Mapping
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from rlvr_bench.methods.base.matrix_ranks import refuse_above_sides
-from rlvr_bench.methods.base.method import Calibration, Method, Shape, target_weights
-from rlvr_bench.methods.errors import did_you_mean
-from rlvr_bench.methods.peft import catalog as peft_catalog
+from rlvr_bench.methods.base.method import Method, Shape, target_weights
+from rlvr_bench.methods.peft import catalog
+from rlvr_bench.plugins.suggestion import did_you_mean
 
 if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel
-
-    from rlvr_bench.methods.base.handle import Handle
-    from rlvr_bench.methods.base.observation import BaseObservation
     from rlvr_bench.methods.peft.handle import PeftHandle
 
     HandleClass = type[PeftHandle]  # inside a config, `type` is a key
@@ -37,21 +33,29 @@ DATA_DRIVEN_STARTS = ("eva", "corda", "lora_ga")
 
 
 class PeftMethod(Method):
-    """A method whose adapters PEFT builds."""
+    """A method whose adapters PEFT builds; `handle` points at the class of the handle that `attach` gives."""
+
+    implementation: ClassVar[str] = "rlvr_bench.methods.peft.handle:attach_adapters"
+    handle: ClassVar[str] = "rlvr_bench.methods.peft.handle:PeftHandle"
+    start_checks: ClassVar[tuple[str, ...]] = (
+        "rlvr_bench.methods.peft.checks:adapter_problems",
+        "rlvr_bench.methods.peft.starts:start_problems",
+        "rlvr_bench.methods.peft.subspace:subspace_problems",
+    )
+    end_checks: ClassVar[tuple[str, ...]] = ("rlvr_bench.methods.peft.subspace:subspace_problems",)
 
     @model_validator(mode="after")
     def _known_to_this_release(self) -> "PeftMethod":
-        kind, types = self.adapter_type(), peft_catalog.peft_types()
+        kind, types = self.adapter_type(), catalog.peft_types()
         if kind not in types:
             raise ValueError(
-                f"PEFT {peft_catalog.release()} has no type {kind!r}{did_you_mean(kind, types)}, which "
-                f"{self.type!r} asks for; it has {', '.join(types)}"
+                f"it asks for PEFT's type {kind!r}, which release {catalog.release()} lacks{did_you_mean(kind, types)}"
             )
-        start, starts = self.lora_start.removesuffix("_niter"), peft_catalog.lora_starts()
+        start, starts = self.lora_start.removesuffix("_niter"), catalog.lora_starts()
         if kind == "LORA" and start and start not in starts:
             raise ValueError(
-                f"PEFT {peft_catalog.release()} has no LoRA start {start!r}{did_you_mean(start, starts)}, which "
-                f"{self.type!r} asks for; it has {', '.join(starts)}"
+                f"it asks for PEFT's LoRA start {start!r}, which release {catalog.release()} lacks"
+                f"{did_you_mean(start, starts)}"
             )
         return self
 
@@ -75,13 +79,13 @@ class PeftMethod(Method):
 
         Whatever PEFT draws from a seed of its own ("random_seed", "projection_prng_key", ...) is drawn from `seed`.
         """
-        return dict.fromkeys(peft_catalog.seed_fields(self.adapter_type()), seed) | self.fields_on(shapes)
+        return dict.fromkeys(catalog.seed_fields(self.adapter_type()), seed) | self.fields_on(shapes)
 
     @property
     def lora_start(self) -> str:
         """The named LoRA start, without a number at its end ("pissa_niter"); "" for none."""
-        chosen = self.adapter_fields().get("init_lora_weights")
-        return re.sub(r"_\d+$", "", chosen.lower()) if isinstance(chosen, str) else ""
+        start = self.adapter_fields().get("init_lora_weights")
+        return re.sub(r"_\d+$", "", start.lower()) if isinstance(start, str) else ""
 
     @property
     def changes_base(self) -> bool:
@@ -97,31 +101,12 @@ class PeftMethod(Method):
 
     def handle_class(self) -> "HandleClass":
         """Return the class of the handle that `attach` gives."""
-        from rlvr_bench.methods.peft.handle import PeftHandle
-
-        return PeftHandle
-
-    def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
-        from rlvr_bench.methods.peft.handle import attach_adapters
-
-        return attach_adapters(self, model, seed, calibration)
-
-    def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from rlvr_bench.methods.peft.checks import adapter_problems
-        from rlvr_bench.methods.peft.starts import start_problems
-        from rlvr_bench.methods.peft.subspace import subspace_problems
-
-        starts = start_problems(self.lora_start, handle, base)
-        return adapter_problems(self, handle, base) + starts + subspace_problems(handle)
-
-    def problems_at_end(self, handle: "Handle", optimizer: "torch.optim.Optimizer | None") -> list[str]:
-        from rlvr_bench.methods.peft.subspace import subspace_problems
-
-        return subspace_problems(handle)
+        handle: HandleClass = resolve_name(self.handle)
+        return handle
 
 
 class LowRank(PeftMethod):
-    """What LoRA and its re-initialised kin share: B A of one rank beside every targeted matrix."""
+    """What LoRA and its re-initialised variants share: B A of one rank beside every targeted matrix."""
 
     family: ClassVar[str] = "low-rank"
     dials: ClassVar[tuple[str, ...]] = ("rank",)

@@ -14,6 +14,7 @@ from torch import Tensor
 from rlvr_bench.methods.base.handle import Handle
 from rlvr_bench.methods.base.observation import SVD_SAMPLE, BaseObservation
 from rlvr_bench.methods.peft.checks import RESIDUAL_TOLERANCE
+from rlvr_bench.methods.peft.method import PeftMethod
 
 PART_TOLERANCE = 0.01
 """Largest relative difference between two computations of one singular or triangular part."""
@@ -49,8 +50,9 @@ class Start:
 Check = Callable[[Start], str | None]
 
 
-def start_problems(start: str, handle: Handle, base: BaseObservation) -> list[str]:
-    """Return where the LoRA layers do not start as `start` says ("" for no named start), one sentence each."""
+def start_problems(method: PeftMethod, handle: Handle, base: BaseObservation) -> list[str]:
+    """Return where the LoRA layers do not start as the method's named start says, one sentence each; [] without one."""
+    start = method.lora_start
     if start not in CHECKS:
         return []
     modules = [(path, module) for path, module in handle.live.named_modules() if isinstance(module, LoraLayer)]
@@ -64,8 +66,8 @@ def start_problems(start: str, handle: Handle, base: BaseObservation) -> list[st
         lost = 0.0 if original is None else _ratio(residual + begun.delta - begun.weight, begun.weight)
         if lost > RESIDUAL_TOLERANCE[base.dtype]:
             problems.append(f"{path}: residual plus adapter differs from the base by {lost:.2g} of its norm")
-        found = CHECKS[start](begun) if number % -(-len(layers) // SVD_SAMPLE) == 0 else None
-        problems += [f"{path}: {found}"] if found else []
+        problem = CHECKS[start](begun) if number % -(-len(layers) // SVD_SAMPLE) == 0 else None
+        problems += [f"{path}: {problem}"] if problem else []
     return problems
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from rlvr_bench.methods.base.handle import Handle
 from rlvr_bench.methods.base.observation import SVD_SAMPLE
+from rlvr_bench.methods.peft.method import PeftMethod
 
 LEAK_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 5e-2, torch.float16: 1e-2}
 """Largest share of a gradient's norm in the frozen span that decomposing a base of this dtype explains."""
@@ -23,7 +24,7 @@ def project_gradients(model: nn.Module) -> None:
             layer._attach_hooks("default")
 
 
-def subspace_problems(handle: Handle) -> list[str]:
+def subspace_problems(method: PeftMethod, handle: Handle, _: object) -> list[str]:
     """Return where a random gradient of a trained frame keeps a part in the span of the frozen singular vectors.
 
     The span is decomposed anew, in numpy's float64, for `SVD_SAMPLE` layers; a model without OSF has no problem here.

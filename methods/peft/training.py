@@ -137,25 +137,10 @@ class AdaLoraHandle(PeftHandle):
         return [int(layer.lora_E["default"].count_nonzero()) for layer in self.adapted()]
 
 
-HANDLES: dict[str, type[PeftHandle]] = {
-    "lora-plus": LoraPlusHandle,
-    "lora-fa": LoraFaHandle,
-    "adalora": AdaLoraHandle,
-}
-
-
-def handle_class(name: str) -> type[PeftHandle]:
-    """Return the handle class of the method type `name`."""
-    return HANDLES.get(name, PeftHandle)
-
-
-def problems_at_end(method: Method, handle: Handle, optimizer: torch.optim.Optimizer | None) -> list[str]:
-    """Return what shows that training was not that of `method`; `optimizer` is what trained, if it is known."""
-    check = {"lora-plus": _rate_problems, "lora-fa": _projection_problems, "adalora": _rank_problems}.get(method.type)
-    return check(method, handle, optimizer) if check and optimizer is not None else []
-
-
-def _rate_problems(method: Method, handle: Handle, optimizer: torch.optim.Optimizer) -> list[str]:
+def rate_problems(method: Method, handle: Handle, optimizer: torch.optim.Optimizer | None) -> list[str]:
+    """Return what shows that B did not learn at its multiple of A's rate."""
+    if optimizer is None:
+        return []
     names = {id(parameter): name for name, parameter in handle.trainable()}
     rates: dict[bool, set[float]] = {True: set(), False: set()}
     for group in optimizer.param_groups:
@@ -167,13 +152,17 @@ def _rate_problems(method: Method, handle: Handle, optimizer: torch.optim.Optimi
     return [f"B learned at {sorted(rates[True])} and A at {sorted(rates[False])}, but ratio = {ratio} was asked for"]
 
 
-def _projection_problems(method: Method, handle: Handle, optimizer: torch.optim.Optimizer) -> list[str]:
-    if isinstance(handle, LoraFaHandle) and handle.projected_steps:
+def projection_problems(method: Method, handle: Handle, optimizer: torch.optim.Optimizer | None) -> list[str]:
+    """Return what shows that the gradients of B were not projected."""
+    if optimizer is None or (isinstance(handle, LoraFaHandle) and handle.projected_steps):
         return []
     return ["the gradients of B were never projected; train with the optimizer of create_optimizer"]
 
 
-def _rank_problems(method: Method, handle: Handle, optimizer: torch.optim.Optimizer) -> list[str]:
+def rank_problems(method: Method, handle: Handle, optimizer: torch.optim.Optimizer | None) -> list[str]:
+    """Return what shows that ranks were not pruned to the budget."""
+    if optimizer is None:
+        return []
     if not isinstance(handle, AdaLoraHandle) or handle.last_step is None:
         return ["ranks were never reallocated; call after_step after every optimizer step"]
     kept, config = sum(handle.ranks()), handle.config

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from rlvr_bench.methods.base.handle import Handle
+from rlvr_bench.methods.base.observation import BaseObservation
 from rlvr_bench.methods.spectral.handle import ScaledSpectrum, TurnedFrames
+from rlvr_bench.methods.spectral.spectral import Iso, Svf
 
 Matrix = np.ndarray[Any, Any]
 
@@ -15,7 +17,7 @@ ROUNDING = 1e-5
 """Largest error, relative to the largest number compared, that float32 frames explain."""
 
 
-def svf_problems(handle: Handle) -> list[str]:
+def svf_problems(method: Svf, handle: Handle, base: BaseObservation) -> list[str]:
     """Return what shows that the layers are not U diag(s * z) V' with z = 1: at z = 1, and at another z, all moved."""
     layers = [(path, module) for path, module in handle.model.named_modules() if isinstance(module, ScaledSpectrum)]
     problems = [] if layers else ["no layer scales its singular values"]
@@ -31,8 +33,17 @@ def svf_problems(handle: Handle) -> list[str]:
     return problems
 
 
-def iso_problems(handle: Handle, at_start: bool = True) -> list[str]:
-    """Return what shows that frames are not orthonormal, or that weights are not W0 (later: have another spectrum)."""
+def iso_start_problems(method: Iso, handle: Handle, base: BaseObservation) -> list[str]:
+    """Return what shows that frames are not orthonormal, or that weights are not W0."""
+    return _iso_problems(handle, at_start=True)
+
+
+def iso_end_problems(method: Iso, handle: Handle, optimizer: torch.optim.Optimizer | None) -> list[str]:
+    """Return what shows that frames are not orthonormal, or that weights have another spectrum than W0."""
+    return _iso_problems(handle, at_start=False)
+
+
+def _iso_problems(handle: Handle, at_start: bool) -> list[str]:
     layers = [(path, module) for path, module in handle.model.named_modules() if isinstance(module, TurnedFrames)]
     problems = [] if layers else ["no layer turns its singular frames"]
     for path, layer in layers:

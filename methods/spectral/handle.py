@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from rlvr_bench.methods.base.method import Calibration
 from rlvr_bench.methods.base.wrapped_linear import WrappedHandle, WrappedLinear, attach_wrapped
 from rlvr_bench.methods.spectral.polar import ROUNDED, polar_factor
 from rlvr_bench.methods.spectral.spectral import Iso, Svf
@@ -57,12 +58,12 @@ class IsoHandle(WrappedHandle):
                 frame.copy_(polar_factor(frame, ROUNDED))  # without a step not a bit moves
 
 
-def attach_svf(method: Svf, model: PreTrainedModel, seed: int) -> WrappedHandle:
+def attach_svf(method: Svf, model: PreTrainedModel, seed: int, _: Calibration | None = None) -> WrappedHandle:
     """Replace every targeted linear module of `model` by a `ScaledSpectrum` over it."""
     return attach_wrapped(method, model, seed, ScaledSpectrum, WrappedHandle)
 
 
-def attach_iso(method: Iso, model: PreTrainedModel, seed: int) -> IsoHandle:
+def attach_iso(method: Iso, model: PreTrainedModel, seed: int, _: Calibration | None = None) -> IsoHandle:
     """Replace every targeted linear module of `model` by a `TurnedFrames` over it."""
     return attach_wrapped(method, model, seed, TurnedFrames, IsoHandle)
 

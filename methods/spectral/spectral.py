@@ -6,16 +6,9 @@ SVF scales the singular values and keeps the frames; ISO keeps the singular valu
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from rlvr_bench.methods.base.method import Calibration, Method, Shape, target_weights
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel
-
-    from rlvr_bench.methods.base.handle import Handle
-    from rlvr_bench.methods.base.observation import BaseObservation
+from rlvr_bench.methods.base.method import Method, Shape, target_weights
 
 
 class Spectral(Method):
@@ -34,21 +27,13 @@ class Svf(Spectral):
     source: ClassVar[str] = "Transformer-Squared, arXiv 2501.06252, equation 1"
     formula: ClassVar[str] = "W = U diag(s * z) V', z trained, starting at 1"
     learning_rates: ClassVar[tuple[float, float]] = (1e-5, 1e-1)
+    implementation: ClassVar[str] = "rlvr_bench.methods.spectral.handle:attach_svf"
+    start_checks: ClassVar[tuple[str, ...]] = ("rlvr_bench.methods.spectral.checks:svf_problems",)
 
     type: Literal["svf"] = "svf"
 
-    def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
-        from rlvr_bench.methods.spectral.handle import attach_svf
-
-        return attach_svf(self, model, seed)
-
     def expected_trainable(self, shapes: Mapping[str, Shape]) -> dict[str, Shape | None]:
         return {f"{path}.scale": (min(shape),) for path, shape in target_weights(shapes, self.targets).items()}
-
-    def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from rlvr_bench.methods.spectral.checks import svf_problems
-
-        return svf_problems(handle)
 
 
 class Iso(Spectral):
@@ -63,13 +48,11 @@ class Iso(Spectral):
     source: ClassVar[str] = "ISO, arXiv 2607.19331"
     formula: ClassVar[str] = "W = U diag(s) V', U and V trained, U <- polar(U), V <- polar(V) after each step"
     learning_rates: ClassVar[tuple[float, float]] = (1e-7, 1e-2)
+    implementation: ClassVar[str] = "rlvr_bench.methods.spectral.handle:attach_iso"
+    start_checks: ClassVar[tuple[str, ...]] = ("rlvr_bench.methods.spectral.checks:iso_start_problems",)
+    end_checks: ClassVar[tuple[str, ...]] = ("rlvr_bench.methods.spectral.checks:iso_end_problems",)
 
     type: Literal["iso"] = "iso"
-
-    def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
-        from rlvr_bench.methods.spectral.handle import attach_iso
-
-        return attach_iso(self, model, seed)
 
     def expected_trainable(self, shapes: Mapping[str, Shape]) -> dict[str, Shape | None]:
         expected: dict[str, Shape | None] = {}
@@ -77,13 +60,3 @@ class Iso(Spectral):
             expected[f"{path}.left"] = (rows, min(rows, columns))
             expected[f"{path}.right"] = (columns, min(rows, columns))
         return expected
-
-    def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from rlvr_bench.methods.spectral.checks import iso_problems
-
-        return iso_problems(handle)
-
-    def problems_at_end(self, handle: "Handle", optimizer: "torch.optim.Optimizer | None") -> list[str]:
-        from rlvr_bench.methods.spectral.checks import iso_problems
-
-        return iso_problems(handle, at_start=False)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from rlvr_bench.methods.base.handle import Handle
+from rlvr_bench.methods.base.method import Calibration
 from rlvr_bench.methods.base.observation import BaseObservation
 from rlvr_bench.methods.base.plain import last_logits
 from rlvr_bench.methods.base.targets import decoder_layers, linear_targets
@@ -28,7 +29,7 @@ class SteeredLinear(WrappedLinear):
         return self.base_layer.weight, self.steering if bias is None else bias + self.steering
 
 
-def attach_steering(method: Steering, model: PreTrainedModel, seed: int) -> WrappedHandle:
+def attach_steering(method: Steering, model: PreTrainedModel, seed: int, _: Calibration | None = None) -> WrappedHandle:
     """Add a vector to the module that ends each layer; raises `MethodError` when targets do not name one per layer."""
     paths, width = linear_targets(model, method.targets), model.config.hidden_size
     for layer in decoder_layers(model):
@@ -41,7 +42,7 @@ def attach_steering(method: Steering, model: PreTrainedModel, seed: int) -> Wrap
     return attach_wrapped(method, model, seed, SteeredLinear, WrappedHandle)
 
 
-def steering_problems(handle: Handle, base: BaseObservation) -> list[str]:
+def steering_problems(method: Steering, handle: Handle, base: BaseObservation) -> list[str]:
     """Return what shows that the trained vectors, in model order, are not 0 or not added to the layers' outputs.
 
     Compared at random vectors as large as the residual stream, with the plain model and hooks that add the same.

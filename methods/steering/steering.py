@@ -6,17 +6,11 @@ plain one whose module has that bias.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from rlvr_bench.methods.base.method import Calibration, Method, Shape, target_weights
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
-    from rlvr_bench.methods.base.handle import Handle
-    from rlvr_bench.methods.base.observation import BaseObservation
+from rlvr_bench.methods.base.method import Method, Shape, target_weights
 
 
 class Steering(Method):
@@ -26,6 +20,8 @@ class Steering(Method):
     source: ClassVar[str] = "Steering LLM Reasoning Through Bias-Only Adaptation, arXiv 2505.18706"
     formula: ClassVar[str] = "h_l = layer_l(h_(l-1)) + v_l, v_l trained, starting at 0"
     learning_rates: ClassVar[tuple[float, float]] = (1e-5, 1e-1)
+    implementation: ClassVar[str] = "rlvr_bench.methods.steering.handle:attach_steering"
+    start_checks: ClassVar[tuple[str, ...]] = ("rlvr_bench.methods.steering.handle:steering_problems",)
 
     type: Literal["steering"] = "steering"
     targets: tuple[str, ...] = Field(
@@ -38,15 +34,5 @@ class Steering(Method):
     def depends_on_seed(self) -> bool:
         return False
 
-    def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
-        from rlvr_bench.methods.steering.handle import attach_steering
-
-        return attach_steering(self, model, seed)
-
     def expected_trainable(self, shapes: Mapping[str, Shape]) -> dict[str, Shape | None]:
         return {f"{path}.steering": (shape[0],) for path, shape in target_weights(shapes, self.targets).items()}
-
-    def problems_at_start(self, handle: "Handle", base: "BaseObservation") -> list[str]:
-        from rlvr_bench.methods.steering.handle import steering_problems
-
-        return steering_problems(handle, base)

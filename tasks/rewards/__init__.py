@@ -5,7 +5,6 @@ one number per completion. A reward is looked up by name or by settings with a n
 """
 
 from rlvr_bench.tasks.rewards.registry import (
-    REWARDS,
     create,
     find,
     keeps,
@@ -18,7 +17,6 @@ from rlvr_bench.tasks.rewards.registry import (
 from rlvr_bench.tasks.rewards.reward import Label, LabelRequest, Reward, RewardContext, RewardKind
 
 __all__ = [
-    "REWARDS",
     "Label",
     "LabelRequest",
     "Reward",

@@ -1,20 +1,16 @@
 """Rewards by name, or by settings with a name (`{"name": "random", "p": 0.5}`), and what training needs for them.
 
-Plug-in packages offer a `RewardKind` under the entry-point group `rewards`.
+Plug-in packages offer a `RewardKind` under the entry-point group `rlvr_bench.rewards`.
 """
 
 from collections.abc import Iterator, Mapping
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from rlvr_bench.plugins.registry import Registry
 from rlvr_bench.tasks.errors import TaskError
 from rlvr_bench.tasks.rewards import combined, labelled, noisy, plain
 from rlvr_bench.tasks.rewards.reward import Label, LabelRequest, Reward, RewardKind
 from rlvr_bench.tasks.settings import Settings, validated
-from rlvr_bench.tasks.suggestion import did_you_mean
-
-PLUGIN_GROUP = "rlvr_bench.rewards"
 
 
 def create(settings: str | Mapping[str, Any]) -> Reward:
@@ -46,7 +42,7 @@ def phrase(settings: Mapping[str, Any]) -> str:
     name = str(settings["name"])
     inner = [phrase(each) for each in settings.get("rewards") or [settings.get("reward")] if isinstance(each, Mapping)]
     made_of = f"({', '.join(inner)})" if inner else ""
-    fields = REWARDS[name].settings.model_fields if name in REWARDS else {}
+    fields = BUILT_IN[name].settings.model_fields if name in BUILT_IN else {}
     own = {key: value for key, value in settings.items() if key not in ("name", "reward", "rewards")}
     chosen = {k: v for k, v in own.items() if k == name or k not in fields or v != fields[k].default}
     said = [f"={value}" if key == name else f" {key}={value}" for key, value in sorted(chosen.items())]
@@ -71,19 +67,15 @@ def keeps(settings: str | Mapping[str, Any], label: Label | None) -> bool:
 
 def names() -> list[str]:
     """All names, plug-ins last."""
-    return [*REWARDS, *_plugins()]
+    return REWARDS.names()
 
 
 def find(name: str) -> RewardKind:
     """The kind of a name; raises TaskError if it is unknown or its plug-in cannot be used."""
-    if name in REWARDS:
-        return REWARDS[name]
-    if name not in _plugins():
-        raise TaskError(f"Unknown reward {name!r}{did_you_mean(name, names())}: choose from {', '.join(names())}.")
-    return _load(_plugins()[name])
+    return REWARDS.find(name)
 
 
-REWARDS: dict[str, RewardKind] = {
+BUILT_IN: dict[str, RewardKind] = {
     "exact": RewardKind("1 if the task's verifier says correct", Settings, lambda _: plain.exact),
     "format": RewardKind("1 if an answer is stated in the task's form", Settings, lambda _: plain.answer_format),
     "random": RewardKind("1 with probability p, whatever the completion", plain.RandomSettings, plain.random_reward),
@@ -129,11 +121,18 @@ REWARDS: dict[str, RewardKind] = {
 }
 
 
+def _refusal(item: object) -> str | None:
+    return None if isinstance(item, RewardKind) else f"is a {type(item).__name__}; offer a RewardKind"
+
+
+REWARDS: Registry[RewardKind] = Registry("reward", "rlvr_bench.rewards", BUILT_IN, TaskError, refusal=_refusal)
+
+
 def _checked(settings: str | Mapping[str, Any]) -> tuple[RewardKind, Settings]:
     given = {"name": settings} if isinstance(settings, str) else settings
     name = given.get("name")
     if not isinstance(name, str):
-        raise TaskError(f"A reward needs a name, but {name!r} was given: choose from {', '.join(names())}.")
+        raise TaskError(f"A reward needs a name, but {name!r} was given; choose from {', '.join(names())}")
     kind = find(name)
     return kind, validated(kind.settings, given, f"Reward {name!r}")
 
@@ -156,18 +155,3 @@ def _words(value: Any) -> Iterator[str]:
             yield from _words(each)
     else:
         yield str(value)
-
-
-@cache
-def _plugins() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=PLUGIN_GROUP) if point.name not in REWARDS}
-
-
-def _load(point: EntryPoint) -> RewardKind:
-    try:
-        kind = point.load()
-    except (ImportError, AttributeError) as fault:
-        raise TaskError(f"Plug-in reward {point.name!r} ({point.value}) cannot be imported: {fault}.") from fault
-    if not isinstance(kind, RewardKind):
-        raise TaskError(f"Plug-in reward {point.name!r} ({point.value}) is a {type(kind).__name__}, not a RewardKind.")
-    return kind

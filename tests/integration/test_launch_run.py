@@ -160,7 +160,7 @@ def test_a_cell_that_is_killed_is_a_record_and_runs_again(finished: Path, tmp_pa
 
 PLUGIN = '''
 from typing import Literal
-from rlvr_bench.methods.full import Full
+from rlvr_bench.methods.full.full import Full
 
 class Gentle(Full):
     """Full fine-tuning under another name."""

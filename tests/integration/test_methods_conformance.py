@@ -409,7 +409,7 @@ def test_an_outside_package_checks_its_method_with_one_mark(pytester, request):
         """
         import pytest
         from typing import Literal
-        from rlvr_bench.methods.full import Full
+        from rlvr_bench.methods.full.full import Full
 
         class Mine(Full):
             type: Literal["mine"] = "mine"

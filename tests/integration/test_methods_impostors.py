@@ -186,10 +186,10 @@ def test_one_difference_from_the_claim_is_named(spoil, kind, check, words):
 @pytest.mark.parametrize("kind", KINDS[:2], ids=str)
 def test_osf_projects_its_gradients_before_and_after_a_rollout(kind):
     handle = Subject(create({"type": "osf"}), *kind).attach()
-    assert subspace_problems(handle) == []
+    assert subspace_problems(handle.method, handle, None) == []
     with handle.rollout_weights():
-        assert subspace_problems(handle) == []
-    assert subspace_problems(handle) == []
+        assert subspace_problems(handle.method, handle, None) == []
+    assert subspace_problems(handle.method, handle, None) == []
 
 
 def test_an_osf_step_stays_off_the_frozen_span():

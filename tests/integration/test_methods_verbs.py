@@ -63,6 +63,21 @@ def test_the_list_is_one_line_of_facts_per_method(typed):
     assert lora.split()[:5] == ["lora", "low-rank", "rank", "87,552", "25.6"] and lora.split()[6:8] == ["yes", "base"]
 
 
+def test_aliases_are_listed_apart_and_shown(typed):
+    _, out, _ = typed("list")
+    types, _, aliases = out.partition("Aliases")
+    assert "mask-safe" not in types
+    assert next(line.split() for line in aliases.splitlines() if line.startswith("lora-rank-8 ")) == [
+        "lora-rank-8",
+        "lora",
+        "rank",
+        "=",
+        "8",
+    ]
+    code, out, _ = typed("show", "mask-safe")
+    assert code == 0 and out.startswith('type: mask\nsettings: select = "safe"\n')
+
+
 def test_show_gives_the_formula_the_dial_and_every_key_with_its_reason(typed):
     code, out, _ = typed("show", "lora")
     assert code == 0
@@ -100,7 +115,7 @@ def test_check_prints_a_line_per_check_and_exits_by_what_it_found(typed, monkeyp
         ((), "name the methods, with --set if you like, or give --all"),
         (("full", "--all"), "name the methods"),
         (("fulll",), "did you mean 'full'"),
-        (("peft",), "needs the key 'peft_type'"),
+        (("peft",), 'the key "peft_type" is missing; add it (Name of the PEFT type'),
         (("lora", "--set", "rank=0"), "rank = 0"),
     ],
 )

@@ -17,6 +17,7 @@ from rlvr_bench.evaluate.completion import Completion, Graded
 from rlvr_bench.evaluate.labels import LabelSource, majority, majority_labels
 from rlvr_bench.experiment import experiment
 from rlvr_bench.experiment.cell import cells
+from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.settings import RlvrSettings
 from rlvr_bench.generate.backend import create
 from rlvr_bench.generate.prompt_ids import prompt_ids
@@ -26,7 +27,6 @@ from rlvr_bench.methods import registry as method_registry
 from rlvr_bench.methods.base.handle import Handle
 from rlvr_bench.models.base import LoadedBase, load
 from rlvr_bench.models.config import BaseConfig
-from rlvr_bench.plugins.settings import ExperimentError
 from rlvr_bench.record.schema import StepRecord
 from rlvr_bench.tasks import registry as task_registry
 from rlvr_bench.tasks import rewards

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from rlvr_bench.experiment.changes import Changes
+from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.experiment import Experiment, load, presets
-from rlvr_bench.plugins.settings import ExperimentError
 
 GOOD = """
 name = "tiny"
@@ -44,16 +44,16 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
     [
         ("seeds = [0, 1]", "seeds = [0, 1, 0]", "seed 0 is there twice"),
         ("seeds = [0, 1]", "seeds = []", "there is no seed"),
-        ("seeds = [0, 1]", "sedes = [0, 1]", "unknown key \"sedes\": did you mean 'seeds'?"),
-        ("steps = 4", "stepps = 4", "unknown key \"signal.stepps\": did you mean 'steps'?"),
+        ("seeds = [0, 1]", "sedes = [0, 1]", "unknown key \"sedes\"; did you mean 'seeds'?"),
+        ("steps = 4", "stepps = 4", "unknown key \"signal.stepps\"; did you mean 'steps'?"),
         ("steps = 4", "steps = 0", "signal.steps = 0"),
         ("steps = 4", "updates_per_batch = 3", "does not divide the 64 completions"),
         ("steps = 4", "steps = ", "not valid TOML"),
         ('name = "tiny"', "", 'the key "name" is missing'),
         ('[task]\nname = "chain"', "", 'the key "task" is missing'),
         ('[task]\nname = "chain"', 'task = "chain"', "task = 'chain': Input should be a valid dictionary"),
-        ("steps = 4", 'type = "sfd"', "signal.type = \"sfd\": did you mean 'sft'?; choose from rlvr, sft, rft"),
-        ("steps = 4", 'type = "sft"\nstpes = 4', "unknown key \"signal.stpes\": did you mean 'steps'?"),
+        ("steps = 4", 'type = "sfd"', "signal.type = \"sfd\" is unknown; did you mean 'sft'?"),
+        ("steps = 4", 'type = "sft"\nstpes = 4', "unknown key \"signal.stpes\"; did you mean 'steps'?"),
         ("steps = 4", 'match = "flops"', 'match = "flops" needs a budget'),
         ("steps = 4", 'steps = 4\n[[signals]]\ntype = "sft"', "[signal] and [[signals]] are both given"),
         ("[signal]\nsteps = 4", '[[signals]]\ntype = "sft"\nstep = 4', 'unknown key "signals.0.step"'),

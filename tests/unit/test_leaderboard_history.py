@@ -9,10 +9,10 @@ from record_factory import outcomes, record
 from typer.testing import CliRunner
 
 from rlvr_bench.cli.main import app
+from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.leaderboard.file import LEADERBOARD_FILE, to_csv
 from rlvr_bench.leaderboard.history import earlier, keep_committed
 from rlvr_bench.leaderboard.standings import leaderboard
-from rlvr_bench.plugins.settings import ExperimentError
 from rlvr_bench.record.schema import RunRecord
 from rlvr_bench.record.store import write_run
 

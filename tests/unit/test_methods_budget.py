@@ -40,7 +40,7 @@ def test_a_share_is_never_of_nothing():
 def test_anything_else_is_refused_in_one_sentence(params):
     with pytest.raises(MethodError) as caught:
         create({"type": "lora", "params": params})
-    assert str(caught.value).startswith(f"method 'lora': params = {params!r}, but it is a share")
+    assert str(caught.value).startswith(f"method 'lora': params = {params!r}: it is neither a share")
     assert "params = '0.5%'" in str(caught.value)
 
 

@@ -8,6 +8,7 @@ import torch
 from rlvr_bench.methods import MethodError, create, describe
 from rlvr_bench.methods.base.singular import components, leading, trailing
 from rlvr_bench.methods.low_rank.starts import Matrix, geometric, minor, null_space, orthonormal
+from rlvr_bench.methods.low_rank.variants import Geora, LoraNull, Milora, Rlmo, Rlpo
 
 SIZES = [(32, 32), (16, 32), (64, 24), (24, 64)]
 TYPES = ("milora", "rlpo", "rlmo", "geora", "lora-null", "oplora", "lora-xs")
@@ -85,7 +86,7 @@ def test_equal_singular_values_give_orthonormal_components_of_the_right_values()
 def test_milora_starts_from_the_smallest_singular_part_in_equal_shares(size, rank):
     weight = gaussian(size)
     side = min(size)
-    a, b = pair(minor(matrix(weight), rank))
+    a, b = pair(minor(Milora(rank=rank), matrix(weight)))
     assert a.shape == (rank, size[1]) and b.shape == (size[0], rank)
     np.testing.assert_allclose(b @ a, part(weight, list(range(side - rank, side))), atol=1e-10)
     for gram in (a @ a.T, b.T @ b):
@@ -97,8 +98,8 @@ def test_milora_starts_from_the_smallest_singular_part_in_equal_shares(size, ran
 def test_rlpo_and_rlmo_start_from_orthonormal_right_singular_vectors_and_zero(size, rank):
     weight, side = gaussian(size), min(size)
     vt = svd(weight)[2]
-    for name, rows in (("top", slice(0, rank)), ("bottom", slice(side - rank, side))):
-        a, b = pair(orthonormal(matrix(weight), rank, name))
+    for kind, rows in ((Rlpo, slice(0, rank)), (Rlmo, slice(side - rank, side))):
+        a, b = pair(orthonormal(kind(rank=rank), matrix(weight)))
         assert b.shape == (size[0], rank) and not b.any()
         np.testing.assert_allclose(a @ a.T, np.eye(rank), atol=1e-10)
         np.testing.assert_allclose(a.T @ a, vt[rows].T @ vt[rows], atol=1e-9)
@@ -118,17 +119,17 @@ def geora_part(weight: np.ndarray, rank: int, density: float, picked: list[int])
 @pytest.mark.parametrize("size", SIZES)
 def test_geora_starts_from_the_principal_part_of_the_masked_matrix(size, density):
     weight, side = gaussian(size), min(size)
-    a, b = pair(geometric(matrix(weight), 6, density, "geometric"))
+    a, b = pair(geometric(Geora(rank=6, density=density), matrix(weight)))
     np.testing.assert_allclose(b @ a, geora_part(weight, 6, density, list(range(6))), atol=1e-9)
     np.testing.assert_allclose(a @ a.T, b.T @ b, atol=1e-9)
-    a, b = pair(geometric(matrix(weight), 6, density, "tail"))
+    a, b = pair(geometric(Geora(rank=6, density=density, start="tail"), matrix(weight)))
     np.testing.assert_allclose(b @ a, geora_part(weight, 6, density, list(range(side - 6, side))), atol=1e-9)
 
 
 def test_geora_takes_all_entries_that_tie_with_the_threshold():
     weight = np.round(gaussian((32, 32)) * 4) / 4
     assert (np.abs(weight) == 0.25).sum() > 100
-    a, b = pair(geometric(matrix(weight), 4, 0.15, "geometric"))
+    a, b = pair(geometric(Geora(rank=4, density=0.15), matrix(weight)))
     np.testing.assert_allclose(b @ a, geora_part(weight, 4, 0.15, list(range(4))), atol=1e-9)
 
 
@@ -138,7 +139,7 @@ def test_the_random_control_of_geora_takes_whole_components_drawn_by_seed_and_pa
     u, s, vt = svd(masked)
 
     def drawn(**more) -> list[int]:
-        a, b = pair(geometric(matrix(weight, **more), 4, 0.2, "random"))
+        a, b = pair(geometric(Geora(rank=4, start="random"), matrix(weight, **more)))
         weights = np.diag(u.T @ b @ a @ vt.T)
         chosen = np.flatnonzero(np.abs(weights - s) < 1e-8).tolist()
         np.testing.assert_allclose(b @ a, (u[:, chosen] * s[chosen]) @ vt[chosen], atol=1e-9)
@@ -155,7 +156,7 @@ def test_the_random_control_of_geora_takes_whole_components_drawn_by_seed_and_pa
 def test_lora_null_starts_from_what_the_matrix_does_in_the_null_frame(size):
     weight = gaussian(size)
     frame = np.linalg.qr(gaussian((size[1], 5), seed=1))[0].T
-    a, b = pair(null_space(matrix(weight, null_frame=torch.from_numpy(frame))))
+    a, b = pair(null_space(LoraNull(), matrix(weight, null_frame=torch.from_numpy(frame))))
     np.testing.assert_allclose(b @ a, weight @ frame.T @ frame, atol=1e-10)
     np.testing.assert_allclose(a @ a.T, b.T @ b, atol=1e-10)
     np.testing.assert_allclose(a, a @ frame.T @ frame, atol=1e-10)
@@ -199,7 +200,7 @@ def test_a_rank_without_room_is_refused_in_one_sentence_from_shapes_alone(kind):
     [
         ({"type": "geora", "density": 0}, ["density = 0", "greater than 0"]),
         ({"type": "geora", "start": "tial"}, ["'tial'", "'tail'"]),
-        ({"type": "oplora", "protect": 3}, ["'protect'", "did you mean 'protected'"]),
+        ({"type": "oplora", "protect": 3}, ['"protect"', "did you mean 'protected'"]),
         ({"type": "lora-xs", "rank": 0}, ["rank = 0"]),
         ({"type": "loranull"}, ["did you mean 'lora-null'"]),
         ({"type": "rlpo", "alpha": 0}, ["alpha = 0"]),
@@ -230,7 +231,7 @@ def test_the_rates_that_are_searched_reach_beyond_the_best_one_that_was_measured
 
 def test_validating_and_counting_imports_no_torch():
     code = (
-        "import sys, methods\n"
+        "import sys, rlvr_bench.methods as methods\n"
         f"for kind in {TYPES!r}:\n"
         "    methods.create({'type': kind, 'rank': 2}).expected_trainable({'a.q_proj.weight': (8, 8)})\n"
         "    methods.describe(kind)\n"

@@ -7,9 +7,9 @@ from record_factory import record
 
 from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.changes import Changes, parsed_keys
+from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.experiment import Experiment, load, presets
 from rlvr_bench.plan.estimate import billions, estimate
-from rlvr_bench.plugins.settings import ExperimentError
 from rlvr_bench.sweep.phases import plan_phases
 from rlvr_bench.sweep.protocol_trials import Selection
 

@@ -7,11 +7,11 @@ import pytest
 from pydantic import ValidationError
 from scipy.stats import qmc
 
+from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.experiment import Experiment
 from rlvr_bench.experiment.protocol import Protocol
 from rlvr_bench.experiment.search_space import Choices, Range, settings_at, space_of
 from rlvr_bench.methods.errors import MethodError
-from rlvr_bench.plugins.settings import ExperimentError
 from rlvr_bench.stats.points import DIMENSIONS, grid, quasi_random, uniform
 from rlvr_bench.sweep.protocol_trials import Selection, TuningStudy, tuning_studies
 

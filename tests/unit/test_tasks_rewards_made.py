@@ -123,11 +123,11 @@ def test_defaults_of_inner_rewards_are_written_out_and_named() -> None:
     ("settings", "sentence"),
     [
         ({"name": "and", "rewards": ["exact"]}, "Reward 'and': .*at least 2"),
-        ({"name": "and", "rewards": ["exact", "formt"]}, r"Unknown reward 'formt' \(did you mean 'format'"),
+        ({"name": "and", "rewards": ["exact", "formt"]}, r"unknown reward 'formt'; did you mean 'format'"),
         ({"name": "weighted", "rewards": ["exact", "format"], "weights": [1.0]}, "1 weights for 2 rewards"),
         ({"name": "not", "reward": {"name": "random", "p": 2.0}}, "Reward 'random': .*less than or equal"),
-        ({"name": "strategy", "strategy": "workd"}, r"unknown strategy 'workd' \(did you mean 'worked'"),
-        ({"name": "noisy", "pattern": "always"}, "Reward 'noisy': the value 'always' of key 'pattern'"),
+        ({"name": "strategy", "strategy": "workd"}, r"Unknown strategy 'workd'; did you mean 'worked'"),
+        ({"name": "noisy", "pattern": "always"}, "Reward 'noisy': pattern = 'always': input should be"),
         ({"name": "noisy", "false_positive": 1.5}, "Reward 'noisy': .*less than or equal"),
     ],
 )

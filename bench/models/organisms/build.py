@@ -30,7 +30,7 @@ MEASURED_PROBLEMS = 100
 def build(name: str, folder: Path, reporter: Reporter) -> Card:
     """Build a shipped organism into `folder` (`build_recipe`). Raises ModelError if there is no recipe of that name."""
     if name not in RECIPES:
-        raise ModelError(f"No organism is called {name!r}{did_you_mean(name, RECIPES)}.")
+        raise ModelError(f"No organism is called {name!r}{did_you_mean(name, RECIPES)}")
     return build_recipe(RECIPES[name], folder, reporter)
 
 

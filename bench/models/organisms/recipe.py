@@ -41,7 +41,7 @@ class Diet(_Frozen):
     @model_validator(mode="after")
     def _known(self) -> "Diet":
         if self.family not in FAMILIES:
-            raise ValueError(f"Family {self.family!r} is unknown{did_you_mean(self.family, FAMILIES)}.")
+            raise ValueError(f"Family {self.family!r} is unknown{did_you_mean(self.family, FAMILIES)}")
         unknown = sorted(set(self.levels) - set(FAMILIES[self.family].levels))
         if unknown or not self.levels:
             levels = FAMILIES[self.family].levels

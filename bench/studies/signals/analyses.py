@@ -88,7 +88,7 @@ def _base_sampled(run: EvidenceRun) -> float | None:
 
 def _figure(name: str) -> Figure:
     if name not in FIGURES:
-        raise FindingsError(f"unknown signal figure {name!r}{did_you_mean(name, FIGURES)}: {', '.join(FIGURES)}")
+        raise FindingsError(f"unknown signal figure {name!r}{did_you_mean(name, FIGURES)}")
     return FIGURES[name]
 
 

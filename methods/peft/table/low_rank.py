@@ -1,4 +1,4 @@
-"""Rows of LoRA's kin: other starts, other learning rules, other parametrisations of B A.
+"""Rows of LoRA variants: other starts, other learning rules, other parametrisations of B A.
 
 A (rank, in) and B (out, rank) throughout.
 """
@@ -159,6 +159,8 @@ VARIANTS = (
         fields=lora_fields,
         trainable=each(factors),
         dials=("rank",),
+        handle="rlvr_bench.methods.peft.training:LoraPlusHandle",
+        end_checks=("rlvr_bench.methods.peft.training:rate_problems",),
     ),
     Entry(
         name="lora-fa",
@@ -172,6 +174,8 @@ VARIANTS = (
         fields=lora_fields,
         trainable=each(lambda keys, out, inputs: {"lora_B.weight": (out, keys.rank)}),
         dials=("rank",),
+        handle="rlvr_bench.methods.peft.training:LoraFaHandle",
+        end_checks=("rlvr_bench.methods.peft.training:projection_problems",),
     ),
     Entry(
         name="adalora",
@@ -207,6 +211,8 @@ VARIANTS = (
             }
         ),
         dials=("rank",),
+        handle="rlvr_bench.methods.peft.training:AdaLoraHandle",
+        end_checks=("rlvr_bench.methods.peft.training:rank_problems",),
     ),
     Entry(
         name="delora",

@@ -1,4 +1,4 @@
-"""Rows that train a part of every matrix itself: singular triples or entries."""
+"""Rows that train a subset of every matrix itself: singular triples or entries."""
 
 import math
 
@@ -23,7 +23,7 @@ def smallest_or_largest(keys: Settings, out: int, inputs: int) -> dict[str, Shap
     return {"supertuning_values": (int(out * inputs * (1 - (1 - keys.density))),)}
 
 
-PARTS = (
+SUBSETS = (
     Entry(
         name="osf",
         summary="Full fine-tuning of the smallest singular triples, kept off the span of the frozen largest.",

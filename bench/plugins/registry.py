@@ -1,0 +1,89 @@
+"""Things by name: those that are built in, and those that installed packages offer under an entry-point group.
+
+A plug-in is imported when it is asked for. One that cannot be used, or that claims a name that is taken, is an error
+for whoever asks for that name, and for nobody else.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
+
+from rlvr_bench.plugins.suggestion import did_you_mean
+
+Item = TypeVar("Item")
+
+
+@cache
+def plugin_entries(group: str) -> dict[str, tuple[EntryPoint, ...]]:
+    """Return name -> the entry points of that name in `group`, sorted; more than one is a clash."""
+    points = sorted(entry_points(group=group))
+    return {point.name: tuple(other for other in points if other.name == point.name) for point in points}
+
+
+class Registry(Generic[Item]):
+    """The things of one kind ("method"), by name; an `error` is what it raises, one sentence with the fix.
+
+    `built_in` holds the things, or rows from which `load` makes one when it is asked for. `refusal` says why an object
+    that a plug-in offers is none, or None. `reserved` are names that mean something else to the caller (aliases).
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        group: str,
+        built_in: Mapping[str, Any],
+        error: type[Exception],
+        *,
+        refusal: Callable[[Any], str | None],
+        load: Callable[[Any], Item] = lambda row: row,
+        reserved: Collection[str] = (),
+    ) -> None:
+        self.kind, self.group, self.error = kind, group, error
+        self._built_in, self._load, self._refusal, self._reserved = built_in, load, refusal, reserved
+
+    def names(self) -> list[str]:
+        """Return all names, built-in ones first, plug-ins that cannot be used included; nothing is imported."""
+        return [*self._built_in, *(name for name in plugin_entries(self.group) if name not in self._built_in)]
+
+    def find(self, name: str) -> Item:
+        """Return the thing of a name; raises `error` if it is unknown, claimed twice, or a plug-in without use."""
+        self.refuse_clash(name)
+        if name in self._built_in:
+            return self._load(self._built_in[name])
+        if name not in plugin_entries(self.group):
+            raise self.error(f"unknown {self.kind} {name!r}{did_you_mean(name, [*self.names(), *self._reserved])}")
+        return self._imported(plugin_entries(self.group)[name][0])
+
+    def available(self) -> tuple[dict[str, Item], list[str]]:
+        """Return all that can be used, by name, and one sentence for each name that cannot."""
+        items: dict[str, Item] = {}
+        faults: list[str] = []
+        for name in self.names():
+            try:
+                items[name] = self.find(name)
+            except self.error as fault:
+                faults.append(str(fault))
+        return items, faults
+
+    def refuse_clash(self, name: str) -> None:
+        """Raise `error` when more than one package claims `name`, this one included."""
+        own = name in self._built_in or name in self._reserved
+        claims = ["this package"] * own + [point.value for point in plugin_entries(self.group).get(name, ())]
+        if len(claims) > 1:
+            raise self.error(
+                f"{self.kind} {name!r} is registered by {' and by '.join(claims)}; rename an entry point, or uninstall "
+                "the package that has it"
+            )
+
+    def _imported(self, point: EntryPoint) -> Item:
+        plugin = f"plug-in {self.kind} {point.name!r} ({point.value})"
+        try:
+            item = point.load()
+        except Exception as failure:  # another package's code: whatever it raises, the sentence has to name the package
+            reason = f"{type(failure).__name__}: {failure}"
+            raise self.error(f"{plugin} cannot be imported ({reason}); mend or uninstall it") from failure
+        if (refusal := self._refusal(item)) is not None:
+            raise self.error(f"{plugin} {refusal}")
+        loaded: Item = item
+        return loaded
