@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rlvr_bench.cell.events import Event, Outcome
 from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.search_space import settings_at
 from rlvr_bench.grid.display import RunDisplay
 from rlvr_bench.grid.prepare import prepare_bases
