@@ -5,26 +5,62 @@ from typing import Annotated
 
 import typer
 
-from rlvr_bench.cli import checkpoints, experiments, methods, models, results, tasks
+from rlvr_bench.cli import (
+    contamination,
+    findings,
+    geometry,
+    leaderboard,
+    methods,
+    models,
+    plan,
+    presets,
+    report,
+    rescore,
+    results,
+    rewards,
+    run,
+    sweep,
+    tasks,
+    think,
+)
+from rlvr_bench.console.text import say, tell
 
 DEBUG = "--debug"
 
 app = typer.Typer(
     help="Which fine-tuning method should I use under RL with verifiable rewards, and why?",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for verbs in (experiments, results, checkpoints):
-    app.add_typer(verbs.app)
-app.add_typer(methods.app, name="methods")
-app.add_typer(tasks.app, name="tasks")
-app.add_typer(models.app, name="models")
-app.add_typer(results.results_app, name="results")
+for verb in (run, plan, sweep, leaderboard, report, findings, rescore, geometry, think, contamination):
+    app.add_typer(verb.app)
+for name, group in {
+    "results": results,
+    "presets": presets,
+    "methods": methods,
+    "tasks": tasks,
+    "rewards": rewards,
+    "models": models,
+}.items():
+    app.add_typer(group.app, name=name)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        tell(f"rlvr-bench {version('rlvr-bench')}")
+        raise typer.Exit
 
 
 @app.callback()
-def options(debug: Annotated[bool, typer.Option(DEBUG, help="Show the traceback of an error.")] = False) -> None:
+def options(
+    debug: Annotated[bool, typer.Option(DEBUG, help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
     """Options of every verb."""
 
 
@@ -42,7 +78,7 @@ def main() -> None:
 
 
 def _fail(sentence: str, code: int) -> None:
-    print(f"rlvr-bench: {sentence}", file=sys.stderr)
+    say(f"rlvr-bench: {sentence}")
     sys.exit(code)
 
 

@@ -1,11 +1,13 @@
 """Verbs about methods: list, show, check, cost."""
 
-import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rlvr_bench.cli.options import JsonOption, given_settings
+
+if TYPE_CHECKING:
+    from rlvr_bench.methods.base.method import Method
 
 app = typer.Typer(help="Fine-tuning methods.", no_args_is_help=True)
 
@@ -19,25 +21,27 @@ def methods_list(
     as_json: JsonOption = False,
 ) -> None:
     """List the registered methods, and what each trains at its defaults."""
-    from rlvr_bench.cli.methods_table import ALIAS_COLUMNS, COLUMNS, LEGEND, alias_rows, as_text, listing
-    from rlvr_bench.console.tables import print_json, print_table
-    from rlvr_bench.methods.registry import available
+    from rlvr_bench.cli.views.methods import ALIAS_COLUMNS, COLUMNS, LEGEND, alias_rows, as_text
+    from rlvr_bench.console.tables import print_line, print_table
+    from rlvr_bench.console.text import print_json
+    from rlvr_bench.models.method_sizes import listing
 
     rows = listing(base, counts)
     if as_json:
         print_json(rows)
     else:
-        print_table([as_text(row) for row in rows], COLUMNS)
-        print(LEGEND.format(base=base))
+        print_table([as_text(row) for row in rows], COLUMNS, numbers=["trainable", "share"])
+        print_line(LEGEND.format(base=base))
         print_table(alias_rows(), ALIAS_COLUMNS)
-    _name_faults("not listed", available()[1])
+    _say_faults("not listed")
 
 
 @app.command("show")
 def methods_show(name: str, as_json: JsonOption = False) -> None:
     """Show a method's formula, source, dial, learning rates and settings with their defaults and why they are that."""
-    from rlvr_bench.cli.methods_table import entry_as_text
-    from rlvr_bench.console.tables import print_entry, print_json
+    from rlvr_bench.cli.views.methods import entry_as_text
+    from rlvr_bench.console.tables import print_entry
+    from rlvr_bench.console.text import print_json
     from rlvr_bench.methods import registry as method_registry
 
     entry = method_registry.describe(name).model_dump(mode="json")
@@ -57,18 +61,38 @@ def methods_check(
     as_json: JsonOption = False,
 ) -> None:
     """Prove on tiny models that a method does what every method must: one line per check."""
-    from rlvr_bench.cli.methods_check import check, configs, every_config
-    from rlvr_bench.experiment.errors import ExperimentError
-    from rlvr_bench.methods.registry import available
+    import torch
 
-    if every == bool(names) or (every and keys):
-        raise ExperimentError("methods check: name the methods, with --set if you like, or give --all")
-    chosen, without = every_config() if every else (configs(names or [], given_settings(keys)), [])
+    from rlvr_bench.cli.views.methods import show_checks
+    from rlvr_bench.console.text import print_json, say, tell
+    from rlvr_bench.methods.conformance.suite import timed
+
+    _check_names("check", names, every, keys)
+    chosen, without = _every_example() if every else (_examples(names or [], given_settings(keys)), [])
     if every:
-        _name_faults("not checked", available()[1])
-    for name in without:
-        print(f"not checked: {name} needs settings, see methods show {name}", file=sys.stderr)
-    raise typer.Exit(0 if check(chosen, brief=every, as_json=as_json) else 1)
+        _say_faults("not checked")
+    say(*(f"not checked: {name} needs settings, see methods show {name}" for name in without))
+    torch.set_num_threads(1)  # on tiny models a second thread only waits
+    documents = []
+    for method in chosen:
+        outcomes, seconds = timed(method)
+        documents.append(
+            {
+                "method": method.type,
+                "settings": method.model_dump(mode="json", exclude_unset=True),
+                "passed": all(outcome.status != "failed" for outcome in outcomes),
+                "seconds": round(seconds, 2),
+                "checks": [vars(outcome) for outcome in outcomes],
+            }
+        )
+        if not as_json:
+            show_checks(documents[-1], brief=every)
+    failed = sum(not document["passed"] for document in documents)
+    if as_json:
+        print_json(documents)
+    elif every:
+        tell(f"{len(documents)} checked, {failed} failed")
+    raise typer.Exit(1 if failed else 0)
 
 
 @app.command("cost")
@@ -84,22 +108,83 @@ def methods_cost(
     as_json: JsonOption = False,
 ) -> None:
     """Measure one optimizer step of a method beside full fine-tuning's: time, optimizer state, memory; as CSV."""
-    from rlvr_bench.cli.methods_cost import configs, every_default, report
-    from rlvr_bench.experiment.errors import ExperimentError
+    from rlvr_bench.cli.views.methods import print_cost
+    from rlvr_bench.console.text import print_json, say
+    from rlvr_bench.methods import registry as method_registry
+    from rlvr_bench.models.method_costs import UNEXPLAINED, Refused, measure_costs
+
+    _check_names("cost", names, every, keys)
+    chosen, without = _defaults(method_registry.available()[0] if every else names or [], given_settings(keys))
+    if every:
+        _say_faults("not measured")
+    say(*(f"not measured: {name} has no defaults, its keys decide what it costs" for name in without))
+    sound, measured = every or not without, list[dict[str, Any]]()
+    for cost in measure_costs(chosen, base, pairs, rows):
+        if isinstance(cost, Refused):
+            say(f"not measured: {cost.method}: {cost.why}")
+            sound = False
+            continue
+        measured.append(cost)
+        if cost["why"] == UNEXPLAINED:
+            say(f"{cost['method']}: a step costs {cost['step_ratio']} of full fine-tuning's, and no reason is known")
+            sound = False
+        if not as_json:
+            print_cost(cost, first=len(measured) == 1)
+    if as_json:
+        print_json(measured)
+    raise typer.Exit(0 if sound else 1)
+
+
+def _say_faults(what: str) -> None:
+    """Say on stderr which plug-ins are left out, and why."""
+    from rlvr_bench.console.text import say
     from rlvr_bench.methods.registry import available
 
+    say(*(f"{what}: {fault}" for fault in available()[1]))
+
+
+def _check_names(verb: str, names: list[str] | None, every: bool, keys: list[str] | None) -> None:
+    from rlvr_bench.experiment.errors import ExperimentError
+
     if every == bool(names) or (every and keys):
-        raise ExperimentError("methods cost: name the methods, with --set if you like, or give --all")
-    chosen, without = every_default() if every else configs(names or [], given_settings(keys))
-    if every:
-        _name_faults("not measured", available()[1])
-    for name in without:
-        print(f"not measured: {name} has no defaults, its keys decide what it costs", file=sys.stderr)
-    sound = report(chosen, base, pairs, rows, as_json)
-    raise typer.Exit(0 if sound and (every or not without) else 1)
+        raise ExperimentError(f"methods {verb}: name the methods, with --set if you like, or give --all")
 
 
-def _name_faults(what: str, faults: list[str]) -> None:
-    """Say on stderr which plug-ins are left out, and why."""
-    for fault in faults:
-        print(f"{what}: {fault}", file=sys.stderr)
+def _defaults(names: list[str], settings: dict[str, Any]) -> "tuple[list[Method], list[str]]":
+    """Return the named types with `settings`, without any at their defaults, and the names of those that have none.
+
+    Raises MethodError for an unknown name or setting.
+    """
+    from rlvr_bench.methods import registry as method_registry
+
+    chosen: list[Method] = []
+    without: list[str] = []
+    for name in names:
+        method = method_registry.create({"type": name} | settings) if settings else method_registry.default(name)
+        if method is None:
+            without.append(name)
+        else:
+            chosen.append(method)
+    return chosen, without
+
+
+def _examples(names: list[str], settings: dict[str, Any]) -> "list[Method]":
+    """Return what to check: the named types with `settings`, or without any the examples of each.
+
+    Raises MethodError for an unknown name or setting, and for a type that needs a setting.
+    """
+    from rlvr_bench.methods import registry as method_registry
+
+    found: list[Method] = []
+    for name in names:
+        examples = [] if settings else method_registry.examples(name)
+        found += examples or [method_registry.create({"type": name} | settings)]
+    return found
+
+
+def _every_example() -> "tuple[list[Method], list[str]]":
+    """Return the examples of all registered methods, and the names of those that have none."""
+    from rlvr_bench.methods import registry as method_registry
+
+    examples = {name: method_registry.examples(name) for name in method_registry.available()[0]}
+    return [each for found in examples.values() for each in found], [name for name in examples if not examples[name]]

@@ -13,20 +13,22 @@ app = typer.Typer(help="Base models that need no hub.", no_args_is_help=True)
 @app.command("list")
 def models_list(as_json: JsonOption = False) -> None:
     """List the base models that need no hub."""
-    from rlvr_bench.console.tables import print_json, print_table
+    from rlvr_bench.console.tables import print_table
+    from rlvr_bench.console.text import print_json
     from rlvr_bench.models.catalog import catalog
 
     rows = [entry.model_dump(mode="json") for entry in catalog()]
     if as_json:
         print_json(rows)
     else:
-        print_table(rows, ["name", "kind", "parameters", "description"])
+        print_table(rows, ["name", "parameters", "kind", "description"], numbers=["parameters"])
 
 
 @app.command("show")
 def models_show(name: str, as_json: JsonOption = False) -> None:
     """Show how an organism was made and what it measured."""
-    from rlvr_bench.console.tables import print_entry, print_json
+    from rlvr_bench.console.tables import print_entry
+    from rlvr_bench.console.text import print_json
     from rlvr_bench.models.catalog import details
 
     entry = details(name)
@@ -44,10 +46,11 @@ def models_build(
     ] = None,
 ) -> None:
     """Pre-train an organism from its recipe; an interrupted build goes on where it was."""
+    from rlvr_bench.console.bars import Bars
+    from rlvr_bench.console.text import tell
     from rlvr_bench.models.organisms.build import build
-    from rlvr_bench.models.organisms.progress import Reporter
 
     target = folder or Path(name)
-    with Reporter() as reporter:
-        build(name, target, reporter)
-    print(target)
+    with Bars() as bars:
+        build(name, target, bars)
+    tell(str(target))

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from rlvr_bench.experiment.experiment import Experiment
     from rlvr_bench.sweep.protocol_trials import Selection
 
+STDOUT = "-"
+"""The name of a file that stands for standard output."""
+
 ExperimentArgument = Annotated[str, typer.Argument(help="A preset's name, or the path of a TOML file.")]
 ResultsOption = Annotated[Path, typer.Option(help="Folder of run records.")]
 OnlyOption = Annotated[str | None, typer.Option(help="Only the methods that match this glob.")]
@@ -42,7 +45,7 @@ GpusOption = Annotated[float, typer.Option(min=0, help="With ray: GPUs for each 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
-def asked(
+def experiment_of(
     experiment: str,
     only: str | None,
     seeds: str | None,
@@ -81,3 +84,12 @@ def _seed_list(seeds: str | None) -> tuple[int, ...] | None:
         return distinct_seeds(tuple(int(seed) for seed in seeds.split(",")))
     except ValueError as error:
         raise ExperimentError(f"--seeds {seeds}: {error}; write whole numbers with commas, such as 0,1,2") from error
+
+
+def with_records(results: Path) -> Path:
+    """Return a results folder; raises ExperimentError where it holds no records."""
+    from rlvr_bench.experiment.errors import ExperimentError
+
+    if not (results / "runs").is_dir():
+        raise ExperimentError(f"{results} holds no run records; run an experiment, or name another folder")
+    return results

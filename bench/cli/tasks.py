@@ -13,7 +13,8 @@ app = typer.Typer(help="Tasks: problems, prompts, verifiers.", no_args_is_help=T
 @app.command("list")
 def tasks_list(as_json: JsonOption = False) -> None:
     """List the tasks."""
-    from rlvr_bench.console.tables import print_json, print_table
+    from rlvr_bench.console.tables import print_table
+    from rlvr_bench.console.text import print_json
     from rlvr_bench.tasks import preview
     from rlvr_bench.tasks import registry as task_registry
 
@@ -29,7 +30,8 @@ def tasks_list(as_json: JsonOption = False) -> None:
 @app.command("show")
 def tasks_show(name: str, as_json: JsonOption = False) -> None:
     """Show a task's levels, settings and prompt styles."""
-    from rlvr_bench.console.tables import print_entry, print_json
+    from rlvr_bench.console.tables import print_entry
+    from rlvr_bench.console.text import print_json
     from rlvr_bench.tasks import preview
 
     entry = preview.details(name)
@@ -42,14 +44,14 @@ def tasks_show(name: str, as_json: JsonOption = False) -> None:
 @app.command("check")
 def tasks_check(name: str, data_dir: DataOption = None, keys: KeysOption = None) -> None:
     """Prove that a task's verifier accepts every gold answer and rejects a changed one, and that no split overlaps."""
+    from rlvr_bench.console.text import tell
     from rlvr_bench.tasks import registry as task_registry
     from rlvr_bench.tasks.check import check
 
     report = check(task_registry.create({"name": name} | given_settings(keys), data_dir))
     sizes = ", ".join(f"{split} {size}" for split, size in report.sizes.items())
-    print(f"{name}: {sizes}: {'passed' if report.passed else 'failed'}")
-    for fault in report.faults():
-        print(fault)
+    tell(f"{name}: {sizes}: {'passed' if report.passed else 'failed'}")
+    tell(*report.faults())
     raise typer.Exit(0 if report.passed else 1)
 
 
@@ -64,7 +66,8 @@ def tasks_sample(
     as_json: JsonOption = False,
 ) -> None:
     """Show some problems of a task with their prompts."""
-    from rlvr_bench.console.tables import print_json, print_table
+    from rlvr_bench.console.tables import print_table
+    from rlvr_bench.console.text import print_json
     from rlvr_bench.tasks import preview
     from rlvr_bench.tasks import registry as task_registry
 
@@ -73,4 +76,4 @@ def tasks_sample(
     if as_json:
         print_json(rows)
     else:
-        print_table(rows, ["id", "family", "level", "prompt", "answer"])
+        print_table(rows, ["id", "prompt", "answer", "level", "family"])

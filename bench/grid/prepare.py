@@ -6,17 +6,15 @@ where the task asks for it, is said once and not by every cell.
 
 from collections.abc import Iterable
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-
+from rlvr_bench.console.progress import Watcher
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.models.source import source_of
 from rlvr_bench.tasks import registry as task_registry
 
 
-def prepare_bases(cells: Iterable[Cell]) -> None:
-    """Make every base model of the cells a local folder; says what takes time, with a bar, on stderr.
+def prepare_bases(cells: Iterable[Cell], watcher: Watcher) -> None:
+    """Make every base model of the cells a local folder; what takes time has a bar.
 
     Raises:
         ModelError: a base cannot be found, fetched or converted, or its tokenizer cannot do what is asked of it.
@@ -27,20 +25,10 @@ def prepare_bases(cells: Iterable[Cell]) -> None:
         return
     from rlvr_bench.models.base import folder_of, load_tokenizer  # imports torch, which organisms need not wait for
 
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        for cell in foreign:
-            base = cell.base
-            bar = bars.add_task(f"preparing {base.name}", total=1.0)
-
-            def show(message: str, done: float, bar: TaskID = bar) -> None:
-                bars.update(bar, description=message, completed=done)
-                if not console.is_terminal:
-                    console.print(message, highlight=False)
-
-            _check_chat(cell, load_tokenizer(base, folder_of(base, show)).chat_template is not None)
-            bars.update(bar, completed=1.0)
+    for cell in foreign:
+        with watcher.bar(f"preparing {cell.base.name}") as report:
+            folder = folder_of(cell.base, report)
+        _check_chat(cell, load_tokenizer(cell.base, folder).chat_template is not None)
 
 
 def _check_chat(cell: Cell, can_chat: bool) -> None:

@@ -1,22 +1,20 @@
 """Makes the majority labels of an experiment before its cells start: once for all of them, with a bar."""
 
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Iterable
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-
+from rlvr_bench.console.progress import Report, Watcher
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.tasks import registry as task_registry
 from rlvr_bench.tasks import rewards
 
 
-def prepare_labels(cells: Iterable[Cell], threads: int) -> None:
-    """Build the labels that rewards of the cells ask for and the cache does not have; what takes time is on stderr.
+def prepare_labels(cells: Iterable[Cell], threads: int, watcher: Watcher) -> None:
+    """Build the labels that rewards of the cells ask for and the cache does not have; each has a bar.
 
     Args:
         cells: the cells that will run.
         threads: processor threads.
+        watcher: is told what is labelled.
 
     Raises:
         ExperimentError: a reward can train on too few problems.
@@ -27,23 +25,12 @@ def prepare_labels(cells: Iterable[Cell], threads: int) -> None:
     }
     if not asked:
         return
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        for cell in asked.values():
-            message = f"labelling {cell.task['name']} by {cell.base.name}"
-            bar = bars.add_task(message, total=1.0)
-            if not console.is_terminal:
-                console.print(message, highlight=False)
-            _label(cell, threads, partial(_advance, bars, bar))
-            bars.update(bar, completed=1.0)
+    for cell in asked.values():
+        with watcher.bar(f"labelling {cell.task['name']} by {cell.base.name}") as report:
+            _label(cell, threads, report)
 
 
-def _advance(bars: Progress, bar: TaskID, done: int, total: int) -> None:
-    bars.update(bar, completed=done / total)
-
-
-def _label(cell: Cell, threads: int, progress: Callable[[int, int], None]) -> None:
+def _label(cell: Cell, threads: int, report: Report) -> None:
     import torch  # no other reward needs a model before any cell runs
 
     from rlvr_bench.evaluate.labels import cell_labels
@@ -54,7 +41,8 @@ def _label(cell: Cell, threads: int, progress: Callable[[int, int], None]) -> No
     torch.set_num_threads(threads)
     task, base = task_registry.create(cell.task, cell.data_dir), base_models.load(cell.base)
     base.model.to("cuda" if torch.cuda.is_available() else "cpu")
-    labels = cell_labels(cell, base, task, create_for(cell.signal.rollout_backend, base.model), progress)
+    backend = create_for(cell.signal.rollout_backend, base.model)
+    labels = cell_labels(cell, base, task, backend, lambda done, total: report(f"{done} of {total}", done / total))
     training_problems(task, cell.paid_reward, labels, cell.signal)
 
 

@@ -3,15 +3,14 @@
 An experiment is one stage or several; the cells of a stage follow from the records of those before.
 """
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rlvr_bench.experiment.cell import Cell
-from rlvr_bench.grid.display import RunDisplay
 from rlvr_bench.grid.prepare import prepare_bases
 from rlvr_bench.grid.prepare_labels import prepare_labels
+from rlvr_bench.grid.watcher import GridWatcher, Unwatched
 from rlvr_bench.launch import local
 from rlvr_bench.launch.launcher import Launcher
 from rlvr_bench.leaderboard.columns import Row
@@ -27,6 +26,9 @@ from rlvr_bench.sweep.phases import Phase
 
 FAILED_EXIT = 1
 INTERRUPTED_EXIT = 130
+
+Say = Callable[..., None]
+"""Takes sentences for the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ def run_experiment(
     threads: int = 1,
     stale: bool = False,
     reference: Path | None = None,
+    watcher: GridWatcher | None = None,
 ) -> GridResult:
     """Run what is not done yet, renew the leaderboard, and return its rows of these cells with the exit code.
 
@@ -59,32 +62,34 @@ def run_experiment(
         threads: processor threads of each cell.
         stale: run cells again whose result came from another environment.
         reference: a results folder whose leaderboard the rows are compared with.
+        watcher: is told how far it is.
 
     Raises:
         ResultsInUseError: another process holds the results folder.
         RecordError: the leaderboard cannot be written.
     """
+    watcher = watcher or Unwatched()
     cells, faults, interrupted = list[Cell](), list[str](), False
     with results_lock(results):
         for stage in stages:
             records, problems = store.load_all(results)
             asked = stage(records)
-            _say(*map(str, problems), *asked.remarks, *asked.faults)
+            watcher.say(*map(str, problems), *asked.remarks, *asked.faults)
             cells += asked.cells
             faults += asked.faults
             planned = plan(asked.cells, results, records)
             todo = [entry.cell for entry in planned if entry.runs or (stale and entry.state == "stale")]
-            _announce(planned, todo, results)
-            prepare_bases(todo)
-            prepare_labels(todo, threads)
-            interrupted = _interrupted(todo, results, workers, threads, launch)
+            watcher.say(*_announcement(planned, todo, results))
+            prepare_bases(todo, watcher)
+            prepare_labels(todo, threads, watcher)
+            interrupted = _interrupted(todo, results, workers, threads, launch, watcher)
             if interrupted:
                 break
-        standings = renew_leaderboard(results)
+        standings = renew_leaderboard(results, watcher.say)
         finished = plan(cells, results, store.load_all(results)[0])
     comparisons = {cell.comparison for cell in cells}
     shown = [standing for standing in standings if standing.row["comparison"] in comparisons]
-    differences = None if reference is None else compare(shown, _reference(reference, comparisons))
+    differences = None if reference is None else compare(shown, _reference(reference, comparisons, watcher.say))
     rows = [standing.row for standing in shown]
     if interrupted:
         done = sum(not entry.runs for entry in finished)
@@ -94,55 +99,53 @@ def run_experiment(
     return GridResult(rows, differences, FAILED_EXIT if bad else 0)
 
 
-def _reference(folder: Path, comparisons: set[str]) -> list[Standing]:
+def _reference(folder: Path, comparisons: set[str], say: Say) -> list[Standing]:
     """Return the reference's standings in these comparisons; says what of it cannot be read."""
     records, problems = store.load_all(folder)
-    _say(*(str(problem) for problem in problems))
+    say(*(str(problem) for problem in problems))
     if not records:
-        _say(f"{folder} holds no run records to compare with")
+        say(f"{folder} holds no run records to compare with")
     return [standing for standing in leaderboard(records) if standing.row["comparison"] in comparisons]
 
 
-def renew_leaderboard(results: Path) -> list[Standing]:
+def renew_leaderboard(results: Path, say: Say) -> list[Standing]:
     """Derive `leaderboard.csv` from the records of a folder; a record that cannot be read is said and left out.
 
     The committed leaderboard is kept in `history/` if it was another.
     """
     records, problems = store.load_all(results)
-    _say(*(str(problem) for problem in problems))
+    say(*(str(problem) for problem in problems))
     standings = leaderboard(records)
     content = to_csv(standing.row for standing in standings)
     kept = keep_committed(results, content)
     write_whole(results / LEADERBOARD_FILE, content)
     if kept is not None:
-        _say(f"the committed leaderboard is kept as {kept}")
+        say(f"the committed leaderboard is kept as {kept}")
     return standings
 
 
-def _interrupted(todo: list[Cell], results: Path, workers: int | None, threads: int, launch: Launcher) -> bool:
+def _interrupted(
+    todo: list[Cell], results: Path, workers: int | None, threads: int, launch: Launcher, watcher: GridWatcher
+) -> bool:
     """Run cells and return whether the user interrupted."""
     if not todo:
         return False
-    with RunDisplay(len(todo)) as display:
+    with watcher.cells(len(todo)) as listener:
         try:
-            launch(todo, results, workers, threads, display)
+            launch(todo, results, workers, threads, listener)
         except KeyboardInterrupt:
             return True
     return False
 
 
-def _announce(planned: list[PlannedCell], todo: list[Cell], results: Path) -> None:
+def _announcement(planned: list[PlannedCell], todo: list[Cell], results: Path) -> list[str]:
     kept = len(planned) - len(todo)
-    _say(f"{len(todo)} cells to run, {kept} already in {results}")
     moved = {entry.why for entry in planned if entry.state == "stale" and not entry.runs and entry.cell not in todo}
-    for why in sorted(moved):
-        _say(f"kept, though from another environment ({why}); --stale runs them again")
+    return [
+        f"{len(todo)} cells to run, {kept} already in {results}",
+        *(f"kept, though from another environment ({why}); --stale runs them again" for why in sorted(moved)),
+    ]
 
 
 def _is_bad(entry: PlannedCell) -> bool:
     return entry.runs or (entry.record is not None and entry.record.status in ("failed", "invalid"))
-
-
-def _say(*sentences: str) -> None:
-    for sentence in sentences:
-        print(sentence, file=sys.stderr, flush=True)

@@ -1,6 +1,5 @@
 """One `rlvr-bench sweep`: open the study, run its trials, and say what came out."""
 
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ from rlvr_bench.cell.events import Event, Outcome
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.search_space import settings_at
-from rlvr_bench.grid.display import RunDisplay
 from rlvr_bench.grid.prepare import prepare_bases
 from rlvr_bench.grid.prepare_labels import prepare_labels
 from rlvr_bench.grid.run import FAILED_EXIT, INTERRUPTED_EXIT
+from rlvr_bench.grid.watcher import CellListener, GridWatcher, Unwatched
 from rlvr_bench.launch import local
 from rlvr_bench.launch.launcher import Launcher
 from rlvr_bench.record.lock import results_lock
@@ -37,12 +36,14 @@ def run_sweep(
     *,
     launch: Launcher = local.run,
     threads: int = 1,
+    watcher: GridWatcher | None = None,
 ) -> tuple[dict[str, Any], int]:
     """Run what of a study is not done; return it as JSON-able data, and the exit code.
 
     Several commands may share the study and the folder. Raises ExperimentError for a storage that cannot be opened,
     ResultsInUseError while `run` holds the folder.
     """
+    watcher = watcher or Unwatched()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     points = search.points()
@@ -58,12 +59,12 @@ def run_sweep(
             None if points is not None else search.adaptive_sampler,
         )
         first = search.cells(points[0] if points else _middle(search))
-        prepare_bases(first)
-        prepare_labels(first, threads)
+        prepare_bases(first, watcher)
+        prepare_labels(first, threads, watcher)
         sweep = Sweep(search, queue, results)
         try:
-            with RunDisplay(search.trials * len(search.experiment.seeds)) as display:
-                launch(sweep.cells(), results, workers, threads, _Listener(sweep, display))
+            with watcher.cells(search.trials * len(search.experiment.seeds)) as listener:
+                launch(sweep.cells(), results, workers, threads, _Listener(sweep, listener))
         except KeyboardInterrupt:
             interrupted = True
         finally:
@@ -71,7 +72,7 @@ def run_sweep(
     document = as_document(study, search)
     failed = any(trial["state"] == "fail" for trial in document["trials"])
     if interrupted:
-        print("stopped: the same command goes on from there", file=sys.stderr)
+        watcher.say("stopped: the same command goes on from there")
     return document, INTERRUPTED_EXIT if interrupted else FAILED_EXIT if failed else 0
 
 
@@ -88,16 +89,16 @@ def as_document(study: Study, search: Search) -> dict[str, Any]:
 
 
 class _Listener:
-    """The sweep and the display, as one listener."""
+    """The sweep and who watches it, as one listener."""
 
-    def __init__(self, sweep: Sweep, display: RunDisplay) -> None:
-        self._sweep, self._display = sweep, display
+    def __init__(self, sweep: Sweep, listener: CellListener) -> None:
+        self._sweep, self._listener = sweep, listener
 
     def __call__(self, cell: Cell, message: Event | Outcome | None) -> bool:
-        self._display(cell, message)
+        self._listener(cell, message)
         stops = self._sweep(cell, message)
         if stops:
-            self._display.forget(cell)
+            self._listener.forget(cell)
         return stops
 
 

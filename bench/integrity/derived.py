@@ -24,10 +24,10 @@ def leaderboard_faults(results: Path) -> list[str]:
     try:
         written = path.read_bytes()
     except OSError as error:
-        return [f"{path}: cannot be read ({error.strerror}); make it with rlvr-bench leaderboard"]
+        return [f"{path}: cannot be read ({error.strerror}); make it with rlvr-bench leaderboard --write"]
     if written == expected.encode():
         return []
-    return [f"{path}{_first_difference(written, expected)}; make it again with rlvr-bench leaderboard"]
+    return [f"{path}{_first_difference(written, expected)}; make it again with rlvr-bench leaderboard --write"]
 
 
 def report_faults(results: Path) -> list[str]:

@@ -5,8 +5,8 @@ task (`max_calls`), so that no cell shares one. A cell whose process or node die
 machine it becomes a failed record, which the next run replaces.
 """
 
+import logging
 import os
-import sys
 import tempfile
 import time
 import traceback
@@ -27,6 +27,8 @@ from rlvr_bench.launch.output import own_tail, redirect_output
 from rlvr_bench.record.schema import RunRecord
 
 POLL_SECONDS = 1.0
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def _free_places(resources: dict[str, float]) -> int:
     room = int(min((available.get(name, 0.0) // each for name, each in needs.items() if each), default=1))
     if room < 1:
         wants = " and ".join(f"{each:g} {name}" for name, each in needs.items() if each)
-        print(f"the cluster has no room for a cell of {wants} now; cells wait until it has", file=sys.stderr)
+        logger.warning("the cluster has no room for a cell of %s now; cells wait until it has", wants)
     return max(room, 1)
 
 

@@ -30,9 +30,11 @@ def read_csv(path: Path) -> list[Row]:
     try:
         lines = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RecordError(f"{path}: cannot be read ({error}); make it with rlvr-bench leaderboard") from error
+        raise RecordError(f"{path}: cannot be read ({error}); make it with rlvr-bench leaderboard --write") from error
     if not lines or not {"comparison", "method", "accuracy"} <= set(lines[0]):
-        raise RecordError(f"{path}: the first line is not a leaderboard's header; make it with rlvr-bench leaderboard")
+        raise RecordError(
+            f"{path}: the first line is not a leaderboard's header; make it with rlvr-bench leaderboard --write"
+        )
     return [_row(path, number, lines[0], cells) for number, cells in enumerate(lines[1:], start=2)]
 
 
@@ -40,7 +42,7 @@ def _row(path: Path, number: int, header: list[str], cells: list[str]) -> Row:
     if len(cells) != len(header):
         raise RecordError(
             f"{path}, line {number}: {len(cells)} cells under {len(header)} columns; make the file again "
-            "with rlvr-bench leaderboard"
+            "with rlvr-bench leaderboard --write"
         )
     row: Row = dict.fromkeys(BY_NAME)
     for name, cell in zip(header, cells, strict=True):
@@ -50,6 +52,6 @@ def _row(path: Path, number: int, header: list[str], cells: list[str]) -> Row:
             except ValueError as error:
                 raise RecordError(
                     f"{path}, line {number}: {name} is {cell!r}, not a number; make the file again with "
-                    "rlvr-bench leaderboard"
+                    "rlvr-bench leaderboard --write"
                 ) from error
     return row

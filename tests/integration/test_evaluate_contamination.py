@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers.processors import TemplateProcessing
 
-from rlvr_bench.cli.contamination_probe import as_rows
+from rlvr_bench.cli.contamination import as_rows
 from rlvr_bench.evaluate.contamination import SHARES, contamination, groups, perplexity, planted_in, rouge_l
 from rlvr_bench.experiment.settings import EvaluateSettings
 from rlvr_bench.generate.backend import Completions, create

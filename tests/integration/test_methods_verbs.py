@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-import rlvr_bench.cli.methods_cost
+import rlvr_bench.models.method_costs
 from rlvr_bench.cli import main as cli
 from rlvr_bench.methods import create, names
 from rlvr_bench.methods.conformance import Suite
@@ -31,7 +31,8 @@ def typed(monkeypatch, capsys):
 
 def test_list_tells_size_and_kind_of_every_method_without_torch():
     code = (
-        "import sys; from rlvr_bench.cli.methods_table import listing; rows = listing('organism-steps', attach=False);"
+        "import sys; from rlvr_bench.models.method_sizes import listing;"
+        "rows = listing('organism-steps', attach=False);"
         "print(len(rows), 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -150,9 +151,9 @@ def test_cost_is_csv_with_a_line_per_method(typed):
     [("lora", 1.6, ""), ("lora", 1.7, "unexplained"), ("c3a", 1.7, "Inputs and outputs go through complex FFTs")],
 )
 def test_a_slow_step_has_a_reason_or_fails(typed, monkeypatch, kind, ratio, why):
-    real = rlvr_bench.cli.methods_cost.measure
+    real = rlvr_bench.models.method_costs.measure
     monkeypatch.setattr(
-        rlvr_bench.cli.methods_cost, "measure", lambda *given: dataclasses.replace(real(*given), step_ratio=ratio)
+        rlvr_bench.models.method_costs, "measure", lambda *given: dataclasses.replace(real(*given), step_ratio=ratio)
     )
     code, out, err = typed("cost", kind, "--pairs", "1", "--rows", "2")
     (row,) = csv.DictReader(io.StringIO(out))

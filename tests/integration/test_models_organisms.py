@@ -1,15 +1,16 @@
 """Builds of a tiny organism, the shipped weights, and loading of folders as users have them."""
 
-import io
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
-from rich.console import Console
 from safetensors.torch import load_file
 
+from rlvr_bench.console.progress import Report, Unwatched
 from rlvr_bench.models.base import load
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import ModelError
@@ -17,7 +18,6 @@ from rlvr_bench.models.fingerprint import folder_fingerprint
 from rlvr_bench.models.organisms.build import build, build_recipe
 from rlvr_bench.models.organisms.card import read_card
 from rlvr_bench.models.organisms.measure import measure_level
-from rlvr_bench.models.organisms.progress import Reporter
 from rlvr_bench.models.organisms.recipe import Diet, Recipe, Shape, Stage
 from rlvr_bench.models.organisms.recipes import RECIPES
 from rlvr_bench.models.organisms.train import pretrain
@@ -48,26 +48,30 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RLVR_BENCH_CACHE", str(tmp_path / "cache"))
 
 
-def quiet() -> Reporter:
-    return Reporter(Console(file=io.StringIO()))
+class Sentences(Unwatched):
+    """Keeps what a build reports, and interrupts it after a step."""
 
+    def __init__(self, interrupt_at: str = "never") -> None:
+        self.heard: list[str] = []
+        self._end = interrupt_at
 
-def interrupt_at(step: int) -> Reporter:
-    class Interrupting(Reporter):
-        def update(self, done: int, loss: float) -> None:
-            if done == step:
+    @contextmanager
+    def bar(self, name: str) -> Iterator[Report]:
+        def report(message: str, done: float) -> None:
+            self.heard.append(f"{name}: {message}")
+            if message.startswith(self._end):
                 raise Interrupted
 
-    return Interrupting(Console(file=io.StringIO()))
+        yield report
 
 
 def test_an_interrupted_build_equals_an_uninterrupted_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rlvr_bench.models.organisms.train.SAVE_EVERY", 3)
-    whole = build_recipe(TINY, tmp_path / "whole", quiet(), problems=8)
+    whole = build_recipe(TINY, tmp_path / "whole", Unwatched(), problems=8)
     with pytest.raises(Interrupted):
-        build_recipe(TINY, tmp_path / "parts", interrupt_at(14), problems=8)
+        build_recipe(TINY, tmp_path / "parts", Sentences("step 14 of"), problems=8)
     assert json.loads((tmp_path / "parts" / ".build" / "checkpoint.json").read_text())["step"] == 12
-    parts = build_recipe(TINY, tmp_path / "parts", quiet(), problems=8)
+    parts = build_recipe(TINY, tmp_path / "parts", Unwatched(), problems=8)
     assert parts.fingerprint == whole.fingerprint
     assert parts.scores == whole.scores
     assert not (tmp_path / "parts" / ".build").exists()
@@ -77,7 +81,7 @@ def test_a_build_learns_and_leaves_a_folder_that_loads(tmp_path: Path) -> None:
     losses: list[float] = []
     pretrain(TINY, tmp_path / "checkpoints", lambda step, loss: losses.append(loss))
     assert losses[-1] < losses[0] / 1.5
-    card = build_recipe(TINY, tmp_path / "tiny", quiet(), problems=8)
+    card = build_recipe(TINY, tmp_path / "tiny", Unwatched(), problems=8)
     loaded = load(BaseConfig(name=str(tmp_path / "tiny")))
     assert loaded.folder == tmp_path / "tiny"
     assert card.fingerprint == folder_fingerprint(tmp_path / "tiny")
@@ -111,14 +115,15 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_last_one(
 
 def test_an_unknown_organism_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="did you mean 'organism-steps'"):
-        build("organism-stepz", tmp_path, quiet())
+        build("organism-stepz", tmp_path, Unwatched())
 
 
-def test_progress_without_a_terminal_is_a_line_at_the_end(tmp_path: Path) -> None:
-    text = io.StringIO()
-    with Reporter(Console(file=text)) as reporter:
-        build_recipe(TINY, tmp_path, reporter, problems=8)
-    assert "tiny: step 20 of 20, loss" in text.getvalue()
+def test_a_build_reports_every_step(tmp_path: Path) -> None:
+    watcher = Sentences()
+    build_recipe(TINY, tmp_path, watcher, problems=8)
+    assert [line.partition(",")[0] for line in watcher.heard] == [
+        f"training tiny: step {step} of 20" for step in range(1, 21)
+    ]
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -2,6 +2,7 @@
 
 import copy
 import multiprocessing
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from launch_fixture import save_tiny_base, write_experiment
 from torch import Tensor, nn
 
+from rlvr_bench.console.progress import Report, Unwatched
 from rlvr_bench.evaluate import labels as labels_module
 from rlvr_bench.evaluate.completion import Completion, Graded
 from rlvr_bench.evaluate.labels import LabelSource, majority, majority_labels
@@ -358,14 +360,26 @@ def test_two_processes_compute_labels_once(
     assert counted.read_text() == "computed\n"
 
 
+class _Stages(Unwatched):
+    """Keeps the names of the stages that it is told of."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def bar(self, name: str) -> AbstractContextManager[Report]:
+        self.names.append(name)
+        return super().bar(name)
+
+
 def test_a_reward_without_usable_labels_is_refused_before_any_cell_runs(
-    base: LoadedBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    base: LoadedBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RLVR_BENCH_CACHE", str(tmp_path / "cache"))
+    stages = _Stages()
     path = write_experiment(tmp_path, base.folder)
     path.write_text(path.read_text().replace('{ name = "random", p = 0.5 }', '{ name = "incorrect", samples = 2 }'))
     with pytest.raises(ExperimentError, match=r"'incorrect-2-0' can train on 0 of the problems of task 'chain', but 2"):
-        prepare_labels(cells(experiment.load(str(path))), threads=1)
-    assert "labelling chain by" in capsys.readouterr().err
-    prepare_labels(cells(experiment.load("quick")), threads=1)  # nothing to label
-    assert capsys.readouterr().err == ""
+        prepare_labels(cells(experiment.load(str(path))), threads=1, watcher=stages)
+    assert [name.partition(" by ")[0] for name in stages.names] == ["labelling chain"]
+    prepare_labels(cells(experiment.load("quick")), threads=1, watcher=stages)  # nothing to label
+    assert len(stages.names) == 1

@@ -190,8 +190,9 @@ def test_a_reason_of_several_cells_is_said_once(results: Path) -> None:
 
 def test_no_model_library_is_loaded(results: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from rlvr_bench.integrity.verb import rescore_folder, faults_of; "
-        f"print(rescore_folder(Path({str(results)!r}), write=False, data_dir=None)['cells'], 'torch' in sys.modules)"
+        "import sys; from pathlib import Path; from rlvr_bench.integrity.folder import rescore_folder; "
+        f"done = rescore_folder(Path({str(results)!r}), write=False, data_dir=None, say=print);"
+        "print(done['cells'], 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ))
     assert done.stdout.split() == ["2", "False"], done.stderr

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from transformers import GenerationConfig, LlamaForCausalLM
 
+from rlvr_bench.console.progress import Watcher
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.models.fingerprint import folder_fingerprint
 from rlvr_bench.models.organisms.card import Card, write_card
 from rlvr_bench.models.organisms.measure import measure
-from rlvr_bench.models.organisms.progress import Reporter
 from rlvr_bench.models.organisms.recipe import Recipe
 from rlvr_bench.models.organisms.recipes import RECIPES
 from rlvr_bench.models.organisms.scores import LevelScore
@@ -27,25 +27,26 @@ CHECKPOINTS = ".build"
 MEASURED_PROBLEMS = 100
 
 
-def build(name: str, folder: Path, reporter: Reporter) -> Card:
+def build(name: str, folder: Path, watcher: Watcher) -> Card:
     """Build a shipped organism into `folder` (`build_recipe`). Raises ModelError if there is no recipe of that name."""
     if name not in RECIPES:
         raise ModelError(f"No organism is called {name!r}{did_you_mean(name, RECIPES)}")
-    return build_recipe(RECIPES[name], folder, reporter)
+    return build_recipe(RECIPES[name], folder, watcher)
 
 
-def build_recipe(recipe: Recipe, folder: Path, reporter: Reporter, problems: int = MEASURED_PROBLEMS) -> Card:
+def build_recipe(recipe: Recipe, folder: Path, watcher: Watcher, problems: int = MEASURED_PROBLEMS) -> Card:
     """Build `recipe` into `folder`: weights, tokenizer, card.json and README.md. Continues an interrupted build."""
     checkpoints = folder / CHECKPOINTS
     clock = _Clock(checkpoints / "seconds.json")
 
-    def on_step(step: int, loss: float) -> None:
-        clock.lap()
-        reporter.update(step, loss)
+    with watcher.bar(f"training {recipe.name}") as report:
 
-    reporter.begin(recipe.name, recipe.steps)
-    model = pretrain(recipe, checkpoints, on_step)
-    reporter.message(f"measuring {recipe.name}")
+        def on_step(step: int, loss: float) -> None:
+            clock.lap()
+            report(f"step {step} of {recipe.steps}, loss {loss:.2f}", step / recipe.steps)
+
+        model = pretrain(recipe, checkpoints, on_step)
+    watcher.say(f"measuring {recipe.name}")
     scores = measure(model, character_tokenizer(recipe.shape.context), recipe, problems)
     card = _write(recipe, folder, model, scores, clock.seconds)
     shutil.rmtree(checkpoints)

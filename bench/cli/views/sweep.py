@@ -3,6 +3,7 @@
 from typing import Any
 
 from rlvr_bench.console.tables import print_table
+from rlvr_bench.console.text import tell
 
 
 def show_sweep(document: dict[str, Any]) -> None:
@@ -16,5 +17,5 @@ def show_sweep(document: dict[str, Any]) -> None:
         }
         for trial in document["trials"]
     ]
-    print_table(rows, ["number", "state", "settings", *document["objectives"], "collapsed", "cause"])
-    print(f"study {document['study']}, best: {', '.join(map(str, document['best'])) or 'none yet'}")
+    print_table(rows, ["number", "state", *document["objectives"], "settings", "collapsed", "cause"])
+    tell(f"study {document['study']}, best: {', '.join(map(str, document['best'])) or 'none yet'}")

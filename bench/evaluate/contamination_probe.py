@@ -1,17 +1,15 @@
-"""The verb `rlvr-bench contamination`: the probe on one model and one task."""
+"""The contamination probe on one model and one task, by group of problems."""
 
 from pathlib import Path
 from typing import Any
 
-from rlvr_bench.evaluate.contamination import SHARES, contamination, groups, planted_in
+from rlvr_bench.evaluate.contamination import contamination, groups, planted_in
 from rlvr_bench.experiment.settings import EvaluateSettings
 from rlvr_bench.generate.backend import create_for
 from rlvr_bench.models.base import load
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.tasks import registry as task_registry
 from rlvr_bench.tasks.problem import Split
-
-COLUMNS = ["problems", "n", "share", "exact", "rouge_l", "answer", "question_perplexity", "answer_perplexity"]
 
 
 def probe(base: str, task: dict[str, Any], split: Split, count: int | None, data_dir: Path | None) -> dict[str, Any]:
@@ -28,16 +26,3 @@ def probe(base: str, task: dict[str, Any], split: Split, count: int | None, data
         name: contamination(loaded.model, loaded.tokenizer, made, problems, settings, backend)
         for name, problems in parts.items()
     }
-
-
-def as_rows(found: dict[str, Any]) -> list[dict[str, Any]]:
-    """A line per group and share of the question that the model was given."""
-    return [
-        {"problems": name, "share": f"{share} %"} | _rounded(group | group[str(share)])
-        for name, group in found.items()
-        for share in SHARES
-    ]
-
-
-def _rounded(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: round(value, 3) if isinstance(value, float) else value for name, value in values.items()}

@@ -4,7 +4,8 @@ import io
 
 from record_factory import outcomes, record
 
-from rlvr_bench.cli.leaderboard_table import show, show_differences
+from rlvr_bench.cli.views.differences import show_differences
+from rlvr_bench.cli.views.leaderboard import show
 from rlvr_bench.leaderboard.differences import compare, standings_of
 from rlvr_bench.leaderboard.standings import Standing, leaderboard
 

@@ -1,0 +1,84 @@
+"""`rlvr-bench run`: train and score what is not done yet."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rlvr_bench.cli.options import (
+    AddressOption,
+    BaseOption,
+    ChangesOption,
+    CpusOption,
+    DataOption,
+    ExperimentArgument,
+    GpusOption,
+    LauncherOption,
+    OnlyOption,
+    ProcessesOption,
+    ResultsOption,
+    SeedsOption,
+    TaskOption,
+    ThreadsOption,
+    WorkersOption,
+    experiment_of,
+)
+
+app = typer.Typer()
+
+
+@app.command()
+def run(
+    experiment: ExperimentArgument,
+    only: OnlyOption = None,
+    seeds: SeedsOption = None,
+    workers: WorkersOption = None,
+    threads: ThreadsOption = 1,
+    processes: ProcessesOption = 1,
+    launcher: LauncherOption = "local",
+    address: AddressOption = None,
+    cpus: CpusOption = None,
+    gpus: GpusOption = 0.0,
+    results: ResultsOption = Path("results"),
+    reference: Annotated[Path | None, typer.Option(help="Compare with the records of this folder.")] = None,
+    stale: Annotated[bool, typer.Option("--stale", help="Also run again what is from another environment.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
+    data_dir: DataOption = None,
+    base: BaseOption = None,
+    task: TaskOption = None,
+    keys: ChangesOption = None,
+) -> None:
+    """Train and score the cells of an experiment that are not done yet, then show its leaderboard."""
+    chosen, selection = experiment_of(experiment, only, seeds, data_dir, base, task, keys)
+    if dry_run:
+        from rlvr_bench.cli.plan import show_plan
+
+        show_plan(chosen, selection, results, workers)
+        return
+    from rlvr_bench.cli.views.differences import show_differences
+    from rlvr_bench.cli.views.grid import GridDisplay
+    from rlvr_bench.cli.views.leaderboard import show
+    from rlvr_bench.console.text import say
+    from rlvr_bench.grid.run import run_experiment
+    from rlvr_bench.launch.launcher import launcher_of
+    from rlvr_bench.sweep.phases import phases
+
+    launch = launcher_of(launcher, address, cpus, gpus, processes)
+    chosen.check_processes(processes)
+    with GridDisplay() as display:
+        done = run_experiment(
+            phases(chosen, selection),
+            results,
+            workers,
+            launch=launch,
+            threads=threads,
+            stale=stale,
+            reference=reference,
+            watcher=display,
+        )
+    show(done.rows)
+    if done.differences is not None:
+        show_differences(done.differences)
+    if done.message:
+        say(done.message)
+    raise typer.Exit(done.exit_code)

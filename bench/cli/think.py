@@ -1,0 +1,157 @@
+"""`rlvr-bench think`: answer with several traces that a verifier watches over, or compare verifiers (`--train`)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rlvr_bench.cli.options import STDOUT, DataOption, KeysOption, ResultsOption, given_settings
+
+if TYPE_CHECKING:
+    from rlvr_bench.console.bars import Bars
+    from rlvr_bench.thinking.request import ThinkRequest
+
+app = typer.Typer()
+
+
+@app.command()
+def think(
+    model: Annotated[str, typer.Argument(help="Organism, packaged model, folder or hub id.")],
+    task: Annotated[str, typer.Option(help="The task that is asked.")],
+    count: Annotated[int, typer.Option("-n", min=1, help="Traces per problem.")] = 16,
+    policy: Annotated[
+        str,
+        typer.Option(
+            help="full, keep:count=4,at=8, halve:every=4, drop:count=2,every=4, threshold:least=0.3,every=4,"
+            " deepconf:warm_up=4,eta=0.5."
+        ),
+    ] = "halve",
+    verifier: Annotated[
+        str | None,
+        typer.Option(help="What traces are scored by: otv (the default), confidence-tail, ..., none."),
+    ] = None,
+    vote: Annotated[str, typer.Option(help="majority, weighted, log-odds, best-of-n, filter.")] = "weighted",
+    problems: Annotated[int, typer.Option(min=1, help="How many test problems.")] = 8,
+    risk: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Withhold answers whose votes were wrong more often on validation."),
+    ] = None,
+    keys: KeysOption = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--option", help="A setting of traces or verifier, such as --option traces.max_new_tokens=48."),
+    ] = None,
+    train: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Compare verifiers; writes RESULTS/verify/NAME.json.")
+    ] = None,
+    verifiers: Annotated[str | None, typer.Option(help="With --train: names, by default all.")] = None,
+    other_task: Annotated[
+        list[str] | None, typer.Option(help="With --train: a task for transfer, such as 'chain levels=[5]'.")
+    ] = None,
+    other_model: Annotated[list[str] | None, typer.Option(help="With --train: a model for transfer.")] = None,
+    live: Annotated[
+        list[str] | None, typer.Option(help="With --train: a policy that runs live; by default nine of all kinds.")
+    ] = None,
+    results: ResultsOption = Path("results"),
+    pictures: Annotated[Path | None, typer.Option(metavar="DIR", help="With --train: draw into this folder.")] = None,
+    parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every trace.")] = None,
+    json_file: Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - is stdout.")] = None,
+    data_dir: DataOption = None,
+) -> None:
+    """Answer problems with several traces that one probe token watches over; train and compare what watches."""
+    from rlvr_bench.console.bars import Bars
+    from rlvr_bench.thinking.request import ThinkRequest
+
+    asked = ThinkRequest(model, {"name": task} | given_settings(keys), data_dir, _nested(given_settings(options)))
+    with Bars() as bars:
+        if train is None:
+            _answer(asked, bars, json_file, parquet, count, policy, verifier, vote, problems, risk)
+            return
+        from rlvr_bench.thinking.comparison import compare_verifiers
+
+        document = compare_verifiers(
+            asked,
+            train,
+            verifiers=verifiers.split(",") if verifiers else (),
+            other_tasks=[_task_settings(text) for text in other_task or ()],
+            other_models=other_model or (),
+            policies=live or (),
+            watcher=bars,
+        )
+    _keep_comparison(document, results / "verify" / f"{train}.json", pictures)
+
+
+def _answer(
+    request: "ThinkRequest",
+    bars: "Bars",
+    json_file: str | None,
+    parquet: Path | None,
+    count: int,
+    policy: str,
+    verifier: str | None,
+    vote: str,
+    problems: int,
+    risk: float | None,
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from rlvr_bench.cli.views.thinking import LiveView, answer_lines
+    from rlvr_bench.console.text import print_json_text, tell
+    from rlvr_bench.record.atomic import replace_whole, write_whole
+    from rlvr_bench.record.numbers import strict_json
+    from rlvr_bench.thinking.answering import answer_problems
+    from rlvr_bench.thinking.thinking import THINK_SCHEMA
+
+    answers = answer_problems(
+        request,
+        size=count,
+        policy=policy,
+        verifier=verifier,
+        aggregator=vote,
+        problems=problems,
+        risk=risk,
+        watcher=bars,
+        open_view=lambda: LiveView(bars.terminal),
+    )
+    if parquet is not None:
+        table = pa.Table.from_pylist(answers.traces, schema=THINK_SCHEMA)
+        replace_whole(parquet, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
+    document = strict_json(answers.document, indent=1)
+    if json_file == STDOUT:
+        print_json_text(document)
+        return
+    if json_file is not None:
+        write_whole(Path(json_file), document + "\n")
+    tell(*answer_lines(answers.document))
+
+
+def _keep_comparison(document: dict[str, Any], path: Path, pictures: Path | None) -> None:
+    from rlvr_bench.console.text import say, tell
+    from rlvr_bench.record.atomic import write_whole
+    from rlvr_bench.record.numbers import strict_json
+
+    write_whole(path, strict_json(document, indent=1) + "\n")
+    tell(str(path))
+    if pictures is not None:
+        from rlvr_bench.thinking.pictures import draw  # matplotlib takes half a second
+
+        say(*map(str, draw(document, pictures)))
+
+
+def _nested(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return {"a.b": 1} as {"a": {"b": 1}}."""
+    nested: dict[str, Any] = {}
+    for key, value in settings.items():
+        *tables, last = key.split(".")
+        table = nested
+        for name in tables:
+            table = table.setdefault(name, {})
+        table[last] = value
+    return nested
+
+
+def _task_settings(text: str) -> dict[str, Any]:
+    """Return the settings of a task written as its name and keys with spaces between: "chain levels=[5]"."""
+    name, *keys = text.split()
+    return {"name": name} | given_settings(keys)

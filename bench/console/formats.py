@@ -1,0 +1,58 @@
+"""Rows as text that other programs read: CSV, Markdown, LaTeX."""
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], header: bool = True) -> str:
+    """Return the columns of the rows as CSV, by default with a header line; None is an empty cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([columns] if header else [])
+    writer.writerows([row[column] for column in columns] for row in rows)
+    return text.getvalue()
+
+
+def as_markdown(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Return the columns of the rows as a Markdown table."""
+    lines = [list(columns), ["---"] * len(columns), *([_flat(row[column]) for column in columns] for row in rows)]
+    escaped = [[cell.replace("|", "\\|").replace("<", "&lt;") for cell in line] for line in lines]
+    return "".join(f"| {' | '.join(line)} |\n" for line in escaped)
+
+
+def as_latex(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Return the columns of the rows as a LaTeX tabular with booktabs rules; numbers are aligned to the right."""
+    numeric = [any(isinstance(row[column], int | float) for row in rows) for column in columns]
+    lines = [list(columns), *([_flat(row[column]) for column in columns] for row in rows)]
+    head, *body = (" & ".join(_escaped(cell) for cell in line) + r" \\" for line in lines)
+    alignment = "".join("r" if right else "l" for right in numeric)
+    return "\n".join(
+        [
+            rf"\begin{{tabular}}{{{alignment}}}",
+            r"\toprule",
+            head,
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
+
+
+def _flat(value: Any) -> str:
+    return "" if value is None else " ".join(str(value).split())
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"[\\~^&%$#_{}]", lambda found: LATEX[found[0]], text)

@@ -1,0 +1,126 @@
+"""Answers problems with several traces that a verifier watches over; trains the verifier if the cache has none."""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any, NamedTuple
+
+from rlvr_bench.console.progress import Watcher
+from rlvr_bench.plugins.suggestion import did_you_mean
+from rlvr_bench.thinking import thinking
+from rlvr_bench.thinking.aggregate import AGGREGATORS
+from rlvr_bench.thinking.confidence import KINDS, group_window
+from rlvr_bench.thinking.errors import VerifyError
+from rlvr_bench.thinking.live import Watch, probe_reader
+from rlvr_bench.thinking.numbers import six_digits
+from rlvr_bench.thinking.policies import DeepConf, Policy
+from rlvr_bench.thinking.policies import policy as read_policy
+from rlvr_bench.thinking.probe import Probe
+from rlvr_bench.thinking.readers import ConfidenceReader, NoReader, Reader
+from rlvr_bench.thinking.request import ThinkRequest
+from rlvr_bench.thinking.subject import Subject
+
+CONFIDENCE = "confidence-"
+LIVE_VERIFIERS = ("otv", "none", *(CONFIDENCE + kind for kind in KINDS))
+
+OpenView = Callable[[], AbstractContextManager[Callable[[str], Watch]]]
+"""Opens what shows traces while they are decoded: from a problem's question to what hears of its tokens."""
+
+
+class Answers(NamedTuple):
+    """What there is to say of the answers, and the traces as rows of `thinking.THINK_SCHEMA`."""
+
+    document: dict[str, Any]
+    traces: list[dict[str, Any]]
+
+
+def answer_problems(
+    request: ThinkRequest,
+    *,
+    size: int,
+    policy: str,
+    verifier: str | None,
+    aggregator: str,
+    problems: int,
+    risk: float | None,
+    watcher: Watcher,
+    open_view: OpenView,
+) -> Answers:
+    """Answer the first test problems with `size` traces each.
+
+    Args:
+        request: the model and the task.
+        size: traces per problem.
+        policy: which traces go on, such as "halve:every=4".
+        verifier: what scores traces; None is the usual one of the policy.
+        aggregator: how traces vote.
+        problems: how many.
+        risk: withhold answers whose votes were wrong more often on validation; None withholds none.
+        watcher: is told where the probe comes from.
+        open_view: shows the traces.
+
+    Raises:
+        VerifyError: a policy, verifier or aggregator that there is not, or that do not go together.
+    """
+    chosen = read_policy(policy)
+    name = _verifier_of(chosen, verifier)
+    if aggregator not in AGGREGATORS:
+        raise VerifyError(f"unknown aggregator {aggregator!r}{did_you_mean(aggregator, AGGREGATORS)}")
+    subject = request.subject()
+    reader = _reader(subject, name, watcher)
+    window = group_window(subject.traces("validation")) if name.startswith(CONFIDENCE) else 0
+    sure = None if risk is None else thinking.sure_share(subject, size, chosen, reader, aggregator, window, risk)
+    if sure == thinking.NEVER_SURE:
+        watcher.say(f"no share of the vote kept the risk at {risk:g} on validation: every answer is withheld")
+    documents, rows = [], []
+    with open_view() as watch:
+        for problem in subject.asker.task.problems("test")[:problems]:
+            document, run = thinking.answer(
+                subject, problem, size, chosen, reader, aggregator, window, sure, watch(problem.question)
+            )
+            documents.append(document)
+            rows += thinking.rows(run)
+    whole = {
+        "model": request.model,
+        "task": dict(request.task),
+        "verifier": name,
+        "aggregator": aggregator,
+        "sure_from": sure,
+        "settings": subject.settings.model_dump(mode="json"),
+        "summary": thinking.summary(documents, size, chosen),
+        "problems": documents,
+    }
+    return Answers(six_digits(whole), rows)
+
+
+def _verifier_of(policy: Policy, name_given: str | None) -> str:
+    """The verifier that is asked for or usual. Raises VerifyError for none that there is, or that fits the policy."""
+    name = name_given or (f"{CONFIDENCE}lowest" if isinstance(policy, DeepConf) else "otv")
+    if name not in LIVE_VERIFIERS:
+        raise VerifyError(f"unknown verifier {name!r}{did_you_mean(name, LIVE_VERIFIERS)}")
+    if isinstance(policy, DeepConf) and name != f"{CONFIDENCE}lowest":
+        raise VerifyError(f"policy 'deepconf' goes by confidence-lowest, got verifier {name!r}; leave --verifier out")
+    return name
+
+
+def _reader(subject: Subject, name: str, watcher: Watcher) -> Callable[[], Reader]:
+    """A maker of what traces are scored by; says where a probe comes from."""
+    if name == "none":
+        return NoReader
+    if name != "otv":
+        return partial(ConfidenceReader, name.removeprefix(CONFIDENCE), group_window(subject.traces("validation")))
+    folder = subject.otv_folder
+    if subject.otv_is_kept:
+        watcher.say(f"probe from the cache: {folder}")
+    else:
+        watcher.say("no probe of this model and task in the cache: sampling traces and training one first")
+    started = time.perf_counter()
+    with watcher.bar("the probe") as report:
+        trained = subject.otv(report)
+    if trained.fit is not None:
+        seconds, best = time.perf_counter() - started, min(trained.fit.validation_brier)
+        line = f"probe trained in {seconds:.0f} s on {len(subject.fair)} traces, validation Brier {best:.3f}: {folder}"
+        watcher.say(line)
+    assert isinstance(trained.verifier, Probe)
+    return probe_reader(subject.asker, trained.verifier)

@@ -1,0 +1,70 @@
+"""Trains verifiers on one model and task and compares them, offline and live: the document of `think --train`."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rlvr_bench.console.progress import Watcher
+from rlvr_bench.plugins.suggestion import did_you_mean
+from rlvr_bench.record.environment import capture
+from rlvr_bench.thinking.errors import VerifyError
+from rlvr_bench.thinking.numbers import six_digits
+from rlvr_bench.thinking.policies import policy as read_policy
+from rlvr_bench.thinking.request import ThinkRequest
+from rlvr_bench.thinking.study import study
+from rlvr_bench.thinking.subject import Subject
+from rlvr_bench.thinking.zoo import RECIPES
+
+
+def compare_verifiers(
+    request: ThinkRequest,
+    name: str,
+    *,
+    verifiers: Sequence[str],
+    other_tasks: Sequence[Mapping[str, Any]],
+    other_models: Sequence[str],
+    policies: Sequence[str],
+    watcher: Watcher,
+) -> dict[str, Any]:
+    """Compare verifiers and policies on what is asked for, and on other tasks and models.
+
+    Args:
+        request: the model and the task.
+        name: of the comparison.
+        verifiers: keys of `RECIPES`; none means all.
+        other_tasks: settings of tasks for transfer.
+        other_models: models for transfer, of the same vocabulary.
+        policies: run live; none means nine of all kinds.
+        watcher: has a bar while it lasts.
+
+    Raises:
+        VerifyError: a verifier or policy that there is not, or a model of another vocabulary.
+    """
+    if odd := [other for other in verifiers if other not in RECIPES]:
+        raise VerifyError(f"unknown verifier {odd[0]!r}{did_you_mean(odd[0], RECIPES)}")
+    chosen = [read_policy(text) for text in policies]
+    started = time.perf_counter()
+    with watcher.bar("comparing verifiers") as report:
+        subject = request.subject()
+        others = [request.subject(task=task) for task in other_tasks]
+        others += [_same_vocabulary(subject, request.subject(model=model)) for model in other_models]
+        compared = study(subject, list(verifiers) or list(RECIPES), others, chosen, report)
+    document = {
+        "schema_version": 1,
+        "name": name,
+        "base": request.model,
+        "model": request.model,
+        "task": dict(request.task),
+        "settings": subject.settings.model_dump(mode="json"),
+        **compared,
+        "seconds": time.perf_counter() - started,
+        "environment": capture().model_dump(mode="json"),
+    }
+    rounded: dict[str, Any] = six_digits(document)
+    return rounded
+
+
+def _same_vocabulary(subject: Subject, other: Subject) -> Subject:
+    if subject.asker.tokenizer.get_vocab() != other.asker.tokenizer.get_vocab():
+        raise VerifyError(f"{other.name} has another vocabulary than {subject.name}; choose a model that shares it")
+    return other

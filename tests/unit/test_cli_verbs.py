@@ -1,0 +1,85 @@
+"""Every verb answers --help at once, `list` and `show` give one JSON document, and tables fit the terminal."""
+
+import json
+import subprocess
+import sys
+from importlib.metadata import version
+
+import click
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from rlvr_bench.cli.main import app
+
+LISTINGS = ["methods", "tasks", "rewards", "models", "presets"]
+ENTRIES = [
+    "methods show lora",
+    "tasks show chain",
+    "rewards show noisy",
+    "models show organism-steps",
+    "presets show quick",
+]
+
+
+def verbs(group: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The words of every command below a group, the group's own first."""
+    below = getattr(group, "commands", {})
+    return [path, *(words for name, command in below.items() for words in verbs(command, (*path, name)))]
+
+
+@pytest.mark.parametrize("words", verbs(typer.main.get_command(app)), ids=" ".join)
+def test_every_verb_explains_itself(words: tuple[str, ...]) -> None:
+    for flag in ("--help", "-h"):
+        done = CliRunner().invoke(app, [*words, flag])
+        assert done.exit_code == 0 and "Usage:" in done.output
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["--version"], ["leaderboard", "-h"]])
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
+    code = (
+        "import sys; from rlvr_bench.cli.main import app\n"
+        f"try: app({words!r})\n"
+        "except SystemExit: print(sorted({'torch', 'pandas', 'scipy', 'numpy', 'transformers'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_version_is_the_distribution_s() -> None:
+    done = subprocess.run([sys.executable, "-m", "rlvr_bench", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"rlvr-bench {version('rlvr-bench')}\n"
+
+
+@pytest.mark.parametrize("words", [*(f"{name} list" for name in LISTINGS), *ENTRIES])
+def test_json_is_one_document_and_nothing_else(words: str) -> None:
+    done = CliRunner().invoke(app, [*words.split(), "--json"], catch_exceptions=False)
+    assert done.exit_code == 0 and json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+@pytest.mark.parametrize("words", [*(f"{name} list" for name in LISTINGS), *ENTRIES[:-1]])
+def test_tables_fit_and_break_no_identifier(words: str, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    shown = CliRunner().invoke(app, words.split(), catch_exceptions=False).stdout
+    assert max(map(len, shown.splitlines())) <= width
+    if words.endswith("list"):
+        rows = json.loads(CliRunner().invoke(app, [*words.split(), "--json"], catch_exceptions=False).stdout)
+        names = [row["type"] if "type" in row else row["name"] for row in rows]
+        first_words = [line.split(" ")[0] for line in shown.splitlines()]
+        assert [word for word in first_words if word in names] == names
+
+
+def test_an_unknown_preset_gets_the_nearest_name(capsys: pytest.CaptureFixture[str]) -> None:
+    done = CliRunner().invoke(app, ["presets", "show", "quikc"])
+    assert 'did you mean "quick"' in str(done.exception).replace("'", '"')
+
+
+def test_a_preset_s_cells_are_those_of_its_plan() -> None:
+    from rlvr_bench.experiment.cell import cells
+    from rlvr_bench.experiment.experiment import load
+
+    rows = json.loads(CliRunner().invoke(app, ["presets", "list", "--json"], catch_exceptions=False).stdout)
+    counts = {row["name"]: row["cells"] for row in rows}
+    assert all(counts[name] == len(cells(load(name))) for name in ("quick", "default", "rewards", "coldstart"))
+    assert {row["study"] for row in rows} >= {"core", "gates", "rewards"}
