@@ -25,6 +25,8 @@ class Problem:
     family: str
     level: int = 0
     extra: dict[str, Any] = field(default_factory=dict, compare=False, hash=False)
+    where: str = field(default="", compare=False, hash=False)
+    """File and line that it was read from; empty for what was made."""
 
     @property
     def id(self) -> str:

@@ -80,7 +80,7 @@ def _built_in() -> dict[str, TaskKind]:
     }
     sets = {name: TaskKind(row.description, DataSetSettings, data_set_task) for name, row in DATA_SETS.items()}
     jsonl = TaskKind(
-        "any JSONL file with a question and an answer a line", JsonlSettings, lambda settings, _: jsonl_task(settings)
+        "any file of problems: JSONL, JSON, CSV, TSV, parquet", JsonlSettings, lambda settings, _: jsonl_task(settings)
     )
     return {**families, **own, **sets, "jsonl": jsonl}
 

@@ -9,9 +9,9 @@ import hashlib
 import random
 from collections.abc import Sequence
 
-from rlvr_bench.tasks.check import changed
 from rlvr_bench.tasks.errors import TaskError
 from rlvr_bench.tasks.families import FAMILIES
+from rlvr_bench.tasks.perturbations import changed
 from rlvr_bench.tasks.problem import Problem
 from rlvr_bench.tasks.task import Task
 

@@ -1,60 +1,20 @@
-"""The data sets that are known by name: one row each, with the reader of its rows.
+"""The data sets that are known by name: one row each. How their rows are read is said in `readers`.
 
 Folder names, file names and fields are those of the original releases; hub copies have the same fields. Data sets are
 not shipped: several may not be redistributed.
 """
 
-from collections.abc import Callable
 from fractions import Fraction
 
+from rlvr_bench.tasks.datasets import readers
 from rlvr_bench.tasks.datasets.data_set import DataSet, Part, PartName
-from rlvr_bench.tasks.datasets.rows import Row
-from rlvr_bench.tasks.errors import TaskError
 from rlvr_bench.tasks.hash_split import TRAINING_SET
-from rlvr_bench.tasks.problem import Problem
 from rlvr_bench.tasks.verifiers.exact import ExactVerifier
 from rlvr_bench.tasks.verifiers.latex import LatexVerifier
-from rlvr_bench.tasks.verifiers.numerals import parse_number
 
 _END_WITH_NUMBER = '\nReason step by step and end with "#### " and the number.'
 _END_WITH_LETTER = '\nReason step by step and end with "#### " and the letter of the right option.'
 _END_WITH_BOX = "\nPlease reason step by step, and put your final answer within \\boxed{}."
-
-
-def _number(row: Row, text: str) -> str:
-    if parse_number(text) is None:
-        raise TaskError(f"{row.where}: the answer {text[:60]!r} is not a number: correct or delete it.")
-    return text
-
-
-def _gsm8k(row: Row) -> Problem:
-    steps, mark, answer = row.text("answer").rpartition("####")
-    if not mark:
-        raise TaskError(f"{row.where}: the field 'answer' has no line \"#### N\": correct or delete it.")
-    return Problem(row.text("question"), _number(row, answer.strip()), "gsm8k", extra={"solution": steps.strip()})
-
-
-def _svamp(row: Row) -> Problem:
-    question = f"{row.text('Body').rstrip(' .')}. {row.text('Question')}"
-    return Problem(question, _number(row, row.text("Answer")), "svamp", extra={"type": row.fields.get("Type")})
-
-
-def _aqua(row: Row) -> Problem:
-    options, letter = row.fields.get("options"), row.text("correct")
-    if not isinstance(options, list) or letter not in [str(option)[:1] for option in options]:
-        raise TaskError(f"{row.where}: no option begins with the right letter {letter!r}: correct or delete it.")
-    return Problem("\n".join([row.text("question"), *map(str, options)]), letter, "aqua")
-
-
-def _plain(family: str, question: str, answer: str, numeric: bool = True) -> Callable[[Row], Problem]:
-    def read(row: Row) -> Problem:
-        level = row.fields.get("level")
-        text = row.text(answer)
-        return Problem(
-            row.text(question), _number(row, text) if numeric else text, family, level if isinstance(level, int) else 0
-        )
-
-    return read
 
 
 def _test_only(hub_split: str) -> dict[PartName, Part]:
@@ -68,7 +28,8 @@ _ROWS: tuple[DataSet, ...] = (
         hub_id="openai/gsm8k",
         hub_config="main",
         parts={"train": Part("train.jsonl", "train"), "test": Part("test.jsonl", "test")},
-        problem=_gsm8k,
+        fields=("question", "answer"),
+        problem=readers.gsm8k,
         verifier=ExactVerifier(),
         instruction=_END_WITH_NUMBER,
     ),
@@ -77,7 +38,8 @@ _ROWS: tuple[DataSet, ...] = (
         description="one-step word problems with varied wording, split by hash (Patel et al. 2021)",
         hub_id="ChilleD/SVAMP",
         parts={"all": Part("SVAMP.json", "train+test")},
-        problem=_svamp,
+        fields=("Body", "Question", "Answer"),
+        problem=readers.svamp,
         verifier=ExactVerifier(),
         instruction=_END_WITH_NUMBER,
     ),
@@ -86,7 +48,8 @@ _ROWS: tuple[DataSet, ...] = (
         description="GSM8K test problems with large numbers, noisy (Gao et al. 2022); test only",
         hub_id="reasoning-machines/gsm-hard",
         parts={"test": Part("gsmhardv2.jsonl", "train")},
-        problem=_plain("gsm_hard", "input", "target"),
+        fields=("input", "target"),
+        problem=readers.plain("gsm_hard", "input", "target"),
         verifier=ExactVerifier(tolerance=Fraction(1, 1000)),  # the authors' own: targets are rounded floats
         instruction=_END_WITH_NUMBER,
     ),
@@ -96,7 +59,8 @@ _ROWS: tuple[DataSet, ...] = (
         hub_id="deepmind/aqua_rat",
         hub_config="raw",
         parts={"validation": Part("dev.json", "validation"), "test": Part("test.json", "test")},
-        problem=_aqua,
+        fields=("question", "options", "correct"),
+        problem=readers.aqua,
         verifier=ExactVerifier(order=("hash", "boxed", "phrase")),
         instruction=_END_WITH_LETTER,
     ),
@@ -105,7 +69,8 @@ _ROWS: tuple[DataSet, ...] = (
         description="500 competition problems, LaTeX answers, levels 1-5 (Lightman et al. 2023); test only",
         hub_id="HuggingFaceH4/MATH-500",
         parts=_test_only("test"),
-        problem=_plain("math500", "problem", "answer", numeric=False),
+        fields=("problem", "answer"),
+        problem=readers.plain("math500", "problem", "answer", numeric=False),
         verifier=LatexVerifier(),
         instruction=_END_WITH_BOX,
     ),
@@ -114,7 +79,8 @@ _ROWS: tuple[DataSet, ...] = (
         description="AIME 2024, 30 problems, integers 0-999; test only",
         hub_id="HuggingFaceH4/aime_2024",
         parts=_test_only("train"),
-        problem=_plain("aime24", "problem", "answer"),
+        fields=("problem", "answer"),
+        problem=readers.plain("aime24", "problem", "answer"),
         verifier=ExactVerifier(),
         instruction=_END_WITH_BOX,
     ),
@@ -123,7 +89,8 @@ _ROWS: tuple[DataSet, ...] = (
         description="AIME 2025, 30 problems, integers 0-999; test only",
         hub_id="math-ai/aime25",
         parts=_test_only("test"),
-        problem=_plain("aime25", "problem", "answer"),
+        fields=("problem", "answer"),
+        problem=readers.plain("aime25", "problem", "answer"),
         verifier=ExactVerifier(),
         instruction=_END_WITH_BOX,
     ),
@@ -132,7 +99,8 @@ _ROWS: tuple[DataSet, ...] = (
         description="AMC 2023, 40 problems, numbers; test only",
         hub_id="math-ai/amc23",
         parts=_test_only("test"),
-        problem=_plain("amc23", "question", "answer"),
+        fields=("question", "answer"),
+        problem=readers.plain("amc23", "question", "answer"),
         verifier=ExactVerifier(),
         instruction=_END_WITH_BOX,
     ),
@@ -142,7 +110,8 @@ _ROWS: tuple[DataSet, ...] = (
         hub_id="agentica-org/DeepScaleR-Preview-Dataset",
         parts={"all": Part("deepscaler.json", "train")},
         shares=TRAINING_SET,
-        problem=_plain("deepscaler", "problem", "answer", numeric=False),
+        fields=("problem", "answer"),
+        problem=readers.plain("deepscaler", "problem", "answer", numeric=False),
         verifier=LatexVerifier(),
         instruction=_END_WITH_BOX,
     ),
@@ -153,7 +122,8 @@ _ROWS: tuple[DataSet, ...] = (
         hub_config="all",
         parts={"all": Part("train.jsonl", "train")},
         shares=TRAINING_SET,
-        problem=_plain("dapo17k", "prompt", "solution", numeric=False),
+        fields=("prompt", "solution"),
+        problem=readers.plain("dapo17k", "prompt", "solution", numeric=False),
         verifier=LatexVerifier(),
         instruction=_END_WITH_BOX,
     ),
@@ -163,9 +133,62 @@ _ROWS: tuple[DataSet, ...] = (
         hub_id="zwhe99/DeepMath-103K",
         parts={"all": Part("train.jsonl", "train")},
         shares=TRAINING_SET,
-        problem=_plain("deepmath", "question", "final_answer", numeric=False),
+        fields=("question", "final_answer"),
+        problem=readers.plain("deepmath", "question", "final_answer", numeric=False),
         verifier=LatexVerifier(),
         instruction=_END_WITH_BOX,
+    ),
+    DataSet(
+        name="math",
+        description="competition problems, LaTeX answers, levels 1-5 (Hendrycks et al. 2021); test holds math500",
+        hub_id="DigitalLearningGmbH/MATH-lighteval",
+        parts={"train": Part("train.jsonl", "train"), "test": Part("test.jsonl", "test")},
+        fields=("problem", "solution"),
+        problem=readers.math,
+        verifier=LatexVerifier(),
+        instruction=_END_WITH_BOX,
+    ),
+    DataSet(
+        name="minerva",
+        description="272 university problems in the sciences, LaTeX answers (Lewkowycz et al. 2022); test only",
+        hub_id="math-ai/minervamath",
+        parts=_test_only("test"),
+        fields=("question or problem", "answer or solution"),
+        problem=readers.minerva,
+        verifier=LatexVerifier(),
+        instruction=_END_WITH_BOX,
+    ),
+    DataSet(
+        name="olympiadbench",
+        description="674 olympiad problems in English without pictures, LaTeX answers (He et al. 2024); test only",
+        hub_id="Hothan/OlympiadBench",
+        hub_config="OE_TO_maths_en_COMP",
+        parts={"test": Part("OE_TO_maths_en_COMP.json", "train", also=("test.jsonl",))},
+        fields=("question", "final_answer"),
+        problem=readers.olympiadbench,
+        verifier=LatexVerifier(),
+        instruction=_END_WITH_BOX,
+    ),
+    DataSet(
+        name="college_math",
+        description="2,818 problems of college textbooks, LaTeX answers (Tang et al. 2024); test only",
+        hub_id="di-zhang-fdu/College_Math_Test",
+        parts={"test": Part("test.jsonl", "test", also=("college-math-test.jsonl",))},
+        fields=("question", "answer"),
+        problem=readers.college_math,
+        verifier=LatexVerifier(),
+        instruction=_END_WITH_BOX,
+    ),
+    DataSet(
+        name="asdiv",
+        description="2,305 word problems of primary school, split by hash (Miao et al. 2020); CC BY-NC",
+        hub_id="EleutherAI/asdiv",
+        hub_config="asdiv",
+        parts={"all": Part("asdiv.jsonl", "validation", also=("validation.jsonl", "test.jsonl"))},
+        fields=("body", "question", "answer"),
+        problem=readers.asdiv,
+        verifier=ExactVerifier(),
+        instruction=_END_WITH_NUMBER,
     ),
 )
 DATA_SETS: dict[str, DataSet] = {row.name: row for row in _ROWS}

@@ -6,10 +6,13 @@ validation gets a tenth of train. A set with a test part only has no train and n
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
-from rlvr_bench.tasks.datasets.rows import Row, read_rows
+from rlvr_bench.tasks.datasets.files import SUFFIXES, Rows, read_rows
+from rlvr_bench.tasks.datasets.reading import Reading, read_problems
+from rlvr_bench.tasks.datasets.rows import Row
 from rlvr_bench.tasks.errors import NotDownloadedError, TaskError
 from rlvr_bench.tasks.hash_split import CARVED_FROM_TRAIN, WHOLE_SET, Shares, split_by_shares
 from rlvr_bench.tasks.problem import Problem, Split
@@ -18,6 +21,9 @@ from rlvr_bench.tasks.verifiers.verifier import Verifier
 PartName = Literal["all", "train", "validation", "test"]
 Splits = dict[Split, list[Problem]]
 
+MAX_SHARED = 0.01
+"""Share of the smaller of two parts: so many problems in both happen in official sets, more are a spoiled copy."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -25,6 +31,26 @@ class Part:
 
     file: str
     hub_split: str
+    also: tuple[str, ...] = ()
+    """Names that the file has in other releases."""
+
+    def paths(self, folder: Path) -> list[Path]:
+        """The file, or the same in another format, in parquet shards, or as a folder with a JSON file a problem.
+
+        Raises NotDownloadedError if nothing of that is there.
+        """
+        for name in (self.file, *self.also):
+            stem = name.partition(".")[0]
+            for file in (name, *(stem + suffix for suffix in SUFFIXES)):
+                if (folder / file).is_file():
+                    return [folder / file]
+            several = sorted(folder.glob(f"{stem}-*-of-*.parquet")) or sorted((folder / stem).rglob("*.json"))
+            if several:
+                return several
+        raise NotDownloadedError(
+            f"There is no file {folder / self.file}: put it there, or as {', '.join(SUFFIXES[1:])}, or correct the"
+            " folder."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +61,8 @@ class DataSet:
     description: str
     hub_id: str
     parts: Mapping[PartName, Part]
+    fields: tuple[str, ...]
+    """The fields that `problem` reads."""
     problem: Callable[[Row], Problem]
     verifier: Verifier
     instruction: str
@@ -42,25 +70,44 @@ class DataSet:
     shares: Shares = field(default_factory=lambda: WHOLE_SET)
     """How a set in one part is cut."""
 
+    @property
+    def splits(self) -> frozenset[Split]:
+        """The splits that have problems if the files are whole."""
+        if "all" in self.parts:
+            return frozenset(self.shares)
+        named: set[Split] = {name for name in self.parts if name != "all"}
+        return frozenset(named | {"validation"} if "train" in named else named)
 
-def load_splits(data: DataSet, folder: Path | None) -> Splits:
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The problems by split, what came of each file, and what else should be known."""
+
+    splits: Splits
+    readings: tuple[Reading, ...]
+    notes: tuple[str, ...] = ()
+
+
+def load(data: DataSet, folder: Path | None) -> Loaded:
     """All problems of a set, from `folder` or, if there is none, from the hub.
 
-    Raises TaskError for a missing or broken file, an unreachable hub, and a problem that stands in two parts.
+    Raises TaskError for a missing or broken file, an unreachable hub, and parts that share too many problems.
     """
-    parts = {name: _unique(data.problem(row) for row in _rows(data, part, folder)) for name, part in data.parts.items()}
-    if "all" in parts:
-        return cut(parts["all"], data.shares)
+    readings = {name: _reading(data, part, folder) for name, part in data.parts.items()}
+    read = tuple(readings.values())
+    if "all" in readings:
+        return Loaded(cut(readings["all"].problems, data.shares), read)
     splits: Splits = {"train": [], "validation": [], "test": []}
-    for name, problems in parts.items():
-        splits[name] = problems  # type: ignore[index]  # "all" was dealt with
-    if splits["train"] and "validation" not in parts:
+    for name, reading in readings.items():
+        splits[name] = list(reading.problems)  # type: ignore[index]  # "all" was dealt with
+    shared = drop_shared(data.name, splits)
+    if splits["train"] and "validation" not in readings:
         splits |= cut(splits["train"], CARVED_FROM_TRAIN)
-    refuse_overlap(data.name, splits)
-    return splits
+    notes = (f"{shared} problems of one part stand in a later part too, and were dropped from the first.",)
+    return Loaded(splits, read, notes * bool(shared))
 
 
-def cut(problems: list[Problem], shares: Shares) -> Splits:
+def cut(problems: Iterable[Problem], shares: Shares) -> Splits:
     """The problems by split."""
     splits: Splits = {split: [] for split in shares}
     for problem in problems:
@@ -68,33 +115,36 @@ def cut(problems: list[Problem], shares: Shares) -> Splits:
     return splits
 
 
-def refuse_overlap(name: str, splits: Splits) -> None:
-    """Raises TaskError if a problem stands in two splits: some public copies of sets have their test part in train."""
-    seen: dict[str, Split] = {}
-    for split, problems in splits.items():
-        shared = [problem for problem in problems if seen.setdefault(problem.id, split) != split]
-        if shared:
-            raise TaskError(
-                f"Task {name!r}: {len(shared)} problems stand both in {seen[shared[0].id]} and in {split} (one is"
-                f" {shared[0].question[:60]!r}): use the original files, or delete them from one part."
-            )
+def drop_shared(name: str, splits: Splits) -> int:
+    """Take the problems that stand in two splits out of the first of them, and return how many they were.
+
+    Raises TaskError if they are too many: some public copies of sets have their test part in train.
+    """
+    dropped = 0
+    order = list(splits)
+    for place, first in enumerate(order):
+        for second in order[place + 1 :]:
+            ids = {problem.id for problem in splits[second]}
+            shared = [problem for problem in splits[first] if problem.id in ids]
+            if len(shared) > MAX_SHARED * min(len(splits[first]), len(splits[second])):
+                raise TaskError(
+                    f"Task {name!r}: {len(shared)} problems stand both in {first} and in {second} (one is"
+                    f" {shared[0].question[:60]!r}): use the original files, or delete them from one part."
+                )
+            splits[first] = [problem for problem in splits[first] if problem.id not in ids]
+            dropped += len(shared)
+    return dropped
 
 
-def _unique(problems: Iterable[Problem]) -> list[Problem]:
-    """The same question twice in one part is one problem."""
-    return list({problem.id: problem for problem in problems}.values())
+def _reading(data: DataSet, part: Part, folder: Path | None) -> Reading:
+    if folder is None:
+        return read_problems(f"{data.hub_id} {part.hub_split}", _hub_rows(data, part), data.problem)
+    paths = part.paths(folder / data.name)
+    source = str(paths[0]) if len(paths) == 1 else f"{folder / data.name} ({len(paths)} files)"
+    return read_problems(source, chain.from_iterable(map(read_rows, paths)), data.problem)
 
 
-def _rows(data: DataSet, part: Part, folder: Path | None) -> Iterable[Row]:
-    if folder is not None:
-        path = folder / data.name / part.file
-        if not path.exists():
-            raise NotDownloadedError(f"There is no file {path}: put it there or correct the folder.")
-        return read_rows(path)
-    return _hub_rows(data, part)
-
-
-def _hub_rows(data: DataSet, part: Part) -> Iterable[Row]:
+def _hub_rows(data: DataSet, part: Part) -> Rows:
     import datasets  # seconds to import, and only the hub needs it
 
     try:

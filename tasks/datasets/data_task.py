@@ -1,15 +1,19 @@
-"""Tasks over data sets: the named ones, and any JSONL file with a question and an answer in each line."""
+"""Tasks over data sets: the named ones, and any file of one's own with a question and an answer in each row."""
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from rlvr_bench.tasks.datasets.catalog import DATA_SETS
-from rlvr_bench.tasks.datasets.data_set import Splits, cut, load_splits
-from rlvr_bench.tasks.datasets.rows import read_rows
+from rlvr_bench.tasks.datasets.data_set import Loaded, cut, load
+from rlvr_bench.tasks.datasets.fields import answer_of, question_of
+from rlvr_bench.tasks.datasets.files import FORMATS, read_rows
+from rlvr_bench.tasks.datasets.reading import read_problems
+from rlvr_bench.tasks.datasets.rows import Row
 from rlvr_bench.tasks.errors import TaskError
 from rlvr_bench.tasks.hash_split import WHOLE_SET, in_hash_order
 from rlvr_bench.tasks.problem import Problem, Split
@@ -17,9 +21,12 @@ from rlvr_bench.tasks.settings import TaskSettings
 from rlvr_bench.tasks.task import StandardTask
 from rlvr_bench.tasks.verifiers.exact import ExactVerifier
 from rlvr_bench.tasks.verifiers.latex import LatexVerifier
+from rlvr_bench.tasks.verifiers.numerals import parse_number
 from rlvr_bench.tasks.verifiers.verifier import Verifier
 
 DATA_FOLDER_VARIABLE = "RLVR_BENCH_DATA"
+
+_log = logging.getLogger(__name__)
 
 
 class SampleSettings(TaskSettings):
@@ -43,14 +50,61 @@ class JsonlSettings(SampleSettings):
     """A file of one's own."""
 
     locations: ClassVar[frozenset[str]] = frozenset({"path"})
-    path: str = Field(description="the file")
-    question: str = Field(default="question", description="field with the question")
-    answer: str = Field(default="answer", description="field with the answer")
+    path: str = Field(description=f"the file: {FORMATS}")
+    question: str | Annotated[list[str], Field(min_length=1)] = Field(
+        default="question",
+        description='field with the question; "a.b" for a field inside of a field, a list for several, one below the'
+        " other; of chat messages the user's last is taken",
+    )
+    answer: str = Field(
+        default="answer",
+        description='field with the answer, or with a solution that ends with "#### N" or has the answer in its last'
+        " box; a list is one answer in parts",
+    )
     verifier: Literal["exact", "latex"] = Field(default="exact", description="how answers are compared")
     split: Literal["hash", "test"] = Field(default="hash", description="cut by hash 60:10:30, or all of it is test")
 
 
-def data_set_task(settings: DataSetSettings, data_dir: Path | None) -> StandardTask:
+class DataTask(StandardTask):
+    """A task over files, which can say what came of them. The files are read once, when problems are first needed."""
+
+    def __init__(
+        self,
+        settings: SampleSettings,
+        load: Callable[[], Loaded],
+        verifier: Verifier,
+        instruction: str,
+        splits: frozenset[Split],
+    ) -> None:
+        """`splits` are those that the data are meant to have."""
+        super().__init__(settings, self._sample, verifier, instruction)
+        self.splits = splits
+        self._sampled = settings
+        self._load = load
+        self._loaded: Loaded | None = None
+
+    @property
+    def loaded(self) -> Loaded:
+        """Everything that was read, before samples are taken; raises TaskError for data that cannot be used."""
+        if self._loaded is None:
+            self._loaded = self._load()
+            for reading in self._loaded.readings:
+                for fault in reading.faults():
+                    _log.warning("Task %r: %s", self.name, fault)
+        return self._loaded
+
+    def _sample(self, split: Split) -> list[Problem]:
+        problems = self.loaded.splits[split]
+        asked: int | None = getattr(self._sampled, split)
+        if asked is not None and asked > len(problems):
+            raise TaskError(
+                f"Task {self.name!r} has {len(problems)} problems in split {split!r}, but {asked} were asked for: ask"
+                " for fewer."
+            )
+        return in_hash_order(problems, self._sampled.seed)[:asked]
+
+
+def data_set_task(settings: DataSetSettings, data_dir: Path | None) -> DataTask:
     """The task; its source raises TaskError for data that are missing or broken.
 
     The folder is `settings.data_dir`, else `data_dir`, else the environment's RLVR_BENCH_DATA, else the hub is asked.
@@ -58,46 +112,30 @@ def data_set_task(settings: DataSetSettings, data_dir: Path | None) -> StandardT
     data = DATA_SETS[settings.name]
     given = settings.data_dir or data_dir or os.environ.get(DATA_FOLDER_VARIABLE)
     folder = Path(given).expanduser() if given else None
-    return _task(settings, lambda: load_splits(data, folder), data.verifier, data.instruction)
+    instruction = data.instruction if settings.instruction is None else settings.instruction
+    return DataTask(settings, lambda: load(data, folder), data.verifier, instruction, data.splits)
 
 
-def jsonl_task(settings: JsonlSettings) -> StandardTask:
+def jsonl_task(settings: JsonlSettings) -> DataTask:
     """The task; its source raises TaskError naming file, line and fault. Relative paths start at the working folder."""
     verifier = LatexVerifier() if settings.verifier == "latex" else ExactVerifier()
-    return _task(settings, lambda: _jsonl_splits(settings), verifier, "")
+    splits: frozenset[Split] = frozenset({"test"} if settings.split == "test" else WHOLE_SET)
+    return DataTask(settings, lambda: _own_file(settings), verifier, settings.instruction or "", splits)
 
 
-def _jsonl_splits(settings: JsonlSettings) -> Splits:
+def _own_file(settings: JsonlSettings) -> Loaded:
     path = Path(settings.path).expanduser()
-    found: dict[str, Problem] = {}
-    for row in read_rows(path):
-        problem = Problem(row.text(settings.question), row.text(settings.answer), "jsonl")
-        if found.setdefault(problem.id, problem).answer != problem.answer:
-            raise TaskError(f"{row.where} asks an earlier question with another answer: delete one of the two.")
-    if not found:
-        raise TaskError(f"{path} holds no problems: give a file with one JSON object a line.")
-    problems = list(found.values())
-    return {"train": [], "validation": [], "test": problems} if settings.split == "test" else cut(problems, WHOLE_SET)
+    keys = [settings.question] if isinstance(settings.question, str) else settings.question
 
+    def problem(row: Row) -> Problem:
+        return Problem(question_of(row, keys), answer_of(row, settings.answer), "jsonl")
 
-def _task(settings: SampleSettings, load: Callable[[], Splits], verifier: Verifier, instruction: str) -> StandardTask:
-    loaded: Splits = {}
-
-    def source(split: Split) -> list[Problem]:
-        if not loaded:
-            loaded.update(load())
-        return _sample(settings, split, loaded[split])
-
-    if settings.instruction is not None:
-        instruction = settings.instruction
-    return StandardTask(settings, source, verifier, instruction)
-
-
-def _sample(settings: SampleSettings, split: Split, problems: list[Problem]) -> list[Problem]:
-    asked: int | None = getattr(settings, split)
-    if asked is not None and asked > len(problems):
-        raise TaskError(
-            f"Task {settings.name!r} has {len(problems)} problems in split {split!r}, but {asked} were asked for: ask"
-            " for fewer."
-        )
-    return in_hash_order(problems, settings.seed)[:asked]
+    reading = read_problems(str(path), read_rows(path), problem)
+    if not reading.problems:
+        raise TaskError(f"{path} holds no problems: give a file with a question and an answer in each row.")
+    latex = sum("\\" in problem.answer and parse_number(problem.answer) is None for problem in reading.problems)
+    said = f'{path}: {latex} answers are LaTeX that is compared as text: set verifier = "latex".'
+    notes = (said,) * (settings.verifier == "exact" and latex > 0)
+    if settings.split == "test":
+        return Loaded({"train": [], "validation": [], "test": list(reading.problems)}, (reading,), notes)
+    return Loaded(cut(reading.problems, WHOLE_SET), (reading,), notes)

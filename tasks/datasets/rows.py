@@ -1,14 +1,19 @@
-"""Rows of data files, each with the place that it stands in, so that a fault can be pointed at.
+"""A row of a data file with the place that it stands in, so that a fault can be pointed at.
 
-Reads JSON lines and files that hold one JSON list; says nothing of what a row means.
+Says what the value of a field is, not what it means; which files there are is said in `files`.
 """
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
+import math
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from rlvr_bench.tasks.errors import TaskError
+
+MAX_NAMES = 30
+"""Fields that a sentence lists."""
+
+_MISSING = object()
 
 
 class Row(NamedTuple):
@@ -17,57 +22,66 @@ class Row(NamedTuple):
     where: str
     fields: dict[str, Any]
 
+    def value(self, key: str) -> Any:
+        """The field `key`; "extra.problem" and "choices.0" look inside of fields, also of those that hold JSON text.
+
+        Raises TaskError if it is not there.
+        """
+        found = self.fields[key] if key in self.fields else _inside(self.fields, key.split("."))
+        if found is _MISSING:
+            names = [" ".join(str(name).split())[:40] for name in self.fields]
+            there = ", ".join([*names[:MAX_NAMES], *["..."] * (len(names) > MAX_NAMES)]) or "none"
+            raise TaskError(f"{self.where} has no field {key!r} (it has {there}): add it or name another.")
+        return found
+
+    def first(self, *keys: str) -> str:
+        """The text of the first of several fields that is there; raises TaskError if none is, or if it is no text."""
+        return self.text(next((key for key in keys if self.fields.get(key) is not None), keys[0]))
+
     def text(self, key: str) -> str:
         """The field `key` as text, not blank; numbers as Python writes them. Raises TaskError otherwise."""
-        if key not in self.fields:
-            raise TaskError(f"{self.where} has no field {key!r} (it has {', '.join(self.fields) or 'none'}): add it.")
-        value = self.fields[key]
-        if isinstance(value, bool) or not isinstance(value, str | int | float) or not str(value).strip():
+        value = self.value(key)
+        text = plain_text(value)
+        if text is None:
             raise TaskError(f"{self.where}: field {key!r} is {str(value)[:60]!r}, not a text or a number: correct it.")
-        return str(value).strip()
+        return text
 
 
-def read_rows(path: Path) -> Iterator[Row]:
-    """The rows of a file; blank lines are passed over. Raises TaskError naming file, line and fault."""
-    text = _text(path)
-    if text.lstrip().startswith("["):
-        yield from _listed(path, text)
-        return
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            yield _row(f"{path} line {number}", _parsed(f"{path} line {number}", line))
+def plain_text(value: Any) -> str | None:
+    """A text or a finite number as text without white space around it; None for anything else, and for blank text."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+        return None
+    if isinstance(value, float | Decimal) and not math.isfinite(value):
+        return None
+    text = str(value).strip()
+    return text if text and _is_unicode(text) else None
 
 
-def _text(path: Path) -> str:
+def _is_unicode(text: str) -> bool:
+    """False for a text with half of a surrogate pair, which JSON can escape and no file can hold."""
     try:
-        return path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise TaskError(f"There is no file {path}: put it there or correct the path.") from None
-    except OSError as fault:
-        raise TaskError(f"{path} cannot be read ({fault.strerror}): correct the path or its permissions.") from None
-    except UnicodeDecodeError as fault:
-        line = fault.object[: fault.start].count(b"\n") + 1
-        raise TaskError(f"{path} line {line} is not UTF-8: save the file as UTF-8.") from None
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
-def _listed(path: Path, text: str) -> Iterator[Row]:
+def _inside(value: Any, path: list[str]) -> Any:
+    for key in path:
+        if isinstance(value, str):
+            value = _opened(value)
+        if isinstance(value, dict):
+            value = value.get(key, _MISSING)
+        elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            return _MISSING
+    return value
+
+
+def _opened(text: str) -> Any:
+    """What a text that holds JSON holds; the text itself if it holds none."""
     try:
-        records = json.loads(text)
-    except json.JSONDecodeError as fault:
-        raise TaskError(f"{path} line {fault.lineno} is not JSON ({fault.msg}): repair it.") from None
-    for number, record in enumerate(records, start=1):
-        yield _row(f"{path} record {number}", record)
-
-
-def _parsed(where: str, line: str) -> Any:
-    try:
-        return json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as fault:
-        reason = f"{fault.msg}, column {fault.colno}" if isinstance(fault, json.JSONDecodeError) else "too deep"
-        raise TaskError(f"{where} is not JSON ({reason}): repair or delete that line.") from None
-
-
-def _row(where: str, record: Any) -> Row:
-    if not isinstance(record, dict):
-        raise TaskError(f"{where} is a {type(record).__name__}, not an object with fields: repair or delete it.")
-    return Row(where, record)
+        return json.loads(text) if text.lstrip()[:1] in ("{", "[") else text
+    except (ValueError, RecursionError):
+        return text

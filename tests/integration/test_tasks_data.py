@@ -1,21 +1,25 @@
 """Data sets in the formats of their releases, from a folder and from the hub, and the same tasks inside lm-eval."""
 
+import gzip
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import datasets
 import lm_eval
+import pandas
 import pytest
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 from lm_eval.tasks import TaskManager
 
 from rlvr_bench.tasks import lm_eval as adapter_package
-from rlvr_bench.tasks import registry
+from rlvr_bench.tasks import preview, registry, solutions
 from rlvr_bench.tasks.check import check
 from rlvr_bench.tasks.datasets.catalog import DATA_SETS
+from rlvr_bench.tasks.datasets.data_task import DataTask
 from rlvr_bench.tasks.errors import TaskError
 from rlvr_bench.tasks.lm_eval.adapter import lm_eval_task
 from rlvr_bench.tasks.problem import Problem, Split
@@ -55,6 +59,30 @@ def contest(question: str, answer: str, key: str = "answer") -> Callable[[int], 
     return lambda number: {"id": number, question: f"Find {number}.", key: answer.format(number), "level": 3}
 
 
+def math(number: int) -> dict[str, Any]:
+    solution = f"We divide, which gives $\\boxed{{\\frac{{{number}}}{{7}}}}$."
+    return {"problem": f"Find {number} over 7.", "level": "Level 3", "type": "Algebra", "solution": solution}
+
+
+def minerva(number: int) -> dict[str, Any]:
+    """As in the release; the hub's copy has `question` and `answer`."""
+    return {
+        "problem": f"How far is {number}?",
+        "solution": f"So \\[x=\\boxed{{{number}.5}} \\mathrm{{~cm}}\\]",
+        "idx": 1,
+    }
+
+
+def olympiadbench(number: int) -> dict[str, Any]:
+    answers = [f"${number}$", f"${number + 1}$"] if number % 2 else [f"$\\frac{{{number}}}{{7}}$"]
+    return {"id": number, "question": f"Find {number}.", "final_answer": answers, "context": None, "solution": ["..."]}
+
+
+def asdiv(number: int) -> dict[str, Any]:
+    story = {"body": f"{number} red and two green apples are in the basket.", "question": "How many are there?"}
+    return {**story, "solution_type": "Addition", "answer": f"{number + 2} (apples)", "formula": f"{number}+2"}
+
+
 FORMATS: dict[str, tuple[Callable[[int], dict[str, Any]], dict[str, int]]] = {
     "gsm8k": (gsm8k, {"train.jsonl": 100, "test.jsonl": 20}),
     "svamp": (svamp, {"SVAMP.json": 100}),
@@ -67,7 +95,13 @@ FORMATS: dict[str, tuple[Callable[[int], dict[str, Any]], dict[str, int]]] = {
     "deepscaler": (contest("problem", r"\frac{{{}}}{{7}}"), {"deepscaler.json": 60}),
     "dapo17k": (contest("prompt", "{}", "solution"), {"train.jsonl": 60}),
     "deepmath": (contest("question", r"\frac{{{}}}{{7}}", "final_answer"), {"train.jsonl": 60}),
+    "math": (math, {"train.jsonl": 100, "test.jsonl": 20}),
+    "minerva": (minerva, {"test.jsonl": 5}),
+    "olympiadbench": (olympiadbench, {"OE_TO_maths_en_COMP.json": 6}),
+    "college_math": (contest("question", r"$\frac{{{}}}{{7}}$"), {"test.jsonl": 5}),
+    "asdiv": (asdiv, {"asdiv.jsonl": 100}),
 }
+LISTS = ("SVAMP.json", "OE_TO_maths_en_COMP.json")
 
 
 @pytest.fixture
@@ -81,7 +115,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             rows = [row(number) for number in range(start, start + count)]
             start += count
             lines = "\n".join(json.dumps(one) for one in rows)
-            (tmp_path / name / file).write_text(json.dumps(rows, indent=4) if file == "SVAMP.json" else lines + "\n")
+            (tmp_path / name / file).write_text(json.dumps(rows, indent=4) if file in LISTS else lines + "\n")
     return tmp_path
 
 
@@ -178,26 +212,138 @@ def test_which_folder_is_used(
             r"line 2 has no field 'answer' \(it has",
         ),
         ("svamp", "SVAMP.json", '"Answer": 7.0', '"Answer": null', r"record 3: field 'Answer' is 'None', not a text"),
-        ("svamp", "SVAMP.json", '"Answer": 7.0', '"Answer": ', r"SVAMP.json line \d+ is not JSON"),
         ("aqua", "dev.json", '"correct": "C"', '"correct": "F"', r"line 1: no option begins with the right letter 'F'"),
         ("aime24", "test.jsonl", '{"id": 1,', '[1, 2]\n{"id": 1,', r"line 2 is a list, not an object"),
     ],
 )
-def test_a_broken_line_is_one_sentence(folder: Path, name: str, file: str, old: str, new: str, sentence: str) -> None:
+def test_a_bad_row_costs_only_itself(folder: Path, name: str, file: str, old: str, new: str, sentence: str) -> None:
     path = folder / name / file
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
-    with pytest.raises(TaskError, match=sentence) as caught:
-        registry.create({"name": name}, folder).problems("test")
-    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+    task = registry.create({"name": name}, folder)
+    report = check(task)
+    expected = sum(FORMATS[name][1].values()) - (name != "aime24")  # where a row is replaced, and not added
+    assert sum(report.sizes.values()) == expected and not report.passed
+    assert isinstance(task, DataTask)
+    skipped = [sentence for reading in task.loaded.readings for sentence in reading.skipped]
+    assert len(skipped) == 1 and re.search(sentence, skipped[0]) and str(path) in skipped[0]
+    assert any("1 of " in fault and skipped[0] in fault for fault in report.faults())
 
 
-def test_a_line_that_is_not_text_is_named(folder: Path) -> None:
+def test_a_list_that_is_no_json_is_refused(folder: Path) -> None:
+    path = folder / "svamp" / "SVAMP.json"
+    path.write_text(path.read_text().replace('"Answer": 7.0', '"Answer": ', 1))
+    with pytest.raises(TaskError, match=r"SVAMP.json line \d+ is not JSON"):
+        registry.create({"name": "svamp"}, folder).problems("test")
+
+
+@pytest.mark.parametrize(("bad", "refused"), [(10, False), (11, True)])
+def test_too_many_bad_rows_refuse_the_file(folder: Path, bad: int, refused: bool) -> None:
+    path = folder / "gsm8k" / "train.jsonl"
+    path.write_text(path.read_text().replace("####", "###", bad))
+    task = registry.create({"name": "gsm8k"}, folder)
+    if not refused:
+        assert len(task.problems("train")) + len(task.problems("validation")) == 100 - bad
+        return
+    with pytest.raises(TaskError, match=r"train.jsonl: 11 of 100 rows cannot be used, .* line 1: .* no line") as caught:
+        task.problems("train")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_line_that_is_not_text_is_named(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = folder / "aime24" / "test.jsonl"
     path.write_bytes(b'{"problem": "a", "answer": "1"}\n{"problem": "\xff", "answer": "1"}\n')
-    with pytest.raises(TaskError, match="line 2 is not UTF-8"):
-        registry.create({"name": "aime24"}, folder).problems("test")
+    assert [problem.question for problem in registry.create({"name": "aime24"}, folder).problems("test")] == ["a"]
+    assert "line 2 is not UTF-8" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["svamp", "jsonl"])
+def test_one_question_with_two_answers_is_dropped_everywhere(name: str, folder: Path, tmp_path: Path) -> None:
+    path = folder / "svamp" / "SVAMP.json" if name == "svamp" else tmp_path / "own.json"
+    rows = [svamp(number) for number in range(100)]
+    rows += [{**rows[3], "Answer": "8"}, {**rows[4], "Answer": 999}, rows[5]]  # the same value, another, the same row
+    path.write_text(json.dumps(rows))
+    own = {"path": str(path), "question": ["Body", "Question"], "answer": "Answer"} if name == "jsonl" else {}
+    task = registry.create({"name": name, **own}, folder)
+    report = check(task)
+    assert sum(report.sizes.values()) == 99 and not report.passed
+    assert any(re.search(r"record 5 says '9.0', .*record 102 says '999': delete", fault) for fault in report.faults())
+    assert any("2 of 103 rows were repeated and dropped" in note for note in report.notes())
+
+
+def test_official_parts_may_share_a_problem_in_a_hundred(folder: Path) -> None:
+    train, test = folder / "gsm8k" / "train.jsonl", folder / "gsm8k" / "test.jsonl"
+    test.write_text("".join(json.dumps(gsm8k(number)) + "\n" for number in range(99, 199)))
+    report = check(registry.create({"name": "gsm8k"}, folder))
+    assert report.passed and report.sizes["test"] == 100 and sum(report.sizes.values()) == 199
+    assert any("1 problems of one part stand in a later part too" in note for note in report.notes())
+    train.write_text(train.read_text() + json.dumps(gsm8k(100)) + "\n")
+    with pytest.raises(TaskError, match="2 problems stand both in train and in test"):
+        registry.create({"name": "gsm8k"}, folder).problems("train")
+
+
+@pytest.mark.parametrize("layout", ["csv", "parquet", "gz", "shards", "single", "list"])
+def test_known_sets_in_other_formats(layout: str, folder: Path) -> None:
+    expected = registry.create({"name": "math"}, folder).fingerprint()
+    for part in ("train", "test"):
+        path = folder / "math" / f"{part}.jsonl"
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        path.unlink()
+        if layout == "csv":
+            pandas.DataFrame(rows).to_csv(path.with_suffix(".csv"), index=False)
+        elif layout == "parquet":
+            pandas.DataFrame(rows).to_parquet(path.with_suffix(".parquet"))
+        elif layout == "gz":
+            path.with_suffix(".jsonl.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
+        elif layout == "shards":
+            for shard in range(2):
+                name = f"{part}-0000{shard}-of-00002.parquet"
+                pandas.DataFrame(rows[shard::2]).to_parquet(path.with_name(name))
+        elif layout == "single":  # as in the tar of the release: a file a problem
+            for number, row in enumerate(rows):
+                one = path.with_suffix("") / "algebra" / f"{number}.json"
+                one.parent.mkdir(parents=True, exist_ok=True)
+                one.write_text(json.dumps(row, indent=4))
+        else:
+            path.with_suffix(".json").write_text(json.dumps(rows))
+    assert registry.create({"name": "math"}, folder).fingerprint() == expected
+
+
+def test_solutions_of_math_can_be_learned_from(folder: Path) -> None:
+    task = registry.create({"name": "math"}, folder)
+    problem = task.problems("test")[0]
+    assert problem.level == 3 and problem.extra["solution"].startswith("We divide, which gives $\\frac{")
+    assert task.verify(solutions.gold(task, problem), problem).correct
+    assert not task.verify(solutions.wrong(task, problem, 0), problem).correct
+
+
+def test_hub_and_release_of_minerva_are_the_same_problems(folder: Path) -> None:
+    expected = registry.create({"name": "minerva"}, folder).fingerprint()
+    rows = [minerva(number) for number in range(5)]
+    path = folder / "minerva" / "test.jsonl"
+    path.write_text(
+        "\n".join(json.dumps({"question": row["problem"], "answer": f"{n}.5"}) for n, row in enumerate(rows))
+    )
+    assert registry.create({"name": "minerva"}, folder).fingerprint() == expected
+
+
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_the_fields_that_are_shown_are_those_that_are_read(name: str, folder: Path) -> None:
+    shown = preview.details(name)
+    file = folder / shown["files"][0]
+    assert file.exists() and shown["hub"].startswith(DATA_SETS[name].hub_id)
+    row = FORMATS[name][0](1)
+    for field in shown["fields"]:
+        present = next(key for key in field.split(" or ") if key in row)
+        file.write_text(json.dumps({key: value for key, value in row.items() if key != present}))
+        with pytest.raises(TaskError, match=f"'{field.split(' or ')[0]}'|'{present}'|no option begins|has no train"):
+            registry.create({"name": name}, folder).problems("test")
+    file.write_text(
+        json.dumps({key: row[key] for field in shown["fields"] for key in field.split(" or ") if key in row})
+    )
+    task = registry.create({"name": name}, folder)
+    assert isinstance(task, DataTask) and len(task.loaded.readings[0].problems) == 1
 
 
 def test_a_train_file_that_holds_the_test_set_is_refused(folder: Path) -> None:
@@ -219,9 +365,6 @@ def test_any_jsonl_without_code(tmp_path: Path) -> None:
     assert asked == "1 + 1\nA number, please.\n"
     with pytest.raises(TaskError, match=r"mine.jsonl line 1 has no field 'question' \(it has ask, gold\): add it"):
         registry.create({"name": "jsonl", "path": str(path)}).problems("train")
-    path.write_text(path.read_text() + '\n{"ask": "3 + 3", "gold": 7}')
-    with pytest.raises(TaskError, match="line 120 asks an earlier question with another answer"):
-        registry.create(settings).problems("train")
     path.write_text("\n")
     with pytest.raises(TaskError, match="holds no problems"):
         registry.create(settings).problems("train")

@@ -1,0 +1,65 @@
+"""What a question and an answer are in files of one's own: texts, several fields, chat messages, lists, solutions."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rlvr_bench.tasks.datasets.final_answer import final_answer
+from rlvr_bench.tasks.datasets.rows import Row, plain_text
+from rlvr_bench.tasks.errors import TaskError
+
+_USER = frozenset({"user", "human"})
+_ASSISTANT = frozenset({"assistant", "gpt", "model"})
+
+
+def question_of(row: Row, keys: Sequence[str]) -> str:
+    """The text of one field, or of several a line each, of which blank ones are left out; lists (options) are lines.
+
+    Of chat messages it is what the user said last. Raises TaskError if a field is missing, or all are blank.
+    """
+    values = [(key, row.value(key)) for key in keys]
+    if len(keys) > 1:
+        values = [(key, value) for key, value in values if value not in (None, "")] or values
+    return "\n".join(_spoken(row, key, value, _USER) for key, value in values)
+
+
+def answer_of(row: Row, key: str) -> str:
+    """The answer of a field: a text or number; the last line's "#### N" or the last box of a worked solution.
+
+    A list is one answer in several parts: ["1", "2"] is "1, 2". Of chat messages it is what the assistant said last.
+    """
+    value = row.value(key)
+    if isinstance(value, list) and not _messages(value):
+        parts = [plain_text(item) for item in value]
+        if not parts or None in parts:
+            raise TaskError(f"{row.where}: field {key!r} is {str(value)[:60]!r}, not a list of answers: correct it.")
+        return ", ".join(final_answer(part) for part in parts if part is not None)
+    return final_answer(_spoken(row, key, value, _ASSISTANT))
+
+
+def _spoken(row: Row, key: str, value: Any, speakers: frozenset[str]) -> str:
+    if not _messages(value):
+        lines = [plain_text(item) for item in value] if isinstance(value, list) else []
+        return "\n".join(line for line in lines if line) if lines and None not in lines else row.text(key)
+    said = [message for message in value if str(message.get("role", message.get("from"))).lower() in speakers]
+    text = _content(said[-1]) if said else None
+    if text is None:
+        who = " or ".join(sorted(speakers))
+        raise TaskError(f"{row.where}: the messages in {key!r} hold no text of {who}: correct or delete it.")
+    return text
+
+
+def _messages(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(item, Mapping) and ("role" in item or "from" in item) for item in value)
+    )
+
+
+def _content(message: Mapping[str, Any]) -> str | None:
+    """The text of a message, whose content may be in parts; None where a part is no text, such as an image."""
+    content = message.get("content", message.get("value"))
+    if isinstance(content, list):
+        parts = [plain_text(part.get("text")) if isinstance(part, Mapping) else None for part in content]
+        return None if None in parts else "\n".join(part for part in parts if part is not None) or None
+    return plain_text(content)
