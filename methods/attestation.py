@@ -141,7 +141,7 @@ def finish(
 ) -> Attestation:
     """Add what training left: frozen tensors that moved, the optimizer, the merged model against the trained one.
 
-    With `base_drifts` the frozen base is meant to move (`signal.merge = "in-place"`): one that did not is a problem.
+    With `base_drifts` the frozen base is meant to move (by an intervention): one that did not is a problem.
     """
     # The frozen tensors are hashed again: a method that moved one of them trained something else than it says.
     frozen = frozen_digests(handle)

@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["load", "base", "attach", "train", "geometry", "evaluate", "verify", "rank_one", "record"]
-
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """How far a cell is; `done` of `total` counts optimizer steps while it trains."""
+    """How far a cell is; `done` of `total` counts optimizer steps while it trains.
 
-    stage: Stage
+    Stages are those of `cell.run`: load, base, attach, train, evaluate, each measurement by its name, and record.
+    """
+
+    stage: str
     done: int = 0
     total: int = 0
     reward: float | None = None

@@ -1,6 +1,5 @@
 """Verbs about tasks: list, show, check, sample."""
 
-import sys
 from typing import Annotated
 
 import typer
@@ -17,13 +16,13 @@ MAX_FINDINGS = 20
 def tasks_list(as_json: JsonOption = False) -> None:
     """List the tasks."""
     from rlvr_bench.console.tables import print_table
-    from rlvr_bench.console.text import print_json
+    from rlvr_bench.console.text import print_json, say
     from rlvr_bench.tasks import preview
     from rlvr_bench.tasks import registry as task_registry
 
     rows = preview.listing()
     for fault in task_registry.available()[1]:
-        tell(f"not listed: {fault}", file=sys.stderr)
+        say(f"not listed: {fault}")
     if as_json:
         print_json(rows)
     else:

@@ -28,8 +28,8 @@ Computed = TypeVar("Computed")
 CODE_VERSION = 2
 """Raised when a change of this package changes the score of an unchanged model."""
 
-NOT_OF_A_SCORE = {"splits", "extra_tasks", "rank_one", "prompt_range", "kl_problems", "contamination"}
-"""Settings that say what else is scored, measured or probed."""
+NOT_OF_A_SCORE = {"splits", "extra_tasks"}
+"""Settings that say what else is scored."""
 
 _LIBRARIES = {"torch": "torch", "transformers": "transformers", "lm_eval": "lm-eval"}
 """What runs and scores a model, with the name of its distribution."""

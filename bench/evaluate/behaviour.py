@@ -1,18 +1,39 @@
-"""How answers were reached: strategies, their accuracy, and what changing them gained; from greedy completions."""
+"""The measurement `behaviour`: how greedy answers were reached, by strategy, and what changing them gained."""
 
 from collections.abc import Sequence
 from itertools import product
 from statistics import fmean
 from typing import Literal
 
+from rlvr_bench.evaluate import base_cache
 from rlvr_bench.evaluate.grading import SampleRow
+from rlvr_bench.evaluate.measurements import Behaviour as BehaviourSettings
+from rlvr_bench.measure.context import CellContext, TrainedModel
+from rlvr_bench.measure.measurement import Measurement
 from rlvr_bench.record.behaviour import Answers, Behaviour, Change, StrategyUse, Transition
+from rlvr_bench.record.samples import read_samples
 from rlvr_bench.tasks.strategies import STRATEGIES, repeats
 
 Uses = dict[str, list[bool]]
 """By strategy, whether each answer uses it."""
 
 _NAMES = {True: "with", False: "without"}
+
+
+class BehaviourOfCell(Measurement[BehaviourSettings]):
+    """The base's greedy answers to the trained task against the tuned model's."""
+
+    def before(self, context: CellContext) -> None:
+        """See `Measurement`; the base was scored, so that its answers are in the cache."""
+        base, task, split = context.loaded, context.task, _split(context)
+        settings, backend = context.cell.evaluate, context.backend
+        identity = base_cache.key(base.fingerprint, task.fingerprint(), split, settings, backend.name)
+        self._answers = greedy_rows(read_samples(identity), task.name, split)
+
+    def after(self, context: CellContext, trained: TrainedModel) -> Behaviour:
+        """See `Measurement`."""
+        split = _split(context)
+        return behaviour(self._answers, greedy_rows(trained.samples, context.task.name, split), split)
 
 
 def behaviour(
@@ -46,6 +67,11 @@ def behaviour(
 def greedy_rows(rows: Sequence[SampleRow], task: str, split: str) -> list[SampleRow]:
     """The greedy answers to one split of one task among a model's completions, in their order."""
     return [row for row in rows if (row["task"], row["split"], row["temperature"]) == (task, split, 0.0)]
+
+
+def _split(context: CellContext) -> Literal["validation", "test"]:
+    """The split whose answers are compared: test, or validation where test is not scored."""
+    return "test" if "test" in context.cell.evaluate.splits and context.task.problems("test") else "validation"
 
 
 def _answers(rows: Sequence[SampleRow], uses: Uses, used: Sequence[str]) -> Answers:

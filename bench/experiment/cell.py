@@ -4,7 +4,6 @@ The id hashes what changes the result: the resolved settings, the base model's w
 the schema of the package. Where and with what it ran (package versions, processor, threads) is recorded beside it.
 """
 
-import hashlib
 import json
 import math
 import re
@@ -14,15 +13,19 @@ from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.experiment import Experiment
+from rlvr_bench.experiment.identity import chosen, digest, scoring_identity, training_identity
+from rlvr_bench.experiment.interventions import changed_fingerprint
+from rlvr_bench.experiment.interventions import resolve as resolve_interventions
+from rlvr_bench.experiment.measurements import DEFAULT
+from rlvr_bench.experiment.measurements import resolve as resolve_measurements
 from rlvr_bench.experiment.protocol import Tuning
 from rlvr_bench.experiment.scored import score_tasks
 from rlvr_bench.experiment.settings import EvaluateSettings
 from rlvr_bench.experiment.signals import SftRlvrSettings, SftSettings, Signal
-from rlvr_bench.experiment.think import ThinkSettings
 from rlvr_bench.methods import registry as method_registry
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import NotDownloadedError
@@ -56,7 +59,10 @@ class Cell(Settings):
     method: dict[str, Any]
     learning_rate: float = Field(gt=0)
     evaluate: EvaluateSettings
-    verify: ThinkSettings | None = None
+    interventions: dict[str, dict[str, Any]] = Field({})
+    """By name all settings of what is done to the cell on purpose."""
+    measurements: dict[str, dict[str, Any]] = Field({name: {} for name in DEFAULT}, validate_default=False)
+    """By name all settings of what is measured beside training and scoring."""
     extra_fingerprints: tuple[str, ...] = ()
     method_fingerprints: tuple[str, ...] = ()
     """Hashes of the files that the method reads."""
@@ -73,7 +79,7 @@ class Cell(Settings):
         own = {"method": self.chosen_method, "learning_rate": self.learning_rate, "seed": self.seed}
         own |= {} if self.tuning is None else {"tuning": self.tuning.identity}
         own |= {"method_files": self.method_fingerprints} if self.method_fingerprints else {}
-        return _digest(self._comparable() | own)[:12]
+        return digest(self._comparable() | own)[:12]
 
     @property
     def absent(self) -> list[str]:
@@ -85,12 +91,12 @@ class Cell(Settings):
     def apart_from_reward(self) -> str:
         """Digest of all that changes the result but reward and seed: a run under a control reward has the same."""
         shared = {name: value for name, value in self._comparable().items() if name != "reward"}
-        return _digest(shared | {"method": self.chosen_method, "learning_rate": self.learning_rate})
+        return digest(shared | {"method": self.chosen_method, "learning_rate": self.learning_rate})
 
     @cached_property
     def chosen_method(self) -> dict[str, Any]:
         """The method's type and the settings that differ from its defaults."""
-        return _chosen(method_registry.create(self.method))
+        return chosen(method_registry.create(self.method))
 
     def scored_tasks(self) -> dict[str, Mapping[str, Any]]:
         """Return the settings of the trained task and of those that are only scored, by the names of their scores.
@@ -110,7 +116,7 @@ class Cell(Settings):
         task = "-".join([str(self.task["name"]), *(str(level) for level in self.task.get("levels") or ())])
         reward = rewards.title(self.reward)
         base = Path(self.base.name).resolve().name if Path(self.base.name).is_dir() else self.base.name
-        parts = [base, task, self.signal.type, reward, _digest(self._comparable())[:6]]
+        parts = [base, task, self.signal.type, reward, digest(self._comparable())[:6]]
         return ".".join(re.sub(r"[^A-Za-z0-9.]+", "-", part).strip(".-")[:40] or "x" for part in parts)
 
     def _comparable(self) -> dict[str, Any]:
@@ -120,10 +126,9 @@ class Cell(Settings):
             "base": self.base_fingerprint,
             "task": self.task_fingerprint,
             "extra_tasks": self.extra_fingerprints,
-            "signal": _chosen(self.signal, exclude={"report_to", "probe_every"}),
             "reward": self.reward,
-            "evaluate": _chosen(self.evaluate),
-            **({"verify": _chosen(self.verify)} if self.verify else {}),
+            **training_identity(self.signal, self.interventions),
+            **scoring_identity(self.evaluate, self.measurements),
         }
 
 
@@ -161,13 +166,19 @@ def cells(
         _fingerprint(str(settings["name"]), _task(json.dumps(settings), data_dir).fingerprint, fetch)
         for settings in experiment.evaluate.extra_tasks
     )
+    measurements = resolve_measurements(experiment.measurements)
     files = {name: _content(config) for name, (config, _) in entries.items()}
     trained = _tasks(experiment, data_dir, fetch)
-    bases = [(base, _fingerprint(base.name, partial(fingerprint, base, fetch), fetch)) for base in experiment.bases]
+    bases = [
+        (base, changed, _fingerprint(base.name, partial(_base_fingerprint, base, changed, fetch), fetch))
+        for base in experiment.bases
+        for changed in map(resolve_interventions, experiment.interventions)
+    ]
     grid = [
         Cell(
             base=base,
-            base_fingerprint=base_fingerprint,
+            base_fingerprint=fingerprint_,
+            interventions=changed,
             task=settings,
             task_fingerprint=task_fingerprint,
             signal=signal,
@@ -176,7 +187,7 @@ def cells(
             method=config,
             learning_rate=rate,
             evaluate=experiment.evaluate,
-            verify=experiment.verify,
+            measurements=measurements,
             extra_fingerprints=extra,
             method_fingerprints=files[name],
             seed=seed,
@@ -185,15 +196,21 @@ def cells(
             keep_weights=experiment.keep_weights,
         )
         for seed in seeds or experiment.seeds
-        for base, base_fingerprint in bases
+        for base, changed, fingerprint_ in bases
         for settings, task_fingerprint in trained
         for signal in experiment.signals
         for reward in _rewards(experiment, signal)
         for name, (config, rate) in entries.items()
     ]
     if len({(cell.id, cell.method_name) for cell in grid}) < len(grid):
-        raise ExperimentError(f'"{experiment.name}" names a base, a task, a signal or a reward twice; name each once')
+        raise ExperimentError(
+            f'"{experiment.name}" names a base, a task, a signal, a reward or an intervention twice; name each once'
+        )
     return grid
+
+
+def _base_fingerprint(base: BaseConfig, interventions: Mapping[str, Mapping[str, Any]], fetch: bool) -> str:
+    return changed_fingerprint(fingerprint(base, fetch), interventions)
 
 
 def _fingerprint(name: str, of: Callable[[], str], fetch: bool) -> str:
@@ -285,13 +302,3 @@ def _content(method: dict[str, Any]) -> tuple[str, ...]:
             )
         found.append(folder_fingerprint(path) if path.is_dir() else file_digest(path))
     return tuple(found)
-
-
-def _chosen(settings: BaseModel, exclude: set[str] | None = None) -> dict[str, Any]:
-    """Return the type of `settings` and what differs from its defaults."""
-    chosen = settings.model_dump(mode="json", exclude_defaults=True, exclude=exclude)
-    return chosen | {"type": kind} if (kind := getattr(settings, "type", None)) else chosen
-
-
-def _digest(content: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,7 +1,7 @@
 """The experiment file: which cells a comparison is made of.
 
-The grid is bases x tasks x signals x rewards x methods x seeds. A method entry is the method's own keys plus
-`learning_rate`; a list of rates makes one method of each. A `[protocol]` tunes what has no learning rate first.
+The grid is bases x interventions x tasks x signals x rewards x methods x seeds. A method entry is the method's own keys
+plus `learning_rate`; a list of rates makes one method of each. A `[protocol]` tunes what has no learning rate first.
 """
 
 import tomllib
@@ -14,11 +14,13 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 
 from rlvr_bench.experiment.changes import Changes
 from rlvr_bench.experiment.errors import ExperimentError
+from rlvr_bench.experiment.interventions import REGISTRY as INTERVENTIONS
+from rlvr_bench.experiment.interventions import resolve as resolve_interventions
+from rlvr_bench.experiment.measurements import resolve as resolve_measurements
 from rlvr_bench.experiment.protocol import MIN_FINAL_SEEDS, Protocol
 from rlvr_bench.experiment.search_space import read_search
-from rlvr_bench.experiment.settings import EvaluateSettings, RlvrSettings
+from rlvr_bench.experiment.settings import EvaluateSettings, GrpoSettings, RlvrSettings
 from rlvr_bench.experiment.signals import Signal
-from rlvr_bench.experiment.think import ThinkSettings
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.plugins.settings import Settings, explain
 from rlvr_bench.plugins.studies import study_folders
@@ -36,6 +38,16 @@ def _search_is_readable(entry: dict[str, Any]) -> dict[str, Any]:
     return entry
 
 
+def _interventions_are_known(table: dict[str, Any]) -> dict[str, Any]:
+    resolve_interventions(table)
+    return table
+
+
+def _measurements_are_known(table: dict[str, Any]) -> dict[str, Any]:
+    resolve_measurements(table)
+    return table
+
+
 MethodEntry = Annotated[dict[str, Any], AfterValidator(_search_is_readable)]
 
 
@@ -50,12 +62,16 @@ class Experiment(Settings):
     tasks: tuple[dict[str, Any], ...] = Field(min_length=1)
     """What is trained on. A file writes `[task]` for one and `[[tasks]]` for several; `signals` likewise."""
     signals: tuple[Signal, ...] = Field((RlvrSettings(),), min_length=1)
+    interventions: tuple[Annotated[dict[str, Any], AfterValidator(_interventions_are_known)], ...] = Field(
+        ({},), min_length=1
+    )
+    """What is done to cells on purpose, an axis of the grid: in each table a name with true or its settings."""
     evaluate: EvaluateSettings = EvaluateSettings()
     keep_weights: bool = False
     """Keep every trained model in the cache, as the checkpoint cells/<cell id>/model. Does not change a result."""
     protocol: Protocol | None = None
-    verify: ThinkSettings | None = None
-    """Train a verifier on every trained model and measure what it saves; left out unless the file has the table."""
+    measurements: Annotated[dict[str, Any], AfterValidator(_measurements_are_known)] = Field({})
+    """What else is observed in every cell, by name: true, a table of settings, or false for one of the default."""
     methods: dict[MethodName, MethodEntry] = Field(min_length=1)
 
     @model_validator(mode="before")
@@ -102,6 +118,18 @@ class Experiment(Settings):
     @classmethod
     def _seeds_are_distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
         return distinct_seeds(seeds)
+
+    @model_validator(mode="after")
+    def _interventions_find_what_they_act_on(self) -> "Experiment":
+        acting = [
+            name for table in self.interventions for name in table if INTERVENTIONS.settings_class(name).acts_in_grpo
+        ]
+        for signal in self.signals:
+            if acting and not isinstance(signal, GrpoSettings):
+                raise ValueError(
+                    f"intervention {acting[0]} acts in GRPO, which signal {signal.type} is not; leave one out"
+                )
+        return self
 
     @model_validator(mode="after")
     def _final_seeds_are_fresh(self) -> "Experiment":

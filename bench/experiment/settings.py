@@ -96,12 +96,6 @@ class GrpoSettings(TrainingSettings):
     """How the trainer scores completions: "packed" without padding, "padded" as TRL does; "auto" packs where it can."""
     probe_every: int = Field(25, ge=1)
     """Compare rollout and trainer log-probabilities on fixed prompts every so many rollout batches."""
-    adapter_dropout: float = Field(0.0, ge=0, lt=1)
-    """Dropout before LoRA adapters while they train, which rollouts do not have: a habit of published code, there to be
-    measured. 0 in every comparison."""
-    merge: Literal["copy", "in-place"] = "copy"
-    """How rollouts get merged weights: from copies, or, to measure a habit of published code, by adding LoRA adapters
-    to bfloat16 weights and subtracting them again, which leaves a rounding error in the base every time."""
     kl_every: int = Field(5, ge=1)
     """Record the KL to the base every so many rollout batches, and at the last one."""
 
@@ -186,15 +180,7 @@ class EvaluateSettings(Settings):
     batch_size: int = Field(128, ge=1)
     prompt: str = "task"
     """Prompt style (see tasks.prompts)."""
-    prompt_range: bool = False
-    """Also score the untrained base greedily under every prompt style: the best of them is what a gain has to beat."""
-    contamination: bool = False
-    """Also probe base and tuned model for memory of the test problems: questions cut short, perplexities."""
     seed: int = 0
     """Seed of the sampled completions: the same for all cells, so that methods meet the same random numbers."""
-    rank_one: bool = False
-    """Also score the tuned model with each matrix's update cut to rank one, greedily on the test split."""
-    kl_problems: int = Field(0, ge=0)
-    """Test problems of every task on which the KL to the base is measured, in both directions; 0: it is not."""
     extra_tasks: tuple[dict[str, object], ...] = ()
     """Settings of further tasks that are scored (never trained on), on their test split."""

@@ -1,19 +1,18 @@
-"""The geometry of a training run, as it stands in its record: figures, their nulls, and what pictures need."""
+"""The measurement `geometry`: figures of a training run's update, their nulls, and what pictures need."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from rlvr_bench.geometry.mask_sample import MaskSamples, sample_masks
 from rlvr_bench.geometry.measure import TensorRecord, measure
+from rlvr_bench.geometry.measurements import Geometry
 from rlvr_bench.geometry.settings import GeometrySettings
 from rlvr_bench.geometry.summary import by_kind, summarise
-from rlvr_bench.models.interventions import Intervention, restored, role_of
-
-Pair = tuple[str, Tensor, Tensor]
-"""Name, tensor before, tensor after."""
+from rlvr_bench.measure.context import CellContext, TrainedModel
+from rlvr_bench.measure.measurement import Measurement
+from rlvr_bench.measure.pair import Pair
 
 NULL_MATRICES = 40
 """About so many matrices get null updates, which is enough for a model's mean; of a small model all."""
@@ -33,40 +32,32 @@ def in_a_cell(model: nn.Module) -> GeometrySettings:
     return GeometrySettings(draws=2, null_every=max(1, round(matrices / NULL_MATRICES)))
 
 
-def cell_geometry(
-    pairs: Iterable[Pair], settings: GeometrySettings, key: str, interventions: Sequence[Intervention] = ()
-) -> dict[str, Any]:
+class CellGeometry(Measurement[Geometry]):
+    """The geometry of a cell's update, in the coordinates that were trained."""
+
+    def after(self, context: CellContext, trained: TrainedModel) -> dict[str, Any]:
+        """See `Measurement`."""
+        return cell_geometry(context.pairs(trained.handle), in_a_cell(context.reference))
+
+
+def cell_geometry(pairs: Iterable[Pair], settings: GeometrySettings) -> dict[str, Any]:
     """Return the geometry of a run record.
 
     Args:
         pairs: of every parameter, tied ones once.
         settings: of the figures, such as `in_a_cell` gives.
-        key: names the run, so that no two runs share a null update in the sampled masks.
-        interventions: what was done to the base before training. The figures are in the coordinates that were trained;
-            the changed masks are sampled a second time in the base's own.
 
     Returns:
-        What `summarise` returns, and `settings`, `by_type` (figures of each matrix type), `by_layer` (three figures of
-        each matrix, by layer and type), `changed_sample` and for a changed base `changed_sample_restored`.
+        What `summarise` returns, and `settings`, `by_type` (figures of each matrix type) and `by_layer` (three figures
+        of each matrix, by layer and type).
     """
-    samples: MaskSamples = {}
-    in_base: MaskSamples = {}
-
-    def watched() -> Iterator[Pair]:
-        for name, before, after in pairs:
-            samples.update(sample_masks([(name, before, after)], key))
-            if interventions:
-                in_base.update(sample_masks([_restored(name, before, after, interventions)], key))
-            yield name, before, after
-
-    records = list(measure(watched(), settings, torch.get_num_threads()))
-    found = summarise(records) | {
+    records = list(measure(pairs, settings, torch.get_num_threads()))
+    figures = summarise(records) | {
         "settings": settings.as_json(),
         "by_type": by_type(records),
         "by_layer": by_layer(records),
-        "changed_sample": samples,
     }
-    short: dict[str, Any] = _short(found | ({"changed_sample_restored": in_base} if interventions else {}))
+    short: dict[str, Any] = _short(figures)
     return short
 
 
@@ -90,14 +81,6 @@ def by_layer(records: Sequence[TensorRecord]) -> dict[str, dict[str, dict[str, f
             figures = {name: record.figures.get(name) for name in BY_MATRIX}
             found.setdefault(str(record.layer), {})[record.kind] = figures
     return found
-
-
-def _restored(name: str, before: Tensor, after: Tensor, interventions: Sequence[Intervention]) -> Pair:
-    if not any(role_of(name, intervention.layer) for intervention in interventions):
-        return name, before, after
-    start = restored(name, before.detach().cpu().double(), interventions)
-    update = restored(name, after.detach().cpu().double() - before.detach().cpu().double(), interventions)
-    return name, start, start + update
 
 
 def _short(value: Any) -> Any:

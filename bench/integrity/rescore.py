@@ -18,6 +18,9 @@ from rlvr_bench.record.errors import RecordError
 from rlvr_bench.record.schema import ModelRole, Rescored, RunRecord, Score, ScoredSplit
 from rlvr_bench.tasks.errors import TaskError
 
+RESTS_ON_VERDICTS = ("behaviour", "prompt_range")
+"""Measurements that are dropped when verdicts change: their completions are not graded again."""
+
 
 @dataclass(frozen=True, slots=True)
 class RegradedCell:
@@ -101,9 +104,8 @@ def write(results: Path, found: Rescoring) -> tuple[int, list[str]]:
         if record.comparison in touched and record.comparison not in lacking:
             note = Rescored(commit=here.commit, dirty=here.dirty, tasks=cell.tasks)
             accuracy = record.accuracy | _accuracy(cell.scores)
-            renewed = record.model_copy(
-                update={"accuracy": accuracy, "prompts": {}, "behaviour": None, "rescored": note}
-            )
+            measurements = {name: one for name, one in record.measurements.items() if name not in RESTS_ON_VERDICTS}
+            renewed = record.model_copy(update={"accuracy": accuracy, "measurements": measurements, "rescored": note})
             write_whole(store.folder_of(results, record) / store.RUN_FILE, renewed.to_json())
             written += 1
     left = [f"{name} is left as it is: {count} of its cells could not be graded" for name, count in lacking.items()]

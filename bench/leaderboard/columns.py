@@ -130,7 +130,7 @@ COLUMNS = (
     Column("sound_share_hi", "fraction", "upper end of its 95 % interval"),
     Column("collapse_median_step", "number", "step by which half of these runs have collapsed; empty if fewer did"),
     Column("think_full_vote", "fraction", "accuracy of the vote over n traces weighed by a probe of the trained model "
-           "(table `[verify]`), mean over seeds; empty for methods that do not merge"),
+           "(measurement `thinking`), mean over seeds; empty for methods that do not merge"),
     Column("think_tenth_tokens", "fraction", "accuracy for a tenth of that vote's tokens, traces stopped by the probe"),
     Column("lr_edge", "text", "doubt about a rate that trials chose: it is the lowest or highest one tried, or next to "
            "one that collapsed, as fresh seeds then may; empty if it lies well inside"),

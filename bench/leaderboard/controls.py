@@ -103,8 +103,10 @@ def _prompt_scores(entry: Entry) -> dict[str, Score]:
     for record in entry.scored:
         usable = {
             style: score
-            for style, score in record.prompts.items()
-            if score.greedy is not None and {score.problem_set} == entry.problem_sets
+            for style, stored in (record.measurement("prompt_range") or {}).items()
+            if (score := Score.model_validate(stored))
+            and score.greedy is not None
+            and {score.problem_set} == entry.problem_sets
         }
         if usable:
             return usable

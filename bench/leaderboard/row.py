@@ -157,6 +157,7 @@ def measurements(entry: Entry) -> Row:
     """Return the columns that follow from this row's records alone; means are over scored seeds."""
     tuned, base = entry.scores(), entry.scores("base")
     accuracies = [score.greedy for score in tuned if score.greedy is not None]
+    thinking = [record.measurement("thinking") for record in entry.scored]
     return (
         setting(entry.first)
         | sampled(tuned)
@@ -173,8 +174,8 @@ def measurements(entry: Entry) -> Row:
             "accuracy_validation": mean(score.greedy for score in entry.scores(split="validation")),
             "base_accuracy": mean(score.greedy for score in base),
             "transfer": _transfer(entry),
-            "think_full_vote": mean(_number(record.think, "full_vote") for record in entry.scored),
-            "think_tenth_tokens": mean(_number(record.think, "tenth_tokens") for record in entry.scored),
+            "think_full_vote": mean(_number(votes, "full_vote") for votes in thinking),
+            "think_tenth_tokens": mean(_number(votes, "tenth_tokens") for votes in thinking),
             "seed_list": " ".join(str(record.keys.seed) for record in entry.records),
             "cells": _cells_hash(entry.records),
         }
@@ -213,7 +214,7 @@ def _training(scored: Sequence[RunRecord]) -> Row:
         return mean(read(record.stability) for record in scored if record.stability is not None)
 
     def geometry(name: str) -> float | None:
-        return mean(_number(record.geometry, name) for record in scored)
+        return mean(_number(record.measurement("geometry"), name) for record in scored)
 
     peaks = [r.cost.peak_memory_bytes for r in scored if r.cost.peak_memory_bytes is not None]
     return {

@@ -1,8 +1,6 @@
 """The `[base]` table of an experiment: which model is trained. Imports no torch."""
 
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class BaseConfig(BaseModel):
@@ -20,14 +18,3 @@ class BaseConfig(BaseModel):
     pad_token: str | None = Field(
         default=None, description="a token of the vocabulary to pad with, where the tokenizer names none"
     )
-    intervention: Literal["rotate-heads", "permute-heads"] | None = Field(
-        default=None, description="a change of the attention heads' basis that leaves the function as it is"
-    )
-    intervention_layers: tuple[int, ...] = Field(default=(), description="the layers that it changes")
-    intervention_seed: int = Field(default=0, ge=0, description="what the rotation or permutation is drawn from")
-
-    @model_validator(mode="after")
-    def _an_intervention_has_its_layers(self) -> "BaseConfig":
-        if bool(self.intervention) != bool(self.intervention_layers):
-            raise ValueError("intervention and intervention_layers belong together; give both or neither")
-        return self

@@ -19,20 +19,11 @@ def fingerprint(base: BaseConfig, fetch: bool = True) -> str:
     """SHA-256 (64 hex digits) over what a base is read from.
 
     Of an organism the weights (the rest belongs to the package's code), of a packaged model the file it is made from,
-    of a folder or hub id the weights, tokenizer, chat template and configuration. An intervention is hashed with them.
+    of a folder or hub id the weights, tokenizer, chat template and configuration.
 
     Raises ModelError if the base cannot be found or has no safetensors, NotDownloadedError for a hub id that is not
     here and cannot be fetched, or is not to be.
     """
-    weights = _stored(base, fetch)
-    if base.intervention is None:
-        return weights
-    change = f"{base.intervention} {list(base.intervention_layers)} {base.intervention_seed}"
-    return hashlib.sha256(f"{weights} {change}".encode()).hexdigest()
-
-
-def _stored(base: BaseConfig, fetch: bool) -> str:
-    """Return the hash of what is read, before any intervention."""
     source = source_of(base)
     if source.kind == "packaged":
         gguf_path()  # the error for a missing package comes now, not in the middle of a run

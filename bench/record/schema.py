@@ -9,18 +9,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from rlvr_bench.record.behaviour import Behaviour
+from rlvr_bench.record.migrate import step_line
 from rlvr_bench.record.numbers import JsonObject, Number, Share, finite_or_none, strict_json
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Raised with a step in `migrate` that reads what was written before."""
 SCHEMA_FILE = Path(__file__).with_name("schema.json")
 
 FOLDER_NAME = r"^[^/\\.][^/\\]*$"
 """Names that become folders: no separator, no leading dot."""
 
 Status = Literal["done", "failed", "collapsed", "invalid", "stale"]
-ModelRole = Literal["base", "tuned", "rank_one"]
-"""`rank_one`: the tuned model with each matrix's update cut to rank one."""
+ModelRole = Literal["base", "tuned"]
 ScoredSplit = Literal["train", "validation", "test"]
 
 
@@ -50,8 +50,6 @@ class Score(_Record):
     pass_k: dict[str, Share] = Field(default={}, description="unbiased pass@k by k")
     maj_k: Share = Field(default=None, description="accuracy of the majority answer over the k samples")
     answer_entropy: Number = Field(default=None, description="entropy of the k samples' answers in nats, mean")
-    kl: Number = Field(default=None, description="k3 KL(tuned || base) per token on the tuned model's samples")
-    kl_forward: Number = Field(default=None, description="k3 KL(base || tuned) per token on the base's samples")
     truncated: Share = Field(default=None, description="share of completions without an end-of-sequence token")
     unparsed: Share = Field(default=None, description="share of completions without a readable answer")
     verifier_errors: Share = Field(default=None, description="share of completions on which the verifier itself failed")
@@ -204,7 +202,7 @@ class CellKeys(BaseModel):
 class RunRecord(_Record):
     """Everything that is kept of one cell: `run.json`."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     cell: JsonObject = Field(description="the whole resolved configuration of the cell")
     cell_id: str = Field(pattern="^[0-9a-f]{6,64}$")
     comparison: str = Field(pattern=FOLDER_NAME, description="name of the group that may be ranked together")
@@ -214,25 +212,14 @@ class RunRecord(_Record):
     accuracy: dict[ModelRole, dict[str, dict[ScoredSplit, Score]]] = Field(
         default={}, description="scores by model, task and split"
     )
-    prompts: dict[str, Score] = Field(
-        default={}, description="greedy scores of the untrained base on the test split, by prompt style"
-    )
-    contamination: Annotated[dict[str, Any] | None, BeforeValidator(finite_or_none)] = Field(
-        default=None,
-        description="memory of the test problems, by model and group of problems (all, or planted and clean)",
-    )
-    behaviour: Behaviour | None = Field(
-        default=None, description="how base and tuned model reach their greedy answers to the trained task"
+    measurements: dict[str, JsonObject] = Field(
+        default={}, description="what else was observed, by the name of the measurement"
     )
     rollout: Annotated[dict[str, Any] | None, BeforeValidator(finite_or_none)] = Field(
         None, description="the backend that generated in training, and how far its log-probabilities were off"
     )
     stability: Stability | None = None
-    geometry: Annotated[dict[str, Any] | None, BeforeValidator(finite_or_none)] = None
     cost: Cost = Cost()
-    think: Annotated[dict[str, Any] | None, BeforeValidator(finite_or_none)] = Field(
-        None, description="votes over the trained model's traces, weighed and stopped by a probe trained on it"
-    )
     rescored: Rescored | None = Field(default=None, description="set where scores are not those of the run itself")
     ledger: Ledger | None = None
     reward_model: dict[str, Number] | None = Field(
@@ -257,6 +244,10 @@ class RunRecord(_Record):
     def score(self, role: ModelRole, task: str, split: ScoredSplit) -> Score | None:
         """Return one score, or None when it was not measured."""
         return self.accuracy.get(role, {}).get(task, {}).get(split)
+
+    def measurement(self, name: str) -> dict[str, Any] | None:
+        """Return the result of a measurement, or None when it was not made or found nothing."""
+        return self.measurements.get(name)
 
     def to_json(self) -> str:
         """Return the bytes of `run.json`: strict JSON, sorted keys."""
@@ -326,13 +317,18 @@ class StepRecord(BaseModel):
     flops: Number = Field(default=None, description="floating-point operations since the start of training")
     labels: int | None = Field(default=None, ge=0, description="labels bought since the start of training")
     seconds_rollout: Number = None
-    seconds_verify: Number = None
+    seconds_grade: Number = Field(default=None, description="verdicts of the verifier, and rewards")
     seconds_log_probs: Number = Field(
         default=None,
         description="log-probabilities that need no gradient: of the reference, and before several updates",
     )
     seconds_train: Number = None
     peak_memory_bytes: int | None = Field(default=None, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older_lines_are_read(cls, line: Any) -> Any:
+        return step_line(line) if isinstance(line, dict) else line
 
     def to_json(self) -> str:
         """Return one line of `steps.jsonl`, without the line end."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from rlvr_bench.record import migrate
 from rlvr_bench.record.atomic import write_whole
 from rlvr_bench.record.errors import RecordError
 from rlvr_bench.record.schema import SCHEMA_VERSION, RunRecord, StepRecord
@@ -47,12 +48,12 @@ def write_run(results: Path, record: RunRecord, steps: Sequence[StepRecord]) -> 
 
 
 def read_run(path: Path) -> RunRecord:
-    """Read one `run.json`.
+    """Read one `run.json`, of this schema version or an older one.
 
     Raises:
         RecordError: it is not JSON, of another schema version, or does not say what a record must; with the fix.
     """
-    document = _parse_json(path)
+    document = migrate.run_document(_parse_json(path))
     version = document.get("schema_version")
     if version != SCHEMA_VERSION:
         raise RecordError(

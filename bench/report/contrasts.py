@@ -36,7 +36,7 @@ def contrast(material: Material, factor: Factor) -> list[dict[str, Any]]:
         if row["method"] == BASE_METHOD or row["gain"] is None or not runs:
             continue
         cell = runs[0].cell
-        if cell["base"].get("intervention"):  # the same base in other coordinates: no further evidence
+        if cell.get("interventions"):  # what was done on purpose is no further evidence on methods
             continue
         point: dict[str, Any] = {name: row[name] for name in _SHOWN} | {
             "row": place,

@@ -36,7 +36,8 @@ def effects(runs: Sequence[RunRecord], steps: Mapping[str, Sequence[StepRecord]]
 
 
 def _strategy(runs: Sequence[RunRecord], steps: Sequence[Sequence[StepRecord]]) -> Effects:
-    held = [run.behaviour for run in runs if run.behaviour is not None and run.behaviour.transitions]
+    measured = (run.measurement("behaviour") for run in runs)
+    held = [behaviour for each in measured if each and (behaviour := Behaviour.model_validate(each)).transitions]
     if not held:
         return {}
     base = held[0].base.strategies

@@ -17,7 +17,7 @@ OVER_NULL = " over null"
 
 def figures(records: Sequence[RunRecord]) -> dict[str, float]:
     """Return the figures of the whole model by name, means over the runs that have them."""
-    return _means(_flat(record.geometry) for record in records if record.geometry)
+    return _means(_flat(table) for record in records if (table := _whole_model(record)))
 
 
 def grouped(records: Sequence[RunRecord]) -> dict[str, dict[str, dict[str, float]]]:
@@ -26,7 +26,7 @@ def grouped(records: Sequence[RunRecord]) -> dict[str, dict[str, dict[str, float
     A layer's figure is the mean over its matrices.
     """
     found: dict[str, dict[str, dict[str, float]]] = {}
-    tables = [record.geometry for record in records if record.geometry]
+    tables = [table for record in records if (table := record.measurement("geometry"))]
     for name in sorted({name for table in tables for name in table if name.startswith(GROUPED)}):
         groups = [table[name] for table in tables if isinstance(table.get(name), dict)]
         for group in dict.fromkeys(key for held in groups for key in held):
@@ -34,6 +34,11 @@ def grouped(records: Sequence[RunRecord]) -> dict[str, dict[str, dict[str, float
             for figure, value in means.items():
                 found.setdefault(name, {}).setdefault(figure, {})[group] = value
     return found
+
+
+def _whole_model(record: RunRecord) -> dict[str, Any]:
+    """Return what a run says of its update, and of how it came about over the steps."""
+    return (record.measurement("geometry") or {}) | (record.measurement("trajectory") or {})
 
 
 def _tables(group: Any) -> list[dict[str, float]]:

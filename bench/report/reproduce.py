@@ -4,6 +4,7 @@ from typing import Any
 
 import tomli_w
 
+from rlvr_bench.experiment.measurements import DEFAULT
 from rlvr_bench.methods import registry as method_registry
 from rlvr_bench.methods.errors import MethodError
 from rlvr_bench.record.schema import RunRecord
@@ -16,12 +17,17 @@ CLIPS, OFF = ("clip_low", "clip_high"), "off"
 def experiment_head(record: RunRecord) -> str:
     """Return the experiment file without its methods: base, reward, task, signal and evaluation, every key written.
 
+    Of the measurements those are named that differ from the default.
     A key without a value is left out: TOML has no null, so that no experiment file could have set it but as a word.
     """
     cell = record.cell
     head = {"name": NAME, "bases": [cell["base"]], "rewards": [cell["reward"]]}
-    tables = {part: cell[part] for part in ("task", "signal", "evaluate") if part in cell}
+    tables: dict[str, Any] = {part: cell[part] for part in ("task", "signal", "evaluate") if part in cell}
     tables["signal"] = {key: OFF if value is None and key in CLIPS else value for key, value in cell["signal"].items()}
+    if cell.get("interventions"):
+        head["interventions"] = [cell["interventions"]]
+    if measurements := _measurements(cell.get("measurements", {})):
+        tables["measurements"] = measurements
     return tomli_w.dumps(_written(head | tables))
 
 
@@ -37,6 +43,12 @@ def command(records: tuple[RunRecord, ...]) -> str:
     """Return the command that runs the file for the seeds of these records."""
     seeds = ",".join(str(seed) for seed in sorted({record.keys.seed for record in records}))
     return f"rlvr-bench run {NAME}.toml --seeds {seeds}"
+
+
+def _measurements(measured: dict[str, Any]) -> dict[str, Any]:
+    """Return the table of what differs from the default: what is measured besides, and what is left out."""
+    asked = {name: settings or True for name, settings in measured.items() if settings or name not in DEFAULT}
+    return asked | {name: False for name in DEFAULT if name not in measured}
 
 
 def _chosen(method: dict[str, Any]) -> dict[str, Any]:

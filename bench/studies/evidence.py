@@ -25,11 +25,8 @@ Where = Mapping[str, Any]
 
 RATE = "learning_rate"
 
-INTERVENTION = "base.intervention"
-"""The setting of a base whose geometry was changed without changing its function."""
-
-UNUSUAL: Where = {INTERVENTION: "", "signal.adapter_dropout": [None, 0.0], "signal.merge": ["", "copy"]}
-"""What runs must have for a claim that does not ask for something else: the base as it is, no habit to be measured."""
+INTERVENTIONS = "interventions"
+"""The setting of what was done to a cell on purpose; runs that have one count only for claims that ask for it."""
 
 BEST = "best"
 
@@ -60,7 +57,7 @@ class EvidenceRun:
     def figure(self, key: str) -> float | None:
         """Return a number of the record by its dotted key, such as "geometry.sparsity_bf16"; None where undefined."""
         first, _, rest = key.partition(".")
-        part = getattr(self.record, first, None)
+        part = self.record.measurement(first) or getattr(self.record, first, None)
         value = value_at(part if isinstance(part, Mapping) else part.model_dump() if part is not None else {}, rest)
         return float(value) if isinstance(value, int | float) else None
 
@@ -76,16 +73,18 @@ class Evidence:
     def select(self, where: Where, statuses: Iterable[str] = TRAINED) -> list[EvidenceRun]:
         """Return the runs whose cells are set as asked, in the order of their seeds; `statuses`: how they ended.
 
-        Runs that are unusual on purpose (`UNUSUAL`) are left out unless `where` asks for them.
+        Runs with an intervention are left out unless `where` names `interventions`.
 
         Raises:
             NoEvidence: there is none, or the best rate is asked for of runs without a validation score.
         """
-        asked = {**UNUSUAL, **where}
+        asked = dict(where)
         best = asked.get(RATE) == BEST
         if best:
             del asked[RATE]
-        kept = [run for run in self.runs if run.record.status in statuses and _matches(run, asked)]
+        as_they_are = not any(key.partition(".")[0] == INTERVENTIONS for key in asked)
+        usual = (run for run in self.runs if not (as_they_are and run.setting(INTERVENTIONS)))
+        kept = [run for run in usual if run.record.status in statuses and _matches(run, asked)]
         kept = _at_best_rates(kept) if best else kept
         if not kept:
             words = ", ".join(f"{key} = {value}" for key, value in where.items())

@@ -166,10 +166,19 @@ def trial_experiment(experiment: Experiment, protocol: Protocol) -> Experiment:
 
 
 def narrowed(experiment: Experiment) -> list[Experiment]:
-    """Return one experiment for each base, task, signal and reward."""
+    """Return one experiment for each base, intervention, task, signal and reward."""
     return [
-        experiment.model_copy(update={"bases": (base,), "tasks": (task,), "signals": (signal,), "rewards": (reward,)})
+        experiment.model_copy(
+            update={
+                "bases": (base,),
+                "interventions": (changed,),
+                "tasks": (task,),
+                "signals": (signal,),
+                "rewards": (reward,),
+            }
+        )
         for base in experiment.bases
+        for changed in experiment.interventions
         for task in experiment.tasks
         for signal in experiment.signals
         for reward in (experiment.rewards if signal.fixed_reward is None else experiment.rewards[:1])
@@ -180,8 +189,9 @@ def _same_setting(trial: Experiment, final: Experiment) -> bool:
     """Whether a tuning study is about what a final experiment trains; steps may differ."""
     steps = {"steps": final.signals[0].steps}
     as_long = tuple(signal.model_copy(update=steps) for signal in trial.signals)
-    return (trial.bases, trial.tasks, as_long, trial.rewards) == (
+    return (trial.bases, trial.interventions, trial.tasks, as_long, trial.rewards) == (
         final.bases,
+        final.interventions,
         final.tasks,
         final.signals,
         final.rewards,

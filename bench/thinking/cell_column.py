@@ -1,19 +1,31 @@
-"""What one-token verification adds to a trained model: two columns of a method's row."""
+"""The measurement `thinking`: what one-token verification adds to a trained model, two columns of a method's row."""
 
 import copy
 from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from rlvr_bench.experiment.think import ThinkSettings
+from rlvr_bench.measure.context import CellContext, TrainedModel
+from rlvr_bench.measure.measurement import Measurement
 from rlvr_bench.tasks.task import Task
 from rlvr_bench.thinking import frontier
 from rlvr_bench.thinking.live import probe_reader, think
+from rlvr_bench.thinking.measurements import Thinking
 from rlvr_bench.thinking.policies import Full, Policy
 from rlvr_bench.thinking.probe import Probe
 from rlvr_bench.thinking.report import quality
+from rlvr_bench.thinking.settings import ThinkSettings
 from rlvr_bench.thinking.subject import Subject
 from rlvr_bench.thinking.zoo import scored
+
+
+class ThinkingOfCell(Measurement[Thinking]):
+    """What a probe of the trained model itself saves and wins."""
+
+    def after(self, context: CellContext, trained: TrainedModel) -> dict[str, Any]:
+        """See `Measurement`."""
+        with trained.handle.rollout_weights() as model:
+            return full_and_tenth(model, context.loaded.tokenizer, context.task, self.settings)
 
 
 def full_and_tenth(

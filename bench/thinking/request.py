@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from rlvr_bench.experiment.think import ThinkSettings
 from rlvr_bench.models import base as base_models
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.plugins.settings import explain
 from rlvr_bench.tasks import registry as task_registry
 from rlvr_bench.thinking.errors import VerifyError
+from rlvr_bench.thinking.settings import ThinkSettings
 from rlvr_bench.thinking.subject import Subject
 
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from rlvr_bench.experiment.think import TraceSettings
 from rlvr_bench.generate.backend import Backend, Completions
 from rlvr_bench.generate.prompt_ids import prompt_ids
 from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.tasks.problem import Problem, Verdict
 from rlvr_bench.tasks.task import Task
+from rlvr_bench.thinking.settings import TraceSettings
 from rlvr_bench.thinking.trace import Trace
 
 

@@ -9,10 +9,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
-from rlvr_bench.experiment.think import VerifierSettings
 from rlvr_bench.record.atomic import replace_whole, write_whole
 from rlvr_bench.record.errors import RecordError
 from rlvr_bench.thinking.probe import Probe
+from rlvr_bench.thinking.settings import VerifierSettings
 
 TENSORS, SETTINGS = "verifier.safetensors", "verifier.json"
 

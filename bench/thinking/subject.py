@@ -7,7 +7,6 @@ from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from rlvr_bench.experiment.think import ThinkSettings, VerifierSettings
 from rlvr_bench.generate.backend import Backend, create_for
 from rlvr_bench.methods.base.digest import combined_digest, digests
 from rlvr_bench.tasks.problem import Problem, Split
@@ -18,6 +17,7 @@ from rlvr_bench.thinking.monte_carlo import Values, continuation_values, spread_
 from rlvr_bench.thinking.prefixes import LIMIT_BYTES, Prefixes
 from rlvr_bench.thinking.probe import Probe, check_window
 from rlvr_bench.thinking.sampling import Asker
+from rlvr_bench.thinking.settings import ThinkSettings, VerifierSettings
 from rlvr_bench.thinking.store import is_kept, load, save
 from rlvr_bench.thinking.trace import Trace
 from rlvr_bench.thinking.training import Fit, Report, Verifier, fit

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rlvr_bench.experiment.think import VerifierSettings
 from rlvr_bench.methods.base.seeding import forked_random_state
 from rlvr_bench.thinking import labels
 from rlvr_bench.thinking.batch import TraceBatch, by_length, collate
 from rlvr_bench.thinking.errors import VerifyError
 from rlvr_bench.thinking.monte_carlo import Values, spread_positions
+from rlvr_bench.thinking.settings import VerifierSettings
 from rlvr_bench.thinking.trace import Trace, positions
 
 Scores = list[dict[int, float]]

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rlvr_bench.experiment.think import VerifierSettings
 from rlvr_bench.thinking.other_verifiers import HiddenStateVerifier
 from rlvr_bench.thinking.report import quality
+from rlvr_bench.thinking.settings import VerifierSettings
 from rlvr_bench.thinking.subject import Subject, Trained
 from rlvr_bench.thinking.training import Report, Scores, Verifier, score
 

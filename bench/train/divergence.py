@@ -33,15 +33,17 @@ def divergence(
     tokenizer: PreTrainedTokenizerBase,
     task: Task,
     settings: EvaluateSettings,
+    problems: int,
 ) -> Divergence:
-    """Sample one completion of each of the first `kl_problems` test problems with either model, scored by the other.
+    """Sample one completion of each of the first `problems` test problems with either model, scored by the other.
 
     Args:
         tuned, base: plain models or, for the tuned one, a model with its adapters; not changed.
         backends: what generates with the tuned model, and with the base.
     """
-    problems = task.problems("test")[: settings.kl_problems]
-    prompts = [prompt_ids(tokenizer, task.prompt(problem, settings.prompt)) for problem in problems]
+    prompts = [
+        prompt_ids(tokenizer, task.prompt(problem, settings.prompt)) for problem in task.problems("test")[:problems]
+    ]
 
     params = SamplingParams.of_model(
         base,

@@ -12,12 +12,12 @@ from rlvr_bench.train.training_run import StepListener, StepSink, TrainingRun
 # Names of TRL and transformers that a record keeps under a name of its own.
 _RENAMED = {
     "seconds/rollout": "seconds_rollout",
-    "seconds/verify": "seconds_verify",
+    "seconds/grade": "seconds_grade",
     "seconds/log_probs": "seconds_log_probs",
     "seconds/step": "seconds_train",
     "num_tokens": "tokens_seen",
 }
-WITHIN_STEP = ("rollout", "verify", "log_probs")
+WITHIN_STEP = ("rollout", "grade", "log_probs")
 """Parts of a step that are timed by themselves; the rest of it is its update."""
 _LEFT_OUT = {
     "epoch",

@@ -26,7 +26,7 @@ from rlvr_bench.methods.base.plain import in_training_mode
 from rlvr_bench.tasks.problem import Problem, Verdict
 from rlvr_bench.tasks.rewards import RewardContext
 from rlvr_bench.tasks.strategies import STRATEGIES
-from rlvr_bench.train import processes, published_habits, scorer
+from rlvr_bench.train import processes, scorer
 from rlvr_bench.train.advantages import whitened
 from rlvr_bench.train.ledger import Shape
 from rlvr_bench.train.log_probs import k3
@@ -72,8 +72,8 @@ class RolloutTrainer(GRPOTrainer):
             callbacks=[self._guard],
         )
         self.remove_callback(PrinterCallback)
-        if settings.adapter_dropout:  # after construction: TRL sets every dropout to 0
-            published_habits.set_dropout(handle, settings.adapter_dropout)
+        for intervention in run.interventions:  # after construction: TRL sets every dropout to 0
+            intervention.training_begins(handle)
         # Set after construction: TRL would build a reference of its own from the model's name or its adapters.
         self.beta = settings.kl_weight
         self.ref_model = run.reference
@@ -111,8 +111,8 @@ class RolloutTrainer(GRPOTrainer):
                     batch_size=len(prompt_ids),
                 ),
             )
-        if run.settings.merge == "in-place":
-            published_habits.merge_in_place(run.handle)
+        for intervention in run.interventions:
+            intervention.rollout_ended(run.handle)
         run.meter.generate(self._shape, prompt_ids, completions.token_ids)
         self._entropies = completions.entropies
         self._metrics["train"]["seconds/rollout"].append(time.perf_counter() - started)
@@ -138,7 +138,7 @@ class RolloutTrainer(GRPOTrainer):
             raise ValueError("the reward did not give one finite number per completion; mend the reward")
         self._record_verdicts(verdicts)
         self._record_strategies(completions)
-        self._metrics["train"]["seconds/verify"].append(time.perf_counter() - started)
+        self._metrics["train"]["seconds/grade"].append(time.perf_counter() - started)
         self._batches += 1
         return rewards
 

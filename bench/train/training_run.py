@@ -1,6 +1,6 @@
 """The material of one training, as the harness hands it to a signal, and what a signal hands back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerBase
 
 from rlvr_bench.experiment.settings import TrainingSettings
 from rlvr_bench.generate.backend import Backend
+from rlvr_bench.measure.intervention import Intervention
 from rlvr_bench.methods.base.handle import Handle
 from rlvr_bench.record.schema import StepRecord
 from rlvr_bench.tasks.problem import Problem
@@ -44,6 +45,7 @@ class TrainingRun(Generic[SettingsT]):
     """Its last part names the run in trackers."""
     meter: Meter = field(default_factory=Meter)
     labels: Mapping[str, Label] = field(default_factory=dict)
+    interventions: Sequence[Intervention[Any]] = ()
 
 
 PartT = TypeVar("PartT", bound=TrainingSettings)

@@ -8,7 +8,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 from rlvr_bench.geometry.compare import agreement
 from rlvr_bench.geometry.fisher import fisher_mass
 from rlvr_bench.models.errors import ModelError
-from rlvr_bench.models.interventions import head_permutation, intervene, restored, role_of, rotation
+from rlvr_bench.studies.gates.head_basis import head_permutation, intervene, restored, role_of, rotation
 
 MODELS = ["llama, untied, grouped queries", "llama, biases, llama3 rope", "llama, tied", "qwen2", "qwen3"]
 

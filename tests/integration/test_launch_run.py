@@ -62,8 +62,11 @@ def test_a_run_leaves_a_record_per_cell_and_a_row_per_method(finished: Path) -> 
     assert record["rollout"]["mismatch_max"] < 1e-3
     assert record["stability"]["steps"] == 3
     assert set(record["accuracy"]["tuned"]["chain"]) == {"validation", "test"}
-    assert record["geometry"]["null"]["isotropic"]["principal_energy_joint"]["lift"] > 0
-    assert record["geometry"]["linearity_r2"] <= 1
+    measured = record["measurements"]
+    assert set(measured) == {"geometry", "mask_sample", "trajectory", "behaviour"}
+    assert measured["geometry"]["null"]["isotropic"]["principal_energy_joint"]["lift"] > 0
+    assert measured["trajectory"]["linearity_r2"] <= 1
+    assert set(measured) < record["cost"]["seconds"].keys()
 
 
 def test_the_realised_type_is_the_requested_one(finished: Path) -> None:
@@ -79,7 +82,7 @@ def test_each_step_has_its_line(finished: Path) -> None:
     expected = {
         "reward", "reward_std", "frac_reward_zero_std", "entropy", "kl", "clip_ratio/low_mean", "clip_ratio/high_mean",
         "grad_norm", "update_norm", "weight_norm", "completions/mean_length", "completions/max_length",
-        "completions/clipped_ratio", "unparsed", "verifier_errors", "tokens", "seconds_rollout", "seconds_verify",
+        "completions/clipped_ratio", "unparsed", "verifier_errors", "tokens", "seconds_rollout", "seconds_grade",
         "seconds_log_probs", "seconds_train", "peak_memory_bytes", "accuracy", "swallowed",
     }  # fmt: skip
     assert expected <= lines[-1].keys()
@@ -184,6 +187,50 @@ def test_a_method_of_an_outside_package_needs_an_entry_point_only(base: Path, tm
     assert record["attestation"]["requested"]["type"] == "gentle"
 
 
+MEASUREMENT = """
+from rlvr_bench.experiment.measurements import MeasurementSettings
+
+class Drift(MeasurementSettings):
+    implementation = "drift.of_cell:DriftOfCell"
+    order: int = 2
+"""
+
+OF_CELL = """
+from rlvr_bench.measure.measurement import Measurement
+
+class DriftOfCell(Measurement):
+    def before(self, context):
+        self.problems = len(context.task.problems("test"))
+
+    def after(self, context, trained):
+        updates = [after - before for _, before, after in context.pairs(trained.handle)]
+        largest = max(float(update.norm(self.settings.order)) for update in updates)
+        return {"largest": largest, "undefined": float("nan"), "problems": self.problems}
+"""
+
+
+def test_a_measurement_of_an_outside_package_needs_an_entry_point_only(base: Path, tmp_path: Path) -> None:
+    package = tmp_path / "site" / "drift"
+    info = tmp_path / "site" / "drift-1.0.dist-info"
+    package.mkdir(parents=True)
+    info.mkdir()
+    (package / "__init__.py").write_text(MEASUREMENT)
+    (package / "of_cell.py").write_text(OF_CELL)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: drift\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[rlvr_bench.measurements]\ndrift = drift:Drift\n")
+    experiment = write_experiment(tmp_path, base)
+    table = "[measurements]\ngeometry = false\nmask_sample = false\ndrift = { order = 1 }\n\n[methods.full]"
+    experiment.write_text(experiment.read_text().replace("[methods.full]", table))
+    arguments = ("run", experiment, "--results", tmp_path / "results", "--only", "full", "--seeds", "0")
+    done = run(tmp_path / "cache", *arguments, extra_path=package.parent)
+    assert done.returncode == 0, done.stderr
+    record = json.loads(_records(tmp_path / "results")[0].read_text())
+    assert set(record["measurements"]) == {"trajectory", "behaviour", "drift"}
+    drift = record["measurements"]["drift"]
+    assert drift["largest"] > 0 and drift["undefined"] is None and drift["problems"] == 8
+    assert record["cell"]["measurements"]["drift"] == {"order": 1} and "drift" in record["cost"]["seconds"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -242,7 +289,7 @@ def test_a_method_that_cannot_be_merged_runs_on_the_reference_path(base: Path, t
     assert done.returncode == 0, done.stderr
     record = json.loads(_records(tmp_path / "results")[0].read_text())
     assert record["rollout"]["backend"] == "hf"
-    assert record["geometry"] is None
+    assert set(record["measurements"]) == {"trajectory", "behaviour"}
 
 
 def test_a_run_in_bf16_is_attested_in_float32(base: Path, tmp_path: Path) -> None:

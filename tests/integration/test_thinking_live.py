@@ -7,7 +7,6 @@ import torch
 from generate_models import mixed_prompts, tiny_model
 from thinking_subjects import shaken_probe, subject
 
-from rlvr_bench.experiment.think import TraceSettings, VerifierSettings
 from rlvr_bench.generate.backend import create
 from rlvr_bench.generate.sampling import row_keys
 from rlvr_bench.generate.sampling_params import SamplingParams
@@ -22,6 +21,7 @@ from rlvr_bench.thinking.policies import policy
 from rlvr_bench.thinking.probe import Probe
 from rlvr_bench.thinking.readers import ConfidenceReader, NoReader
 from rlvr_bench.thinking.sampling import Asker
+from rlvr_bench.thinking.settings import TraceSettings, VerifierSettings
 from rlvr_bench.thinking.simulate import simulate
 from rlvr_bench.thinking.trace import Trace
 from rlvr_bench.thinking.training import fit, score

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,14 @@ from torch import nn
 from rlvr_bench.experiment.settings import RlvrSettings
 from rlvr_bench.generate.backend import create
 from rlvr_bench.generate.prompt_ids import prompt_ids
+from rlvr_bench.measure.intervention import Intervention
 from rlvr_bench.methods import registry as method_registry
 from rlvr_bench.methods.base.handle import Handle
 from rlvr_bench.models.base import LoadedBase, load
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.record.schema import StepRecord
+from rlvr_bench.studies.gates.interventions import AdapterDropout, MergeInPlace
+from rlvr_bench.studies.gates.published_habits import DroppedInputs, MergedInPlace
 from rlvr_bench.tasks import registry as task_registry
 from rlvr_bench.tasks import rewards
 from rlvr_bench.train.log_probs import completion_log_probs, k3
@@ -41,7 +45,13 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> LoadedBase:
 
 
 def _train(
-    base: LoadedBase, folder: Path, method: dict[str, Any], reward: Any = "random", rate: float = 1e-2, **settings: Any
+    base: LoadedBase,
+    folder: Path,
+    method: dict[str, Any],
+    reward: Any = "random",
+    rate: float = 1e-2,
+    interventions: Sequence[Intervention[Any]] = (),
+    **settings: Any,
 ) -> tuple[list[StepRecord], RolloutTrainer, Handle]:
     model = copy.deepcopy(base.model)
     handle = method_registry.create(method).attach(model, seed=1)
@@ -60,6 +70,7 @@ def _train(
         learning_rate=rate,
         seed=0,
         output_dir=str(folder),
+        interventions=interventions,
     )
     steps, trainer = train(run, lambda step: None)
     return steps, trainer, handle
@@ -195,14 +206,14 @@ def test_merging_in_place_leaves_a_rounding_error_in_the_base(
     def start() -> Handle:
         return method_registry.create(method).attach(copy.deepcopy(base.model), seed=1)
 
-    drifted = _base_moved(_train(base, tmp_path, method, merge="in-place")[2], start())
+    drifted = _base_moved(_train(base, tmp_path, method, interventions=[MergedInPlace(MergeInPlace())])[2], start())
     assert 2**-11 < drifted < 2**-5  # of the size of bfloat16's rounding
     assert _base_moved(_train(base, tmp_path, method)[2], start()) == 0.0
 
 
 def test_dropout_before_adapters_is_in_the_update_and_not_in_rollouts(base: LoadedBase, tmp_path: Path) -> None:
     plain, _, _ = _train(base, tmp_path, PISSA)
-    dropped, _, handle = _train(base, tmp_path, PISSA, adapter_dropout=0.5)
+    dropped, _, handle = _train(base, tmp_path, PISSA, interventions=[DroppedInputs(AdapterDropout(share=0.5))])
     assert dropped[0].reward == plain[0].reward  # the same first samples
     off = "sampling/sampling_logp_difference/max"
     assert (plain[0].model_extra or {})[off] < 1e-3 < (dropped[0].model_extra or {})[off]
@@ -213,12 +224,12 @@ def test_dropout_before_adapters_is_in_the_update_and_not_in_rollouts(base: Load
         )
 
 
-@pytest.mark.parametrize("habit", [{"merge": "in-place"}, {"adapter_dropout": 0.05}])
+@pytest.mark.parametrize("habit", [MergedInPlace(MergeInPlace()), DroppedInputs(AdapterDropout())])
 def test_a_habit_of_adapters_is_refused_for_a_method_without(
-    base: LoadedBase, tmp_path: Path, habit: dict[str, Any]
+    base: LoadedBase, tmp_path: Path, habit: Intervention[Any]
 ) -> None:
     with pytest.raises(ValueError, match="this method has none; leave it out"):
-        _train(base, tmp_path, FULL, **habit)
+        _train(base, tmp_path, FULL, interventions=[habit])
 
 
 def test_adalora_reallocates_its_ranks_while_grpo_trains(

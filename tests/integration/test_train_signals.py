@@ -243,15 +243,15 @@ def test_a_base_that_is_never_right_gives_no_preferences(start: Start, monkeypat
 
 
 def test_the_divergence_of_a_model_from_itself_is_none_and_grows(base: LoadedBase) -> None:
-    settings = EvaluateSettings(kl_problems=4, max_new_tokens=8)
+    settings = EvaluateSettings(max_new_tokens=8)
     moved = copy.deepcopy(base.model)
     torch.manual_seed(0)
     with torch.no_grad():
         for parameter in moved.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.05)
     backends = (create("fast"), create("fast"))
-    same = divergence(base.model, base.model, backends, base.tokenizer, TASK, settings)
-    other = divergence(moved, base.model, backends, base.tokenizer, TASK, settings)
+    same = divergence(base.model, base.model, backends, base.tokenizer, TASK, settings, 4)
+    other = divergence(moved, base.model, backends, base.tokenizer, TASK, settings, 4)
     assert (same.reverse, same.forward) == (pytest.approx(0, abs=1e-9), pytest.approx(0, abs=1e-9))
     assert other.reverse > 1e-4 and other.forward > 1e-4
 

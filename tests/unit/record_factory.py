@@ -88,7 +88,7 @@ def record(
         accuracy={"base": base_scores, "tuned": tuned_scores} if scored else {},
         stability=Stability(steps=40, kl_last=0.05, entropy_left=0.5, gradient_spikes=seed) if scored else None,
         rollout={"backend": backend, "update_backend": "packed"} if scored else None,
-        geometry={"sparsity_bf16": 0.75} if scored else None,
+        measurements={"geometry": {"sparsity_bf16": 0.75}} if scored else {},
         cost=Cost(seconds={"train": 10.0 + seed, "train/rollout": 4.0}, tokens=5000, peak_memory_bytes=300_000_000),
         environment=ENVIRONMENT,
     )

@@ -41,7 +41,7 @@ def with_geometry(original: RunRecord, scale: float) -> RunRecord:
     by_layer = {str(i): {kind: {"sparsity_bf16": scale * (9 - i) / 10} for kind in KINDS} for i in range(4)}
     geometry = {"sparsity_bf16": 0.7 * scale, "relative_norm": 0.01, "by_type": by_type, "by_layer": by_layer}
     geometry["null"] = {"isotropic": {"sparsity_bf16": {"mean": 0.5, "lift": 1.4 * scale}}}
-    return original.model_copy(update={"geometry": geometry})
+    return original.model_copy(update={"measurements": {"geometry": geometry}})
 
 
 def collapsed(original: RunRecord, step: int) -> RunRecord:

@@ -26,7 +26,7 @@ FILE: dict[str, Any] = {
 }
 
 SETTINGS = (RlvrSettings, EvaluateSettings, SftSettings, RftSettings, RlhfSettings, SftRlvrSettings)
-DEFAULTS = {2: "be4ec7672aca"}
+DEFAULTS = {2: "14345d218767"}
 """Hash of all defaults of signals and evaluation, by result schema."""
 
 
@@ -42,6 +42,7 @@ def _cell(**changes: Any) -> Cell:
         {"evaluate": {"samples": 4}},
         {"methods": {"lora": {"rank": 8, "learning_rate": 1e-3, "alpha": 32}}},
         {"signal": {"type": "rlvr", "steps": 3, "probe_every": 5}},
+        {"measurements": {"geometry": True, "behaviour": {}}},
     ],
 )
 def test_a_default_that_is_written_out_does_not_change_the_id(changes: dict[str, Any]) -> None:
@@ -56,6 +57,10 @@ def test_a_default_that_is_written_out_does_not_change_the_id(changes: dict[str,
         {"signal": {"type": "rlvr", "steps": 3, "match": "flops", "budget": 1e12}},
         {"signal": {"type": "sft", "steps": 3}},
         {"evaluate": {"samples": 5}},
+        {"measurements": {"geometry": False}},
+        {"measurements": {"rank_one": True}},
+        {"measurements": {"divergence": {"problems": 8}}},
+        {"measurements": {"thinking": True}},
         {"rewards": ["format"]},
         {"seeds": [1]},
         {"bases": ["organism-direct"]},

@@ -116,7 +116,7 @@ def test_a_control_of_other_settings_is_none() -> None:
 
 def with_prompts(one: RunRecord) -> RunRecord:
     scores = {"task": score(outcomes(0.4, seed=99)), "terse": score(outcomes(0.55, seed=98))}
-    return one.model_copy(update={"prompts": scores})
+    return one.model_copy(update={"measurements": {"prompt_range": scores}})
 
 
 def test_the_gain_over_the_bases_best_prompt() -> None:

@@ -32,8 +32,10 @@ def test_undefined_numbers_are_null_never_zero_or_nan() -> None:
 
 
 def test_free_parts_of_a_record_hold_no_nan() -> None:
-    document = record().model_dump() | {"geometry": {"sparsity_bf16": math.nan, "null": {"x": [math.inf]}}}
-    assert RunRecord.model_validate(document).geometry == {"sparsity_bf16": None, "null": {"x": [None]}}
+    document = record().model_dump() | {
+        "measurements": {"geometry": {"sparsity_bf16": math.nan, "null": {"x": [math.inf]}}}
+    }
+    assert RunRecord.model_validate(document).measurement("geometry") == {"sparsity_bf16": None, "null": {"x": [None]}}
 
 
 def test_steps_keep_trl_names_and_further_metrics() -> None:

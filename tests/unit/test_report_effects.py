@@ -23,7 +23,7 @@ def _answers(worked: float, right: float) -> dict[str, Any]:
     }
 
 
-def _behaviour(kept: tuple[int, int], left: tuple[int, int]) -> Behaviour:
+def _behaviour(kept: tuple[int, int], left: tuple[int, int]) -> dict[str, Any]:
     none = {"problems": 0, "gained": 0}
     parts = {
         "with-with": dict(zip(("problems", "gained"), kept, strict=True)),
@@ -31,15 +31,14 @@ def _behaviour(kept: tuple[int, int], left: tuple[int, int]) -> Behaviour:
         "without-with": none,
         "without-without": none,
     }
-    return Behaviour.model_validate(
-        {
-            "split": "test",
-            "problems": kept[0] + left[0],
-            "base": _answers(0.9, 0.3),
-            "tuned": _answers(0.5, 0.6),
-            "transitions": {"worked": parts},
-        }
-    )
+    answers = {
+        "split": "test",
+        "problems": kept[0] + left[0],
+        "base": _answers(0.9, 0.3),
+        "tuned": _answers(0.5, 0.6),
+        "transitions": {"worked": parts},
+    }
+    return {"behaviour": Behaviour.model_validate(answers).model_dump(mode="json")}
 
 
 def _steps(run: RunRecord, slope: float) -> dict[str, list[StepRecord]]:
@@ -60,8 +59,8 @@ def _steps(run: RunRecord, slope: float) -> dict[str, list[StepRecord]]:
 
 def test_the_parts_of_a_gain_are_shares_of_all_problems_and_means_over_seeds() -> None:
     runs = [
-        record("full", 0).model_copy(update={"behaviour": _behaviour((60, 20), (40, -10))}),
-        record("full", 1).model_copy(update={"behaviour": _behaviour((80, 20), (20, 0))}),
+        record("full", 0).model_copy(update={"measurements": _behaviour((60, 20), (40, -10))}),
+        record("full", 1).model_copy(update={"measurements": _behaviour((80, 20), (20, 0))}),
     ]
     found = effects(runs, _steps(runs[0], 0.1))["strategy"]
     assert found["name"] == "worked"

@@ -50,7 +50,7 @@ WRITTEN: dict[str, Any] = {
 
 def _measured(method: str, seed: int, **figures: float | None) -> RunRecord:
     found = record(method, seed)
-    return found.model_copy(update={"geometry": figures})
+    return found.model_copy(update={"measurements": {"geometry": figures}})
 
 
 def _evidence(records: list[RunRecord]) -> Evidence:
@@ -117,10 +117,10 @@ def test_strata_that_only_one_side_has_decide_nothing() -> None:
 
 def test_runs_on_a_changed_geometry_are_left_out_unless_asked_for() -> None:
     plain = _measured("lora", 0, sparsity_bf16=0.1)
-    turned = plain.model_copy(update={"cell": plain.cell | {"base": {"name": "tiny", "intervention": "rotate"}}})
+    turned = plain.model_copy(update={"cell": plain.cell | {"interventions": {"rotate_heads": {"layers": [1]}}}})
     evidence = _evidence([plain, turned])
     assert evidence.select({}) == [EvidenceRun(plain)]
-    assert evidence.select({"base.intervention": "rot*"}) == [EvidenceRun(turned)]
+    assert evidence.select({"interventions.rotate_heads": "?*"}) == [EvidenceRun(turned)]
     with pytest.raises(NoEvidence, match="no records with seed = 7"):
         evidence.select({"seed": 7})
 

@@ -41,14 +41,15 @@ def _run(
     seed: int = 0,
     rate: float = 1e-3,
     geometry: dict[str, Any] | None = None,
+    masks: dict[str, Any] | None = None,
     tuned: str | None = None,
-    base: dict[str, Any] | None = None,
+    interventions: dict[str, Any] | None = None,
     steps: list[StepRecord] | None = None,
 ) -> EvidenceRun:
     found = record(method, seed, tuned)
-    cell = found.cell | {"learning_rate": rate, "base": base or {"name": "organism-steps"}}
-    named = hashlib.sha256(f"{method} {seed} {rate} {base}".encode()).hexdigest()[:12]
-    changed = {"cell": cell, "geometry": geometry or {}, "cell_id": named}
+    cell = found.cell | {"learning_rate": rate, "interventions": interventions or {}}
+    named = hashlib.sha256(f"{method} {seed} {rate} {interventions}".encode()).hexdigest()[:12]
+    changed = {"cell": cell, "measurements": {"geometry": geometry or {}, "mask_sample": masks or {}}, "cell_id": named}
     return EvidenceRun(RunRecord.model_validate(found.model_dump() | changed), lambda: steps or [])
 
 
@@ -130,7 +131,7 @@ def _masked(shared: float, seed: int, **changes: Any) -> EvidenceRun:
     permuted = pack(_mask(0.0, 50 + seed))
     names = ("layers.0.v_proj.weight", "layers.1.v_proj.weight")
     sample = {name: {"places": 1024, "update": pack(_mask(shared, seed)), "permuted": permuted} for name in names}
-    return _run("full", seed, geometry={"changed_sample": sample, "changed_sample_restored": sample}, **changes)
+    return _run("full", seed, masks={"changed": sample, "restored": sample}, **changes)
 
 
 @pytest.mark.parametrize(
@@ -165,18 +166,18 @@ def test_no_two_masks_exceed_independence_by_more_than_attainable(p: int, q: int
 
 
 def test_runs_that_change_nearly_everything_do_not_count_against_agreement() -> None:
-    dense = [_run(seed=seed, geometry={"changed_sample": _sample(seed, 0.98)}) for seed in range(3)]
+    dense = [_run(seed=seed, masks={"changed": _sample(seed, 0.98)}) for seed in range(3)]
     with pytest.raises(NoEvidence, match="so many entries"):
         mask_agreement(_evidence(dense), FULL, reach=0.1)
-    sparse = [_run(seed=seed, rate=1e-5, geometry={"changed_sample": _sample(seed, 0.5)}) for seed in range(3)]
+    sparse = [_run(seed=seed, rate=1e-5, masks={"changed": _sample(seed, 0.5)}) for seed in range(3)]
     found = mask_agreement(_evidence(dense + sparse), FULL, reach=0.1)
     assert found.cells == mask_agreement(_evidence(sparse), FULL).cells
     assert found.note.startswith("3 runs change too many")
 
 
 def test_settings_with_other_seeds_are_no_spread_over_seeds() -> None:
-    few = [_run(seed=seed, geometry={"changed_sample": _sample(0, 0.9)}) for seed in range(3)]
-    many = [_run(seed=seed, rate=1e-5, geometry={"changed_sample": _sample(0, 0.3)}) for seed in range(5)]
+    few = [_run(seed=seed, masks={"changed": _sample(0, 0.9)}) for seed in range(3)]
+    many = [_run(seed=seed, rate=1e-5, masks={"changed": _sample(0, 0.3)}) for seed in range(5)]
     found = mask_agreement(_evidence(few + many), FULL)
     apart = [mask_agreement(_evidence(runs), FULL).estimate for runs in (few, many)]
     assert found.estimate == pytest.approx(sum(apart) / 2)
@@ -191,15 +192,15 @@ def _sample(seed: int, density: float) -> dict[str, Any]:
 
 def test_an_intervention_that_takes_agreement_away_is_told_from_one_that_does_not() -> None:
     plain = [_masked(0.8, seed) for seed in range(4)]
-    turned = {"name": "organism-steps", "intervention": "rotate-heads"}
-    asked = {"intervention": "rotate-heads", "matrices": "layers.1.*", "match": ["task.name"]}
-    gone = [_masked(0.0, 10 + seed, base=turned) for seed in range(4)]
+    turned: dict[str, Any] = {"rotate_heads": {"layers": [1], "seed": 0}}
+    asked: dict[str, Any] = {"intervention": "rotate_heads", "matrices": "layers.1.*", "match": ["task.name"]}
+    gone = [_masked(0.0, 10 + seed, interventions=turned) for seed in range(4)]
     found = intervened_agreement(_evidence(plain + gone), FULL, **asked)
     assert found.estimate == pytest.approx(0.0, abs=0.2) and found.judgement("below", 0.5) == "supported"
-    kept = [_masked(0.8, 10 + seed, base=turned) for seed in range(4)]
+    kept = [_masked(0.8, 10 + seed, interventions=turned) for seed in range(4)]
     found = intervened_agreement(_evidence(plain + kept), FULL, coordinates="base", **asked)
     assert found.estimate == pytest.approx(1.0, abs=0.2) and found.judgement("below", 0.5) == "contradicted"
-    with pytest.raises(NoEvidence, match=r"base\.intervention = rotate-heads"):
+    with pytest.raises(NoEvidence, match=r"interventions\.rotate_heads"):
         intervened_agreement(_evidence(plain), FULL, **asked)
 
 
@@ -228,8 +229,7 @@ def test_kl_growth_is_compared_and_correlated_with_accuracy() -> None:
 
 def _rank_one(cut: str, seed: int) -> EvidenceRun:
     found = record("full", seed, tuned="1" * 60 + "0" * 40, base="0" * 100)
-    accuracy = {**found.accuracy, "rank_one": {"chain": {"test": score(cut)}}}
-    return EvidenceRun(found.model_copy(update={"accuracy": accuracy}))
+    return EvidenceRun(found.model_copy(update={"measurements": {"rank_one": score(cut).model_dump()}}))
 
 
 def test_rank_one_recovery_is_a_share_of_the_gain() -> None:
@@ -310,11 +310,12 @@ def test_trials_without_a_test_score_do_not_hide_where_a_method_collapses() -> N
     assert survived_rate_ratio(_evidence(ladders + trials), LORA, FULL).estimate == pytest.approx(10)
 
 
-@pytest.mark.parametrize("habit", [{"adapter_dropout": 0.05}, {"merge": "in-place"}])
+@pytest.mark.parametrize("habit", [{"adapter_dropout": {"share": 0.05}}, {"merge_in_place": {}}])
 def test_runs_with_a_habit_to_be_measured_count_only_where_they_are_asked_for(habit: dict[str, Any]) -> None:
     plain = _run("lora", 0)
-    odd = plain.record.cell | {"signal": plain.record.cell["signal"] | habit}
+    odd = plain.record.cell | {"interventions": habit}
     evidence = _evidence([plain, EvidenceRun(RunRecord.model_validate(plain.record.model_dump() | {"cell": odd}))])
     assert evidence.select(LORA) == [plain]
-    ((key, value),) = habit.items()
-    assert [run.setting(f"signal.{key}") for run in evidence.select({f"signal.{key}": value})] == [value]
+    assert [run.setting("interventions") for run in evidence.select({"interventions": habit})] == [habit]
+    with pytest.raises(NoEvidence):
+        evidence.select({"interventions": {**habit, "another": {}}})

@@ -44,7 +44,8 @@ def _run(
     ]
     cell = made.cell | {"task": TASK, "task_fingerprint": FINGERPRINT, "reward": {"name": reward}}
     identity = hashlib.sha256(f"{reward} {seed}".encode()).hexdigest()[:12]
-    found = made.model_copy(update={"cell": cell, "cell_id": identity, "behaviour": behaviour(*rows, "test")})
+    answers = behaviour(*rows, "test").model_dump()
+    found = made.model_copy(update={"cell": cell, "cell_id": identity, "measurements": {"behaviour": answers}})
     return EvidenceRun(RunRecord.model_validate(found.model_dump()), lambda: steps or [])
 
 
@@ -113,8 +114,8 @@ def test_the_gain_takes_the_sign_of_the_gap(used: int, sign: int | None) -> None
         with pytest.raises(NoEvidence, match="with and without worked"):
             strategies.signed_gain(_evidence(run), "worked", {})
         return
-    use = run.record.behaviour.base.strategies["worked"]  # type: ignore[union-attr]
-    expected = np.sign((use.accuracy_with or 0) - (use.accuracy_without or 0)) * 51 / 512
+    use = run.record.measurements["behaviour"]["base"]["strategies"]["worked"]
+    expected = np.sign((use["accuracy_with"] or 0) - (use["accuracy_without"] or 0)) * 51 / 512
     assert strategies.signed_gain(_evidence(run), "worked", {}).estimate == pytest.approx(expected)
 
 
@@ -139,15 +140,16 @@ def test_the_ceiling_is_what_any_sample_of_the_base_found() -> None:
     assert found.estimate == pytest.approx(0.25)
 
 
-def _prompt_score(digits: str) -> Any:
-    return score(digits).model_copy(update={"k": 0, "avg_k": None, "sample_counts": [], "pass_k": {}, "maj_k": None})
+def _prompt_score(digits: str) -> dict[str, Any]:
+    greedy = {"k": 0, "avg_k": None, "sample_counts": [], "pass_k": {}, "maj_k": None}
+    return score(digits).model_copy(update=greedy).model_dump()
 
 
 def test_prompts_range_and_shrinkage() -> None:
     best, worst = _better(64, set(IDS)), "0" * 512
     runs = [_run("random", seed, _better(96 + 2 * seed, set(IDS))) for seed in range(3)]
     prompts = {"task": _prompt_score(BASE), "none": _prompt_score(best), "terse": _prompt_score(worst)}
-    asked = [EvidenceRun(run.record.model_copy(update={"prompts": prompts})) for run in runs]
+    asked = [EvidenceRun(run.record.model_copy(update={"measurements": {"prompt_range": prompts}})) for run in runs]
     found = prompt_styles.prompt_range(_evidence(*asked), {})
     paired = np.array([int(one) - int(other) for one, other in zip(best, worst, strict=True)])
     interval = stats.t.interval(0.95, 511, paired.mean(), stats.sem(paired))
@@ -155,7 +157,9 @@ def test_prompts_range_and_shrinkage() -> None:
     assert prompt_styles.shrinkage(_evidence(*asked), {}).estimate == pytest.approx(64 / 98)
     with pytest.raises(NoEvidence, match="prompt_range = true"):
         prompt_styles.prompt_range(_evidence(*runs), {})
-    losing = [EvidenceRun(_run("random", 0, "0" * 512).record.model_copy(update={"prompts": prompts}))]
+    losing = [
+        EvidenceRun(_run("random", 0, "0" * 512).record.model_copy(update={"measurements": {"prompt_range": prompts}}))
+    ]
     with pytest.raises(NoEvidence, match="no gain to lose"):
         prompt_styles.shrinkage(_evidence(*losing), {})
 
@@ -169,7 +173,9 @@ def test_memory_of_planted_questions_and_its_change() -> None:
             },
             "tuned": {"planted": {"answer_perplexity": after}},
         }
-        return EvidenceRun(_run("random", seed, BASE).record.model_copy(update={"contamination": found}))
+        return EvidenceRun(
+            _run("random", seed, BASE).record.model_copy(update={"measurements": {"contamination": found}})
+        )
 
     runs = _evidence(probed(0, 1.5), probed(1, 1.7))
     found = planted.planted_completion(runs, 60, {})

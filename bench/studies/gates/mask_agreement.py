@@ -15,14 +15,16 @@ from scipy.special import stdtrit
 from rlvr_bench.geometry.packed_masks import expected_jaccard, unpack
 from rlvr_bench.studies.contrasts import SAME, paired_strata
 from rlvr_bench.studies.errors import NoEvidence
-from rlvr_bench.studies.evidence import INTERVENTION, Evidence, EvidenceRun, Where
+from rlvr_bench.studies.evidence import INTERVENTIONS, Evidence, EvidenceRun, Where
 from rlvr_bench.studies.finding import CONFIDENCE, Finding, Interval
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 Compare = Callable[[Mask, Mask], float | None]
 
-OWN, RESTORED = "changed_sample", "changed_sample_restored"
+OWN, RESTORED = "changed", "restored"
+SOMETHING = "?*"
+"""A glob that any setting matches which is there."""
 MIN_SEEDS = 3
 """A jackknife over fewer has no degree of freedom worth the name."""
 
@@ -92,13 +94,13 @@ def intervened_agreement(
     Args:
         evidence: of one base model.
         plain: runs on the base as it is.
-        intervention: of the base, such as "rotate-heads".
+        intervention: of the base, such as "rotate_heads".
         matrices: a glob on the names of the matrices to look at: those that were changed, or others.
         coordinates: "own", as trained, or "base", taken back to the base's coordinates.
         match: what both must share beside their learning rate.
     """
     sample = RESTORED if coordinates == "base" else OWN
-    changed = evidence.select({**plain, INTERVENTION: intervention})
+    changed = evidence.select({**plain, f"{INTERVENTIONS}.{intervention}": SOMETHING})
     strata = paired_strata(evidence.select(plain), changed, (*match, "learning_rate"))
     pairs = [(_sampled(ones, OWN), _sampled(others, sample)) for ones, others in strata]
     pairs = [(ones, others) for ones, others in pairs if min(len(ones), len(others)) >= MIN_SEEDS]
@@ -132,7 +134,7 @@ def _jackknife(runs: Sequence[EvidenceRun], figure: Callable[[Sequence[int]], fl
 
 def _sampled(runs: Iterable[EvidenceRun], sample: str) -> list[EvidenceRun]:
     """Return the runs whose records hold the sample, one for each seed."""
-    return list({run.seed: run for run in runs if (run.record.geometry or {}).get(sample)}.values())
+    return list({run.seed: run for run in runs if (run.record.measurement("mask_sample") or {}).get(sample)}.values())
 
 
 def _of(runs: Sequence[EvidenceRun], seeds: Sequence[int]) -> list[EvidenceRun]:
@@ -155,7 +157,7 @@ def _excess(
 def _over_matrices(
     one: EvidenceRun, one_sample: str, other: EvidenceRun, other_sample: str, kind: str, matrices: str, compare: Compare
 ) -> float:
-    first, second = (run.record.geometry or {} for run in (one, other))
+    first, second = (run.record.measurement("mask_sample") or {} for run in (one, other))
     found = []
     for name, packed in first[one_sample].items():
         if fnmatchcase(name, matrices):

@@ -62,6 +62,7 @@ def _mean(run: EvidenceRun, part: str, turned: bool = False) -> float | None:
     rows, columns = ("column", "row") if turned else ("row", "column")
     sides = dict.fromkeys(ACROSS_HEADS, rows) | {"o_proj": columns}
     values = [
-        value_at(run.record.geometry, f"by_type.{kind}{part}.{side}_stripe_index") for kind, side in sides.items()
+        value_at(run.record.measurement("geometry"), f"by_type.{kind}{part}.{side}_stripe_index")
+        for kind, side in sides.items()
     ]
     return None if any(value is None for value in values) else fmean(values)

@@ -54,7 +54,7 @@ def rank_one_recovery(evidence: Evidence, runs: Where) -> Finding:
     """Share of the gain in accuracy that is left when the update of each matrix is cut to rank one."""
 
     def share(run: EvidenceRun) -> float | None:
-        base, cut, tuned = (accuracy(run, role) for role in ("base", "rank_one", "tuned"))
+        base, cut, tuned = accuracy(run, "base"), run.figure("rank_one.greedy"), accuracy(run, "tuned")
         if base is None or cut is None or tuned is None or tuned - base < LEAST_GAIN:
             return None
         return (cut - base) / (tuned - base)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from rlvr_bench.leaderboard.row import test_score
+from rlvr_bench.record.schema import Score
 from rlvr_bench.studies import contrasts
 from rlvr_bench.studies.errors import NoEvidence
 from rlvr_bench.studies.evidence import Evidence, EvidenceRun, Where
@@ -16,7 +17,7 @@ def prompt_range(evidence: Evidence, runs: Where) -> Finding:
     Best and worst are chosen on the same problems, which flatters the difference a little.
     """
     run = _with_prompts(evidence, runs)[0]
-    by_accuracy = sorted(run.record.prompts.values(), key=lambda score: score.greedy or 0.0)
+    by_accuracy = sorted(_prompts(run), key=lambda score: score.greedy or 0.0)
     pairs = zip(by_accuracy[-1].greedy_outcomes, by_accuracy[0].greedy_outcomes, strict=True)
     return Finding.of(mean_interval([int(best) - int(worst) for best, worst in pairs]), [run])
 
@@ -37,11 +38,16 @@ def _gone(run: EvidenceRun) -> float:
     """Return the base's accuracy under its best prompt style minus that under the run's own; it has no seeds."""
     base = test_score(run.record, "base")
     same = 0.0 if base is None or base.greedy is None else base.greedy
-    return max(same, *(score.greedy or 0.0 for score in run.record.prompts.values())) - same
+    return max(same, *(score.greedy or 0.0 for score in _prompts(run))) - same
+
+
+def _prompts(run: EvidenceRun) -> list[Score]:
+    """Return the base's scores under each prompt style."""
+    return [Score.model_validate(score) for score in (run.record.measurement("prompt_range") or {}).values()]
 
 
 def _with_prompts(evidence: Evidence, runs: Where) -> list[EvidenceRun]:
-    found = [run for run in evidence.select(runs) if run.record.prompts]
+    found = [run for run in evidence.select(runs) if run.record.measurement("prompt_range")]
     if not found:
-        raise NoEvidence("no record has the base's scores by prompt style; set evaluate.prompt_range = true")
+        raise NoEvidence("no record has the base's scores by prompt style; set measurements.prompt_range = true")
     return found

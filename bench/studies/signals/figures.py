@@ -55,8 +55,7 @@ def kl_on(relation: Relation, direction: str) -> Figure:
 
     def figure(run: EvidenceRun) -> float | None:
         names = [name for name, kind in related(run.record.cell).items() if kind == relation]
-        scores = [run.record.score("tuned", name, "test") for name in names]
-        values = [value for score in scores if score and (value := getattr(score, direction)) is not None]
+        values = [value for name in names if (value := run.figure(f"divergence.{name}.{direction}")) is not None]
         return fmean(values) if values else None
 
     return figure

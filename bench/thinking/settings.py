@@ -1,6 +1,6 @@
 """What one-token verification and parallel thinking can be told. Imports no torch.
 
-A default here is the vetted setting; the formulas behind the keys are in `verify`.
+A default here is the vetted setting.
 """
 
 from typing import Literal
@@ -63,7 +63,7 @@ class TraceSettings(Settings):
 
 
 class ThinkSettings(Settings):
-    """Traces and the verifier on them: the table `[verify]` of an experiment."""
+    """Traces and the verifier on them."""
 
     traces: TraceSettings = TraceSettings()
     verifier: VerifierSettings = VerifierSettings()

@@ -9,24 +9,28 @@ A changed basis makes coordinate-wise masks look random by itself. So updates of
 """
 
 import copy
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.measure.intervention import Intervention
+from rlvr_bench.measure.pair import Pair
 from rlvr_bench.models.errors import ModelError
+from rlvr_bench.studies.gates.interventions import PermuteHeads, RotateHeads
 
+HeadsT = TypeVar("HeadsT", RotateHeads, PermuteHeads)
 Role = Literal["q", "k", "v", "o"]
 ROLES: tuple[Role, ...] = ("q", "k", "v", "o")
 _KNOWN = {f"{role}_proj.{part}" for role in ROLES for part in ("weight", "bias")} | {"q_norm.weight", "k_norm.weight"}
 
 
 @dataclass(frozen=True, slots=True)
-class Intervention:
+class HeadBasis:
     """A new basis for the attention heads of one layer.
 
     `order[i]` is the key-value head that comes to place i; `rotation` (head size, head size), float64 orthogonal, turns
@@ -65,26 +69,56 @@ class Intervention:
         return moved.to(tensor.dtype)
 
 
-def of_config(model: PreTrainedModel, base: BaseConfig) -> list[Intervention]:
-    """Return the interventions that an experiment asks for, one a layer.
+class _NewBasis(Intervention[HeadsT]):
+    """A new basis in each of the layers that the settings name."""
 
-    Raises:
-        ModelError: the model has no such layer, or its heads cannot be changed so.
-    """
-    draw = rotation if base.intervention == "rotate-heads" else head_permutation
-    return [draw(model, layer, base.intervention_seed + layer) for layer in base.intervention_layers]
+    new_coordinates = True
+
+    def bases(self, model: PreTrainedModel) -> list[HeadBasis]:
+        """Return the new bases, one a layer.
+
+        Raises:
+            ModelError: the model has no such layer, or its heads cannot be changed so.
+        """
+        return [self._draw(model, layer, self.settings.seed + layer) for layer in self.settings.layers]
+
+    def change_base(self, model: PreTrainedModel) -> PreTrainedModel:
+        """See `Intervention`."""
+        self._bases = self.bases(model)
+        return intervene(model, self._bases)
+
+    def restore(self, pair: Pair) -> Pair:
+        """See `Intervention`."""
+        return restored_pair(pair, self._bases)
+
+    @abstractmethod
+    def _draw(self, model: PreTrainedModel, layer: int, seed: int) -> HeadBasis: ...
 
 
-def rotation(model: PreTrainedModel, layer: int, seed: int) -> Intervention:
+class RotatedHeads(_NewBasis[RotateHeads]):
+    """See `rotation`."""
+
+    def _draw(self, model: PreTrainedModel, layer: int, seed: int) -> HeadBasis:
+        return rotation(model, layer, seed)
+
+
+class PermutedHeads(_NewBasis[PermuteHeads]):
+    """See `head_permutation`."""
+
+    def _draw(self, model: PreTrainedModel, layer: int, seed: int) -> HeadBasis:
+        return head_permutation(model, layer, seed)
+
+
+def rotation(model: PreTrainedModel, layer: int, seed: int) -> HeadBasis:
     """Return a Haar-random rotation of the value space of a layer's heads, the same for all heads of the layer."""
     heads, groups, head_size = _heads(model, layer)
     noise = torch.randn(head_size, head_size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     orthogonal, triangular = torch.linalg.qr(noise)
     # Without the signs of R the QR algorithm's convention would bias Q (Mezzadri 2007, arXiv math-ph/0609050).
-    return Intervention(layer, tuple(range(heads)), orthogonal * triangular.diagonal().sign(), groups)
+    return HeadBasis(layer, tuple(range(heads)), orthogonal * triangular.diagonal().sign(), groups)
 
 
-def head_permutation(model: PreTrainedModel, layer: int, seed: int) -> Intervention:
+def head_permutation(model: PreTrainedModel, layer: int, seed: int) -> HeadBasis:
     """Return a random order of a layer's key-value heads, with their query heads, that leaves none of them in place.
 
     Raises:
@@ -97,30 +131,40 @@ def head_permutation(model: PreTrainedModel, layer: int, seed: int) -> Intervent
     order = torch.arange(heads)
     while bool((order == torch.arange(heads)).any()):
         order = torch.randperm(heads, generator=generator)
-    return Intervention(layer, tuple(order.tolist()), torch.eye(head_size, dtype=torch.float64), groups)
+    return HeadBasis(layer, tuple(order.tolist()), torch.eye(head_size, dtype=torch.float64), groups)
 
 
-def intervene(model: PreTrainedModel, interventions: Sequence[Intervention]) -> PreTrainedModel:
-    """Return a copy of `model` with the interventions made in turn; it computes the same function."""
+def intervene(model: PreTrainedModel, bases: Sequence[HeadBasis]) -> PreTrainedModel:
+    """Return a copy of `model` with the new bases made in turn; it computes the same function."""
     changed = copy.deepcopy(model)
     with torch.no_grad():
-        for intervention in interventions:
-            attention = _attention(changed, intervention.layer)
+        for basis in bases:
+            attention = _attention(changed, basis.layer)
             for role in ROLES:
                 projection = attention.get_submodule(f"{role}_proj")
                 for name, parameter in projection.named_parameters():
                     if (role, name) != ("o", "bias"):  # lies behind the heads
-                        parameter.copy_(intervention.change(role, parameter))
+                        parameter.copy_(basis.change(role, parameter))
     return changed
 
 
-def restored(name: str, update: Tensor, interventions: Sequence[Intervention]) -> Tensor:
+def restored(name: str, update: Tensor, bases: Sequence[HeadBasis]) -> Tensor:
     """Return an update of the changed model's parameter `name` in the base's coordinates."""
-    for intervention in reversed(interventions):
-        role = role_of(name, intervention.layer)
+    for basis in reversed(bases):
+        role = role_of(name, basis.layer)
         if role is not None:
-            update = intervention.restore(role, update)
+            update = basis.restore(role, update)
     return update
+
+
+def restored_pair(pair: Pair, bases: Sequence[HeadBasis]) -> Pair:
+    """Return a weight before and after training in the base's coordinates, in float64 where it was changed."""
+    name, before, after = pair
+    if not any(role_of(name, basis.layer) for basis in bases):
+        return pair
+    start = restored(name, before.detach().cpu().double(), bases)
+    update = restored(name, after.detach().cpu().double() - before.detach().cpu().double(), bases)
+    return name, start, start + update
 
 
 def role_of(name: str, layer: int) -> Role | None:

@@ -1,4 +1,7 @@
-"""How much of a run is in the one leading direction of each matrix's update (AlphaRL, arXiv 2510.00553)."""
+"""The measurement `rank_one`: how much of a run is in the one leading direction of each matrix's update.
+
+After AlphaRL, arXiv 2510.00553.
+"""
 
 import copy
 from collections.abc import Iterable
@@ -7,7 +10,24 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from rlvr_bench.evaluate.evaluator import evaluate
+from rlvr_bench.measure.context import CellContext, TrainedModel
+from rlvr_bench.measure.measurement import Measurement
 from rlvr_bench.methods.base.plain import fill
+from rlvr_bench.record.schema import Score
+from rlvr_bench.studies.gates.measurements import RankOne
+
+
+class RankOneOfCell(Measurement[RankOne]):
+    """The update's leading directions alone, scored greedily on the trained task's test split; None without one."""
+
+    def after(self, context: CellContext, trained: TrainedModel) -> Score | None:
+        """See `Measurement`."""
+        if not context.task.problems("test"):
+            return None
+        greedy = context.cell.evaluate.model_copy(update={"samples": 0})
+        model = rank_one_model(context.reference, context.pairs(trained.handle))
+        return evaluate(model, context.loaded.tokenizer, context.task, "test", greedy, trained.backend)[0]
 
 
 def rank_one_model(base: PreTrainedModel, pairs: Iterable[tuple[str, Tensor, Tensor]]) -> PreTrainedModel:

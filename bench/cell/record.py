@@ -1,0 +1,83 @@
+"""The record of a cell that ran to its end: what was trained, how it went, what it took, and what was found."""
+
+from typing import Any
+
+from rlvr_bench.cell.attach import AttachedMethod
+from rlvr_bench.cell.training import FinishedTraining
+from rlvr_bench.evaluate.scores import Scores
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.generate import matmul
+from rlvr_bench.methods.attestation import Attestation
+from rlvr_bench.record.environment import capture
+from rlvr_bench.record.schema import Cause, Cost, RunRecord, Stability, Status, StepRecord
+from rlvr_bench.train import processes, rlvr, stability
+from rlvr_bench.train.step_record import WITHIN_STEP, peak_memory_bytes
+
+
+def make_record(
+    cell: Cell,
+    method: AttachedMethod,
+    training: FinishedTraining,
+    scores: tuple[Scores, Scores],
+    measurements: dict[str, Any],
+    seconds: dict[str, float],
+) -> RunRecord:
+    """Return the record of a cell.
+
+    Args:
+        scores: of the base and of the tuned model.
+        measurements: results by name, JSON-able.
+        seconds: wall-clock seconds by stage.
+    """
+    base, tuned = scores
+    stable = stability.summarise(training.steps, cell.signal.sampled_at_once, _accuracy_at_start(cell, base))
+    status, cause = _verdict(method.attested, stable)
+    meter = training.run.meter
+    return RunRecord(
+        cell=cell.model_dump(mode="json"),
+        cell_id=cell.id,
+        comparison=cell.comparison,
+        status=status,
+        cause=cause,
+        attestation=method.attested.model_dump(mode="json"),
+        accuracy={"base": base, "tuned": tuned},
+        measurements=measurements,
+        rollout=rlvr.rollout_record(method.backend.name, training.trainer.update_backend, training.steps),
+        stability=stable,
+        cost=Cost(
+            seconds=seconds | _inside_training(training.steps),
+            tokens=meter.generated_tokens,
+            peak_memory_bytes=peak_memory_bytes(),
+        ),
+        ledger=meter.ledger(cell.signal),
+        reward_model=meter.reward_model,
+        environment=capture().model_copy(update={"float32_products": matmul.library(), "processes": processes.size()}),
+    )
+
+
+def _accuracy_at_start(cell: Cell, base: Scores) -> float | None:
+    """Return the base's sampled accuracy, which a collapse is judged by; None unless it was sampled as rollouts are."""
+    scored, trained = cell.evaluate, cell.signal
+    if (scored.max_new_tokens, scored.temperature) != (trained.max_new_tokens, trained.temperature):
+        return None
+    scores = base.get(str(cell.task["name"]), {}).values()
+    return next((score.avg_k for score in scores if score.avg_k is not None), None)
+
+
+def _verdict(attested: Attestation, stable: Stability) -> tuple[Status, Cause | None]:
+    # A run of another method than was asked for says nothing, however it went; so that comes first.
+    if not attested.valid:
+        fix = "compare attestation.requested with attestation.realised in run.json and mend the method"
+        return "invalid", Cause(type="AttestationError", message="; ".join(attested.problems), fix=fix)
+    if stable.collapse_rule is not None:
+        message = f"training collapsed at step {stable.collapse_step} ({stable.collapse_rule})"
+        return "collapsed", Cause(type="Collapse", message=message, fix="lower the learning rate, or raise kl_weight")
+    return "done", None
+
+
+def _inside_training(steps: list[StepRecord]) -> dict[str, float]:
+    """Seconds of the parts of training, which the stage "train" holds in all."""
+    parts = {part: part for part in WITHIN_STEP} | {"train": "update"}
+    return {
+        f"train/{name}": sum(getattr(step, f"seconds_{part}") or 0.0 for step in steps) for part, name in parts.items()
+    }

@@ -1,0 +1,87 @@
+"""Training a cell: the pieces of a run from what the cell says, handed to its signal."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from rlvr_bench.cell.attach import AttachedMethod
+from rlvr_bench.cell.clock import Report
+from rlvr_bench.cell.events import Event
+from rlvr_bench.cell.kept import tracked_folder
+from rlvr_bench.evaluate.labels import Labels
+from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.measure.context import CellContext
+from rlvr_bench.methods import attestation
+from rlvr_bench.record.schema import StepRecord
+from rlvr_bench.tasks import rewards
+from rlvr_bench.train.problems import training_problems
+from rlvr_bench.train.signals import SIGNALS
+from rlvr_bench.train.training_run import Trained, TrainingRun
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedTraining:
+    """What is left of training."""
+
+    run: TrainingRun[Any]
+    steps: list[StepRecord]
+    trainer: Trained
+
+    @property
+    def linearity_r2(self) -> float | None:
+        """How straight the way of the trained values was; None where no way was recorded or it is undefined."""
+        trajectory = self.run.meter.trajectory
+        return trajectory.linearity() if trajectory else None
+
+
+def train(context: CellContext, method: AttachedMethod, labels: Labels, report: Report) -> FinishedTraining:
+    """Train the attached method with the cell's signal, and attest what became of it.
+
+    Raises:
+        ValueError: a prompt and its completion do not fit the model's context.
+    """
+    cell = context.cell
+    problems = training_problems(context.task, cell.paid_reward, labels, cell.signal)
+    encoded = context.encoded(problems)
+    _check_length(cell, context.loaded.model, encoded)
+    if cell.signal.report_to:
+        os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(tracked_folder(cell.id)))
+    with tempfile.TemporaryDirectory(prefix="rlvr-bench-") as folder:
+        run = TrainingRun(
+            handle=method.handle,
+            tokenizer=context.loaded.tokenizer,
+            reference=context.reference,
+            task=context.task,
+            problems=problems,
+            prompt_ids=encoded,
+            reward=rewards.create(cell.paid_reward),
+            backend=method.rollouts,
+            settings=cell.signal,
+            learning_rate=cell.learning_rate,
+            seed=cell.seed,
+            output_dir=str(Path(folder) / f"{cell.method_name}-seed-{cell.seed}-{cell.id}"),
+            labels=labels,
+            interventions=context.interventions,
+        )
+        steps, trainer = SIGNALS[cell.signal.type](run, lambda step: report(_training_event(step, cell)))
+    drifts = any(each.settings.drifts_base for each in context.interventions)
+    attestation.finish(method.attested, method.handle, trainer.optimizer, drifts)
+    return FinishedTraining(run, steps, trainer)
+
+
+def _check_length(cell: Cell, model: PreTrainedModel, prompts: list[list[int]]) -> None:
+    """Raise ValueError when a prompt and its completion do not fit the model's context."""
+    longest = max(map(len, prompts)) + max(cell.signal.max_new_tokens, cell.evaluate.max_new_tokens)
+    context = getattr(model.config, "max_position_embeddings", None)
+    if context is not None and longest > context:
+        raise ValueError(
+            f"a prompt and its completion take {longest} tokens, the model's context is {context}; lower max_new_tokens"
+        )
+
+
+def _training_event(step: StepRecord, cell: Cell) -> Event:
+    return Event("train", step.step, cell.signal.steps, step.reward, step.accuracy)

@@ -1,0 +1,40 @@
+"""Which measurements a cell makes beside training and scoring: the table `[measurements]` of an experiment.
+
+`name = true` asks for a measurement, `name = false` leaves one of the default out, a table gives it settings. A
+measurement is a settings class under the entry-point group `rlvr_bench.measurements`, its own name that of the entry.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from rlvr_bench.experiment.registered import RegisteredSettings, SettingsRegistry
+
+DEFAULT = ("geometry", "mask_sample", "trajectory", "behaviour")
+"""What every cell measures unless its experiment leaves it out."""
+
+
+class MeasurementSettings(RegisteredSettings):
+    """Base of all measurements' settings; a subclass points to what measures and adds its settings as fields.
+
+    `implementation` is that of a `measure.measurement.Measurement`. One that `needs_merged_weights` is left out of a
+    cell whose method cannot be merged into plain weights.
+    """
+
+    needs_merged_weights: ClassVar[bool] = False
+
+
+REGISTRY = SettingsRegistry("measurement", "rlvr_bench.measurements", MeasurementSettings)
+
+
+def resolve(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return every measurement of a cell with all its settings, those of the default first.
+
+    Raises:
+        ExperimentError: one is unknown, or its settings are wrong.
+    """
+    asked = dict.fromkeys(DEFAULT, True) | dict(table)
+    for name in table:
+        REGISTRY.settings_class(name)  # a name is checked also where the measurement is left out
+    return {
+        name: REGISTRY.read(name, given).model_dump(mode="json") for name, given in asked.items() if given is not False
+    }
