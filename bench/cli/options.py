@@ -89,7 +89,8 @@ def _seed_list(seeds: str | None) -> tuple[int, ...] | None:
 def with_records(results: Path) -> Path:
     """Return a results folder; raises ExperimentError where it holds no records."""
     from rlvr_bench.experiment.errors import ExperimentError
+    from rlvr_bench.record.store import has_records
 
-    if not (results / "runs").is_dir():
+    if not has_records(results):
         raise ExperimentError(f"{results} holds no run records; run an experiment, or name another folder")
     return results

@@ -25,3 +25,17 @@ def results_check(results: ResultsOption = Path("results")) -> None:
     tell(*faults)
     tell(f"{results}: {len(faults)} fault{'s' * (len(faults) > 1)}" if faults else f"{results}: sound")
     raise typer.Exit(1 if faults else 0)
+
+
+@app.command("pack")
+def results_pack(results: ResultsOption = Path("results")) -> None:
+    """Pack the folders of finished cells into two files a comparison, which is what is committed."""
+    from rlvr_bench.console.text import say, tell
+    from rlvr_bench.record.lock import results_lock
+    from rlvr_bench.record.pack import pack
+
+    with results_lock(results):
+        done = pack(results)
+    say(*map(str, done.faults))
+    tell(f"{results}: {done.cells} cells of {done.comparisons} comparisons packed")
+    raise typer.Exit(1 if done.faults else 0)

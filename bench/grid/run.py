@@ -15,8 +15,7 @@ from rlvr_bench.launch import local
 from rlvr_bench.launch.launcher import Launcher
 from rlvr_bench.leaderboard.columns import Row
 from rlvr_bench.leaderboard.differences import Difference, compare
-from rlvr_bench.leaderboard.file import LEADERBOARD_FILE, to_csv
-from rlvr_bench.leaderboard.history import keep_committed
+from rlvr_bench.leaderboard.file import contents
 from rlvr_bench.leaderboard.standings import Standing, leaderboard
 from rlvr_bench.plan.states import PlannedCell, plan
 from rlvr_bench.record import store
@@ -109,18 +108,12 @@ def _reference(folder: Path, comparisons: set[str], say: Say) -> list[Standing]:
 
 
 def renew_leaderboard(results: Path, say: Say) -> list[Standing]:
-    """Derive `leaderboard.csv` from the records of a folder; a record that cannot be read is said and left out.
-
-    The committed leaderboard is kept in `history/` if it was another.
-    """
+    """Derive the leaderboard's files from the records of a folder; one that cannot be read is said and left out."""
     records, problems = store.load_all(results)
     say(*(str(problem) for problem in problems))
     standings = leaderboard(records)
-    content = to_csv(standing.row for standing in standings)
-    kept = keep_committed(results, content)
-    write_whole(results / LEADERBOARD_FILE, content)
-    if kept is not None:
-        say(f"the committed leaderboard is kept as {kept}")
+    for name, content in contents([standing.row for standing in standings]).items():
+        write_whole(results / name, content)
     return standings
 
 

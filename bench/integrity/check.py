@@ -13,18 +13,17 @@ from rlvr_bench.record import store
 
 Check = Callable[[Path], list[str]]
 
-DERIVED: tuple[Check, ...] = (leaderboard_faults, report_faults)
-"""One check for each kind of file that is derived from the records; each finds nothing where its file need not be."""
-
 
 def check(results: Path, also: Iterable[Check] = ()) -> list[str]:
     """Return the faults of a results folder, those that further checks find with them; none if it is sound."""
     records, problems = store.load_all(results)
     faults = [str(problem) for problem in problems]
     faults += _misplaced(results)
+    reader = store.StepReader(results)
     for record in records:
-        faults += run_faults(store.folder_of(results, record), record)
-    return faults + [fault for look in (*DERIVED, *also) for fault in look(results)]
+        faults += run_faults(results, record, reader)
+    faults += leaderboard_faults(results, records) + report_faults(results)
+    return faults + [fault for look in also for fault in look(results)]
 
 
 def _misplaced(results: Path) -> list[str]:

@@ -4,23 +4,26 @@ import csv
 import hashlib
 import io
 import re
+from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 
-from rlvr_bench.leaderboard.file import LEADERBOARD_FILE, to_csv
+from rlvr_bench.leaderboard.file import ALL_FILE, contents
 from rlvr_bench.leaderboard.standings import leaderboard
-from rlvr_bench.record import store
+from rlvr_bench.record.schema import RunRecord
 
 REPORT_FILE = "report.html"
 REPORT_DIGEST = re.compile(rb'<meta name="leaderboard-sha256" content="([0-9a-f]{64})"')
 """What the report says of the leaderboard that it shows."""
 
 
-def leaderboard_faults(results: Path) -> list[str]:
-    """Return where `leaderboard.csv` is not, byte for byte, what the records give."""
-    path = results / LEADERBOARD_FILE
-    records, _ = store.load_all(results)
-    expected = to_csv(standing.row for standing in leaderboard(records))
+def leaderboard_faults(results: Path, records: Sequence[RunRecord]) -> list[str]:
+    """Return where the leaderboard's files are not, byte for byte, what the records give."""
+    expected = contents([standing.row for standing in leaderboard(records)])
+    return [fault for name, content in expected.items() for fault in _table_faults(results / name, content)]
+
+
+def _table_faults(path: Path, expected: str) -> list[str]:
     try:
         written = path.read_bytes()
     except OSError as error:
@@ -32,7 +35,7 @@ def leaderboard_faults(results: Path) -> list[str]:
 
 def report_faults(results: Path) -> list[str]:
     """Return whether the report shows another leaderboard than the one beside it."""
-    path, table = results / REPORT_FILE, results / LEADERBOARD_FILE
+    path, table = results / REPORT_FILE, results / ALL_FILE
     if not path.exists() or not table.exists():
         return []
     found = REPORT_DIGEST.search(path.read_bytes())

@@ -12,7 +12,6 @@ from rlvr_bench.integrity.regrade import Grader, Regraded
 from rlvr_bench.integrity.stored import stored_scores
 from rlvr_bench.methods.errors import MethodError
 from rlvr_bench.record import store
-from rlvr_bench.record.atomic import write_whole
 from rlvr_bench.record.environment import capture
 from rlvr_bench.record.errors import RecordError
 from rlvr_bench.record.schema import ModelRole, Rescored, RunRecord, Score, ScoredSplit
@@ -91,14 +90,15 @@ def write(results: Path, found: Rescoring) -> tuple[int, list[str]]:
     """Write changed scores into their records, which then say with what code and tasks they were graded.
 
     A comparison is changed as a whole or not at all: its rows must not be graded by different verifiers. What else
-    rests on the old verdicts (behaviour, the base under other prompts) is dropped.
+    rests on the old verdicts (behaviour, the base under other prompts) is dropped. A packed record becomes a folder
+    again, which is read in its place until it is packed.
 
     Returns:
         The number of records written, and a sentence for each comparison that is left as it is.
     """
     touched = {cell.record.comparison for cell in found.cells if cell.changed}
     lacking = Counter(record.comparison for record, _ in found.faults if record.comparison in touched)
-    here, written = capture(), 0
+    here, written, reader = capture(), 0, store.StepReader(results)
     for cell in found.cells:
         record = cell.record
         if record.comparison in touched and record.comparison not in lacking:
@@ -106,7 +106,7 @@ def write(results: Path, found: Rescoring) -> tuple[int, list[str]]:
             accuracy = record.accuracy | _accuracy(cell.scores)
             measurements = {name: one for name, one in record.measurements.items() if name not in RESTS_ON_VERDICTS}
             renewed = record.model_copy(update={"accuracy": accuracy, "measurements": measurements, "rescored": note})
-            write_whole(store.folder_of(results, record) / store.RUN_FILE, renewed.to_json())
+            store.write_run(results, renewed, reader.steps(record))
             written += 1
     left = [f"{name} is left as it is: {count} of its cells could not be graded" for name, count in lacking.items()]
     return written, left

@@ -21,17 +21,27 @@ COLLAPSE = {"collapse_step", "collapse_rule"}
 """What of the summary does not follow from the steps alone."""
 
 
-def run_faults(folder: Path, record: RunRecord) -> list[str]:
-    """Return the faults of one record and of the files beside it."""
-    path = folder / store.RUN_FILE
-    faults = [f"{path}: {said}; {AGAIN}" for said in [*_identity(record), *_status(record)]]
-    for name in (store.RUN_FILE, store.STEPS_FILE):
-        faults += _not_numbers(folder / name)
+def run_faults(results: Path, record: RunRecord, reader: store.StepReader) -> list[str]:
+    """Return the faults of one record and of its steps, as folder or packed."""
+    folder = store.folder_of(results, record)
+    path, steps_path = folder / store.RUN_FILE, folder / store.STEPS_FILE
+    faults = [fault for file in (path, steps_path) for fault in _not_numbers(file)]
+    if not path.exists():
+        path = steps_path = store.packed_file(results, record.comparison)
+    said = [*_identity(record), *_status(record)]
+    faults += [f"{_named(path, record)}: {one}; {AGAIN}" for one in said]
     try:
-        steps = store.read_steps(folder)
+        steps = reader.steps(record)
     except RecordError as error:
         return [*faults, str(error)]
-    return faults + [f"{folder / store.STEPS_FILE}: {said}; {AGAIN}" for said in _steps(record, steps)]
+    return faults + [f"{_named(steps_path, record)}: {one}; {AGAIN}" for one in _steps(record, steps)]
+
+
+def _named(path: Path, record: RunRecord) -> str:
+    """Return a file's path; with the cell where the file holds several."""
+    return (
+        f"{path}, cell {record.cell_id}" if path.suffix == store.PACKED and path.name != store.STEPS_FILE else str(path)
+    )
 
 
 def _identity(record: RunRecord) -> Iterator[str]:
@@ -42,7 +52,8 @@ def _identity(record: RunRecord) -> Iterator[str]:
     except (ValidationError, MethodError) as error:
         yield f"its settings are not those of this version ({str(error).splitlines()[0]})"
         return
-    if identity != record.cell_id:
+    # A file that a method reads is named by its path where the cell runs, which is not stored; its content is hashed.
+    if identity != record.cell_id and not cell.method_fingerprints:
         yield f"its settings give cell id {identity}, not {record.cell_id}"
     # The name of a local base is spelled as its machine saw it; the hash at its end is the same everywhere.
     if digest != record.comparison.rpartition(".")[2]:

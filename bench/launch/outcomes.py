@@ -45,7 +45,7 @@ def write_failure(cell: Cell, results: Path, record: RunRecord) -> Outcome:
     """Write the record of a cell that has no result, unless there is an earlier result."""
     outcome = _outcome(cell, record)
     try:
-        if _has_result(store.folder_of(results, record)):
+        if _has_result(cell, results):
             return replace(outcome, message=f"{outcome.message}; the earlier result stays")
         store.write_run(results, record, [])
     except RecordError as error:
@@ -53,13 +53,15 @@ def write_failure(cell: Cell, results: Path, record: RunRecord) -> Outcome:
     return outcome
 
 
-def _has_result(folder: Path) -> bool:
+def _has_result(cell: Cell, results: Path) -> bool:
     """Whether a readable record of a run that did not fail is there already (a cell that was run again as stale)."""
-    path = folder / store.RUN_FILE
     try:
-        return path.exists() and store.read_run(path).status != "failed"
+        earlier = store.read_cell(
+            results, comparison=cell.comparison, method=cell.method_name, seed=cell.seed, cell_id=cell.id
+        )
     except RecordError:
         return False
+    return earlier is not None and earlier.status != "failed"
 
 
 def _outcome(cell: Cell, record: RunRecord) -> Outcome:

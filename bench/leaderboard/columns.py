@@ -1,7 +1,7 @@
-"""The columns of `leaderboard.csv`: name, type, meaning. README's table is generated from here.
+"""The columns of `leaderboard-all.csv`: name, type, meaning. README's table is generated from here.
 
-The first columns, up to `status`, are a contract with readers of the file; more follow. An undefined value is an empty
-cell, never 0.
+The first columns, up to `status`, are a contract with readers of the file; more follow. `leaderboard.csv` has those and
+the few of `REVIEWED`. An undefined value is an empty cell, never 0.
 """
 
 import json
@@ -34,9 +34,9 @@ COLUMNS = (
     Column("signal", "text", "what drives learning: rlvr, sft, rft, rlhf, sft+rlvr"),
     Column("reward", "text", "reward that training sees; evaluation always uses the task's verifier"),
     Column("method", "text", "fine-tuning method; `base` is the untrained model"),
-    Column("rank_group", "text", "tie groups: rows of a comparison that share a letter cannot be told apart, with the "
-           "chance of any false claim in the comparison held at 5 % (studentized range); a is the best; "
-           "empty: unranked"),
+    Column("rank_group", "text", "tie groups: rows of a comparison that share a letter are not significantly "
+           "different, with the chance of any false claim in the comparison held at 5 % (studentized range); a is the "
+           "best; empty: unranked"),
     Column("accuracy", "fraction", "greedy accuracy on the test split after the last step, mean over seeds"),
     Column("accuracy_lo", "fraction", "lower end of its 95 % interval over seeds and problems (one seed: problems)"),
     Column("accuracy_hi", "fraction", "upper end of its 95 % interval"),
@@ -104,10 +104,10 @@ COLUMNS = (
     Column("gain_over_best_prompt", "fraction", "accuracy minus the base's under its best prompt style"),
     Column("gain_over_best_prompt_lo", "fraction", "lower end of its 95 % interval (paired by problem)"),
     Column("gain_over_best_prompt_hi", "fraction", "upper end of its 95 % interval"),
-    Column("may_be_best", "text", "`yes`: no row of the comparison is told to be better; the truly best row is among "
-           "these in 95 % of comparisons; sharper than the letters"),
+    Column("may_be_best", "text", "`yes`: no row of the comparison is significantly better; the truly best row is "
+           "among these in 95 % of comparisons; sharper than the letters"),
     Column("detectable_difference", "fraction", "true difference by which a typical pair of the comparison's ranked "
-           "rows would be told apart in 80 % of repetitions: smaller ones are mostly missed"),
+           "rows would be significantly different in 80 % of repetitions: smaller ones are mostly missed"),
     Column("improvement_over_full", "fraction", "chance that a run of this method scores higher than a run of full "
            "fine-tuning in the comparison, ties half; empty unless one ranked row is full fine-tuning"),
     Column("improvement_over_full_lo", "fraction", "lower end of its 95 % interval"),
@@ -137,6 +137,15 @@ COLUMNS = (
 )  # fmt: skip
 
 BY_NAME = {column.name: column for column in COLUMNS}
+
+REVIEWED = frozenset({
+    "accuracy_worst_seed", "base_accuracy", "beats_control", "control", "detectable_difference", "failed", "match",
+    "may_be_best", "method_config", "problems", "steps", "tuning",
+})  # fmt: skip
+"""The columns after `status` that a person reviews with the results: at most twelve, forty columns in all."""
+
+_CONTRACT = [column.name for column in COLUMNS].index("status") + 1
+REVIEWED_COLUMNS = tuple(column for place, column in enumerate(COLUMNS) if place < _CONTRACT or column.name in REVIEWED)
 
 
 def rounded(column: Column, value: Value) -> Value:

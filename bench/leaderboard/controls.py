@@ -65,7 +65,7 @@ def control_columns(entry: Entry, by_settings: dict[str, list[Entry]]) -> Row:
 
 def control_remark(row: Row) -> list[str]:
     """Return what the status says of a row that does not beat its controls."""
-    said = {"no": "worse than control reward", "undecided": "not told apart from control reward"}
+    said = {"no": "worse than control reward", "undecided": "not significantly different from control reward"}
     verdict = row.get("beats_control")
     return [f"{said[verdict]} {row['control']}"] if isinstance(verdict, str) and verdict in said else []
 

@@ -1,23 +1,44 @@
-"""`leaderboard.csv`: UTF-8, one header line, the columns of `columns` in their order."""
+"""The leaderboard's two files: UTF-8, one header line, the columns of `columns` in their order.
+
+`leaderboard.csv` is what a person reviews: every row of the comparisons that rank two methods or more, or, in a folder
+without any, every row; in at most forty columns. Trials, single runs and studies of one method are left to
+`leaderboard-all.csv`, which has every row and every column.
+"""
 
 import csv
 import io
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from rlvr_bench.leaderboard.columns import BY_NAME, COLUMNS, Row, parse, text
+from rlvr_bench.leaderboard.columns import BY_NAME, COLUMNS, REVIEWED_COLUMNS, Column, Row, parse, text
 from rlvr_bench.record.errors import RecordError
 
 LEADERBOARD_FILE = "leaderboard.csv"
+ALL_FILE = "leaderboard-all.csv"
+
+METHODS_COMPARED = 2
+"""Ranked methods from which on a comparison compares methods."""
 
 
-def to_csv(rows: Iterable[Row]) -> str:
-    """Return the file's content; the same rows give the same bytes."""
+def contents(rows: Sequence[Row]) -> dict[str, str]:
+    """Return the content of both files by their names."""
+    return {LEADERBOARD_FILE: to_csv(reviewed(rows), REVIEWED_COLUMNS), ALL_FILE: to_csv(rows)}
+
+
+def reviewed(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows of the comparisons that rank two methods or more; all rows where there is no such comparison."""
+    ranked = Counter(row["comparison"] for row in rows if row["rank_group"] and row["status"] != "reference")
+    return [row for row in rows if ranked[row["comparison"]] >= METHODS_COMPARED] or list(rows)
+
+
+def to_csv(rows: Iterable[Row], columns: Sequence[Column] = COLUMNS) -> str:
+    """Return a file's content; the same rows give the same bytes."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([column.name for column in COLUMNS])
+    writer.writerow([column.name for column in columns])
     for row in rows:
-        writer.writerow([text(column, row[column.name]) for column in COLUMNS])
+        writer.writerow([text(column, row[column.name]) for column in columns])
     return buffer.getvalue()
 
 
@@ -28,8 +49,16 @@ def read_csv(path: Path) -> list[Row]:
         RecordError: there is no such file, or a line cannot be read: which and why.
     """
     try:
-        lines = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        return parse_csv(path.read_bytes(), str(path))
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read ({error}); make it with rlvr-bench leaderboard --write") from error
+
+
+def parse_csv(content: bytes, path: str) -> list[Row]:
+    """Read the content of a leaderboard file as `read_csv` does; `path` is what errors call it."""
+    try:
+        lines = list(csv.reader(io.StringIO(content.decode(), newline="")))
+    except (UnicodeDecodeError, csv.Error) as error:
         raise RecordError(f"{path}: cannot be read ({error}); make it with rlvr-bench leaderboard --write") from error
     if not lines or not {"comparison", "method", "accuracy"} <= set(lines[0]):
         raise RecordError(
@@ -38,7 +67,7 @@ def read_csv(path: Path) -> list[Row]:
     return [_row(path, number, lines[0], cells) for number, cells in enumerate(lines[1:], start=2)]
 
 
-def _row(path: Path, number: int, header: list[str], cells: list[str]) -> Row:
+def _row(path: str, number: int, header: list[str], cells: list[str]) -> Row:
     if len(cells) != len(header):
         raise RecordError(
             f"{path}, line {number}: {len(cells)} cells under {len(header)} columns; make the file again "

@@ -53,7 +53,7 @@ class Entry:
         """Name of the method in its experiment."""
         return self.first.keys.method_name
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Names this entry among all: comparison, method and all of its settings."""
         return entry_key(self.first)
@@ -134,7 +134,8 @@ def test_score(record: RunRecord, role: ModelRole) -> Score | None:
 
 def outcome_matrix(scores: Sequence[Score]) -> Floats:
     """Return outcomes as 0 and 1, shape (scores, problems)."""
-    return np.array([[float(digit) for digit in score.greedy_outcomes] for score in scores])
+    digits = [np.frombuffer(score.greedy_outcomes.encode(), dtype=np.uint8) for score in scores]
+    return np.array(digits, dtype=np.float64) - ord("0")
 
 
 def setting(record: RunRecord) -> Row:

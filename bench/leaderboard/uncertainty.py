@@ -1,4 +1,4 @@
-"""The columns of a row that say how sure its accuracy is: intervals, spread over seeds, who can be told apart.
+"""The columns of a row that say how sure its accuracy is: intervals, spread over seeds, tie groups.
 
 What is computed how, and how often such intervals hold the truth, is said in `protocol`. Outcomes are greedy, 0
 or 1, of shape (seeds, problems); the untrained base has one row.

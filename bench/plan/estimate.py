@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.record.schema import RunRecord
@@ -56,14 +56,17 @@ def estimate(waiting: Iterable[Cell], records: Sequence[RunRecord]) -> Estimate:
     """Return the cost of cells that have no result yet."""
     seconds, tokens, rough_tokens, rough_seconds, unknown = list[float](), 0.0, 0, 0.0, 0
     done = [record for record in records if record.status in ("done", "collapsed") and record.cost.seconds]
-    for cell in waiting:
-        document = cell.model_dump(mode="json")
-        past = _nearest(document, done)
-        if past:
-            seconds.append(fmean(_seconds(record, document) for record in past))
-            tokens += fmean(_share(record, document) * (record.cost.tokens or 0) for record in past)
+    cells, known = list(waiting), dict[tuple[object, ...], _Past | None]()
+    for cell in cells:
+        # Cells of one grid share the objects of their settings, so that what costs the same is looked up once.
+        key = (cell.base.name, cell.task["name"], id(cell.signal), cell.method.get("type"), id(cell.evaluate))
+        if key not in known:
+            known[key] = _past(cell.model_dump(mode="json"), done)
+        if (past := known[key]) is not None:
+            seconds.append(past.seconds)
+            tokens += past.tokens
         elif "/" in cell.base.name:
-            most = round(_completions(document["signal"]) * cell.signal.max_new_tokens)
+            most = round(_completions(cell.signal.model_dump(mode="json")) * cell.signal.max_new_tokens)
             rough_tokens += most
             rough_seconds += most / (GPU_TOKENS_PER_SECOND / billions(cell.base.name))
         else:
@@ -81,6 +84,23 @@ def billions(name: str) -> float:
     """Return the parameters of a hub model in 10^9, as its name says them ("Qwen2.5-Math-7B"), else the usual size."""
     found = re.findall(r"(?<![\w.])(\d+(?:\.\d+)?)B(?![a-z])", name, re.IGNORECASE)
     return float(found[-1]) if found else ASSUMED_BILLIONS
+
+
+class _Past(NamedTuple):
+    """What a cell will take, by past ones."""
+
+    seconds: float
+    tokens: float
+
+
+def _past(document: Mapping[str, Any], done: Sequence[RunRecord]) -> _Past | None:
+    nearest = _nearest(document, done)
+    if not nearest:
+        return None
+    return _Past(
+        fmean(_seconds(record, document) for record in nearest),
+        fmean(_share(record, document) * (record.cost.tokens or 0) for record in nearest),
+    )
 
 
 def _nearest(document: Mapping[str, Any], done: Sequence[RunRecord]) -> list[RunRecord]:

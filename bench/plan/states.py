@@ -13,6 +13,7 @@ from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.plan.estimate import estimate
 from rlvr_bench.record import store
 from rlvr_bench.record.environment import capture, changes
+from rlvr_bench.record.machine_paths import last_name
 from rlvr_bench.record.schema import Environment, RunRecord
 
 State = Literal["done", "missing", "stale", "failed", "waiting"]
@@ -131,7 +132,7 @@ def _name(record: RunRecord) -> tuple[Any, ...]:
     """What a person would call the cell of a record: another one of that name may differ in settings."""
     keys = record.keys
     return (
-        keys.base["name"],
+        last_name(keys.base["name"]),
         keys.task["name"],
         keys.signal["type"],
         str(keys.reward),
@@ -142,7 +143,7 @@ def _name(record: RunRecord) -> tuple[Any, ...]:
 
 def _name_of(cell: Cell) -> tuple[Any, ...]:
     return (
-        cell.base.name,
+        last_name(cell.base.name),
         cell.task["name"],
         cell.signal.type,
         str(cell.reward),

@@ -7,7 +7,10 @@ import json
 import math
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationInfo
+
+STRICT_JSON = "strict-json"
+"""Validation context of values that were parsed from JSON without NaN: they are not searched for it again."""
 
 
 def finite_or_none(value: Any) -> Any:
@@ -29,11 +32,18 @@ def strict_json(value: Any, *, indent: int | None = None) -> str:
     )
 
 
-Number = Annotated[float | None, BeforeValidator(finite_or_none)]
+def _finite(value: Any, info: ValidationInfo) -> Any:
+    return value if info.context == STRICT_JSON else finite_or_none(value)
+
+
+Number = Annotated[float | None, BeforeValidator(_finite)]
 """A finite float, or None where it is undefined."""
 
-Share = Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(finite_or_none)]
+Share = Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(_finite)]
 """A fraction in [0, 1], or None where it is undefined."""
 
-JsonObject = Annotated[dict[str, Any], BeforeValidator(finite_or_none)]
+JsonObject = Annotated[dict[str, Any], BeforeValidator(_finite)]
 """Any JSON object without NaN."""
+
+OptionalJsonObject = Annotated[dict[str, Any] | None, BeforeValidator(_finite)]
+"""Any JSON object without NaN, or None."""

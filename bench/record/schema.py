@@ -5,12 +5,12 @@ Where records live and how they are written is `store`; what follows from them i
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rlvr_bench.record.migrate import step_line
-from rlvr_bench.record.numbers import JsonObject, Number, Share, finite_or_none, strict_json
+from rlvr_bench.record.numbers import JsonObject, Number, Share, strict_json
 
 SCHEMA_VERSION = 2
 """Raised with a step in `migrate` that reads what was written before."""
@@ -61,7 +61,7 @@ class Score(_Record):
             raise ValueError(f"greedy_outcomes has {len(self.greedy_outcomes)} digits for n = {self.n} problems")
         if bool(self.k) != bool(self.sample_counts) or len(self.sample_counts) > self.n:
             raise ValueError(f"sample_counts has {len(self.sample_counts)} entries for n = {self.n} and k = {self.k}")
-        if any(not 0 <= count <= self.k for count in self.sample_counts):
+        if self.sample_counts and not 0 <= min(self.sample_counts) <= max(self.sample_counts) <= self.k:
             raise ValueError(
                 f"sample_counts must lie in 0..{self.k}, got {min(self.sample_counts)}..{max(self.sample_counts)}"
             )
@@ -208,14 +208,14 @@ class RunRecord(_Record):
     comparison: str = Field(pattern=FOLDER_NAME, description="name of the group that may be ranked together")
     status: Status
     cause: Cause | None = None
-    attestation: Annotated[dict[str, Any] | None, BeforeValidator(finite_or_none)] = None
+    attestation: OptionalJsonObject = None
     accuracy: dict[ModelRole, dict[str, dict[ScoredSplit, Score]]] = Field(
         default={}, description="scores by model, task and split"
     )
     measurements: dict[str, JsonObject] = Field(
         default={}, description="what else was observed, by the name of the measurement"
     )
-    rollout: Annotated[dict[str, Any] | None, BeforeValidator(finite_or_none)] = Field(
+    rollout: OptionalJsonObject = Field(
         None, description="the backend that generated in training, and how far its log-probabilities were off"
     )
     stability: Stability | None = None

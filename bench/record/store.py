@@ -1,49 +1,73 @@
 """Where run records live in a results folder, and how they are written and read.
 
-`runs/<comparison>/<method>/seed-<n>-<cell id>/run.json`, with `steps.jsonl` beside it. Samples are kept in the cache
-(see `samples`).
+A cell that has just run is a folder, `runs/<comparison>/<method>/seed-<n>-<cell id>/`, with `run.json` and
+`steps.jsonl` in it. `pack` turns the folders of a comparison into `records/<comparison>.jsonl` and `.steps.parquet`.
+Everything reads both: a cell's folder stands in the place of its packed line, because it was run after that was packed.
+Samples are kept in the cache (see `samples`).
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from rlvr_bench.record import migrate
+from rlvr_bench.record import compact, migrate
 from rlvr_bench.record.atomic import write_whole
 from rlvr_bench.record.errors import RecordError
+from rlvr_bench.record.machine_paths import without_paths
+from rlvr_bench.record.numbers import STRICT_JSON, strict_json
 from rlvr_bench.record.schema import SCHEMA_VERSION, RunRecord, StepRecord
+from rlvr_bench.record.step_table import read_steps as read_step_table
 
+RUNS_FOLDER, RECORDS_FOLDER = "runs", "records"
 RUN_FILE = "run.json"
 STEPS_FILE = "steps.jsonl"
+PACKED, PACKED_STEPS = ".jsonl", ".steps.parquet"
 
 
 def run_folder(results: Path, *, comparison: str, method: str, seed: int, cell_id: str) -> Path:
     """Return the folder of one cell's records."""
-    return results / "runs" / comparison / method / f"seed-{seed}-{cell_id}"
+    return results / RUNS_FOLDER / comparison / method / f"seed-{seed}-{cell_id}"
 
 
 def folder_of(results: Path, record: RunRecord) -> Path:
-    """Return the folder that a record belongs in."""
+    """Return the folder that a record belongs in, packed or not."""
     keys = record.keys
     return run_folder(
         results, comparison=record.comparison, method=keys.method_name, seed=keys.seed, cell_id=record.cell_id
     )
 
 
+def packed_file(results: Path, comparison: str) -> Path:
+    """Return the file of a comparison's packed records."""
+    return results / RECORDS_FOLDER / f"{comparison}{PACKED}"
+
+
+def packed_steps_file(results: Path, comparison: str) -> Path:
+    """Return the file of a comparison's packed steps."""
+    return results / RECORDS_FOLDER / f"{comparison}{PACKED_STEPS}"
+
+
+def has_records(results: Path) -> bool:
+    """Whether a results folder holds records of either form."""
+    return (results / RUNS_FOLDER).is_dir() or (results / RECORDS_FOLDER).is_dir()
+
+
 def write_run(results: Path, record: RunRecord, steps: Sequence[StepRecord]) -> Path:
     """Write `steps.jsonl` and then `run.json`, each whole or not at all; return the path of `run.json`.
 
-    A cell counts as run once its `run.json` is there, so that comes last.
+    A cell counts as run once its `run.json` is there, so that comes last. No path of this machine is written.
 
     Raises:
         RecordError: the disk is full, or the folder cannot be written.
     """
     folder = folder_of(results, record)
     write_whole(folder / STEPS_FILE, "".join(step.to_json() + "\n" for step in steps))
-    write_whole(folder / RUN_FILE, record.to_json())
+    document = without_paths(record.model_dump(mode="json"))
+    write_whole(folder / RUN_FILE, strict_json(document, indent=1) + "\n")
     return folder / RUN_FILE
 
 
@@ -53,44 +77,126 @@ def read_run(path: Path) -> RunRecord:
     Raises:
         RecordError: it is not JSON, of another schema version, or does not say what a record must; with the fix.
     """
-    document = migrate.run_document(_parse_json(path))
+    return record_of(_parse_json(path), str(path))
+
+
+def record_of(document: dict[str, Any], where: str, *, strict: bool = False) -> RunRecord:
+    """Return the record of a JSON document; `where` names its file and line.
+
+    Args:
+        strict: whether its JSON is known to hold no NaN.
+
+    Raises:
+        RecordError: it is of another schema version, or does not say what a record must; with the fix.
+    """
+    document = dict(migrate.run_document(document))
     version = document.get("schema_version")
     if version != SCHEMA_VERSION:
         raise RecordError(
-            f"{path}: schema_version is {version!r}, this rlvr-bench reads {SCHEMA_VERSION}; use the "
+            f"{where}: schema_version is {version!r}, this rlvr-bench reads {SCHEMA_VERSION}; use the "
             "version that wrote it, or delete the file and run its cell again"
         )
     try:
-        return RunRecord.model_validate(document)
+        return RunRecord.model_validate(document, context=STRICT_JSON if strict else None)
     except ValidationError as error:
         raise RecordError(
-            f"{path}: {_first_problem(error)}; restore the file from git, or delete it and run its cell again"
+            f"{where}: {_first_problem(error)}; restore the file from git, or delete it and run its cell again"
         ) from error
 
 
+def read_cell(results: Path, *, comparison: str, method: str, seed: int, cell_id: str) -> RunRecord | None:
+    """Return the record of one cell, None where there is none.
+
+    Raises:
+        RecordError: it cannot be read.
+    """
+    path = run_folder(results, comparison=comparison, method=method, seed=seed, cell_id=cell_id) / RUN_FILE
+    if path.exists():
+        return read_run(path)
+    found = (record for record in read_packed(packed_file(results, comparison)) if isinstance(record, RunRecord))
+    return next((record for record in found if record.cell_id == cell_id), None)
+
+
+def read_packed(path: Path) -> Iterator[RunRecord | RecordError]:
+    """Yield the records of a packed comparison, an error in the place of each line that cannot be read."""
+    if not path.exists():
+        return
+    for line in compact.read_lines(path):
+        if isinstance(line, RecordError):
+            yield line
+            continue
+        where = f"{path}, line {line.number}"
+        try:
+            record = record_of(line.document, where, strict=True)
+            if record.comparison != path.name.removesuffix(PACKED):
+                raise RecordError(f"{where}: its comparison is {record.comparison}; restore the file from git")
+            yield record
+        except RecordError as error:
+            yield error
+
+
 def load_all(results: Path) -> tuple[list[RunRecord], list[RecordError]]:
-    """Read every run record of a results folder, in the order of their paths.
+    """Read every run record of a results folder, in the order of the paths of their folders, packed or not.
 
     Returns:
         The records that could be read, and one error for each that could not: a broken record costs only itself.
         A folder without records gives two empty lists.
     """
-    records: list[RunRecord] = []
+    records: dict[tuple[str, str, str], RunRecord] = {}
     problems: list[RecordError] = []
-    for path in sorted((results / "runs").glob(f"*/*/*/{RUN_FILE}")):
+    for path in sorted((results / RECORDS_FOLDER).glob(f"*{PACKED}")):
+        for found in read_packed(path):
+            if isinstance(found, RunRecord):
+                records[_place(found)] = found
+            else:
+                problems.append(found)
+    for path in run_files(results):
         try:
             record = read_run(path)
             expected = folder_of(results, record)
             if expected != path.parent:
                 raise RecordError(f"{path}: its content belongs in {expected}; move it there, or delete it")
-            records.append(record)
+            records[_place(record)] = record
         except RecordError as error:
             problems.append(error)
-    return records, problems
+    return [records[place] for place in sorted(records)], problems
+
+
+def _place(record: RunRecord) -> tuple[str, str, str]:
+    """Return the names of a record's folder, which sort as its path does."""
+    return record.comparison, record.keys.method_name, f"seed-{record.keys.seed}-{record.cell_id}"
+
+
+def run_files(results: Path) -> list[Path]:
+    """Return the `run.json` of every cell that is a folder, sorted."""
+    return sorted((results / RUNS_FOLDER).glob(f"*/*/*/{RUN_FILE}"))
+
+
+TABLES = 32
+"""Packed comparisons whose steps a reader keeps at a time."""
+
+
+class StepReader:
+    """Reads the steps of runs when they are asked for, those of a packed comparison from one reading of its file."""
+
+    def __init__(self, results: Path) -> None:
+        self._results = results
+        self._table = lru_cache(TABLES)(lambda comparison: read_step_table(packed_steps_file(results, comparison)))
+
+    def steps(self, record: RunRecord) -> list[StepRecord]:
+        """Return the steps of a run; none of one that has no steps (a cell that failed before its first).
+
+        Raises:
+            RecordError: they cannot be read: which file and why.
+        """
+        folder = folder_of(self._results, record)
+        if (folder / RUN_FILE).exists():
+            return read_steps(folder)
+        return self._table(record.comparison).steps(record.cell_id)
 
 
 def read_steps(folder: Path) -> list[StepRecord]:
-    """Read the steps of a run; none when there is no file (a cell that failed before its first step).
+    """Read the steps in a run's folder; none when there is no file (a cell that failed before its first step).
 
     Raises:
         RecordError: a line is broken: file, line and what.

@@ -54,7 +54,7 @@ def headings(rows: Sequence[Row]) -> list[Heading]:
 def choices(comparisons: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return the comparisons as a reader chooses among them: titled groups of (name, label), the most ranked first.
 
-    Comparisons about the same are told apart by the hash that ends their names.
+    Comparisons about the same are distinguished by the hash that ends their names.
     """
     abouts = Counter(found["about"] for found in comparisons)
     groups: dict[str, list[tuple[str, str]]] = {}

@@ -18,7 +18,7 @@ from rlvr_bench.report.material import Material
 
 Factor = Literal["reward", "signal"]
 
-TOLD_APART_BY = ("teacher_accuracy", "preference_pairs", "label_noise", "sft_share")
+DISTINGUISHED_BY = ("teacher_accuracy", "preference_pairs", "label_noise", "sft_share")
 """Settings of a signal that make it another one to a reader."""
 
 _SHOWN = ("base", "reward", "method", "gain", "gain_lo", "gain_hi", "accuracy", "lr")
@@ -30,7 +30,7 @@ def contrast(material: Material, factor: Factor) -> list[dict[str, Any]]:
     Each is {base, task, signal, reward, method, settings, row, gain, gain_lo, gain_hi, accuracy, lr} and what its runs
     say of the effect (see `effects`); `row` is its place in the leaderboard, `settings` what its group shares.
     """
-    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    groups: dict[tuple[str, ...], list[tuple[dict[str, Any], tuple[RunRecord, ...]]]] = {}
     for place, row in enumerate(material.rows):
         runs = material.runs.get(row_key(row), ())
         if row["method"] == BASE_METHOD or row["gain"] is None or not runs:
@@ -44,9 +44,13 @@ def contrast(material: Material, factor: Factor) -> list[dict[str, Any]]:
             "signal": signal_phrase(cell["signal"]),
             "settings": _settings(cell["signal"], row, factor),
         }
-        groups.setdefault(_key(point, row, runs[0], factor), []).append(point | effects(runs, material.steps))
-    kept = [group for group in groups.values() if len({point[factor] for point in group}) > 1]
-    return [point for group in kept for point in sorted(group, key=lambda point: int(point["row"]))]
+        groups.setdefault(_key(point, row, runs[0], factor), []).append((point, tuple(runs)))
+    kept = [group for group in groups.values() if len({point[factor] for point, _ in group}) > 1]
+    return [
+        point | effects(runs, material.steps)
+        for group in kept
+        for point, runs in sorted(group, key=lambda one: int(one[0]["row"]))
+    ]
 
 
 def _key(point: Mapping[str, Any], row: Row, run: RunRecord, factor: Factor) -> tuple[str, ...]:
@@ -64,7 +68,7 @@ def _paid(run: RunRecord) -> str:
 
 def signal_phrase(signal: Mapping[str, Any]) -> str:
     """Return a signal for a reader: its type and what makes it another one of that type."""
-    told = [f"{key.replace('_', ' ')} {signal[key]:g}" for key in TOLD_APART_BY if signal.get(key)]
+    told = [f"{key.replace('_', ' ')} {signal[key]:g}" for key in DISTINGUISHED_BY if signal.get(key)]
     # A perfect teacher is what supervised fine-tuning means by itself.
     return ", ".join([str(signal["type"]), *(word for word in told if word != "teacher accuracy 1")])
 

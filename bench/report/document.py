@@ -11,6 +11,7 @@ from typing import Any
 from rlvr_bench.leaderboard.columns import COLUMNS, Row
 from rlvr_bench.leaderboard.row import BASE_METHOD
 from rlvr_bench.leaderboard.standings import row_key
+from rlvr_bench.record.numbers import strict_json
 from rlvr_bench.record.schema import RunRecord
 from rlvr_bench.report import contrasts, front, gates, rates, reproduce, soundness
 from rlvr_bench.report.completions import Completions
@@ -25,16 +26,19 @@ class _Pool:
     """Distinct values in order of their first use."""
 
     def __init__(self) -> None:
+        self._places: dict[str, int] = {}
         self.values: list[Any] = []
 
     def place(self, value: Any) -> int:
-        if value not in self.values:
+        key = strict_json(value)
+        if key not in self._places:
+            self._places[key] = len(self.values)
             self.values.append(value)
-        return self.values.index(value)
+        return self._places[key]
 
 
 def document(material: Material) -> tuple[Document, tuple[str, ...]]:
-    """Return the page's data, and one sentence for each file of samples that could not be read."""
+    """Return the page's data, and one sentence for each file of steps or samples that could not be read."""
     environments, heads, completions = _Pool(), _Pool(), Completions()
     rows = []
     for row in material.rows:
@@ -57,7 +61,7 @@ def document(material: Material) -> tuple[Document, tuple[str, ...]]:
         "frontiers": {name: front.frontier(found["frontier"]) for name, found in material.frontiers.items()},
         "findings": material.findings,
     }
-    return content, tuple(completions.faults)
+    return content, (*getattr(material.steps, "faults", ()), *completions.faults)
 
 
 def by_comparison(rows: Sequence[Row]) -> dict[str, list[int]]:

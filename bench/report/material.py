@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,40 @@ VERIFY_FOLDER = "verify"
 RowKey = tuple[str, ...]
 
 
+class RunSteps(Mapping[str, list[StepRecord]]):
+    """The steps of runs by cell id: there are too many to hold them all. `faults` names what could not be read."""
+
+    def __init__(self, results: Path, records: Iterable[RunRecord]) -> None:
+        self._records = {record.cell_id: record for record in records}
+        self._reader = store.StepReader(results)
+        self.faults: dict[str, None] = {}
+
+    def __getitem__(self, cell_id: str) -> list[StepRecord]:
+        """Return the steps of a run, none if they cannot be read."""
+        try:
+            return self._reader.steps(self._records[cell_id])
+        except RecordError as fault:
+            self.faults[str(fault)] = None
+            return []
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the ids of the cells."""
+        return iter(self._records)
+
+    def __len__(self) -> int:
+        """Count the cells."""
+        return len(self._records)
+
+
 @dataclass(frozen=True)
 class Material:
     """The leaderboard's rows, the records behind each, and what other verbs left in the results folder.
 
     Attributes:
-        rows: as `leaderboard.csv` has them, in its order.
+        rows: as `leaderboard-all.csv` has them, in its order.
         runs: the records of each row by `row_key`, sorted by seed; the base has none.
         records: all records that could be read, stale ones too.
-        steps: by cell id, for runs that made a step.
+        steps: by cell id, read when asked for; none of a run whose steps cannot be read.
         findings: entries of `findings.json`, none without the file.
         frontiers: documents of `verify/*.json` that hold a frontier, by file name.
         problems: one sentence for each file that could not be read.
@@ -36,7 +62,7 @@ class Material:
     rows: tuple[Row, ...]
     runs: dict[RowKey, tuple[RunRecord, ...]]
     records: tuple[RunRecord, ...]
-    steps: dict[str, list[StepRecord]]
+    steps: Mapping[str, list[StepRecord]]
     findings: list[dict[str, Any]]
     frontiers: dict[str, dict[str, Any]]
     problems: tuple[str, ...]
@@ -46,15 +72,9 @@ def gather(results: Path) -> Material:
     """Read a results folder. What cannot be read costs only itself and is named in `problems`."""
     records, faults = store.load_all(results)
     runs: dict[RowKey, list[RunRecord]] = defaultdict(list)
-    steps: dict[str, list[StepRecord]] = {}
     for record in sorted(records, key=lambda record: (record.keys.seed, record.cell_id)):
-        if record.status == "stale":
-            continue
-        runs[record_key(record)].append(record)
-        try:
-            steps[record.cell_id] = store.read_steps(store.folder_of(results, record))
-        except RecordError as fault:
-            faults.append(fault)
+        if record.status != "stale":
+            runs[record_key(record)].append(record)
     findings = _read(results / FINDINGS_FILE, list, faults) or []
     frontiers = {
         path.stem: document
@@ -65,7 +85,7 @@ def gather(results: Path) -> Material:
         rows=tuple(standing.row for standing in leaderboard(records)),
         runs={key: tuple(group) for key, group in runs.items()},
         records=tuple(records),
-        steps=steps,
+        steps=RunSteps(results, records),
         findings=findings,
         frontiers=frontiers,
         problems=tuple(str(fault) for fault in faults),

@@ -81,7 +81,7 @@ def render(material: Material) -> tuple[str, tuple[str, ...]]:
 
 
 def digest(material: Material) -> str:
-    """Return the SHA-256 of the leaderboard that the page shows, as `leaderboard.csv` has it."""
+    """Return the SHA-256 of the leaderboard that the page shows, as `leaderboard-all.csv` has it."""
     return hashlib.sha256(to_csv(material.rows).encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""What can and what cannot be told apart in one comparison, in sentences that follow from its letters alone."""
+"""Which differences of one comparison are significant, in sentences that follow from its letters alone."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -23,9 +23,9 @@ def headline(rows: Sequence[Row]) -> str:
     if apart:
         said = f"{count} methods: {_named(best)} is better than {len(apart)} of the other {count - 1}, beyond noise."
     elif not all(_tied(row, other) for row in methods for other in methods):
-        said = f"{count} methods: none can be told apart from {_named(best)}, the most accurate."
+        said = f"{count} methods: none is significantly different from {_named(best)}, the most accurate."
     elif count > 1:
-        said = f"{count} methods: no two can be told apart, so their order is no ranking."
+        said = f"{count} methods: no two are significantly different, so their order is no ranking."
     else:
         said = "One method."
     base = next((row for row in ranked if row["method"] == BASE_METHOD), None)
@@ -38,7 +38,7 @@ def headline(rows: Sequence[Row]) -> str:
 def statements(rows: Sequence[Row]) -> list[Statement]:
     """Return (heading, sentence) pairs for the rows of one comparison, best first.
 
-    Two rows are told apart if they share no letter.
+    Two rows are significantly different if they share no letter.
     """
     ranked = [row for row in rows if row["rank_group"]]
     methods = [row for row in ranked if row["method"] != BASE_METHOD]
@@ -46,9 +46,7 @@ def statements(rows: Sequence[Row]) -> list[Statement]:
     if methods:
         found += _best(methods) + _base(methods, ranked)
     else:
-        found.append(
-            ("Not ranked", "No method of this comparison is ranked: nothing here is told apart from anything.")
-        )
+        found.append(("Not ranked", "No method of this comparison is ranked: nothing here is significantly different."))
     detectable = next((row["detectable_difference"] for row in ranked if row.get("detectable_difference")), None)
     if isinstance(detectable, float):
         sentence = f"True differences below about {100 * detectable:.0f} points between two methods are mostly missed."
@@ -68,12 +66,12 @@ def _best(methods: Sequence[Row]) -> list[Statement]:
     found: list[Statement] = []
     if tied:
         named = _most(tied, methods[1:], "other methods")
-        found.append(("Cannot be told apart", f"{named} from {_named(best)}, the most accurate."))
+        found.append(("Not significantly different", f"{named} from {_named(best)}, the most accurate."))
     if apart and not tied:
-        found.append(("Told apart", f"{_named(best)} is better than every other method, beyond noise."))
+        found.append(("Significantly different", f"{_named(best)} is better than every other method, beyond noise."))
     elif apart:
         verb = "is" if len(apart) == 1 else "are"
-        found.append(("Told apart", f"{_named(*apart)} {verb} worse than {_named(best)}, beyond noise."))
+        found.append(("Significantly different", f"{_named(*apart)} {verb} worse than {_named(best)}, beyond noise."))
     candidates = [row for row in methods if row.get("may_be_best") == "yes"]
     if len(methods) > 1 and candidates and candidates != [best, *tied]:
         named = _most(candidates, methods, "methods")
@@ -93,7 +91,7 @@ def _base(methods: Sequence[Row], ranked: Sequence[Row]) -> list[Statement]:
         return [("Against the base", "Every ranked method is better than the untrained base, beyond noise.")]
     found = []
     if tied:
-        found.append(("Against the base", f"{_named(*tied)}: not told apart from the untrained base."))
+        found.append(("Against the base", f"{_named(*tied)}: not significantly different from the untrained base."))
     if worse:
         found.append(("Against the base", f"{_named(*worse)}: worse than the untrained base, beyond noise."))
     return found

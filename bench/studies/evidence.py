@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -104,9 +104,9 @@ def gather(results: Path) -> list[Evidence]:
     if problems:
         raise FindingsError(str(problems[0]))
     grouped: dict[str, list[EvidenceRun]] = {}
+    reader = store.StepReader(results)
     for record in records:
-        folder = store.folder_of(results, record)
-        run = EvidenceRun(record, lambda folder=folder: store.read_steps(folder))  # type: ignore[misc]
+        run = EvidenceRun(record, partial(reader.steps, record))
         grouped.setdefault(base_label(record.keys.base), []).append(run)
     folders = [results / "verify", results / "verify" / "trainings"]
     documents = [_document(path) for folder in folders for path in sorted(folder.glob("*.json"))]

@@ -122,9 +122,8 @@ class Sweep:
         return True
 
     def _record(self, cell: Cell) -> RunRecord | None:
-        folder = store.run_folder(
-            self._results, comparison=cell.comparison, method=cell.method_name, seed=cell.seed, cell_id=cell.id
-        )
         with suppress(RecordError):
-            return store.read_run(folder / store.RUN_FILE)
+            return store.read_cell(
+                self._results, comparison=cell.comparison, method=cell.method_name, seed=cell.seed, cell_id=cell.id
+            )
         return None

@@ -107,6 +107,8 @@ def spikes(norms: list[float], window: int = 50, deviations: float = 6.0) -> int
     for index in range(10, len(norms)):
         before = norms[max(0, index - window) : index]
         middle = median(before)
+        if norms[index] <= middle:
+            continue
         spread = median(abs(norm - middle) for norm in before)
         count += norms[index] > middle + deviations * max(spread, 1e-12)
     return count

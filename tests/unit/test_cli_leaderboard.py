@@ -42,7 +42,7 @@ def test_of_many_unranked_rows_the_most_accurate_are_shown() -> None:
     text = printed(leaderboard([*ranked, *single]))
     assert [f"single-{place:02d}" in text for place in range(30)] == [False] * 10 + [True] * 20
     assert text.index("full") < text.index("single-29") < text.index("single-10")
-    assert "10 rows more, none of them ranked, are in leaderboard.csv" in text
+    assert "10 rows more, none of them ranked, are in leaderboard-all.csv" in text
     assert "30 rows: unranked: 1 scored seed, 2 are needed" in text
 
 
@@ -119,7 +119,7 @@ def test_a_control_has_its_column_and_its_remark() -> None:
     exact = [record("lora", seed, outcomes(0.5, seed=seed)) for seed in range(3)]
     control = [record("lora", seed, outcomes(0.5, seed=seed + 9), reward="random") for seed in range(3)]
     text = printed(leaderboard(exact + control))
-    assert "over control" in text and 'not told apart from control reward {"name":"random"}' in text
+    assert "over control" in text and 'not significantly different from control reward {"name":"random"}' in text
 
 
 def test_a_row_in_another_tie_group_is_said() -> None:

@@ -14,7 +14,7 @@ from rlvr_bench.cli.main import app
 from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.experiment import load
 from rlvr_bench.integrity.check import check
-from rlvr_bench.leaderboard.file import LEADERBOARD_FILE, to_csv
+from rlvr_bench.leaderboard.file import ALL_FILE, LEADERBOARD_FILE, contents
 from rlvr_bench.leaderboard.standings import leaderboard
 from rlvr_bench.record import store
 from rlvr_bench.studies.check import findings_faults
@@ -35,7 +35,8 @@ def results(tmp_path: Path) -> Path:
 
 def renew(results: Path) -> None:
     records, _ = store.load_all(results)
-    (results / LEADERBOARD_FILE).write_text(to_csv(standing.row for standing in leaderboard(records)))
+    for name, content in contents([standing.row for standing in leaderboard(records)]).items():
+        (results / name).write_text(content)
 
 
 def first_run(results: Path) -> Path:
@@ -140,7 +141,7 @@ def test_a_record_in_another_place_is_caught(results: Path) -> None:
 
 
 def test_a_report_shows_the_leaderboard_beside_it_or_is_a_fault(results: Path) -> None:
-    page, digest = results / "report.html", hashlib.sha256((results / LEADERBOARD_FILE).read_bytes()).hexdigest()
+    page, digest = results / "report.html", hashlib.sha256((results / ALL_FILE).read_bytes()).hexdigest()
     page.write_text(f'<meta name="leaderboard-sha256" content="{digest}">')
     assert check(results) == []
     page.write_text(f'<meta name="leaderboard-sha256" content="{"0" * 64}">')

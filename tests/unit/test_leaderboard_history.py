@@ -1,4 +1,4 @@
-"""Leaderboards that were committed are kept, and what changed since one of them is said."""
+"""What changed since an earlier leaderboard: one of a file, of another folder, or of a commit."""
 
 import json
 import subprocess
@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from rlvr_bench.cli.main import app
 from rlvr_bench.experiment.errors import ExperimentError
-from rlvr_bench.leaderboard.file import LEADERBOARD_FILE, to_csv
-from rlvr_bench.leaderboard.history import earlier, keep_committed
+from rlvr_bench.leaderboard.file import LEADERBOARD_FILE, contents, to_csv
+from rlvr_bench.leaderboard.history import earlier
 from rlvr_bench.leaderboard.standings import leaderboard
 from rlvr_bench.record.schema import RunRecord
 from rlvr_bench.record.store import write_run
@@ -30,42 +30,12 @@ def commit(results: Path, content: str) -> str:
     return git(results, "rev-parse", "HEAD").strip()
 
 
-def kept(results: Path) -> list[str]:
-    return sorted(path.read_text() for path in (results / "history").glob("*.csv"))
-
-
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
     git(tmp_path, "init", "-q")
     folder = tmp_path / "results"
     folder.mkdir()
     return folder
-
-
-def test_the_committed_leaderboard_is_kept_once_under_its_date_and_commit(results: Path) -> None:
-    first = commit(results, "one\n")
-    assert keep_committed(results, "one\n") is None
-    path = keep_committed(results, "two\n")
-    assert path is not None and path.name == f"{git(results, 'log', '-1', '--format=%cs').strip()}-{first[:12]}.csv"
-    (results / LEADERBOARD_FILE).write_text("two\n")
-    assert keep_committed(results, "three\n") is None
-    assert kept(results) == ["one\n"]
-    commit(results, "two\n")
-    keep_committed(results, "three\n")
-    assert kept(results) == ["one\n", "two\n"]
-
-
-def test_what_was_committed_again_is_not_kept_twice(results: Path) -> None:
-    for content in ("one\n", "two\n", "one\n"):
-        commit(results, content)
-        keep_committed(results, "new\n")
-    assert kept(results) == ["one\n", "two\n"]
-
-
-def test_what_was_never_committed_is_not_kept(results: Path, tmp_path: Path) -> None:
-    (results / LEADERBOARD_FILE).write_text("one\n")
-    assert keep_committed(results, "two\n") is None
-    assert not (results / "history").exists()
 
 
 def runs(share: float, offset: int = 0) -> list[RunRecord]:
@@ -84,25 +54,33 @@ def write(results: Path, records: list[RunRecord]) -> str:
     return content
 
 
-def test_earlier_leaderboards_are_found_by_file_folder_date_and_commit(results: Path) -> None:
-    content = write(results, runs(0.6))
-    digest = commit(results, content)
-    path = keep_committed(results, "new\n")
-    assert path is not None
-    for name in (str(path), str(results), path.stem, path.stem[:10], digest[:8]):
+def test_earlier_leaderboards_are_found_by_file_folder_date_and_revision(results: Path) -> None:
+    digest = commit(results, write(results, runs(0.6)))
+    (results / LEADERBOARD_FILE).write_text("another\n")
+    today = git(results, "log", "-1", "--format=%cs").strip()
+    for name in (str(results), digest, digest[:8], "HEAD", today):
         assert {standing.row["method"] for standing in earlier(results, name)} == {"lora", "full", "base"}
     assert earlier(results, str(results))[0].outcomes is not None
     assert earlier(results, digest[:8])[0].outcomes is None
-    with pytest.raises(ExperimentError, match=f"which holds {path.stem}"):
-        earlier(results, "1999-01-01")
 
 
-def test_several_of_one_date_must_be_told_apart(results: Path) -> None:
-    for content in ("one\n", "two\n"):
-        commit(results, content)
-        keep_committed(results, "new\n")
-    with pytest.raises(ExperimentError, match="names 2 leaderboards"):
-        earlier(results, "20")
+@pytest.mark.parametrize("name", ["1999-01-01", "no-such-branch", "--output=x", ""])
+def test_what_names_no_leaderboard_is_one_sentence(results: Path, name: str) -> None:
+    commit(results, write(results, runs(0.6)))
+    for file in results.glob("*.csv"):
+        file.unlink()
+    with pytest.raises(ExperimentError, match=r"give a CSV file, a results folder, or a date"):
+        earlier(results, name)
+
+
+def test_the_file_with_all_rows_of_a_commit_is_preferred(results: Path) -> None:
+    rows = [standing.row for standing in leaderboard(runs(0.6))]
+    for name, content in contents(rows).items():
+        (results / name).write_text(content)
+    (results / LEADERBOARD_FILE).write_text(contents(rows[:1])[LEADERBOARD_FILE])
+    git(results, "add", ".")
+    git(results, "commit", "-qm", "both")
+    assert len(earlier(results, "HEAD")) == len(rows)
 
 
 def test_the_verb_says_what_changed_and_how_it_was_tested(results: Path, tmp_path: Path) -> None:
@@ -115,9 +93,7 @@ def test_the_verb_says_what_changed_and_how_it_was_tested(results: Path, tmp_pat
         app, ["leaderboard", "--results", str(results), "--diff", str(tmp_path / "old.csv")], catch_exceptions=False
     )
     assert "2 beyond noise, 1 same" in done.output and "from two tables" in done.output
-    assert not kept(results) and (results / LEADERBOARD_FILE).read_text() == old  # a look writes nothing
-    CliRunner().invoke(app, ["leaderboard", "--results", str(results), "--write"], catch_exceptions=False)
-    assert len(kept(results)) == 1 and (results / LEADERBOARD_FILE).read_text() != old
+    assert (results / LEADERBOARD_FILE).read_text() != old
     again = ["leaderboard", "--results", str(results), "--diff", str(results), "--json"]
     document = json.loads(CliRunner().invoke(app, again, catch_exceptions=False).stdout)
     assert {item["verdict"] for item in document} == {"same"}

@@ -71,7 +71,7 @@ def test_the_strongest_control_counts_and_has_an_interval() -> None:
 @pytest.mark.parametrize(
     ("control", "verdict", "said"),
     [
-        (0.5, "undecided", 'ranked; not told apart from control reward {"name":"random"}'),
+        (0.5, "undecided", 'ranked; not significantly different from control reward {"name":"random"}'),
         (0.9, "no", 'ranked; worse than control reward {"name":"random"}'),
     ],
 )

@@ -81,7 +81,7 @@ def test_what_cannot_be_read_is_named_and_costs_only_itself(results: Path) -> No
     broken = next(results.glob("runs/*/full/*/steps.jsonl"))
     broken.write_text("nonsense\n")
     path, problems = write_report(results)
-    assert len(problems) == 2 and "findings.json" in problems[1] and "steps.jsonl, line 1" in problems[0]
+    assert len(problems) == 2 and "findings.json" in problems[0] and "steps.jsonl, line 1" in problems[1]
     assert "2 files of this results folder could not be read" in path.read_text(encoding="utf-8")
 
 
@@ -140,8 +140,8 @@ def test_statements_say_who_is_tied_and_who_is_apart() -> None:
     rows = [{"method": name, "rank_group": group, "status": "ranked"} for name, group in
             (("x", "a"), ("y", "ab"), ("z", "b"), ("base", "c"))]  # fmt: skip
     assert standing.statements(rows) == [  # type: ignore[arg-type]
-        ("Cannot be told apart", "y from x, the most accurate."),
-        ("Told apart", "z is worse than x, beyond noise."),
+        ("Not significantly different", "y from x, the most accurate."),
+        ("Significantly different", "z is worse than x, beyond noise."),
         ("Against the base", "Every ranked method is better than the untrained base, beyond noise."),
     ]
     unranked = [{"method": "x", "rank_group": None, "status": "unranked: 1 scored seed, 2 are needed"}]
@@ -156,10 +156,13 @@ def named(letters: dict[str, str]) -> list[dict[str, object]]:
     ("letters", "said"),
     [
         ({"x": "a", "y": "ab", "z": "b", "base": "c"}, "x is better than 1 of the other 2, beyond noise. 3 of 3 are"),
-        ({"x": "ab", "y": "a", "z": "b", "base": "c"}, "3 methods: none can be told apart from x, the most accurate."),
+        (
+            {"x": "ab", "y": "a", "z": "b", "base": "c"},
+            "3 methods: none is significantly different from x, the most accurate.",
+        ),
         (
             {"x": "a", "y": "ab", "base": "b"},
-            "2 methods: no two can be told apart, so their order is no ranking.",
+            "2 methods: no two are significantly different, so their order is no ranking.",
         ),
         ({"x": "a", "base": "b", "y": "c"}, "1 of 2 is better than the untrained base."),
         ({"x": "a", "base": "a"}, "One method. 0 of 1 are better than the untrained base."),
@@ -173,8 +176,8 @@ def test_a_headline_says_what_the_ranking_comes_to(letters: dict[str, str], said
 def test_of_many_methods_the_few_that_are_left_out_are_named() -> None:
     letters = {f"m{place}": "a" for place in range(6)} | {"last": "b"}
     assert standing.statements(named(letters))[:2] == [  # type: ignore[arg-type]
-        ("Cannot be told apart", "All 6 other methods but last from m0, the most accurate."),
-        ("Told apart", "last is worse than m0, beyond noise."),
+        ("Not significantly different", "All 6 other methods but last from m0, the most accurate."),
+        ("Significantly different", "last is worse than m0, beyond noise."),
     ]
     edges = [row | {"lr_edge": "highest rate tried"} for row in named({"x": "a", "y": "a"})]
     assert standing.statements(edges)[-1] == (  # type: ignore[arg-type]

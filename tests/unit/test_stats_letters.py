@@ -1,4 +1,4 @@
-"""Letters: two names share one exactly when they cannot be told apart, whatever the relation is."""
+"""Letters: two names share one exactly when they are not significantly different, whatever the relation is."""
 
 import random
 

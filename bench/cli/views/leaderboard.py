@@ -37,7 +37,7 @@ def show(rows: Iterable[Row], file: IO[str] | None = None, width: int | None = N
         shown = _foremost(block)
         _show_table(shown, file, width)
         if len(shown) < len(block):
-            print_line(f"{len(block) - len(shown)} rows more, none of them ranked, are in leaderboard.csv", out)
+            print_line(f"{len(block) - len(shown)} rows more, none of them ranked, are in leaderboard-all.csv", out)
         for status, methods in _remarks(block).items():
             named = ", ".join(methods) if len(methods) <= MOST_UNRANKED else f"{len(methods)} rows"
             print_line(f"{named}: {status}", out)

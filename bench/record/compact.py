@@ -1,0 +1,107 @@
+"""The compact form of the records of one comparison: a line of JSON a cell, what cells share written once.
+
+A line is a run record without the keys that hold their defaults. A value that several cells hold (scores of the base,
+environments, tensors of an attestation) is a line of its own before them, `{"shared": NAME, "value": ...}` with a hash
+of the value for a name; cells hold `{"=": NAME}` in its place. Numbers keep all of their digits: those of geometry are
+rounded where they are measured, and what rounding the rest would save is one per cent of a file.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic_core import from_json
+
+from rlvr_bench.record.errors import RecordError
+
+SHARED, VALUE, REFERENCE = "shared", "value", "="
+LEAST_LENGTH = 60
+"""Characters of JSON from which on sharing a value is worth a reference."""
+DEPTH = 5
+"""Levels of a record at which values are shared: those of a score are `accuracy`, model, task, split."""
+
+Document = dict[str, Any]
+
+
+class Line(NamedTuple):
+    """One cell's document, complete but for defaults, and the line that it stands in."""
+
+    number: int
+    document: Document
+
+
+def lines_of(documents: Sequence[Document]) -> str:
+    """Return the file of a comparison's cells, in the given order; the same documents give the same bytes."""
+    counts = Counter(text for document in documents for text in set(_texts(document, DEPTH)))
+    shared: dict[str, str] = {}
+    cells = [_dump(_referring(document, counts, shared, DEPTH)) for document in documents]
+    heads = [f'{{"{SHARED}":"{name}","{VALUE}":{text}}}' for name, text in sorted(shared.items())]
+    return "".join(f"{line}\n" for line in [*heads, *cells])
+
+
+def read_lines(path: Path) -> Iterator[Line | RecordError]:
+    """Yield the cells of a file in their order, an error in the place of each line that cannot be read.
+
+    Cells share the values that are written once: they are not to be changed.
+
+    Raises:
+        RecordError: the file cannot be read at all.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read ({error.strerror}); make the file readable") from error
+    shared: dict[str, Any] = {}
+    for number, line in enumerate(lines, start=1):
+        try:
+            document = from_json(line, allow_inf_nan=False)
+            if not isinstance(document, dict):
+                raise ValueError(f"holds a JSON {type(document).__name__}, not an object")
+            if SHARED in document:
+                shared[document[SHARED]] = document[VALUE]
+            else:
+                yield Line(number, _resolved(document, shared, DEPTH))
+        except (ValueError, KeyError, TypeError) as error:
+            said = f"refers to {error}, which no line above holds" if isinstance(error, KeyError) else str(error)
+            yield RecordError(f"{path}, line {number}: {said}; restore the file from git, or run its cell again")
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+
+
+def _texts(document: Any, depth: int) -> Iterator[str]:
+    """Yield the JSON of the values that may be shared, however deep they lie."""
+    for value in document.values() if isinstance(document, dict) else ():
+        if depth > 0 and isinstance(value, dict | list) and len(text := _dump(value)) >= LEAST_LENGTH:
+            yield text
+            yield from _texts(value, depth - 1)
+
+
+def _referring(document: Document, counts: Counter[str], shared: dict[str, str], depth: int) -> Document:
+    """Return a document in which values that others hold, too, are references; what they refer to goes to `shared`."""
+    found = {}
+    for name, value in document.items():
+        if depth > 0 and isinstance(value, dict | list) and len(text := _dump(value)) >= LEAST_LENGTH:
+            if counts[text] > 1:
+                digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+                shared[digest] = text
+                value = {REFERENCE: digest}
+            elif isinstance(value, dict):
+                value = _referring(value, counts, shared, depth - 1)
+        found[name] = value
+    return found
+
+
+def _resolved(document: Document, shared: dict[str, Any], depth: int) -> Document:
+    """Put the values that references name in their places, in the document itself."""
+    for name, value in document.items():
+        if depth > 0 and isinstance(value, dict):
+            if REFERENCE in value:
+                document[name] = shared[value[REFERENCE]]
+            else:
+                _resolved(value, shared, depth - 1)
+    return document

@@ -1,0 +1,145 @@
+"""`results pack`: from a folder a cell to two files a comparison, one of records and one of steps.
+
+Each file is written whole or not at all, steps first, because a cell counts as packed once its line is there. Folders
+are removed after both files are on disk and read back equal; a crash in between leaves a folder beside its packed form,
+and the folder is what is read. A comparison with a record that cannot be read is packed but for that record, whose
+folder stays; one whose packed file has an unreadable line is left as it is.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rlvr_bench.record import compact, store
+from rlvr_bench.record.atomic import disk_errors, write_whole
+from rlvr_bench.record.errors import RecordError
+from rlvr_bench.record.machine_paths import without_paths
+from rlvr_bench.record.schema import RunRecord, StepRecord
+from rlvr_bench.record.step_table import read_steps as read_step_table
+from rlvr_bench.record.step_table import write_steps
+
+
+@dataclass(slots=True)
+class Packing:
+    """What packing did: comparisons that were written, cells whose folders were packed, and what could not be."""
+
+    comparisons: int = 0
+    cells: int = 0
+    faults: list[RecordError] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """The cells of one comparison, in the order of their folders."""
+
+    records: list[RunRecord]
+    steps: dict[str, list[StepRecord]]
+
+
+def pack(results: Path) -> Packing:
+    """Pack the run folders of a results folder, into what is packed already; the caller holds its lock.
+
+    Raises:
+        RecordError: a file cannot be written; everything else is kept.
+    """
+    done = Packing()
+    for folder in sorted(path for path in (results / store.RUNS_FOLDER).glob("*") if path.is_dir()):
+        try:
+            own, faults = _in_folders(results, folder.name)
+            done.faults += faults
+            if own.records:
+                _write(results, folder.name, _merged(_packed(results, folder.name), own))
+                _remove(results, own.records)
+                done.comparisons += 1
+                done.cells += len(own.records)
+        except RecordError as fault:
+            done.faults.append(fault)
+    _remove_if_empty(results / store.RUNS_FOLDER)
+    return done
+
+
+def packed_document(record: RunRecord) -> dict[str, Any]:
+    """Return a record as its line holds it before values are shared: without defaults, without a machine's paths."""
+    document = record.model_dump(mode="json", exclude_defaults=True) | {"schema_version": record.schema_version}
+    return without_paths(document)
+
+
+def _in_folders(results: Path, comparison: str) -> tuple[_Cells, list[RecordError]]:
+    found, faults = _Cells([], {}), []
+    for path in sorted((results / store.RUNS_FOLDER / comparison).glob(f"*/*/{store.RUN_FILE}")):
+        try:
+            record = store.read_run(path)
+            if (expected := store.folder_of(results, record)) != path.parent:
+                raise RecordError(f"{path}: its content belongs in {expected}; move it there, or delete it")
+            found.steps[record.cell_id] = store.read_steps(path.parent)
+            found.records.append(record)
+        except RecordError as fault:
+            faults.append(fault)
+    return found, faults
+
+
+def _packed(results: Path, comparison: str) -> _Cells:
+    """Return what is packed of a comparison; raises RecordError for any line that cannot be read: none may be lost."""
+    records = []
+    for found in store.read_packed(store.packed_file(results, comparison)):
+        if isinstance(found, RecordError):
+            raise found
+        records.append(found)
+    table = read_step_table(store.packed_steps_file(results, comparison))
+    return _Cells(records, {cell: table.steps(cell) for cell in table.cells})
+
+
+def _merged(old: _Cells, new: _Cells) -> _Cells:
+    renewed = {_place(record) for record in new.records}
+    records = [*new.records, *(record for record in old.records if _place(record) not in renewed)]
+    steps = old.steps | new.steps
+    ordered = sorted(records, key=_place)
+    return _Cells(ordered, {record.cell_id: steps.get(record.cell_id, []) for record in ordered})
+
+
+def _write(results: Path, comparison: str, cells: _Cells) -> None:
+    """Write both files and read them back.
+
+    Raises:
+        RecordError: they cannot be written, or are not read back as what was written.
+    """
+    documents = [packed_document(record) for record in cells.records]
+    write_steps(store.packed_steps_file(results, comparison), cells.steps)
+    path = store.packed_file(results, comparison)
+    write_whole(path, compact.lines_of(documents))
+    read = _packed(results, comparison)
+    if [packed_document(record) for record in read.records] != documents or not _equal(read.steps, cells.steps):
+        raise RecordError(f"{path}: is not read back as it was written; its run folders stay, report this with one")
+
+
+def _equal(read: dict[str, list[StepRecord]], written: dict[str, list[StepRecord]]) -> bool:
+    """Whether steps are the same but for metrics without a value, of which a table holds no trace."""
+    return {cell: [_defined(step) for step in steps] for cell, steps in read.items()} == {
+        cell: [_defined(step) for step in steps] for cell, steps in written.items() if steps
+    }
+
+
+def _defined(step: StepRecord) -> dict[str, Any]:
+    return {name: value for name, value in step.model_dump(mode="json").items() if value is not None}
+
+
+def _remove(results: Path, records: Sequence[RunRecord]) -> None:
+    """Remove folders that are packed: the record first, without which a folder is not read."""
+    for record in records:
+        folder = store.folder_of(results, record)
+        with disk_errors(folder):
+            (folder / store.RUN_FILE).unlink()
+            (folder / store.STEPS_FILE).unlink(missing_ok=True)
+        for parent in (folder, folder.parent, folder.parent.parent):
+            _remove_if_empty(parent)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):  # not there, or not empty: samples may lie beside a record
+        folder.rmdir()
+
+
+def _place(record: RunRecord) -> tuple[str, str]:
+    return record.keys.method_name, f"seed-{record.keys.seed}-{record.cell_id}"

@@ -1,0 +1,133 @@
+"""The steps of all cells of one comparison in one parquet file: a row a step, a column a metric.
+
+Shares and norms are float64, as they were measured, counts int64. A null is a metric that the step does not have. Pages
+carry checksums, so that a damaged file is never read as numbers.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rlvr_bench.record.atomic import replace_whole
+from rlvr_bench.record.errors import RecordError
+from rlvr_bench.record.schema import StepRecord
+
+CELL = "cell_id"
+FIELDS = {field.serialization_alias or name: name for name, field in StepRecord.model_fields.items()}
+"""The attribute of a step by the name of its metric; any other metric is an extra one."""
+
+DEFAULTS = {name: field.default for name, field in StepRecord.model_fields.items() if not field.is_required()}
+
+
+def write_steps(path: Path, steps: Mapping[str, Sequence[StepRecord]]) -> None:
+    """Write the steps of cells, by cell id, whole or not at all; cells without steps have no rows.
+
+    Raises:
+        RecordError: the file cannot be written.
+    """
+    table = table_of(steps)
+    replace_whole(
+        path,
+        lambda temporary: pq.write_table(
+            table, temporary, compression="zstd", compression_level=9, write_page_checksum=True
+        ),
+    )
+
+
+def table_of(steps: Mapping[str, Sequence[StepRecord]]) -> pa.Table:
+    """Return the table of the steps of cells, by cell id."""
+    rows = [step.model_dump(mode="json") for group in steps.values() for step in group]
+    names = dict.fromkeys(name for row in rows for name, value in row.items() if value is not None)
+    cells = [cell for cell, group in steps.items() for _ in group]
+    columns = {name: _column([row.get(name) for row in rows]) for name in sorted(names)}
+    return pa.table({CELL: pa.array(cells, pa.string()).dictionary_encode(), **columns})
+
+
+class StepTable:
+    """The steps of one file, of a cell when it is asked for."""
+
+    def __init__(self, cells: Sequence[str], names: Sequence[str], columns: Sequence[list[Any]]) -> None:
+        self._places = {cell: (start, stop) for cell, start, stop in _runs(cells)}
+        self._names, self._columns = names, columns
+
+    @property
+    def cells(self) -> list[str]:
+        """The ids of the cells that made a step."""
+        return list(self._places)
+
+    def steps(self, cell_id: str) -> list[StepRecord]:
+        """Return the steps of a cell in their order, none of one that is not there."""
+        return _steps(self._names, self._columns, *self._places.get(cell_id, (0, 0)))
+
+
+def read_steps(path: Path) -> StepTable:
+    """Read a file of steps; there are none where there is no file.
+
+    They were validated when they were packed; that they are what was packed is known by the pages' checksums.
+
+    Raises:
+        RecordError: the file cannot be read: which and the fix.
+    """
+    if not path.exists():
+        return StepTable([], [], [])
+    try:
+        table = pq.ParquetFile(path, page_checksum_verification=True).read()
+        names = [name for name in table.column_names if name != CELL]
+        return StepTable(table.column(CELL).to_pylist(), names, [_values(table.column(name)) for name in names])
+    except (OSError, KeyError, pa.ArrowException) as error:
+        said = " ".join(str(error).split())
+        raise RecordError(f"{path}: not a readable table of steps ({said}); restore the file from git") from error
+
+
+def _runs(cells: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    """Yield each cell with the first of its rows and the one after its last; a cell's rows are next to each other."""
+    start = 0
+    for cell, group in groupby(cells):
+        stop = start + len(list(group))
+        yield cell, start, stop
+        start = stop
+
+
+def _steps(names: Sequence[str], columns: Sequence[list[Any]], start: int, stop: int) -> list[StepRecord]:
+    """Return the steps of one cell; a metric that none of them has is no extra one of theirs."""
+    own = {name: column[start:stop] for name, column in zip(names, columns, strict=True)}
+    fields = {FIELDS[name]: values for name, values in own.items() if name in FIELDS}
+    extra = {n: values for n, values in own.items() if n not in FIELDS and any(v is not None for v in values)}
+    attributes, rows = tuple(fields), zip(*fields.values(), strict=True)
+    if not extra:
+        return [_step(dict(zip(attributes, row, strict=True)), {}) for row in rows]
+    more = zip(*extra.values(), strict=True)
+    return [
+        _step(
+            dict(zip(attributes, row, strict=True)), {n: v for n, v in zip(extra, held, strict=True) if v is not None}
+        )
+        for row, held in zip(rows, more, strict=True)
+    ]
+
+
+def _step(values: dict[str, Any], extra: dict[str, Any]) -> StepRecord:
+    """Return a step without validating its values again, which takes twenty times as long."""
+    step = StepRecord.__new__(StepRecord)
+    object.__setattr__(step, "__dict__", DEFAULTS | values)
+    object.__setattr__(step, "__pydantic_fields_set__", set())
+    object.__setattr__(step, "__pydantic_extra__", extra)
+    object.__setattr__(step, "__pydantic_private__", None)
+    return step
+
+
+def _column(values: Sequence[Any]) -> pa.Array:
+    kinds = {type(value) for value in values if value is not None}
+    return pa.array(values, pa.bool_() if kinds == {bool} else pa.int64() if kinds == {int} else pa.float64())
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    """Return a column's values, None for null; to_pylist() takes ten times as long."""
+    if not column.null_count:
+        return list(column.to_numpy().tolist())
+    values = column.fill_null(False if pa.types.is_boolean(column.type) else 0).to_numpy().astype(object)
+    values[column.is_null().to_numpy()] = None
+    return list(values.tolist())
