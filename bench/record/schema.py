@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rlvr_bench.record.migrate import step_line
-from rlvr_bench.record.numbers import JsonObject, Number, Share, strict_json
+from rlvr_bench.record.numbers import JsonObject, Number, OptionalJsonObject, Share, strict_json
 
 SCHEMA_VERSION = 2
 """Raised with a step in `migrate` that reads what was written before."""
