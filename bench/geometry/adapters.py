@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from peft import PeftConfig, PeftModel, get_peft_model_state_dict
 from safetensors import SafetensorError, safe_open
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import PreTrainedModel
 from transformers.utils import logging
 
 from rlvr_bench.methods import registry as method_registry
@@ -23,6 +22,7 @@ from rlvr_bench.methods.errors import MethodError
 from rlvr_bench.methods.peft.any_type import AnyPeft
 from rlvr_bench.methods.peft.handle import PeftHandle
 from rlvr_bench.models.errors import ModelError
+from rlvr_bench.models.loading import load_causal_lm
 
 PEFT_CONFIG = "adapter_config.json"
 PEFT_TENSORS = "adapter_model.safetensors"
@@ -40,7 +40,7 @@ def adapted(base_folder: Path, adapter: Path) -> Handle:
     """
     try:
         with _quietly():
-            model = AutoModelForCausalLM.from_pretrained(base_folder, dtype=torch.float32, use_safetensors=True)
+            model = load_causal_lm(base_folder)
     except (OSError, ValueError, SafetensorError) as error:
         raise ModelError(
             f"The base of adapter {adapter} cannot be loaded from {base_folder}: {_line(error)}; give the whole model"

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from rlvr_bench.models.errors import ModelError
+from rlvr_bench.models.shards import INDEX, shards_of
 
 SINGLE = "model.safetensors"
 OUTPUT = "lm_head.weight"
@@ -85,7 +86,7 @@ def _weight_files(folder: Path) -> dict[Path, set[str]]:
     """Return the files of a checkpoint, each with the tensors that an index says are in it."""
     if (folder / SINGLE).is_file():
         return {folder / SINGLE: set()}
-    indices = sorted(folder.glob("*.safetensors.index.json"))
+    indices = sorted(folder.glob(INDEX))
     if indices:
         return _indexed(folder, indices[0])
     files = sorted(folder.glob("*.safetensors"))
@@ -101,13 +102,7 @@ def _weight_files(folder: Path) -> dict[Path, set[str]]:
 
 
 def _indexed(folder: Path, index: Path) -> dict[Path, set[str]]:
-    try:
-        weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        shards: dict[Path, set[str]] = {}
-        for name, file in weight_map.items():
-            shards.setdefault(folder / file, set()).add(name)
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise ModelError(f"{index} is no readable shard index ({error}): fetch or save the model again.") from error
+    shards = {folder / file: names for file, names in shards_of(index).items()}
     missing = sorted(path.name for path in shards if not path.is_file())
     if missing:
         raise ModelError(

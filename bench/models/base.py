@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.models.fingerprint import fingerprint, folder_fingerprint
+from rlvr_bench.models.loading import load_causal_lm
 from rlvr_bench.models.smollm2 import smollm2_folder
 from rlvr_bench.models.source import hub_folder, source_of
 
@@ -49,9 +49,7 @@ def load(base: BaseConfig, progress: Progress = _silent) -> LoadedBase:
     folder_fingerprint(folder)  # says what is wrong with a folder without safetensors, better than transformers does
     tokenizer = load_tokenizer(base, folder)
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=base.trust_remote_code
-        )
+        model = load_causal_lm(folder, trust_remote_code=base.trust_remote_code)
     except (OSError, ValueError, json.JSONDecodeError) as error:
         raise ModelError(f"Base model {base.name!r} cannot be read from {folder}: {_first_line(error)}") from error
     model.config.pad_token_id = model.generation_config.pad_token_id = tokenizer.pad_token_id

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import ModelError
+from rlvr_bench.models.shards import INDEX, shards_of
 from rlvr_bench.models.smollm2 import GGUF_SHA256, gguf_path
 from rlvr_bench.models.source import hub_folder, source_of
 from rlvr_bench.record.cache import cache_dir
@@ -49,17 +50,23 @@ def folder_fingerprint(folder: Path) -> str:
         raise ModelError(
             f"Folder {folder} has {reason}: save the model with save_pretrained, which writes model.safetensors."
         )
+    for index in folder.glob(INDEX):
+        shards_of(index)  # what it names lies in this folder, so that all of it is hashed
     digests = [file_digest(path) for path in files]
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file; that of a large one is remembered until the file changes."""
+    """SHA-256 of a file; that of a large one is remembered until the file changes.
+
+    Size and time of modification can be put back after a change; the time of the last change of the entry cannot.
+    """
     path = path.resolve()
     status = path.stat()
     if status.st_size < REMEMBERED_FROM:
         return _digest(path)
-    key = hashlib.sha256(f"{path} {status.st_size} {status.st_mtime_ns}".encode()).hexdigest()[:32]
+    identity = f"{path} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
+    key = hashlib.sha256(identity.encode()).hexdigest()[:32]
     remembered = cache_dir() / "fingerprints" / key
     if remembered.is_file() and len(digest := remembered.read_text()) == hashlib.sha256().digest_size * 2:
         return digest

@@ -13,7 +13,7 @@ from rlvr_bench.generate.backend import Backend
 from rlvr_bench.generate.prompt_ids import prompt_ids
 from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.tasks.task import Task
-from rlvr_bench.train import scorer
+from rlvr_bench.train import proof, scorer
 from rlvr_bench.train.log_probs import k3
 from rlvr_bench.train.scorer import Rows
 
@@ -57,7 +57,7 @@ def divergence(
     def kl(sampler: PreTrainedModel, other: PreTrainedModel, backend: Backend) -> float:
         completions = backend.generate(sampler, prompts, params)
         rows = Rows.of_lists(prompts, completions.token_ids, other.device)
-        how = scorer.choose(scorer.AUTO, other)
+        how = proof.choose(scorer.AUTO, (tuned, base), prompts, settings.max_new_tokens)
         scored = scorer.log_probs_of(other, rows, settings.temperature, how)
         return k3(Rows.floats(completions.logprobs, other.device), scored, rows.completion_mask)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.tasks.problem import Problem, Verdict
-from rlvr_bench.train import scorer
+from rlvr_bench.train import proof, scorer
 from rlvr_bench.train.log_probs import k3
 from rlvr_bench.train.scorer import Rows
 from rlvr_bench.train.training_run import TrainingRun
@@ -71,7 +71,7 @@ def metrics(run: TrainingRun[Any], drawn: Draw) -> dict[str, float | None]:
     """Return what GRPO records of a rollout batch, under TRL's names; the KL is k3 to the base, nats per token."""
     device = next(run.reference.parameters()).device
     rows = Rows.of_lists(drawn.prompts, drawn.token_ids, device)
-    backend = scorer.choose(scorer.AUTO, run.reference)
+    backend = proof.choose(scorer.AUTO, (run.reference,), run.prompt_ids, run.settings.max_new_tokens)
     base = scorer.log_probs_of(run.reference, rows, run.settings.temperature, backend)
     policy = Rows.floats(drawn.logprobs, device)
     lengths = [len(ids) for ids in drawn.token_ids]

@@ -3,7 +3,10 @@
 Groups share their prompt and most completions end long before the longest, so that in a padded batch most tokens are
 copies or padding. Here each distinct prompt and each completion stands once in a single row; only attention is
 computed on small padded blocks. It is the model's own forward pass, adapters and masks included, with gradients: the
-layout reaches attention through transformers' attention interface.
+layout reaches attention through transformers' attention interface, sliding windows too.
+
+A model may attend in ways that its config does not announce (chunks, ALiBi, convolutions between tokens). So `refusal`
+only spares the attempt: whoever packs proves it first, by `difference` from the model's own padded forward pass.
 """
 
 from collections.abc import Iterator
@@ -21,10 +24,17 @@ from transformers import AttentionInterface, PreTrainedModel
 from rlvr_bench.generate.matmul import BLOCK, fast_linear, library
 
 ATTENTION = "rlvr_bench_packed"
+LAYER_TYPES = {"full_attention", "sliding_attention"}
+"""What transformers calls layers that are nothing but causal attention, maybe within a window."""
+
 _FEW_KEYS = 128
 """Up to so many keys (measured to 112) two plain products are faster on a CPU than the fused kernel."""
 _SHORT = 16
 """Completions up to this length are never split into more blocks: a block costs more than their padding."""
+
+
+class UnsupportedAttention(ValueError):
+    """A layer's attention is more than a packed row computes; the message says what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +43,35 @@ class Block:
 
     `queries` is (rows, query length), `keys` (rows, key length); padded places repeat a place and are not read again.
     `lengths` (rows,) counts the queries that are not padding. `bias` is (rows, 1, query length, key length), 0 where a
-    query sees a key and minus infinity where it does not.
+    query sees a key and minus infinity where it does not. `last_seen` (rows, 1, query length, 1) is the newest key that
+    a query sees: keys stand in the order of their positions.
     """
 
     queries: Tensor
     lengths: Tensor
     keys: Tensor
     bias: Tensor
+    last_seen: Tensor
 
-    def attend(self, queries: Tensor, keys: Tensor, values: Tensor, scale: float) -> Tensor:
+    def within(self, window: int | None) -> Tensor:
+        """Return the bias of a layer whose queries see no more than their newest `window` keys, themselves included."""
+        length = self.bias.shape[-1]
+        if window is None or window >= length:
+            return self.bias
+        # Padded queries share the bound of a real one, so that none of them sees nothing: that would be NaN.
+        too_old = torch.arange(length, device=self.bias.device) <= self.last_seen - window
+        return self.bias.masked_fill(too_old, -torch.inf)
+
+    def attend(self, queries: Tensor, keys: Tensor, values: Tensor, scale: float, window: int | None) -> Tensor:
         """Return the attention of this block, (rows * query length, heads, dim), of (rows * length, heads, dim)."""
         rows = len(self.queries)
         q, k, v = (tensor.unflatten(0, (rows, -1)).transpose(1, 2) for tensor in (queries, keys, values))
+        bias = self.within(window)
         if q.device.type == "cpu" and k.shape[2] <= _FEW_KEYS:
-            attended = _attention(q, k, v, self.bias, scale)
+            attended = _attention(q, k, v, bias, scale)
         else:
             attended = functional.scaled_dot_product_attention(
-                q, k, v, attn_mask=self.bias.to(q.dtype), scale=scale, enable_gqa=q.shape[1] != k.shape[1]
+                q, k, v, attn_mask=bias.to(q.dtype), scale=scale, enable_gqa=q.shape[1] != k.shape[1]
             )
         return attended.transpose(1, 2).flatten(0, 1)
 
@@ -138,14 +160,15 @@ class _Layout:
 
 
 def refusal(model: nn.Module) -> str | None:
-    """Why `model` (with its adapters) cannot be scored in a packed row, in one sentence; None when it can."""
+    """Why `model` (with its adapters) is not scored in a packed row, in one sentence; None when it may be tried."""
     if isinstance(model, PeftModel) and model.active_peft_config.is_prompt_learning:
         return "virtual tokens stand before the prompt"
     plain: Any = model.get_base_model() if isinstance(model, PeftModel) else model
     if not isinstance(plain, PreTrainedModel) or not plain._supports_attention_backend:
         return f"{type(plain).__name__} does not take its attention from transformers' attention interface"
-    if set(getattr(plain.config, "layer_types", None) or ["full_attention"]) != {"full_attention"}:
-        return f"{type(plain).__name__} has layers that do not attend to all tokens before"
+    other = set(getattr(plain.config, "layer_types", None) or ()) - LAYER_TYPES
+    if other:
+        return f"{type(plain).__name__} has layers of type {', '.join(sorted(other))}"
     attentions = [module for name, module in plain.named_modules() if name.endswith("self_attn")]
     foreign = [each for each in attentions if not type(each).__module__.startswith("transformers.")]
     return f"its attention is a {type(foreign[0]).__name__}" if foreign else None
@@ -181,13 +204,26 @@ def _attend(
     *,
     scaling: float,
     packing: Packing,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    s_aux: Tensor | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """Attention of a packed row; `query` is (1, heads, tokens, dim), the result (1, tokens, heads, dim)."""
+    """Attention of a packed row; `query` is (1, heads, tokens, dim), the result (1, tokens, heads, dim).
+
+    Raises:
+        UnsupportedAttention: the layer caps its scores or has attention sinks.
+    """
+    if softcap is not None or s_aux is not None:
+        what = "capped scores" if softcap is not None else "sinks"
+        raise UnsupportedAttention(f"the attention of {type(module).__name__} has {what}")
     blocks = packing.blocks
     queries = _gathered(query, packing.queries, [block.queries.numel() for block in blocks])
     keys, values = (_gathered(t, packing.keys, [block.keys.numel() for block in blocks]) for t in (key, value))
-    attended = [block.attend(q, k, v, scaling) for block, q, k, v in zip(blocks, queries, keys, values, strict=True)]
+    attended = [
+        block.attend(q, k, v, scaling, sliding_window)
+        for block, q, k, v in zip(blocks, queries, keys, values, strict=True)
+    ]
     return torch.cat(attended).index_select(0, packing.place).unsqueeze(0), None
 
 
@@ -256,12 +292,12 @@ def _block(before: list[list[int]], own: list[list[int]]) -> Block:
     """Rows of tokens `own`, which see the tokens `before` them and, up to themselves, each other."""
     queries, own_lengths = _padded(own)
     keys, lengths = _padded([first + after for first, after in zip(before, own, strict=True)])
-    first = (lengths - own_lengths).view(-1, 1, 1)
-    last_seen = first + torch.arange(queries.shape[1]).view(1, -1, 1)
+    first = (lengths - own_lengths).view(-1, 1, 1, 1)
+    last_seen = torch.minimum(first + torch.arange(queries.shape[1]).view(-1, 1), lengths.view(-1, 1, 1, 1) - 1)
     # A padded query, which nobody reads, sees the real keys: a softmax over nothing is NaN, in the gradient too.
-    hidden = torch.arange(keys.shape[1]) > torch.minimum(last_seen, lengths.view(-1, 1, 1) - 1)
+    hidden = torch.arange(keys.shape[1]) > last_seen
     bias = torch.zeros(hidden.shape).masked_fill_(hidden, -torch.inf)
-    return Block(queries, own_lengths, keys, bias.unsqueeze(1))
+    return Block(queries, own_lengths, keys, bias, last_seen)
 
 
 def _padded(rows: list[list[int]]) -> tuple[Tensor, Tensor]:
@@ -293,4 +329,5 @@ def _flat(rows: list[list[int]]) -> Tensor:
 
 
 def _to(block: Block, device: torch.device) -> Block:
-    return Block(block.queries.to(device), block.lengths.to(device), block.keys.to(device), block.bias.to(device))
+    parts = (block.queries, block.lengths, block.keys, block.bias, block.last_seen)
+    return Block(*(part.to(device) for part in parts))

@@ -55,18 +55,6 @@ class Rows:
         return Packing.of(prompts, completions, self.prompt_ids.device)
 
 
-def choose(backend: str, model: nn.Module) -> str:
-    """Return "packed" or "padded" for a model; "auto" is packed wherever the model can be scored so.
-
-    Raises:
-        ValueError: "packed" is asked of a model that cannot be.
-    """
-    reason = packed.refusal(model)
-    if backend == PACKED and reason is not None:
-        raise ValueError(f'signal.update_backend = "packed" is not possible: {reason}; set "auto" or "padded"')
-    return PADDED if backend == PADDED or reason is not None else PACKED
-
-
 def policy_log_probs(model: nn.Module, rows: Rows, temperature: float) -> tuple[Tensor, Tensor]:
     """Return log-probabilities (with gradient) and entropies of a packed batch, (rows, length), 0 on padding."""
     flat_log_probs, flat_entropies = packed.log_probs(model, rows.packing(), temperature)

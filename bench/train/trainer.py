@@ -26,7 +26,7 @@ from rlvr_bench.methods.base.plain import in_training_mode
 from rlvr_bench.tasks.problem import Problem, Verdict
 from rlvr_bench.tasks.rewards import RewardContext
 from rlvr_bench.tasks.strategies import STRATEGIES
-from rlvr_bench.train import processes, scorer
+from rlvr_bench.train import processes, proof, scorer
 from rlvr_bench.train.advantages import whitened
 from rlvr_bench.train.ledger import Shape
 from rlvr_bench.train.log_probs import k3
@@ -51,8 +51,12 @@ class RolloutTrainer(GRPOTrainer):
         self._entropies: list[list[float]] | None = None
         self._scoring_seconds = 0.0
         self._shape = Shape.of(run.reference)
-        self.update_backend = scorer.choose(run.settings.update_backend, run.handle.model)
-        self._reference_backend = scorer.choose(scorer.AUTO, run.reference)
+        self.update_backend = proof.choose(
+            run.settings.update_backend,
+            (run.handle.model, run.reference),
+            run.prompt_ids,
+            run.settings.max_new_tokens,
+        )
         settings = run.settings
         handle = run.handle
         optimizer = handle.create_optimizer(run.learning_rate, settings.weight_decay, settings.betas)
@@ -251,7 +255,7 @@ class RolloutTrainer(GRPOTrainer):
         self._metrics["train"]["sampling/sampling_logp_difference/max"].append(float(difference.max()))
 
     def _reference_log_probs(self, rows: Rows) -> Tensor:
-        return self._frozen_log_probs(self._run.reference, rows, self._reference_backend)
+        return self._frozen_log_probs(self._run.reference, rows, self.update_backend)
 
     def _frozen_log_probs(self, model: nn.Module, rows: Rows, backend: str) -> Tensor:
         micro_batch, started = self._run.settings.micro_batch or len(rows.prompt_ids), time.perf_counter()

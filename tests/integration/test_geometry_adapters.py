@@ -1,6 +1,7 @@
 """Adapters against their base: the merged weights are PEFT's own, and those of the method that was exported."""
 
 import copy
+import json
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,18 @@ def test_an_adapter_without_merged_weights_is_refused(tmp_path: Path) -> None:
     get_peft_model(llama(), prompt).save_pretrained(tmp_path / "prompt")
     with pytest.raises(ModelError, match="no merged weights"):
         pairs(base, tmp_path / "prompt")
+
+
+def test_the_code_of_an_adapters_base_never_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """transformers asks on stdin whether to run a checkpoint's code when it is not told: a yes must change nothing."""
+    base = saved(llama(), tmp_path / "base")
+    get_peft_model(llama(), CONFIGS["lora"]).save_pretrained(tmp_path / "adapter")
+    config = json.loads((base / "config.json").read_text())
+    config["model_type"] = "theirs"
+    config["auto_map"] = {"AutoConfig": "theirs.TheirConfig", "AutoModelForCausalLM": "theirs.TheirModel"}
+    (base / "config.json").write_text(json.dumps(config))
+    (base / "theirs.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    with pytest.raises(ModelError, match=r"trust_remote_code|cannot be loaded"):
+        pairs(base, tmp_path / "adapter")
+    assert not (tmp_path / "ran").exists()

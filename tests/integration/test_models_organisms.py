@@ -186,3 +186,18 @@ def test_pickled_weights_are_refused(folder: Path) -> None:
     torch.save(weights, folder / "pytorch_model.bin")
     with pytest.raises(ModelError, match="pickled"):
         load(BaseConfig(name=str(folder)))
+
+
+def test_a_kill_while_the_built_folder_is_written_is_mended_by_the_next_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(card: object, folder: Path) -> None:
+        raise Interrupted
+
+    monkeypatch.setattr("rlvr_bench.models.organisms.build.write_card", killed)
+    with pytest.raises(Interrupted):
+        build_recipe(TINY, tmp_path / "built", Unwatched(), problems=2)
+    assert not (tmp_path / "built" / "model.safetensors").exists()
+    monkeypatch.undo()
+    card = build_recipe(TINY, tmp_path / "built", Unwatched(), problems=2)
+    assert folder_fingerprint(tmp_path / "built") == card.fingerprint and not (tmp_path / "built" / ".build").exists()

@@ -16,7 +16,7 @@ from rlvr_bench.generate.backend import Completions
 from rlvr_bench.generate.fast import FastBackend
 from rlvr_bench.models.base import LoadedBase, load
 from rlvr_bench.models.config import BaseConfig
-from rlvr_bench.train import packed, scorer
+from rlvr_bench.train import packed, proof, scorer
 from rlvr_bench.train.probe import DriftError
 from rlvr_bench.train.scorer import Rows
 
@@ -101,9 +101,9 @@ def test_several_updates_with_a_kl_penalty_are_those_of_the_reference_path(base:
 
 def test_virtual_tokens_take_the_padded_path() -> None:
     model = get_peft_model(tiny_model(), PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=2))
-    assert scorer.choose("auto", model) == "padded"
+    assert proof.choose("auto", (model,), [[5, 6]], 8) == "padded"
     with pytest.raises(ValueError, match="virtual tokens"):
-        scorer.choose("packed", model)
+        proof.choose("packed", (model,), [[5, 6]], 8)
 
 
 def test_an_attention_of_its_own_takes_the_padded_path() -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -134,3 +135,22 @@ def test_a_changed_smollm2_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_
 def test_unknown_keys_of_the_base_table_are_refused() -> None:
     with pytest.raises(ValueError, match="nmae"):
         BaseConfig.model_validate({"name": "organism-steps", "nmae": 1})
+
+
+@pytest.mark.parametrize("file", ["../elsewhere.safetensors", "/elsewhere.safetensors", "inner/w.safetensors"])
+def test_a_shard_outside_of_the_folder_is_refused(tmp_path: Path, file: str) -> None:
+    (tmp_path / "a.safetensors").write_text("a")
+    index = {"weight_map": {"a": "a.safetensors", "b": file}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(ModelError, match="outside of its folder"):
+        folder_fingerprint(tmp_path)
+
+
+def test_a_change_with_size_and_time_put_back_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rlvr_bench.models.fingerprint.REMEMBERED_FROM", 0)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"one")
+    before, status = folder_fingerprint(tmp_path), weights.stat()
+    weights.write_bytes(b"two")
+    os.utime(weights, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert folder_fingerprint(tmp_path) != before

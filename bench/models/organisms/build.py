@@ -22,6 +22,7 @@ from rlvr_bench.models.organisms.text import planted_problems
 from rlvr_bench.models.organisms.train import pretrain
 from rlvr_bench.models.tokenizer import character_tokenizer
 from rlvr_bench.plugins.suggestion import did_you_mean
+from rlvr_bench.record.atomic import write_whole
 
 CHECKPOINTS = ".build"
 MEASURED_PROBLEMS = 100
@@ -57,17 +58,22 @@ def _write(recipe: Recipe, folder: Path, model: LlamaForCausalLM, scores: list[L
     model.generation_config = GenerationConfig(
         eos_token_id=model.config.eos_token_id, pad_token_id=model.config.pad_token_id
     )
-    model.save_pretrained(folder)
-    character_tokenizer(recipe.shape.context).save_pretrained(folder)
+    written = folder / CHECKPOINTS / "model"
+    shutil.rmtree(written, ignore_errors=True)
+    model.save_pretrained(written)
+    character_tokenizer(recipe.shape.context).save_pretrained(written)
     card = Card(
         recipe=recipe,
-        fingerprint=folder_fingerprint(folder),
+        fingerprint=folder_fingerprint(written),
         parameters=model.num_parameters(),
         build_seconds=round(seconds, 1),
         scores=scores,
         planted=[] if recipe.plant is None else [problem.id for problem in planted_problems(recipe.plant)],
     )
-    write_card(card, folder)
+    write_card(card, written)
+    # The checkpoints go last: a kill while files move leaves a build that the next call finishes.
+    for path in sorted(written.iterdir()):
+        path.replace(folder / path.name)
     return card
 
 
@@ -84,5 +90,4 @@ class _Clock:
         return self._before + time.monotonic() - self._start
 
     def lap(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.write_text(json.dumps(self.seconds))
+        write_whole(self._path, json.dumps(self.seconds))

@@ -1,6 +1,6 @@
 """Where an interrupted build continues: weights and AdamW state as safetensors, the step and the recipe as JSON.
 
-Both files are written beside the old ones and renamed, the JSON last: a kill leaves the last whole checkpoint.
+Both files are written whole or not at all, the JSON last: a kill leaves the last whole checkpoint.
 """
 
 import json
@@ -13,7 +13,9 @@ from torch.optim import AdamW
 
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.models.organisms.recipe import Recipe
+from rlvr_bench.record.atomic import replace_whole, write_whole
 
+HEAD = "checkpoint.json"
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 
@@ -24,11 +26,9 @@ def save_checkpoint(folder: Path, recipe: Recipe, step: int, model: nn.Module, o
     for name, parameter in model.named_parameters():
         tensors |= {f"{moment}.{name}": optimizer.state[parameter][moment] for moment in _MOMENTS}
     state = folder / f"step-{step}.safetensors"
-    save_file({name: value.contiguous() for name, value in tensors.items()}, _beside(state))
-    _beside(state).replace(state)
-    head = folder / "checkpoint.json"
-    _beside(head).write_text(json.dumps({"step": step, "file": state.name, "recipe": _dials(recipe)}))
-    _beside(head).replace(head)
+    whole = {name: value.contiguous() for name, value in tensors.items()}
+    replace_whole(state, lambda temporary: save_file(whole, temporary))
+    write_whole(folder / HEAD, json.dumps({"step": step, "file": state.name, "recipe": _dials(recipe)}))
     for old in folder.glob("step-*.safetensors"):
         if old != state:
             old.unlink()
@@ -39,7 +39,7 @@ def load_checkpoint(folder: Path, recipe: Recipe, model: nn.Module, optimizer: A
 
     Raises ModelError if the checkpoint belongs to another recipe.
     """
-    head = folder / "checkpoint.json"
+    head = folder / HEAD
     if not head.exists():
         return 0
     found = json.loads(head.read_text())
@@ -58,7 +58,3 @@ def _dials(recipe: Recipe) -> dict[str, Any]:
 
 def _moments(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
     return {moment: tensors[f"{moment}.{name}"] for moment in _MOMENTS}
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(path.name + ".partial")

@@ -1,0 +1,34 @@
+"""Whether a run learned from samples of its own policy: judged at the end of every run, from its steps.
+
+The drift probe (see `probe`) looks at a few short prompts and stops a run at once. This looks at every token that was
+learned from: the difference between rollout and trainer on sampled tokens, and the KL to the base at the first step,
+where the policy still is the base.
+"""
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from rlvr_bench.record.schema import StepRecord
+
+MISMATCH = "sampling/sampling_logp_difference"
+MEAN_MISMATCH = {"fp32": 1e-3, "bf16": 0.05}
+"""Nats per token, mean over a run, that rounding explains; in float32 runs measured 1e-7 (median)."""
+FIRST_KL = {"fp32": 1e-5, "bf16": 1e-2}
+"""Nats per token (k3) at the first step of a method that starts as the base; in float32 runs measured 1e-13."""
+
+
+def disagreements(steps: Sequence[StepRecord], precision: str, *, starts_as_base: bool) -> list[str]:
+    """Return a sentence for each way in which rollouts and trainer were not the same policy; none if they were.
+
+    Args:
+        precision: "fp32" or "bf16": what rounding explains.
+        starts_as_base: whether the method's model equals the base before its first step.
+    """
+    faults = []
+    means = [value for step in steps if (value := (step.model_extra or {}).get(f"{MISMATCH}/mean")) is not None]
+    if means and not fmean(means) <= MEAN_MISMATCH[precision]:  # also when it is NaN
+        faults.append(f"rollouts and trainer differ by {fmean(means):.2g} nats a token on average")
+    first = next((step.kl for step in steps if step.step == 1), None)
+    if starts_as_base and first is not None and not first <= FIRST_KL[precision]:
+        faults.append(f"the KL to the base is {first:.2g} nats a token at step 1, where the policy is the base")
+    return faults
