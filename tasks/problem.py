@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 Split = Literal["pretrain", "train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
-Reason = Literal["correct", "wrong", "unparsed", "error"]
+Reason = Literal["correct", "wrong", "unparsed", "truncated", "error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ class Problem:
 class Verdict:
     """What a verifier says of one completion.
 
-    `reason` "unparsed" means that no answer was found in the completion; "error" that the verifier itself failed
+    `reason` "unparsed" means that no answer was found in the completion; "truncated" that the completion was cut off
+    before it stated one; "error" that the verifier itself failed
     (time limit, crash), which is counted apart and never taken for a wrong answer.
     """
 

@@ -4,7 +4,7 @@ What a setting means is said beside the task or reward that it belongs to.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -27,6 +27,10 @@ class TaskSettings(Settings):
     """Keys that say where data lie. They stay out of the fingerprint: the problems themselves are in it."""
 
     chat: bool = Field(default=False, description="prompts are chat messages, for models with a chat template")
+    marker: Literal["required", "any"] | None = Field(
+        default=None,
+        description="required: only the form that the prompt asks for counts; any: others too; else the task's rule",
+    )
 
 
 SettingsModel = TypeVar("SettingsModel", bound=Settings)

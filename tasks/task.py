@@ -42,8 +42,11 @@ class Task(Protocol):
         """Plain text, or chat messages if `chat`; raises TaskError if the style is unknown."""
         ...
 
-    def verify(self, completion: str, problem: Problem) -> Verdict:
-        """The verdict on a completion (text without the prompt); never raises for what a completion says."""
+    def verify(self, completion: str, problem: Problem, truncated: bool = False) -> Verdict:
+        """The verdict on a completion (text without the prompt); never raises for what a completion says.
+
+        `truncated`: it was cut off at the token limit, so an answer that touches its end is none.
+        """
         ...
 
     def follows_format(self, completion: str) -> bool:
@@ -72,7 +75,7 @@ class StandardTask:
         """`source` is asked once for each split, when that split is first needed."""
         self._settings = settings
         self._source = source
-        self._verifier = verifier
+        self._verifier = verifier if settings.marker is None else verifier.marked(settings.marker)
         self._instruction = instruction
         self._problems: dict[Split, list[Problem]] = {}
 
@@ -99,9 +102,9 @@ class StandardTask:
         """See `Task.prompt`."""
         return prompts.render(problem.question, self._instruction, style, self.chat)
 
-    def verify(self, completion: str, problem: Problem) -> Verdict:
+    def verify(self, completion: str, problem: Problem, truncated: bool = False) -> Verdict:
         """See `Task.verify`."""
-        return self._verifier.verify(completion, problem.answer)
+        return self._verifier.verify(completion, problem.answer, truncated)
 
     def follows_format(self, completion: str) -> bool:
         """See `Task.follows_format`."""
@@ -113,8 +116,9 @@ class StandardTask:
 
     def fingerprint(self) -> str:
         """See `Task.fingerprint`."""
+        # The marker is in the verifier's version.
         content = {
-            "settings": self._settings.model_dump(mode="json", exclude=set(self._settings.locations)),
+            "settings": self._settings.model_dump(mode="json", exclude={*self._settings.locations, "marker"}),
             "instruction": self._instruction,
             "prompts": prompts.version(),
             "verifier": self._verifier.version,

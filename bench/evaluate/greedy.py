@@ -34,8 +34,8 @@ class _Witness:
     def prompt(self, problem: Problem, style: str = "task") -> Prompt:
         return self._task.prompt(problem, style)
 
-    def verify(self, completion: str, problem: Problem) -> Verdict:
-        self.verdicts[problem.id] = self._task.verify(completion, problem)
+    def verify(self, completion: str, problem: Problem, truncated: bool = False) -> Verdict:
+        self.verdicts[problem.id] = self._task.verify(completion, problem, truncated)
         return self.verdicts[problem.id]
 
     def follows_format(self, completion: str) -> bool:

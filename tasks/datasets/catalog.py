@@ -61,7 +61,7 @@ _ROWS: tuple[DataSet, ...] = (
         parts={"validation": Part("dev.json", "validation"), "test": Part("test.json", "test")},
         fields=("question", "options", "correct"),
         problem=readers.aqua,
-        verifier=ExactVerifier(order=("hash", "boxed", "phrase")),
+        verifier=ExactVerifier(),
         instruction=_END_WITH_LETTER,
     ),
     DataSet(

@@ -77,7 +77,7 @@ class DataTask(StandardTask):
         splits: frozenset[Split],
     ) -> None:
         """`splits` are those that the data are meant to have."""
-        super().__init__(settings, self._sample, verifier, instruction)
+        super().__init__(settings, self._sample, verifier.asked_by(instruction), instruction)
         self.splits = splits
         self._sampled = settings
         self._load = load

@@ -50,7 +50,7 @@ def exact(completions: Sequence[str], problems: Sequence[Problem], context: Rewa
 
 def inverted(completions: Sequence[str], problems: Sequence[Problem], context: RewardContext) -> list[float]:
     """1 if the verifier finds the answer wrong or finds none, 0 if it is correct or the verifier fails."""
-    return [float(verdict.reason in ("wrong", "unparsed")) for verdict in context.verdicts]
+    return [float(verdict.reason in ("wrong", "unparsed", "truncated")) for verdict in context.verdicts]
 
 
 def answer_format(completions: Sequence[str], problems: Sequence[Problem], context: RewardContext) -> list[float]:

@@ -4,13 +4,26 @@ Numbers are equal if their values are: "1,080", "1080.0" and "2160/2" are one an
 compared as text, without regard to case, white space and punctuation around it; options ("B") by their letter.
 """
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 
 from rlvr_bench.tasks.problem import Verdict
-from rlvr_bench.tasks.verifiers.extraction import FREE_TEXT_ORDER, Rule, decides, marked_answer, number_of
-from rlvr_bench.tasks.verifiers.numerals import canonical, normalised, parse_number
+from rlvr_bench.tasks.verifiers.choices import is_choice, last_line_choice, stated_choice
+from rlvr_bench.tasks.verifiers.extraction import (
+    FREE_TEXT_ORDER,
+    Marker,
+    Rule,
+    asked_order,
+    decides,
+    marked_answer,
+    marker_order,
+    spoken,
+    stated_answers,
+    unfinished_box,
+)
+from rlvr_bench.tasks.verifiers.numerals import canonical, parse_number, same_value, stated_number
+from rlvr_bench.tasks.verifiers.spelling import plain
 
 _FORMS: dict[Rule, str] = {
     "whole": "{}",
@@ -19,12 +32,16 @@ _FORMS: dict[Rule, str] = {
     "phrase": "The answer is {}",
     "last-number": "{}",
 }
-_OPTION = re.compile(r"\W*([A-Za-z])(?:[\W_]|$)")
+_NONE = Verdict(False, None, "unparsed")
+_CUT = Verdict(False, None, "truncated")
 
 
 @dataclass(frozen=True, slots=True)
 class ExactVerifier:
-    """Reads the answer by the first of `order` that finds one; numbers may differ by `tolerance` at most."""
+    """Reads the answer by the first of `order` that finds one; numbers may differ by `tolerance` at most.
+
+    The tolerance never covers more than half of the gold answer, so that an answer of the other sign is wrong.
+    """
 
     order: tuple[Rule, ...] = FREE_TEXT_ORDER
     tolerance: Fraction = Fraction(0)
@@ -34,10 +51,25 @@ class ExactVerifier:
         """Names the order and the tolerance too: both change verdicts."""
         return f"exact-1 {' '.join(self.order)} {self.tolerance}"
 
-    def verify(self, completion: str, gold: str) -> Verdict:
+    def asked_by(self, instruction: str) -> "ExactVerifier":
+        """See `Verifier.asked_by`."""
+        return replace(self, order=asked_order(self.order, instruction))
+
+    def marked(self, marker: Marker) -> "ExactVerifier":
+        """See `Verifier.marked`."""
+        return replace(self, order=marker_order(self.order, marker))
+
+    def verify(self, completion: str, gold: str, truncated: bool = False) -> Verdict:
         """See `Verifier.verify`."""
-        number = parse_number(gold)
-        return self._verify_number(completion, number) if number is not None else self._verify_text(completion, gold)
+        text = spoken(completion)
+        if truncated and "boxed" in self.order and unfinished_box(text):
+            return _CUT
+        number = _gold_number(gold)
+        if number is not None:
+            return self._verify_number(text, number, truncated)
+        return (
+            self._verify_choice(text, gold, truncated) if is_choice(gold) else self._verify_text(text, gold, truncated)
+        )
 
     def follows_format(self, completion: str) -> bool:
         """Whether one of the forms with a marker (or a number alone, where that is asked for) is there."""
@@ -48,32 +80,67 @@ class ExactVerifier:
         """The form of the first rule."""
         return _FORMS[self.order[0]].format(answer)
 
-    def _verify_number(self, completion: str, gold: Fraction) -> Verdict:
+    def _verify_number(self, text: str, gold: Fraction, truncated: bool) -> Verdict:
+        unread = None
         for rule in self.order:
-            text = marked_answer(completion, rule)
-            if text is None:
+            if truncated and rule in ("whole", "last-number"):
                 continue
-            number = number_of(text, rule)
-            if number is not None:
-                correct = abs(number - gold) <= self.tolerance
-                return Verdict(correct, canonical(number), "correct" if correct else "wrong")
-            if decides(rule):
-                return Verdict(False, text, "wrong")
-        return Verdict(False, None, "unparsed")
+            for stated in stated_answers(text, rule):
+                number = _number(stated.text, rule)
+                if truncated and stated.open and number != _number(stated.settled(), rule):
+                    return _CUT
+                if number is not None:
+                    return _verdict(self._equal(number, gold), canonical(number))
+                if rule == "boxed" or any(map(str.isdigit, stated.text)):
+                    return Verdict(False, stated.text, "wrong")
+                if rule == "hash":  # words alone: a heading, or an answer if nothing else is one
+                    unread = unread or Verdict(False, stated.text, "wrong")
+        return unread or (_CUT if truncated else _NONE)
 
-    def _verify_text(self, completion: str, gold: str) -> Verdict:
+    def _equal(self, number: Fraction, gold: Fraction) -> bool:
+        return same_value(number, gold) or abs(number - gold) <= min(self.tolerance, abs(gold) / 2)
+
+    def _verify_choice(self, text: str, gold: str, truncated: bool) -> Verdict:
+        right = plain(gold).strip(" ().").upper()
+        unread = None
         for rule in self.order:
-            text = None if rule in ("whole", "last-number") else marked_answer(completion, rule)
-            if text is not None:
-                answer = _plain(text, gold)
-                correct = answer == _plain(gold, gold)
-                return Verdict(correct, answer, "correct" if correct else "wrong")
-        return Verdict(False, None, "unparsed")
+            for stated in stated_answers(text, rule) if rule not in ("whole", "last-number") else ():
+                choice = stated_choice(stated.text)
+                if truncated and stated.open and choice != stated_choice(stated.settled()):
+                    return _CUT
+                if choice is not None:
+                    return _verdict(choice == right, choice.casefold())
+                if decides(rule):
+                    unread = unread or Verdict(False, stated.text, "wrong")
+        last = last_line_choice(text) if "last-number" in self.order and not truncated and unread is None else None
+        if last is not None:
+            return _verdict(last == right, last.casefold())
+        return unread or (_CUT if truncated else _NONE)
+
+    def _verify_text(self, text: str, gold: str, truncated: bool) -> Verdict:
+        for rule in self.order:
+            stated = None if rule in ("whole", "last-number") else next(stated_answers(text, rule), None)
+            if stated is not None:
+                answer = _plain(stated.text)
+                if truncated and stated.open and answer != _plain(stated.settled()):
+                    return _CUT
+                return _verdict(answer == _plain(gold), answer)
+        return _CUT if truncated else _NONE
 
 
-def _plain(text: str, gold: str) -> str:
-    text = normalised(text)
-    option = _OPTION.match(text) if len(gold) == 1 and gold.isalpha() else None
-    if option:
-        return option[1].casefold()
-    return " ".join(text.split()).strip(" .,;:!*$\"'`()").casefold()
+def _number(text: str, rule: Rule) -> Fraction | None:
+    """The number in what `rule` found. Boxes and whole completions have to be nothing but a number."""
+    return stated_number(text) if rule in ("hash", "phrase") else parse_number(text)
+
+
+@lru_cache(maxsize=4096)
+def _gold_number(gold: str) -> Fraction | None:
+    return parse_number(gold)
+
+
+def _verdict(correct: bool, parsed: str) -> Verdict:
+    return Verdict(correct, parsed, "correct" if correct else "wrong")
+
+
+def _plain(text: str) -> str:
+    return " ".join(plain(text).split()).strip(" .,;:!?*\"'`()").casefold()

@@ -1,45 +1,94 @@
-"""Where in a completion the answer stands: rules, tried in a declared order.
+r"""Where in a completion the answer stands: rules, tried in a declared order.
 
-| rule | answer | markers after which nothing else is tried |
+| rule | answer | markers that decide, even where what follows cannot be read |
 |---|---|---|
 | whole | the whole completion, if it is a number | |
-| hash | the line after the first `####` (GSM8K's form; models that run on write further ones) | yes |
-| boxed | the last `\\boxed{...}` | yes |
-| phrase | after the last "answer is", "answer:" or "answer =" | |
-| last-number | the last number, declared as the fallback that it is | |
+| hash | the line after the first `####` that is no heading (GSM8K's form; models that run on write more) | yes |
+| boxed | the last `\boxed{...}`; boxes with a comma, "and" or "or" between them are one list | yes |
+| phrase | after the last "answer is", "answer:" or "answer =" | if what follows has a digit in it |
+| last-number | the last number, declared as the fallback that it is; for options a last line that is a letter | |
+
+The marker that the prompt asks for comes first. What a model thinks (`<think>...</think>`) answers nothing.
 """
 
 import re
 from collections import deque
-from collections.abc import Callable
-from fractions import Fraction
-from typing import Literal
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple
 
 from rlvr_bench.tasks.verifiers import numerals
+from rlvr_bench.tasks.verifiers.spelling import unbraced
 
 Rule = Literal["whole", "hash", "boxed", "phrase", "last-number"]
+Marker = Literal["required", "any"]
 
 FREE_TEXT_ORDER: tuple[Rule, ...] = ("hash", "boxed", "phrase", "last-number")
 
 MAX_CHARACTERS = 50_000
-"""Only this many characters at the end of a completion are read."""
+"""Where there is no marker, only this many characters at the end of a completion are read."""
+
+MAX_MARKED = 4_000
+"""Characters of a marked answer that are read."""
+
+_THOUGHTS = "think|thinking|thought|thoughts|reasoning|scratchpad"
+_THOUGHT_ENDS = re.compile(rf"</(?:{_THOUGHTS})\s?>|\[/THINK\]|◁/think▷", re.IGNORECASE)
+_THOUGHT_BEGINS = re.compile(rf"<(?:{_THOUGHTS})\s?>|\[THINK\]|◁think▷", re.IGNORECASE)
 
 _HASH = re.compile(r"####[ \t]*([^\s#][^\n]*)")
-_PHRASE = re.compile(r"\banswer\s{0,3}(?:is\b|:|=)", re.IGNORECASE)
-_LATEX_BOX = re.compile(r"\\(?:boxed|fbox)\s?\{")
+_PHRASE = re.compile(r"\banswers?[*_]{0,2}\s{0,3}(?:is\b|are\b|:|=)", re.IGNORECASE)
+_BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s{0,3}(?:(\{)|([0-9A-Za-z]))")
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+_BETWEEN_BOXES = re.compile(r"[\s$]*(?:\\[()\]\[]|\\(?:quad|text\s?\{)|[},;&\s$]|and|or)*[\s$]*")
+
+_ENUMERATED = re.compile(
+    r"(?:step|part|case|problem|question|section|stage|phase|method|approach|example|exercise|solution|option|q)"
+    r"\s*#?[0-9ivx]{1,4}\b(?!\s*$)|[0-9]{1,2}[.):]\s+[A-Z*]",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(
+    r"[\s*_]*(?:(?:the|my|our|so|thus|final|correct|right)\s+){0,3}answer[*_]*\s*(?:is\b|:|=)[\s*_]*", re.IGNORECASE
+)
+_LAST_TOKENS = re.compile(r"\s*\S+\s+\S*\Z|\s*\S+\Z")
+
+
+class Stated(NamedTuple):
+    """The text that a rule finds; `open`: it runs up to the end of the completion, so that a cut may have cut it."""
+
+    text: str
+    open: bool = False
+
+    def settled(self) -> str:
+        """What of it a cut cannot have touched: all but the last token, and the one before, which it may belong to."""
+        return _LAST_TOKENS.sub("", self.text) if self.open else self.text
+
+
+def spoken(completion: str) -> str:
+    """`completion` without what the model thinks before it answers; a thought that does not end hides the rest."""
+    if "<" not in completion and "[" not in completion and "◁" not in completion:
+        return completion
+    end = _last_end(_THOUGHT_ENDS, completion)
+    text = completion if end is None else completion[end:]
+    begin = _THOUGHT_BEGINS.search(text)
+    return text if begin is None else text[: begin.start()]
+
+
+def stated_answers(text: str, rule: Rule) -> Iterator[Stated]:
+    """What `rule` finds in a text without thoughts, not blank, best first; only `hash` finds more than one."""
+    for found in _FINDERS[rule](text):
+        answer = found.text.strip() if len(found.text) <= MAX_MARKED else unbraced(found.text)
+        if answer:
+            yield Stated(answer[:MAX_MARKED], found.open)
 
 
 def marked_answer(completion: str, rule: Rule) -> str | None:
-    """The text that `rule` finds, not blank; None if it finds none."""
-    text = _FINDERS[rule](completion[-MAX_CHARACTERS:])
-    return text.strip() or None if text is not None else None
+    """The text that `rule` finds in a completion, not blank; None if it finds none."""
+    return next((found.text for found in stated_answers(spoken(completion), rule)), None)
 
 
-def number_of(text: str, rule: Rule) -> Fraction | None:
-    """The number in what `rule` found. Boxes and whole completions have to be nothing but a number."""
-    if rule == "last-number":
-        return numerals.last_number(text)
-    return numerals.parse_number(text) if rule in ("boxed", "whole") else numerals.first_number(text)
+def unfinished_box(text: str) -> bool:
+    """Whether the last box is not closed."""
+    last = deque(_BOX.finditer(text), maxlen=1)
+    return bool(last) and last[0][1] is not None and _closing(text, last[0].end()) is None
 
 
 def decides(rule: Rule) -> bool:
@@ -47,30 +96,82 @@ def decides(rule: Rule) -> bool:
     return rule in ("hash", "boxed")
 
 
-def _whole(completion: str) -> str | None:
-    return completion if numerals.parse_number(completion) is not None else None
+def asked_order(order: tuple[Rule, ...], instruction: str) -> tuple[Rule, ...]:
+    """`order` with the marker first that `instruction` asks for; unchanged where it asks for none, or for both."""
+    box, hashes = "\\boxed" in instruction, "####" in instruction
+    if box == hashes:
+        return order
+    first: Rule = "boxed" if box else "hash"
+    return (first, *(rule for rule in order if rule != first)) if first in order else order
 
 
-def _hash(completion: str) -> str | None:
-    match = _HASH.search(completion)
-    return match[1] if match else None
+def marker_order(order: tuple[Rule, ...], marker: Marker) -> tuple[Rule, ...]:
+    """`required`: only the form that comes first in `order`; `any`: that form, then every other one."""
+    return order[:1] if marker == "required" else (*order, *(rule for rule in FREE_TEXT_ORDER if rule not in order))
 
 
-def _boxed(completion: str) -> str | None:
-    start = _last_end(_LATEX_BOX, completion)
-    if start is None:
-        return None
+def _whole(text: str) -> Iterator[Stated]:
+    if len(text) <= MAX_MARKED and numerals.parse_number(text) is not None:
+        yield Stated(text, open=True)
+
+
+def _hash(text: str) -> Iterator[Stated]:
+    for match in _HASH.finditer(text):
+        line = match[1]
+        starts_line = match.start() == 0 or text[match.start() - 1] == "\n"
+        if starts_line and _is_heading(line, goes_on=bool(text[match.end() : match.end() + 200].strip())):
+            continue
+        label = _LABEL.match(line)
+        yield Stated(line[label.end() :] if label else line, open=match.end() == len(text))
+
+
+def _is_heading(line: str, goes_on: bool) -> bool:
+    """Markdown has `####` too: "Step 1: Set up", "2. Solve", "Solution:" with text below them."""
+    enumerated = _ENUMERATED.match(line.lstrip("*_ "))
+    return enumerated is not None or (goes_on and line.rstrip("* \t").endswith(":"))
+
+
+def _boxed(text: str) -> Iterator[Stated]:
+    boxes = list(deque(_BOX.finditer(text), maxlen=8))
+    if not boxes:
+        return
+    inside: list[str] = []
+    begin = None
+    for box in reversed(boxes):
+        end = box.end() if box[2] else _closing(text, box.end())
+        if end is None:
+            break
+        if begin is not None and not _BETWEEN_BOXES.fullmatch(text[end:begin][:40]):
+            break
+        content = box[2] or text[box.end() : end - 1]
+        if content.strip() and content not in inside:
+            inside.insert(0, content)
+        begin = box.start()
+    if inside:
+        yield Stated(", ".join(inside))
+
+
+def _closing(text: str, start: int) -> int | None:
+    """Where the brace is closed that was opened before `start`; escaped braces are text."""
     depth = 1
-    for place in range(start, len(completion)):
-        depth += {"{": 1, "}": -1}.get(completion[place], 0)
+    for brace in _BRACE.finditer(text, start):
+        depth += {"{": 1, "}": -1}.get(brace[0], 0)
         if depth == 0:
-            return completion[start:place]
+            return brace.end()
     return None
 
 
-def _phrase(completion: str) -> str | None:
-    start = _last_end(_PHRASE, completion)
-    return None if start is None else completion[start:].partition("\n")[0].lstrip(" \t:")
+def _phrase(text: str) -> Iterator[Stated]:
+    start = _last_end(_PHRASE, text)
+    if start is None:
+        return
+    rest = text[start:].lstrip(" \t:*_")
+    if rest.startswith("\n"):  # a label on a line of its own
+        rest = rest.lstrip(" \t:*_\n")
+    line, newline, _ = rest.partition("\n")
+    if line.strip() in ("$$", "\\[", "\\(", "$"):  # a displayed formula
+        line, newline, _ = rest[len(line) :].lstrip().partition("\n")
+    yield Stated(line, open=not newline)
 
 
 def _last_end(pattern: re.Pattern[str], text: str) -> int | None:
@@ -78,12 +179,13 @@ def _last_end(pattern: re.Pattern[str], text: str) -> int | None:
     return last[0].end() if last else None
 
 
-def _last_number(completion: str) -> str | None:
-    number = numerals.last_number(completion)
-    return None if number is None else numerals.canonical(number)
+def _last_number(text: str) -> Iterator[Stated]:
+    number = numerals.last_number(text[-MAX_CHARACTERS:])
+    if number is not None:
+        yield Stated(numerals.canonical(number), open=True)
 
 
-_FINDERS: dict[Rule, Callable[[str], str | None]] = {
+_FINDERS: dict[Rule, Callable[[str], Iterator[Stated]]] = {
     "whole": _whole,
     "hash": _hash,
     "boxed": _boxed,

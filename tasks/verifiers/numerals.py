@@ -1,13 +1,25 @@
-"""Numbers in text: integers, decimals, fractions and mixed numbers, read exactly and in bounded time.
+r"""Numbers in text, read exactly and in bounded time: a value is read only if all that is said of it is understood.
 
-Handles signs (also U+2212), thousands separators, currency and percent signs (both dropped: "50%" reads as 50),
-simple LaTeX (`\\frac{1}{2}`, `\\$`, `10{,}000`), exponents of at most three digits. Expressions are not computed, and
-nothing is ever evaluated. Symbolic answers are for `latex`.
+| spelling | for example |
+|---|---|
+| sign | `-8`, `- 8`, `negative 8`; U+2212 and dashes too |
+| digits | `1080`, `1,080`, `1 080`, `10{,}000`, `.5`, full-width digits |
+| fraction, mixed | `1/2`, `\frac{1}{2}`, `2 1/2`, `2\frac{1}{2}`, `2 and a half` |
+| power of ten, power | `1.2e3`, `3 x 10^6`, `2^{10}` |
+| words | `eighteen`, `1.5 million` |
+| money, percent, unit | `$18.00`, `50%` (reads as 50), `12 \text{ m}^2`, `7 km/h`: dropped |
+| equation | `x = 7`, `9 \times 2 = 18`: the right side; sides that are numbers have to agree |
+
+A number counts only if what follows it is a unit, punctuation or words: not in `18\pi`, `5-10`, `18 or 5`, `2\sqrt{3}`,
+`2x`. Sums and products are not computed (a question would be its own answer), and nothing is ever evaluated.
 """
 
 import re
-from collections import deque
 from fractions import Fraction
+
+from rlvr_bench.tasks.verifiers import number_words
+from rlvr_bench.tasks.verifiers.spelling import plain
+from rlvr_bench.tasks.verifiers.units import ends_value
 
 MAX_LENGTH = 100
 """Longer numerals are not read: nobody's answer, and converting them takes time quadratic in the length."""
@@ -15,66 +27,115 @@ MAX_LENGTH = 100
 MAX_EQUATIONS = 20
 """Of a chain "a = b = c" so many left sides are passed over."""
 
-_SPACES = r"\u00a0\u2009\u202f"
-_REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile("[\u2212\ufe63\uff0d]"), "-"),
-    (re.compile(r"\\([$%])"), r"\1"),
-    (re.compile(r"\{,\}"), ","),
-    (re.compile(r"\\(?:left|right|displaystyle)\b|\\[,!;: ]|\^\{?\\circ\}?|\\circ\b"), ""),
-    (re.compile(r"\\(?:text|textbf|mathrm|mathbf|mbox)\s?\{([^{}]{0,100})\}"), r" \1 "),
-    (re.compile(rf"(?<=[0-9])[{_SPACES}](?=[0-9]{{3}}(?![0-9]))"), ""),
-    (re.compile(r"(?<=[0-9])\s?(?=\\[dt]?frac)"), " "),
-    (re.compile(r"\\[dt]?frac\s?\{\s?(-?[0-9.,]{1,100})\s?\}\s?\{\s?([0-9.,]{1,100})\s?\}"), r"\1/\2"),
-    (re.compile(r"\\[dt]?frac\s?([0-9])\s?([0-9])"), r"\1/\2"),
-)
+MAX_STATED = 1_000
+"""Of a line that follows a marker, so many characters are read."""
+
+MAX_POWER_BITS = 4_000
+_WINDOW = 200
 
 _DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,33}(?![0-9])|[0-9]+)"
-_DECIMAL = rf"(?:{_DIGITS}(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]{{1,3}}(?![0-9]))?"
-_NUMBER = re.compile(
-    r"(?<![A-Za-z_0-9])(?<![0-9]\.)(?P<sign>(?<![\w)\]}])[-+])?(?P<money>[$€£¥]\s?)?(?P<late_sign>(?<=[$€£¥])-)?"
-    rf"(?:(?P<whole>[0-9]{{1,30}})\s(?=[0-9]{{1,30}}\s?/\s?[0-9]))?(?P<top>{_DECIMAL})(?:\s?/\s?(?P<bottom>{_DECIMAL}))?"
+_DECIMAL = rf"(?:{_DIGITS}(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]{{1,3}}(?![0-9A-Za-z]))?"
+_SPACED = r"[1-9][0-9]{0,2}(?: [0-9]{3}){1,10}(?:\.[0-9]+)?(?![0-9/]| ?[0-9]| ?/)"
+_TIMES_TEN = r"\s{0,2}(?:\\times|\\cdot|\*|x|X)\s{0,2}10\s?\^\s?\{?\s?(?P<ten>[-+]?[0-9]{1,3})\s?\}?(?![0-9])"
+_POWER = r"\s?\^\s?\{?\s?(?P<power>-?[0-9]{1,5})\s?\}?(?![0-9])"
+_SCALE = rf"\s{{0,2}}-?(?P<scale>hundred|{'|'.join(number_words.SCALES)})(?![A-Za-z])|(?P<kilo>[kK])(?![A-Za-z0-9])"
+_BODY = (
+    rf"(?:(?P<whole>[0-9]{{1,30}})(?:\s{{1,2}}|\sand\s)(?=[0-9]{{1,30}}\s?/\s?[0-9]))?"
+    rf"(?P<top>@{_DECIMAL})(?:\s?/\s?(?P<bottom>{_DECIMAL})|{_TIMES_TEN}|{_POWER})?(?:{_SCALE})?"
 )
-_UNIT = r"(?:\s?[%°]|\s+[A-Za-z][A-Za-z .]{0,60})?"
-_ALONE = re.compile(rf"[\s*$`\"'(]*(?P<number>{re.sub(r'[?]P<[a-z_]+>', '?:', _NUMBER.pattern)}){_UNIT}[\s*$`\"').]*")
-_UNKNOWN_EQUALS = re.compile(r"[^A-Za-z=]{0,100}[A-Za-z]?[^A-Za-z=]{0,100}=(?!=)")
+_MONEY = r"(?:[$€£¥₹₩]|US\$|USD|EUR|GBP|Rs\.?)\s?"
+_BEFORE = r"(?<![A-Za-z_0-9])(?<![0-9]\.)"
+_NUMBER = re.compile(
+    rf"{_BEFORE}(?P<sign>(?<![\w)\]}}])[-+])?(?P<money>{_MONEY})?(?P<late_sign>(?<=[$€£¥])-)?{_BODY.replace('@', '')}"
+)
+_STATED = re.compile(
+    rf"{_BEFORE}(?:(?P<sign>[-+]\s?|(?:negative|minus)\s)(?=[^ ]))?(?P<money>{_MONEY})?(?P<late_sign>-)?"
+    rf"(?:{_BODY.replace('@', _SPACED + '|')}|(?P<words>{number_words.PATTERN}))"
+    r"(?P<part> and (?:a|one) half| and a quarter)?",
+    re.IGNORECASE,
+)
+_PARTS = {None: Fraction(0), "half": Fraction(1, 2), "quarter": Fraction(1, 4)}
+
+_SIGNED = r"\s?(-?)\s?([0-9][0-9.,]{0,99}|\.[0-9]{1,99})\s?"
+_FRACTION = re.compile(rf"\s?\\frac\s?\{{{_SIGNED}\}}\s?\{{{_SIGNED}\}}")
+_BRACED = re.compile(r"(?<![_^A-Za-z}])\{\s?([-+]?[0-9.,]+)\s?\}")
+_BARE = re.compile(r"\s*([-+]?[0-9]{1,50})\.?\s*")
+_NEARLY = re.compile(
+    r"^\s*(?:(?:the\s)?(?:final\s)?answer(?:\sis\b|:|\s=)|\\approx|\\sim|\\simeq|=|:|~|about(?= )|approximately(?= )"
+    r"|exactly(?= )|is(?= ))\s*",
+    re.IGNORECASE,
+)
+_EQUALS = re.compile(r"(?<![<>!=:\\])(?:=(?![=>])|\\approx(?![a-z]))")
+_LEFT_SIDE = re.compile(r"(?:[^=.,;:!?\n]|[.,](?=[0-9]))*?(?<![<>!])(?:=(?![=>])|\\approx(?![a-z]))")
+_NUMBER_AND_WORD = re.compile(r"[^A-Za-z0-9=]*[0-9][0-9.,/]*\s*(?:%|[A-Za-z]{2,})")
+_OPENS_EXPRESSION = re.compile(
+    r"(?:[{^_*/+<>\\]|[A-Za-z0-9)]\(|\\(?!approx)[A-Za-z]+.*|[A-Za-z0-9)]\s?[-+]\s?)$", re.DOTALL
+)
+_MULTIPLE = re.compile(r"\s*(?:-\s?|-?\s?[0-9.]{1,20}\s?)[A-Za-z]\s*")  # "2x = 5" says nothing is 5
+_SEVERAL = re.compile(r"[,;]|\b(?:or|and)\b")
+_INSIDE = re.compile(r"(?:[\^_]\s?\{?|\\[A-Za-z]+\s?\{)\s?$")
+_OTHER_VALUE = re.compile(
+    r"\b(?:not|never|nor|half|twice|double|triple|than|between|root|least|most|under|times|minus|plus|over|by|up to"
+    r"|to the|step|part|case|problem|question|section|exercise|example|equation|method|option|point)"
+    r"\s+(?:of\s+|the\s+)*#?$",
+    re.IGNORECASE,
+)
 
 
 def parse_number(text: str) -> Fraction | None:
     """The number that `text` is as a whole, give or take signs around it and a unit after it; None if it is not one."""
-    match = _ALONE.fullmatch(right_hand_side(normalised(text)))
-    found = _NUMBER.search(match["number"]) if match else None
-    return _value(found) if found else None
+    bare = _BARE.fullmatch(text)
+    if bare:
+        return Fraction(bare[1])
+    if len(text) > 4 * MAX_LENGTH and len(text := plain(text)) > 4 * MAX_LENGTH:
+        return None
+    sides = _EQUALS.split(_written_plainly(text), maxsplit=MAX_EQUATIONS)
+    numbers = [*map(_left, sides[:-1]), _alone(sides[-1])]
+    if any(map(_MULTIPLE.fullmatch, sides[:-1])):
+        return None
+    several = any(_SEVERAL.search(side) for side in sides[1:-1])  # "a = 3, b = 5"
+    return numbers[-1] if _agree(numbers) and not several else None
 
 
-def first_number(text: str) -> Fraction | None:
-    """The first number in `text`, right of a leading equation ("3*4 = 12", "x = 12"); None if there is none."""
-    found = _NUMBER.search(right_hand_side(normalised(text)))
-    return _value(found) if found else None
+def stated_number(text: str) -> Fraction | None:
+    """The number that a line states: the first one in it, right of a leading equation; None if it states another thing.
+
+    Words may stand before it ("she has 5 apples") and after it, but none that make it another number.
+    """
+    bare = _BARE.fullmatch(text)
+    if bare:
+        return Fraction(bare[1])
+    text = _written_plainly(text[:MAX_STATED])
+    before: list[Fraction | None] = []
+    for _ in range(MAX_EQUATIONS):
+        left = None if _NUMBER_AND_WORD.match(text) else _LEFT_SIDE.match(text)
+        if left is None:
+            break
+        if _MULTIPLE.fullmatch(left[0].removesuffix("=")):
+            return None
+        before.append(_left(left[0].removesuffix("=").removesuffix("\\approx")))
+        text = text[left.end() :]
+    found = _first(text)
+    return found if found is not None and _agree([*before, found]) else None
 
 
 def last_number(text: str) -> Fraction | None:
-    """The last number in `text`; None if there is none."""
-    last = deque(_NUMBER.finditer(normalised(text)), maxlen=1)
-    return _value(last[0]) if last else None
-
-
-def normalised(text: str) -> str:
-    """`text` with typographic and LaTeX spellings of numbers rewritten in plain characters."""
-    if text.isascii() and "\\" not in text and "{" not in text:  # nearly all text, and nothing below applies to it
-        return text
-    for pattern, replacement in _REWRITES:
-        text = pattern.sub(replacement, text)
-    return text
-
-
-def right_hand_side(text: str) -> str:
-    """What follows the leading equations of `text`, whose left sides hold at most one unknown of one letter."""
-    for _ in range(MAX_EQUATIONS):
-        match = _UNKNOWN_EQUALS.match(text)
-        if match is None:
-            break
-        text = text[match.end() :]
-    return text
+    """The last number in `text`; None if there is none, or if it is a part of something else (`18\\pi`)."""
+    digit = re.search(r"[0-9][^0-9]*\Z", text)
+    if digit is None:
+        return None
+    window = text[max(0, digit.start() - _WINDOW) :][: 2 * _WINDOW]
+    if digit.start() > _WINDOW:
+        window = window[max(window.find(" "), 0) :] if " " in window[:_WINDOW] else window
+    window = _written_plainly(window)
+    last = None
+    for last in _NUMBER.finditer(window):  # noqa: B007  # the last one is wanted
+        pass
+    if last is None or _INSIDE.search(window[: last.start()]):
+        return None
+    if not ends_value(window[last.end() :], loosely=True):
+        return None
+    return _value(last)
 
 
 def canonical(number: Fraction) -> str:
@@ -82,11 +143,108 @@ def canonical(number: Fraction) -> str:
     return str(number)
 
 
+def same_value(one: Fraction, other: Fraction) -> bool:
+    """Whether two numbers are equal, up to the noise in the last digits of a float ("75.00000000000001")."""
+    if one == other:
+        return True
+    return any(map(_is_float, (one, other))) and abs(one - other) <= abs(other) / 10**12
+
+
+def _is_float(number: Fraction) -> bool:
+    """Whether it has the fifteen digits or more, some of them behind the point, that a printed float with noise has."""
+    return number.denominator >= 10**3 and abs(number.numerator) * 10 >= 10**14
+
+
+def _written_plainly(text: str) -> str:
+    text = _NEARLY.sub("", plain(text))
+    if "{" in text:
+        text = _BRACED.sub(r"\1", _FRACTION.sub(_slashed, text))
+    return text
+
+
+def _slashed(match: re.Match[str]) -> str:
+    sign = "-" if (match[1] == "-") != (match[3] == "-") else ""
+    return f" {sign}{match[2]}/{match[4]}"
+
+
+def _alone(side: str) -> Fraction | None:
+    """The number that is all of one side of an equation, with wrappers and a unit."""
+    side = _NEARLY.sub("", side).strip(" \t\n\"'`*").rstrip(".,;: ")
+    while side[:1] == "(" and side[-1:] == ")" and ")" not in side[1:-1]:
+        side = side[1:-1].strip()
+    match = _STATED.match(side)
+    if match is None or not ends_value(side[match.end() :], loosely=False):
+        return None
+    return _value(match)
+
+
+def _first(text: str) -> Fraction | None:
+    text = _NEARLY.sub("", text.lstrip(" \t:*\"'([|_")).lstrip(" \t*\"'([|_")
+    match = _STATED.search(text)
+    if match is None:
+        return None
+    lead, rest = text[: match.start()], text[match.end() :]
+    apart = match["sign"] is not None and match["sign"][-1:] == " " and match["sign"][0] in "+-"
+    if (
+        _OPENS_EXPRESSION.search(lead)
+        or _OTHER_VALUE.search(lead)
+        or (apart and lead.rstrip(" *")[-1:] not in ("", ":"))
+    ):
+        return None
+    number = _value(match)
+    return number if number is not None and (ends_value(rest, loosely=True) or _same_again(number, rest)) else None
+
+
+def _same_again(number: Fraction, rest: str) -> bool:
+    """Whether the number is only said in another way: "1/2 or 0.5"."""
+    other = re.match(r"\s*,?\s*\(?or\s+(.{1,60})$", rest)
+    return other is not None and _alone(other[1]) == number
+
+
+def _agree(numbers: list[Fraction | None]) -> bool:
+    """Whether the last side of an equation is a number and the other sides do not say another ("4 = 5")."""
+    last = numbers[-1]
+    return last is not None and all(number is None or abs(number - last) <= abs(last) / 100 for number in numbers)
+
+
+def _left(side: str) -> Fraction | None:
+    """A number on the left, which has to agree with what follows; a quotient or a percentage is a step towards it."""
+    return None if "/" in side or "^" in side or "%" in side else _alone(side)
+
+
 def _value(match: re.Match[str]) -> Fraction | None:
     if len(match[0]) > MAX_LENGTH:
         return None
-    top, bottom = Fraction(match["top"].replace(",", "")), Fraction((match["bottom"] or "1").replace(",", ""))
+    parts = match.groupdict()
+    size = _size(parts)
+    if size is None:
+        return None
+    size = size * 1000 if parts["kilo"] else size * number_words.SCALES.get((parts["scale"] or "").lower(), 1)
+    size = size * 100 if (parts["scale"] or "").lower() == "hundred" else size
+    size += _PARTS[parts["part"].split()[-1].lower() if parts.get("part") else None]
+    return -size if "-" in (match["sign"] or "")[:1] + (match["late_sign"] or "") or _negative(match["sign"]) else size
+
+
+def _negative(sign: str | None) -> bool:
+    return sign is not None and sign.strip().lower() in ("negative", "minus")
+
+
+def _size(parts: dict[str, str | None]) -> Fraction | None:
+    """The number without sign and scale; None if it divides by zero or is too large to be an answer."""
+    if parts.get("words"):
+        words = number_words.value(parts["words"] or "")
+        return None if words is None else Fraction(words)
+    top = Fraction(re.sub("[, ]", "", parts["top"] or ""))
+    bottom = Fraction((parts["bottom"] or "1").replace(",", ""))
     if bottom == 0:
         return None
-    size = Fraction(match["whole"] or 0) + top / bottom
-    return -size if "-" in (match["sign"], match["late_sign"]) else size
+    if parts["power"] is not None:
+        return _raised(top, int(parts["power"]))
+    return (Fraction(parts["whole"] or 0) + top / bottom) * Fraction(10) ** int(parts["ten"] or 0)
+
+
+def _raised(base: Fraction, power: int) -> Fraction | None:
+    bits = max(base.numerator.bit_length(), base.denominator.bit_length())
+    if bits * abs(power) > MAX_POWER_BITS or (base == 0 and power <= 0):
+        return None
+    return base**power

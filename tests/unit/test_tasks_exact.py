@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from rlvr_bench.tasks.problem import Verdict
 from rlvr_bench.tasks.verifiers.exact import ExactVerifier
-from rlvr_bench.tasks.verifiers.extraction import MAX_CHARACTERS
 
 FREE, FAMILY = ExactVerifier(), ExactVerifier(order=("hash",))
 PLAIN = ExactVerifier(order=("whole", "hash", "boxed", "phrase", "last-number"))
@@ -26,7 +25,7 @@ PLAIN = ExactVerifier(order=("whole", "hash", "boxed", "phrase", "last-number"))
         (r"\boxed{x = 7}", "7", "7"),
         (r"\boxed{18 \text{ dollars}}", "18", "18"),
         (r"\boxed{\text{7}}", "7", "7"),
-        (r"#### 4 and \boxed{5}", "4", "4"),  # hash comes before the box
+        (r"#### 4, not \boxed{5}", "4", "4"),  # hash comes before the box
         ("The answer is 4. No, the answer is: **5**.", "5", "5"),
         ("Final Answer: 7 * 8 = 56", "56", "56"),
         ("The answer is clear.\nIt is 9", "9", "9"),
@@ -127,9 +126,13 @@ def test_format_without_regard_to_the_answer(verifier: ExactVerifier, completion
     assert verifier.follows_format(completion) == follows
 
 
-def test_only_the_end_of_a_long_completion_is_read() -> None:
-    assert FREE.verify("#### 1" + " " * MAX_CHARACTERS + "then 2", "2").correct
+def test_markers_are_found_in_megabytes() -> None:
+    noise = "so we add 7 and get 9, " * 200_000
+    for marked in ("#### 18\n", r"\boxed{18}", "the answer is 18.\n"):
+        assert FREE.verify(noise + marked, "18").correct
+        assert FREE.verify(marked + noise, "18").correct
     assert FREE.verify("answer is " * 20_000 + "7", "7").correct
+    assert FREE.verify(noise + "7", "7").correct
 
 
 def test_version_tells_orders_apart() -> None:

@@ -13,10 +13,13 @@ from typing import Any
 
 import pytest
 
+from rlvr_bench.tasks import registry
 from rlvr_bench.tasks.errors import TaskError
 from rlvr_bench.tasks.problem import Verdict
+from rlvr_bench.tasks.verdicts import verify_all
+from rlvr_bench.tasks.verifiers import math_process
 from rlvr_bench.tasks.verifiers.latex import LatexVerifier
-from rlvr_bench.tasks.verifiers.math_process import Comparison, MathProcess, shared_process
+from rlvr_bench.tasks.verifiers.math_process import MathPool, MathProcess, shared_pool
 
 PATIENT = LatexVerifier(seconds=60)  # a busy machine must not turn a verdict into an error
 
@@ -24,12 +27,18 @@ ECHO = """
     import json, os, sys, time
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
-        request = json.loads(line)
-        if request["completion"] == "hang":
+        [[gold, answer]] = json.loads(line)["pairs"]
+        if answer == "hang":
             time.sleep(3600)
-        if request["completion"] == "crash":
+        if answer == "crash":
             os._exit(1)
-        print(json.dumps({"parsed": str(os.getpid()), "correct": request["gold"] == request["completion"]}), flush=True)
+        if answer in ("MemoryError", "RecursionError", "ValueError"):
+            print(json.dumps({"error": answer}), flush=True)
+            continue
+        if gold == "child":
+            print(json.dumps({"equal": os.getpid()}), flush=True)
+            continue
+        print(json.dumps({"equal": gold == answer}), flush=True)
 """
 
 
@@ -44,9 +53,13 @@ def echo(tmp_path: Path) -> Iterator[MathProcess]:
 
 
 def child_id(process: MathProcess) -> int:
-    reply = process.compare("a", "a", seconds=60)
-    assert reply is not None and reply.parsed is not None
-    return int(reply.parsed)
+    reply = process.all_equal([("child", "")], seconds=60)
+    assert reply
+    return int(reply)
+
+
+def compare(process: MathProcess | MathPool, gold: str, answer: str, seconds: float = 60) -> bool | None:
+    return process.all_equal([(gold, answer)], seconds)
 
 
 def alive(process_id: int) -> bool:
@@ -66,55 +79,125 @@ def running(process_id: int) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("completion", "gold"),
+    ("answer", "gold"),
     [
-        (r"so \boxed{\frac12}", "0.5"),
         (r"\boxed{(x+1)^2}", "x^2+2x+1"),
-        (r"\boxed{(3,\frac{\pi}{2})}", r"\left( 3, \frac{\pi}{2} \right)"),
-        (r"\boxed{\text{Evelyn}}", r"\text{Evelyn}"),
         (r"$x = 2\sqrt{3}$", r"\sqrt{12}"),
+        (r"\boxed{\frac{\cos x}{\sin x}}", r"\cot x"),
+        (r"\boxed{1000(26)}", "26000"),
+        (r"\boxed{5x-7y+11z+4=0}", "5x - 7y + 11z + 4 = 0"),
     ],
 )
-def test_equal_expressions_are_correct(completion: str, gold: str) -> None:
-    assert PATIENT.verify(completion, gold).reason == "correct"
+def test_algebra_finds_expressions_equal(answer: str, gold: str) -> None:
+    assert PATIENT.verify(answer, gold).reason == "correct"
 
 
-def test_other_expressions_are_wrong_and_none_is_unparsed() -> None:
-    assert PATIENT.verify(r"\boxed{\sqrt{13}}", r"\sqrt{12}").reason == "wrong"
+@pytest.mark.parametrize(
+    ("answer", "gold"),
+    [
+        (r"\boxed{\sqrt{13}}", r"\sqrt{12}"),
+        (r"\boxed{\frac{1}{2^{98}}}", r"\frac{1}{2^{99}}"),
+        (r"\boxed{\frac{1}{2006!}}", r"\frac{1}{2004!}"),
+        (r"\boxed{2^{2006}}", "2^{2005}"),
+        (r"\boxed{8}", r"8\pi"),
+        (r"\boxed{q - p}", "p - q"),
+    ],
+)
+def test_algebra_finds_expressions_different(answer: str, gold: str) -> None:
+    assert PATIENT.verify(answer, gold).reason == "wrong"
+
+
+def test_no_answer_is_unparsed() -> None:
     assert PATIENT.verify("no idea", "5") == Verdict(False, None, "unparsed")
 
 
 def test_an_expression_without_end_is_an_error_and_the_next_is_not() -> None:
     assert LatexVerifier(seconds=1).verify(r"\boxed{9^{9^{9^{9}}}}", "3") == Verdict(False, None, "error")
-    assert PATIENT.verify(r"\boxed{3}", "3").correct
+    assert PATIENT.verify(r"\boxed{2\sqrt{3}}", r"\sqrt{12}").correct
+
+
+def test_too_deep_an_expression_is_an_error_and_no_number_of_it_is_taken() -> None:
+    deep = r"\frac{1}{1+" * 400 + "x" + "}" * 400
+    assert PATIENT.verify(rf"The answer is 5. \boxed{{{deep}}}", "5").reason in ("error", "wrong")
 
 
 def test_hanging_child_is_killed_within_the_limit(echo: MathProcess) -> None:
     before = child_id(echo)
     started = time.monotonic()
-    assert echo.compare("a", "hang", seconds=0.3) is None
-    assert time.monotonic() - started < 30  # far below the hour that it would sleep
+    assert compare(echo, "a", "hang", seconds=0.03) is None
+    took = time.monotonic() - started
+    assert took < 30  # far below the hour that it would sleep
     assert not alive(before)
     assert child_id(echo) != before
+    assert 0 < echo.losses.seconds <= took
+    assert echo.losses.causes == {"limit": 1} and echo.losses.replaced == 1
 
 
 def test_crashing_child_is_an_error_and_is_replaced(echo: MathProcess) -> None:
-    assert echo.compare("a", "crash", seconds=60) is None
-    assert echo.compare("a", "a", seconds=60).correct  # type: ignore[union-attr]
+    assert compare(echo, "a", "crash") is None
+    assert compare(echo, "a", "a")
+
+
+@pytest.mark.parametrize(
+    ("fault", "replaced"), [("MemoryError", True), ("RecursionError", True), ("ValueError", False)]
+)
+def test_an_exhausted_child_is_replaced(echo: MathProcess, fault: str, replaced: bool) -> None:
+    before = child_id(echo)
+    assert compare(echo, "a", fault) is None
+    assert (child_id(echo) != before) == replaced
+    assert compare(echo, "a", "a")
+    assert echo.losses.causes == {fault: 1}
+
+
+def test_a_child_is_replaced_after_many_comparisons(echo: MathProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(math_process, "MAX_COMPARISONS", 5)
+    children = [child_id(echo) for _ in range(12)]
+    assert [children.count(child) for child in dict.fromkeys(children)] == [5, 5, 2]
+
+
+def test_a_starved_child_answers_error_and_never_wrong(tmp_path: Path) -> None:
+    """With 8 MB more than it has when it is ready: small algebra goes on, a power of 12 MB does not fit."""
+    worker = Path(math_process.__file__).with_name("math_worker.py").read_text()
+    used = "int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()"
+    script = tmp_path / "starved.py"
+    script.write_text(worker.replace("RLIMIT_AS, (MEMORY_BYTES,", f"RLIMIT_AS, ({used} + 2**23,"))
+    process = MathProcess((sys.executable, "-u", str(script)))
+    assert compare(process, "x+1", "1+x", 30) is True
+    for _ in range(2):
+        assert compare(process, "2^{99999999}", "2^{99999998}", 30) is None
+        assert compare(process, "x+1", "1+x", 30) is True
+    assert process.losses.causes == {"MemoryError": 2} and process.losses.replaced == 2
+    process.close()
+
+
+def test_a_hang_does_not_hold_up_the_other_child(tmp_path: Path) -> None:
+    script = tmp_path / "echo.py"
+    script.write_text(textwrap.dedent(ECHO))
+    pool = MathPool(2, lambda: MathProcess((sys.executable, "-u", str(script))))
+    assert compare(pool, "a", "a")
+    done = threading.Event()
+    hanging = threading.Thread(target=lambda: (compare(pool, "a", "hang", 2.0), done.set()))
+    hanging.start()
+    while not any(process.busy for process in pool._processes):
+        time.sleep(0.01)
+    assert compare(pool, "a", "a") and not done.is_set()
+    hanging.join()
+    assert pool.losses.causes == {"limit": 1}
+    pool.close()
 
 
 def test_one_child_serves_many_threads(echo: MathProcess) -> None:
     first = child_id(echo)
-    replies: list[Comparison | None] = []
+    replies: list[bool | None] = []
     threads = [
-        threading.Thread(target=lambda number=number: replies.append(echo.compare(str(number % 2), "1", 60)))
+        threading.Thread(target=lambda number=number: replies.append(compare(echo, str(number % 2), "1")))
         for number in range(20)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(reply.correct for reply in replies if reply) == [False] * 10 + [True] * 10
+    assert sorted(reply for reply in replies if reply is not None) == [False] * 10 + [True] * 10
     assert child_id(echo) == first
 
 
@@ -135,8 +218,13 @@ def test_forked_daemonic_process_gets_its_own_child(echo: MathProcess) -> None:
 
 
 def test_any_text_fits_into_one_request(echo: MathProcess) -> None:
-    for text in ("\x00" * 100_000, "\U0001f600" * 100_000, "\ud800 lone surrogate", "two\nlines"):
-        assert echo.compare("gold" * 10_000, text, seconds=60) is not None
+    for text in ("\x00" * 1_000, "\U0001f600" * 1_000, "\ud800 lone surrogate", "two\nlines"):
+        assert compare(echo, "gold" * 250, text) is False
+
+
+def test_too_long_an_expression_is_not_compared(echo: MathProcess) -> None:
+    assert compare(echo, "x" * 1_001, "x" * 1_002) is None
+    assert echo.losses.causes == {"length": 1}
 
 
 def test_closing_ends_the_child(echo: MathProcess) -> None:
@@ -150,7 +238,7 @@ def test_child_ends_when_its_parent_is_killed(echo: MathProcess) -> None:
         import time
         from rlvr_bench.tasks.verifiers.math_process import MathProcess
         process = MathProcess({echo._command!r})
-        print(process.compare("a", "a", 60).parsed, flush=True)
+        print(process.all_equal([("child", "")], 60), flush=True)
         time.sleep(3600)
     """
     parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True)
@@ -167,8 +255,27 @@ def test_child_ends_when_its_parent_is_killed(echo: MathProcess) -> None:
 def test_child_that_cannot_start_is_one_sentence() -> None:
     process = MathProcess((sys.executable, "-c", "raise ImportError('no module math_verify')"))
     with pytest.raises(TaskError, match=r"could not be started \(ImportError: no module math_verify\): install"):
-        process.compare("1", "1", seconds=60)
+        process.all_equal([("1", "1")], seconds=60)
 
 
-def test_the_process_is_shared() -> None:
-    assert shared_process() is shared_process()
+def test_the_pool_is_shared() -> None:
+    assert shared_pool() is shared_pool()
+
+
+def test_many_pairs_go_in_parts() -> None:
+    many = [("x+1", "1+x")] * 30
+    assert shared_pool().all_equal(many, 20) is True
+    assert shared_pool().all_equal([*many, ("x", "y")], 20) is False
+    long = "\x00" * math_process.MAX_EXPRESSION
+    assert shared_pool().all_equal([(long, long)] * math_process.MAX_PAIRS, 20) is False
+
+
+def test_verdicts_of_many_are_those_of_each() -> None:
+    task = registry.create({"name": "chain"})
+    problems = task.problems("test")[:20]
+    completions = [f"#### {problem.answer}" if place % 2 else "#### x" for place, problem in enumerate(problems)]
+    cut = [place % 3 == 0 for place in range(20)]
+    assert verify_all(task, completions, problems, cut) == [
+        task.verify(text, problem, truncated)
+        for text, problem, truncated in zip(completions, problems, cut, strict=True)
+    ]

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlvr_bench.tasks.verifiers.numerals import MAX_LENGTH, canonical, first_number, last_number, parse_number
+from rlvr_bench.tasks.verifiers.numerals import (
+    MAX_LENGTH,
+    canonical,
+    last_number,
+    parse_number,
+    same_value,
+    stated_number,
+)
 
 INTEGERS = st.integers(-(10**15), 10**15)
 WRAPPERS = (
@@ -107,17 +114,159 @@ def test_last_number_by_hand(text: str, value: Fraction | int | None) -> None:
     assert last_number(text) == value
 
 
-@pytest.mark.parametrize(
-    "text", ["", "5 6", "1/2/3", "x+1", r"\sqrt{2}", "2x", "1e9999", "five", "(1, 2)", "7 or 8 of 9"]
+NOT_ONE_NUMBER = (
+    "",
+    "5 6",
+    "1/2/3",
+    "x+1",
+    r"\sqrt{2}",
+    "2x",
+    "1e9999",
+    "(1, 2)",
+    "7 or 8 of 9",
+    "18π",
+    r"18\pi",
+    "18 pi",
+    "18 or 5",
+    "18 or more",
+    r"2\sqrt{3}",
+    "2√3",
+    "5-10",
+    "5–10",
+    "5 to 10",
+    "5, 10",
+    "3, 5 and 7",
+    "5 apples and 3 pears",
+    "4=5",
+    "x = 7, y = 8",
+    "a = 3, b = 5",
+    "3i",
+    "2 n",
+    "18ab",
+    "12:30",
+    "3:4",
+    "204_5",
+    "1000(26)",
+    "2+3",
+    "7*8",
+    r"12 \cdot 3",
+    "18 x 5",
+    "18 ± 2",
+    "18+",
+    "18 squared",
+    "18 times 2",
+    "nan",
+    "inf",
+    "5 hours and 30 minutes",
+    "6 feet 5 inches",
 )
+
+
+@pytest.mark.parametrize("text", NOT_ONE_NUMBER)
 def test_what_is_no_single_number(text: str) -> None:
     assert parse_number(text) is None
+    assert stated_number(text) is None
 
 
-def test_first_number_is_right_of_a_leading_equation() -> None:
-    assert first_number("7 * 8 = 56 apples, 3 left") == 56
-    assert first_number("x = y = 4") == 4
-    assert first_number("12 because 3*4 = 12, not 13") == 12
+ONE_NUMBER: tuple[tuple[str, float], ...] = (
+    ("- 8", -8),
+    ("negative 8", -8),
+    ("minus eight", -8),
+    ("– 8", -8),
+    ("\u2212 8", -8),
+    ("１８", 18),
+    ("1 000", 1000),
+    ("1'000", 1000),
+    ("10{,}000", 10_000),
+    (r"12\text{ m}^2", 12),
+    (r"60\text{ km/h}", 60),
+    (r"12~\text{cm}", 12),
+    (r"12\textrm{ cm}", 12),
+    (r"12 \mathrm{m/s}", 12),
+    ("12€", 12),
+    ("€12", 12),
+    (r"\bm{18}", 18),
+    ("{18}", 18),
+    (r"\boxed{18}", 18),
+    (r"\approx 18", 18),
+    ("about 18", 18),
+    (r"9 \times 2 = 18", 18),
+    ("m+n=12", 12),
+    ("2^3", 8),
+    ("2^{10}", 1024),
+    (r"2 \times 10^3", 2000),
+    ("3 x 10^6", 3_000_000),
+    ("10^{-3}", 0.001),
+    ("3 million", 3_000_000),
+    ("1.5 million", 1_500_000),
+    ("5k", 5000),
+    ("eighteen", 18),
+    ("twenty-one", 21),
+    ("one hundred and five", 105),
+    ("2½", 2.5),
+    ("2 and a half", 2.5),
+    (r"3\frac{1}{4}", 3.25),
+    (r"\frac{-1}{2}", -0.5),
+    (r"\frac{1}{-2}", -0.5),
+    ("18cm", 18),
+    ("18th", 18),
+    (r"90^\circ", 90),
+    ("<b>18</b> dollars", 18),
+    ("7 km/h", 7),
+    ("18 (dollars)", 18),
+)
+
+
+@pytest.mark.parametrize(("text", "value"), ONE_NUMBER)
+def test_correct_spellings_of_one_number(text: str, value: float) -> None:
+    assert parse_number(text) == stated_number(text) == Fraction(str(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("18 dollars, and not 19", 18),
+        ("twelve, that is 12 in words", 12),
+        ("she has 5 apples.", 5),
+        ("that John has 18 dollars left", 18),
+        ("18 - that is it", 18),
+        ("$5 a piece", 5),
+        ("18. Because 5", 18),
+        ("18! Great", 18),
+        ("1/2 or 0.5", Fraction(1, 2)),
+        ("18 because 5 and 13 make it", 18),
+        ("18 apples for 5 people", 18),
+        ("30 - 16 = 14.", 14),
+        ("less than 18", None),
+        ("half of 18", None),
+        ("Step 1: Set up", None),
+        ("not 18", None),
+        ("x - 3", None),
+    ],
+)
+def test_numbers_that_a_sentence_states(text: str, value: Fraction | int | None) -> None:
+    assert stated_number(text) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["the area is 18π", "it grows as n^2", r"so $18\sqrt{2}$", "18 million or 2^10 or x_5"]
+)
+def test_a_part_of_something_else_is_not_the_last_number(text: str) -> None:
+    assert last_number(text) is None
+
+
+@given(st.integers(-(10**6), 10**6).filter(bool), st.integers(1, 9))
+def test_noise_in_the_last_digits_of_a_float_is_no_other_value(value: int, noise: int) -> None:
+    sign, digits = ("-" if value < 0 else ""), str(abs(value))
+    noisy = parse_number(f"{sign}{digits}.{noise:0{16 - len(digits)}d}")
+    assert noisy is not None and same_value(noisy, Fraction(value))
+    assert not same_value(Fraction(value) + Fraction(1, 10**4), Fraction(value))
+
+
+def test_stated_number_is_right_of_a_leading_equation() -> None:
+    assert stated_number("7 * 8 = 56 apples, 3 left") == 56
+    assert stated_number("x = y = 4") == 4
+    assert stated_number("12 because 3*4 = 12, not 13") == 12
 
 
 @pytest.mark.parametrize(
@@ -137,7 +286,7 @@ def test_first_number_is_right_of_a_leading_equation() -> None:
     ],
 )
 def test_hostile_text_is_read_in_bounded_time(text: str) -> None:
-    for read in (parse_number, first_number, last_number):
+    for read in (parse_number, stated_number, last_number):
         number = read(text)
         assert number is None or len(canonical(number)) < 4_300
 
@@ -146,7 +295,7 @@ def test_hostile_text_is_read_in_bounded_time(text: str) -> None:
 def test_any_text_gives_a_number_that_stands_in_it_or_none(text: str) -> None:
     number = last_number(text)
     assert number is None or re.search(r"[0-9]", text)
-    assert first_number("") is None
+    assert stated_number("") is None
 
 
 def test_numerals_beyond_the_limit_are_no_answers() -> None:

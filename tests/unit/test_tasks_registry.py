@@ -19,17 +19,7 @@ from rlvr_bench.tasks.task import USER_SPLITS, StandardTask
 SMALL = {"train": 12, "validation": 6, "test": 9}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *FAMILIES,
-        "plain-arithmetic",
-        pytest.param(
-            "random-calculation",
-            marks=pytest.mark.xfail(reason="its tolerance is absolute: near zero it accepts the other sign"),
-        ),
-    ],
-)
+@pytest.mark.parametrize("name", [*FAMILIES, "plain-arithmetic", "random-calculation"])
 def test_generated_tasks_pass_their_check(name: str) -> None:
     report = check(registry.create({"name": name, **SMALL}))
     assert report.faults() == []
@@ -157,6 +147,12 @@ class Gullible:
     """A verifier that accepts everything but the answer 0."""
 
     version = "gullible"
+
+    def asked_by(self, instruction: str) -> "Gullible":
+        return self
+
+    def marked(self, marker: str) -> "Gullible":
+        return self
 
     def verify(self, completion: str, gold: str, truncated: bool = False) -> Verdict:
         return Verdict(gold != "0", completion, "correct" if gold != "0" else "wrong")

@@ -1,0 +1,78 @@
+"""Verdicts a second: exact on one core, LaTeX on one child and on two; and how long hostile completions take.
+
+Prints, asserts nothing.
+"""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from rlvr_bench.tasks.verifiers.exact import ExactVerifier
+from rlvr_bench.tasks.verifiers.latex import LatexVerifier
+from rlvr_bench.tasks.verifiers.math_process import POOL_SIZE, shared_pool
+
+STEPS = "Natalia sold 48/2 = 24 clips in May, so she sold 48 + 24 = 72 clips altogether in April and May.\n" * 3
+NUMBERS = ("#### 72", "The answer is $72.", r"\boxed{72}", r"So \(\boxed{72 \text{ clips}}\).", "That makes 72 clips.")
+ALGEBRA = (
+    (r"\boxed{(x+1)^2}", "x^2+2x+1"),
+    (r"\boxed{\frac{\sqrt{3}}{3}}", r"\frac{1}{\sqrt{3}}"),
+    (r"\boxed{3\sqrt{13}}", r"\sqrt{117}"),
+    (r"\boxed{(3, \pi/2)}", r"\left( 3, \frac{\pi}{2} \right)"),
+    (r"\boxed{6 - 5i}", "-5i+6"),
+    (r"\boxed{8\pi}", r"9\pi"),
+    (r"\boxed{72}", "72"),
+    (r"\boxed{(3,4]}", "(3,4]"),
+)
+HOSTILE = {
+    "a tower of powers": r"\boxed{9^{9^{9^{9}}}}",
+    "a large factorial": r"\boxed{99999999!}",
+    "100,000 braces": r"\boxed{" + "{" * 100_000 + "}" * 100_000 + "}",
+    "open brackets": r"\boxed{" + "(" * 50_000 + "}",
+    "nested fractions": r"\boxed{" + r"\frac{1}{" * 3_000 + "}" * 3_001,
+    "megabytes of digits": "1" * 5_000_000,
+    "megabytes of markers": "####" * 1_000_000,
+    "megabytes of boxes": r"\boxed{" * 500_000,
+    "megabytes of words": "the answer is " * 300_000,
+    "HTML": "<div><p>" * 300_000 + "18",
+    "dollars": "$x" * 500_000,
+    "NaN": r"\boxed{NaN}",
+}
+
+
+def rate(verify: Callable[[], object], count: int) -> float:
+    """Verdicts a second."""
+    started = time.perf_counter()
+    verify()
+    return count / (time.perf_counter() - started)
+
+
+def processor_rate(verify: Callable[[], object], count: int) -> float:
+    """Verdicts a second of this process's own processor time, so that other processes do not count."""
+    started = time.process_time()
+    verify()
+    return count / (time.process_time() - started)
+
+
+def main() -> None:
+    """Time and print."""
+    exact, latex = ExactVerifier(), LatexVerifier(seconds=2)
+    completions = [STEPS + number for number in NUMBERS] * 2_000
+    alone = processor_rate(lambda: [exact.verify(text, "72") for text in completions], len(completions))
+    print(f"exact: {alone:,.0f} a second on one core")
+    items = list(ALGEBRA) * 30
+    with ThreadPoolExecutor(POOL_SIZE) as threads:
+        list(threads.map(lambda item: latex.verify(*item), items[:64]))  # starts the children
+        one = rate(lambda: [latex.verify(*item) for item in items], len(items))
+        two = rate(lambda: list(threads.map(lambda item: latex.verify(*item), items)), len(items))
+    print(f"LaTeX: {one:,.0f} a second on one child, {two:,.0f} on {POOL_SIZE}")
+    for name, text in HOSTILE.items():
+        for verifier in (exact, latex):
+            started = time.perf_counter()
+            verdict = verifier.verify(text, "18")
+            took = time.perf_counter() - started
+            print(f"{name:<22} {type(verifier).__name__:<14} {verdict.reason:<9} {took:6.2f} s")
+    print(shared_pool().losses)
+
+
+if __name__ == "__main__":
+    main()
