@@ -1,5 +1,4 @@
-"""What is kept of a run, and the leaderboard that follows from it.
+"""The stored format of runs: a folder a cell while a grid runs, two packed files a comparison afterwards.
 
-In: run records (`run.json`, `steps.jsonl`, `samples.parquet`). Out: `leaderboard.csv`, the same table in a terminal,
-its difference to a reference. Imports no torch.
+In: records and steps of cells. Out: the same, read from either form (`store`), and packed (`pack`). Imports no torch.
 """

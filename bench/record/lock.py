@@ -57,5 +57,6 @@ def _take(descriptor: int, results: Path, shared: bool) -> None:
 
 def _clear_leftovers(results: Path) -> None:
     """Delete the temporary files of writers that were killed: whoever holds the lock is the only writer."""
-    for temporary in (results / "runs").rglob(TEMPORARY_FILES):
-        temporary.unlink(missing_ok=True)
+    for folder in ("runs", "records"):
+        for temporary in (results / folder).rglob(TEMPORARY_FILES):
+            temporary.unlink(missing_ok=True)
