@@ -42,7 +42,7 @@ def think(
         typer.Option("--option", help="A setting of traces or verifier, such as --option traces.max_new_tokens=48."),
     ] = None,
     train: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Compare verifiers; writes RESULTS/verify/NAME.json.")
+        str | None, typer.Option(metavar="NAME", help="Compare verifiers; writes RESULTS/thinking/NAME.json.")
     ] = None,
     verifiers: Annotated[str | None, typer.Option(help="With --train: names, by default all.")] = None,
     other_task: Annotated[
@@ -78,7 +78,7 @@ def think(
             policies=live or (),
             watcher=bars,
         )
-    _keep_comparison(document, results / "verify" / f"{train}.json", pictures)
+    _keep_comparison(document, results / "thinking" / f"{train}.json", pictures)
 
 
 def _answer(

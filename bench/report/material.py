@@ -15,7 +15,7 @@ from rlvr_bench.record.numbers import finite_or_none, strict_json
 from rlvr_bench.record.schema import RunRecord, StepRecord
 
 FINDINGS_FILE = "findings.json"
-VERIFY_FOLDER = "verify"
+THINKING_FOLDER = "thinking"
 
 RowKey = tuple[str, ...]
 
@@ -55,7 +55,7 @@ class Material:
         records: all records that could be read, stale ones too.
         steps: by cell id, read when asked for; none of a run whose steps cannot be read.
         findings: entries of `findings.json`, none without the file.
-        frontiers: documents of `verify/*.json` that hold a frontier, by file name.
+        frontiers: documents of `thinking/*.json` that hold a frontier, by file name.
         problems: one sentence for each file that could not be read.
     """
 
@@ -78,7 +78,7 @@ def gather(results: Path) -> Material:
     findings = _read(results / FINDINGS_FILE, list, faults) or []
     frontiers = {
         path.stem: document
-        for path in sorted((results / VERIFY_FOLDER).glob("*.json"))
+        for path in sorted((results / THINKING_FOLDER).glob("*.json"))
         if (document := _read(path, dict, faults)) and isinstance(document.get("frontier"), list)
     }
     return Material(

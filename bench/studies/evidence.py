@@ -64,11 +64,11 @@ class EvidenceRun:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All runs on one base model, and the documents of `results/verify` about it (base None: not about one model)."""
+    """All runs on one base model, and the documents of `results/thinking` about it (base None: not about one model)."""
 
     base: str
     runs: tuple[EvidenceRun, ...]
-    verify: tuple[dict[str, Any], ...] = ()
+    thinking: tuple[dict[str, Any], ...] = ()
 
     def select(self, where: Where, statuses: Iterable[str] = TRAINED) -> list[EvidenceRun]:
         """Return the runs whose cells are set as asked, in the order of their seeds; `statuses`: how they ended.
@@ -95,7 +95,7 @@ class Evidence:
 def gather(results: Path) -> list[Evidence]:
     """Read a results folder: one piece of evidence per base model, by name.
 
-    Verification documents are `verify/*.json`, and `verify/trainings/*.json`: the same study with other training seeds.
+    Verification documents are `thinking/*.json`, and `thinking/trainings/*.json`: the same study with other training seeds.
 
     Raises:
         FindingsError: a record or a document cannot be read; verdicts on the rest would look complete.
@@ -108,7 +108,7 @@ def gather(results: Path) -> list[Evidence]:
     for record in records:
         run = EvidenceRun(record, partial(reader.steps, record))
         grouped.setdefault(base_label(record.keys.base), []).append(run)
-    folders = [results / "verify", results / "verify" / "trainings"]
+    folders = [results / "thinking", results / "thinking" / "trainings"]
     documents = [_document(path) for folder in folders for path in sorted(folder.glob("*.json"))]
     bases = sorted({*grouped, *(str(document["base"]) for document in documents)})
     return [

@@ -46,8 +46,11 @@ TIMES: Mapping[str, str] = {
 """Name of a preset -> time on two cores; an outside study's presets have none."""
 
 
+CORE = "core"
+
+
 class Preset(NamedTuple):
-    """One preset; `study` is empty for those of the core."""
+    """One preset; `study` is `CORE` for those of no study."""
 
     name: str
     study: str
@@ -62,9 +65,9 @@ def all_presets() -> list[Preset]:
     rows = []
     for name, path in presets().items():
         experiment = load(name)
-        study = next((study for study, folder in folders.items() if path.is_relative_to(folder)), "")
+        study = next((study for study, folder in folders.items() if path.is_relative_to(folder)), CORE)
         rows.append(Preset(name, study, experiment.description, cell_count(experiment), TIMES.get(name, "")))
-    return sorted(rows, key=lambda row: (row.study, row.name))
+    return sorted(rows, key=lambda row: (row.study != CORE, row.study, row.name))
 
 
 def cell_count(experiment: Experiment) -> int:

@@ -46,7 +46,7 @@ def key(content: dict[str, Any]) -> str:
 
 def folder(identity: str) -> Path:
     """Where the traces or the verifier under this key are kept."""
-    return cache_dir() / "verify" / identity
+    return cache_dir() / "thinking" / identity
 
 
 def cached_traces(identity: str, make: Callable[[], list[Trace]]) -> list[Trace]:

@@ -133,8 +133,8 @@ def write_everything(results: Path) -> None:
         for policy in ("majority", "early-stop")
         for n in (1, 4, 16)
     ]  # fmt: skip
-    (results / "verify").mkdir()
-    (results / "verify" / "organism-steps.json").write_text(json.dumps({"model": "organism-steps", "frontier": points}))
+    (results / "thinking").mkdir()
+    (results / "thinking" / "organism-steps.json").write_text(json.dumps({"model": "organism-steps", "frontier": points}))
 
 
 def material_of(records: Iterable[RunRecord], run_steps: list[StepRecord]) -> Material:

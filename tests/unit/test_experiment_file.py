@@ -51,7 +51,7 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
         ("steps = 4", "steps = ", "not valid TOML"),
         ('name = "tiny"', "", 'the key "name" is missing'),
         ('[task]\nname = "chain"', "", 'the key "task" is missing'),
-        ('[task]\nname = "chain"', 'task = "chain"', "task = 'chain': Input should be a valid dictionary"),
+        ('[task]\nname = "chain"', 'task = "chain"', "task = 'chain': input should be a valid dictionary"),
         ("steps = 4", 'type = "sfd"', "signal.type = \"sfd\" is unknown; did you mean 'sft'?"),
         ("steps = 4", 'type = "sft"\nstpes = 4', "unknown key \"signal.stpes\"; did you mean 'steps'?"),
         ("steps = 4", 'match = "flops"', 'match = "flops" needs a budget'),

@@ -53,9 +53,9 @@ def test_the_default_is_measured_unless_it_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("table", "complaint"),
     [
-        ({"geometri": True}, "unknown measurement \"geometri\": did you mean 'geometry'?"),
+        ({"geometri": True}, "unknown measurement \"geometri\"; did you mean 'geometry'?"),
         ({"geometri": False}, "did you mean 'geometry'"),
-        ({"divergence": {"problem": 3}}, 'measurements.divergence: unknown key "problem": did you mean'),
+        ({"divergence": {"problem": 3}}, 'measurements.divergence: unknown key "problem"; did you mean'),
         ({"divergence": {"problems": 0}}, "measurements.divergence: problems = 0"),
         ({"thinking": {"traces": {"samples": 1}}}, "measurements.thinking: traces.samples = 1"),
         ({"rank_one": 3}, "measurements.rank_one"),

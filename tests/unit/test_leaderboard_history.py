@@ -93,6 +93,8 @@ def test_the_verb_says_what_changed_and_how_it_was_tested(results: Path, tmp_pat
         app, ["leaderboard", "--results", str(results), "--diff", str(tmp_path / "old.csv")], catch_exceptions=False
     )
     assert "2 beyond noise, 1 same" in done.output and "from two tables" in done.output
+    assert (results / LEADERBOARD_FILE).read_text() == old  # a look writes nothing
+    CliRunner().invoke(app, ["leaderboard", "--results", str(results), "--write"], catch_exceptions=False)
     assert (results / LEADERBOARD_FILE).read_text() != old
     again = ["leaderboard", "--results", str(results), "--diff", str(results), "--json"]
     document = json.loads(CliRunner().invoke(app, again, catch_exceptions=False).stdout)

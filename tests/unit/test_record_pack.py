@@ -96,7 +96,7 @@ def test_one_cell_is_found_in_either_form(tmp_path: Path) -> None:
             lambda line: line.replace('"greedy":0.', '"greedy":1.').replace('"=":"', '"=":"x'),
             "which no line above holds",
         ),
-        (lambda line: line.replace('"schema_version":1', '"schema_version":7'), "schema_version is 7"),
+        (lambda line: line.replace('"schema_version":2', '"schema_version":7'), "schema_version is 7"),
         (lambda line: line.replace('"seed":2', '"seed":NaN'), "expected value"),
     ],
 )
@@ -185,8 +185,8 @@ def with_paths() -> list[RunRecord]:
         cause = Cause(type="Error", message="no /tmp/a/b.txt; see https://x.org/a/b",
                       tail=['  File "/usr/lib/python3/x.py", line 1'])  # fmt: skip
         realised = {"realised": {"peft_config": {"base_model_name_or_path": "/work/x/weights/organism-direct"}}}
-        geometry = {"changed_sample": {"q_proj": "/vb+/f/abc/"}}
-        changes = {"cell": cell, "cause": cause, "attestation": realised, "geometry": geometry}
+        masks = {"mask_sample": {"changed": {"q_proj": "/vb+/f/abc/"}}}
+        changes = {"cell": cell, "cause": cause, "attestation": realised, "measurements": masks}
         found.append(one.model_copy(update=changes))
     return found
 
@@ -195,7 +195,7 @@ def with_paths() -> list[RunRecord]:
 def test_no_record_holds_a_path_of_a_machine(tmp_path: Path, one: RunRecord) -> None:
     path = store.write_run(tmp_path, one, [])
     document = json.loads(path.read_text())
-    assert document["geometry"].pop("changed_sample") == one.geometry["changed_sample"]  # type: ignore[index]
+    assert document["measurements"].pop("mask_sample") == one.measurements["mask_sample"]
     assert PATH_IN_TEXT.search(json.dumps(document)) is None
     assert document["cell_id"] == one.cell_id and document["comparison"] == one.comparison
     assert document["cell"]["base"]["name"] == "organism-direct"

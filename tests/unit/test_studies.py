@@ -245,10 +245,10 @@ def test_ids_are_unique_over_files_and_sorted_by_number(tmp_path: Path) -> None:
 def test_a_broken_record_or_report_stops_the_verdicts(tmp_path: Path) -> None:
     path = store.write_run(tmp_path, record("lora"), [])
     assert [each.base for each in gather(tmp_path)] == [str(record("lora").keys.base["name"])]
-    (tmp_path / "verify").mkdir()
-    (tmp_path / "verify" / "one.json").write_text('{"base": "smollm2", "accuracy": 1}')
+    (tmp_path / "thinking").mkdir()
+    (tmp_path / "thinking" / "one.json").write_text('{"base": "smollm2", "accuracy": 1}')
     assert [each.base for each in gather(tmp_path) if each.verify] == ["smollm2"]
-    (tmp_path / "verify" / "one.json").write_text("[]")
+    (tmp_path / "thinking" / "one.json").write_text("[]")
     with pytest.raises(FindingsError, match=r"one\.json"):
         gather(tmp_path)
     path.write_text("{")
@@ -300,9 +300,9 @@ def test_the_page_has_a_line_per_claim_with_a_cell_per_base() -> None:
 
 
 def test_the_committed_findings_are_what_the_records_give(tmp_path: Path) -> None:
-    (tmp_path / "runs").symlink_to(RESULTS / "runs")
-    if (RESULTS / "verify").is_dir():
-        (tmp_path / "verify").symlink_to(RESULTS / "verify")
+    (tmp_path / "records").symlink_to(RESULTS / "records")
+    if (RESULTS / "thinking").is_dir():
+        (tmp_path / "thinking").symlink_to(RESULTS / "thinking")
     entries = derive(tmp_path)
     assert entries == json.loads((RESULTS / "findings.json").read_text())
     for name in ("findings.json", "findings.md"):
@@ -334,7 +334,7 @@ def test_an_outside_study_adds_analyses(monkeypatch: pytest.MonkeyPatch, tmp_pat
     _installed(monkeypatch, tmp_path, "def rain(evidence, millimetres): ...\nANALYSES = {'rain': rain}\n")
     claim = Claim.model_validate(WRITTEN | {"analysis": "rain", "arguments": {"millimetres": 3}})
     assert registry.analysis_of(claim).__name__ == "rain"
-    with pytest.raises(FindingsError, match="unknown analysis 'rian': did you mean 'rain'"):
+    with pytest.raises(FindingsError, match="unknown analysis 'rian'; did you mean 'rain'"):
         registry.analysis_of(claim.model_copy(update={"analysis": "rian"}))
 
 

@@ -70,7 +70,7 @@ const SHARED = [
     draw: drawTransfer,
   },
   {
-    id: "frontier", short: "Verifier", title: "Verifier frontier", missing: "verifier frontier (nothing in verify/)", has: () => Object.keys(DATA.frontiers).length > 0,
+    id: "frontier", short: "Verifier", title: "Verifier frontier", missing: "verifier frontier (nothing in thinking/)", has: () => Object.keys(DATA.frontiers).length > 0,
     lead: "Parallel thinking: accuracy against all tokens that it takes, those of stopped traces and of the verifier included; 100 % is the majority vote over all traces. Filled marks are on the front: nothing is more accurate for as few tokens. The front is picked by the problems that it is shown on, so it is optimistic; what validation chose for a tenth of the tokens (◆ in the table) is not. Lines are 95 % intervals over problems. The oracle knows the answers: it is a bound and takes no part.",
     draw: drawFrontiers,
   },

@@ -116,7 +116,7 @@ def _outcomes(points: Sequence[Document | None]) -> Floats | None:
 def _studies(evidence: Evidence) -> list[Study]:
     """Documents by what their traces were: model, task and settings of the traces; trainings by their seed."""
     found: dict[str, list[Document]] = {}
-    for document in evidence.verify:
+    for document in evidence.thinking:
         asked = [document["model"], document["task"], document["settings"]["traces"]]
         found.setdefault(json.dumps(asked, sort_keys=True), []).append(document)
     return list(found.values())
@@ -126,7 +126,7 @@ def _mean(evidence: Evidence, of: Callable[[Study], estimate.Estimate | None], w
     """Average over the studies that have it. Raises NoEvidence if none does."""
     found = [(study, value) for study in _studies(evidence) if (value := of(study)) is not None]
     if not found:
-        raise NoEvidence(f"none of {len(evidence.verify)} verification documents has {what}")
+        raise NoEvidence(f"none of {len(evidence.thinking)} verification documents has {what}")
     values = [value for _, value in found]
     mean, count = fmean(value.mean for value in values), len(values)
     below = sqrt(sum((value.mean - value.low) ** 2 for value in values)) / count
