@@ -95,7 +95,7 @@ class Evidence:
 def gather(results: Path) -> list[Evidence]:
     """Read a results folder: one piece of evidence per base model, by name.
 
-    Verification documents are `thinking/*.json`, and `thinking/trainings/*.json`: the same study with other training seeds.
+    Comparisons of probes are `thinking/*.json`, and `thinking/trainings/*.json`: the same with other training seeds.
 
     Raises:
         FindingsError: a record or a document cannot be read; verdicts on the rest would look complete.

@@ -134,7 +134,9 @@ def write_everything(results: Path) -> None:
         for n in (1, 4, 16)
     ]  # fmt: skip
     (results / "thinking").mkdir()
-    (results / "thinking" / "organism-steps.json").write_text(json.dumps({"model": "organism-steps", "frontier": points}))
+    (results / "thinking" / "organism-steps.json").write_text(
+        json.dumps({"model": "organism-steps", "frontier": points})
+    )
 
 
 def material_of(records: Iterable[RunRecord], run_steps: list[StepRecord]) -> Material:

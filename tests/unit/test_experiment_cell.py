@@ -12,6 +12,7 @@ from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.experiment import Experiment, load
 from rlvr_bench.experiment.settings import EvaluateSettings, RlvrSettings
 from rlvr_bench.experiment.signals import RftSettings, RlhfSettings, SftRlvrSettings, SftSettings
+from rlvr_bench.record.store import load_all
 
 FILE: dict[str, Any] = {
     "name": "mine",
@@ -121,6 +122,6 @@ def test_a_task_without_solutions_cannot_be_imitated(tmp_path: Path) -> None:
 
 
 def test_a_new_setting_leaves_the_committed_results_valid() -> None:
-    results = Path(__file__).parents[2] / "results" / "runs"
-    ids = {path.parent.name.rsplit("-", 1)[1] for path in results.glob("*/*/*/run.json")}
+    records, _ = load_all(Path(__file__).parents[2] / "results")
+    ids = {record.cell_id for record in records}
     assert {cell.id for cell in cells(load("default"))} <= ids

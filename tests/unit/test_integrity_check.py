@@ -26,9 +26,12 @@ COMMITTED = Path(__file__).parents[2] / "results"
 def results(tmp_path: Path) -> Path:
     """Two methods of the committed default preset, with their leaderboard."""
     folder = tmp_path / "results"
-    comparison = COMMITTED / "runs" / cells(load("default"))[0].comparison
-    for method in ("full", "lora"):
-        shutil.copytree(comparison / method, folder / "runs" / comparison.name / method)
+    comparison = cells(load("default"))[0].comparison
+    records, _ = store.load_all(COMMITTED)
+    reader = store.StepReader(COMMITTED)
+    for record in records:
+        if record.comparison == comparison and record.keys.method_name in ("full", "lora"):
+            store.write_run(folder, record, reader.steps(record))
     renew(folder)
     return folder
 
