@@ -2,7 +2,7 @@ r"""Two normal forms side by side: what of them is equal, what is not, and what 
 
 from fractions import Fraction
 
-from rlvr_bench.tasks.verifiers.normal_form import (
+from rlvr_bench.tasks.verifiers.forms import (
     DOTS,
     Based,
     Choice,

@@ -34,7 +34,7 @@ _THOUGHTS = "think|thinking|thought|thoughts|reasoning|scratchpad"
 _THOUGHT_ENDS = re.compile(rf"</(?:{_THOUGHTS})\s?>|\[/THINK\]|◁/think▷", re.IGNORECASE)
 _THOUGHT_BEGINS = re.compile(rf"<(?:{_THOUGHTS})\s?>|\[THINK\]|◁think▷", re.IGNORECASE)
 
-_HASH = re.compile(r"####[ \t]*([^\s#][^\n]*)")
+_HASH = re.compile(r"####[ \t]*([^\s#](?:(?!####)[^\n])*)")
 _PHRASE = re.compile(r"\banswers?[*_]{0,2}\s{0,3}(?:is\b|are\b|:|=)", re.IGNORECASE)
 _BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s{0,3}(?:(\{)|([0-9A-Za-z]))")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)

@@ -20,9 +20,10 @@ from rlvr_bench.tasks.verifiers.extraction import (
     stated_answers,
     unfinished_box,
 )
+from rlvr_bench.tasks.verifiers.forms import Choice, Form, Number, Text
 from rlvr_bench.tasks.verifiers.formula import last_formula, stated_formula
 from rlvr_bench.tasks.verifiers.math_process import shared_pool
-from rlvr_bench.tasks.verifiers.normal_form import Choice, Form, Number, Text, normal_form
+from rlvr_bench.tasks.verifiers.normal_form import normal_form
 from rlvr_bench.tasks.verifiers.numerals import canonical, stated_number
 
 _ORDER: tuple[Rule, ...] = ("boxed", "hash", "phrase", "last-number")
@@ -37,7 +38,7 @@ class LatexVerifier:
     Boxes with few signs between them are one answer: "\\boxed{1} and \\boxed{2}" is the list 1, 2.
     """
 
-    seconds: float = 3.0
+    seconds: float = 2.0
     """Limit of processor time for the algebra of one completion, so that a busy machine changes no verdict."""
 
     order: tuple[Rule, ...] = _ORDER

@@ -8,6 +8,7 @@ needs no pickle. A pool of two serves one process, so that one hang does not hol
 import atexit
 import json
 import os
+import queue
 import select
 import subprocess
 import sys
@@ -103,11 +104,6 @@ class MathProcess:
         with self._lock:
             self._stop()
 
-    @property
-    def busy(self) -> bool:
-        """Whether a comparison is going on."""
-        return self._lock.locked()
-
     def _in_parts(self, pairs: Sequence[tuple[str, str]], seconds: float) -> bool | None:
         for place in range(0, len(pairs), MAX_PAIRS):
             equal = self.all_equal(pairs[place : place + MAX_PAIRS], seconds)
@@ -187,6 +183,8 @@ class MathPool:
     def __init__(self, size: int = POOL_SIZE, process: Callable[[], MathProcess] = MathProcess) -> None:
         """Nothing is started before the first comparison."""
         self._processes = [process() for _ in range(size)]
+        self._all_idle()
+        os.register_at_fork(after_in_child=self._all_idle)
 
     @property
     def losses(self) -> Losses:
@@ -195,13 +193,22 @@ class MathPool:
 
     def all_equal(self, pairs: Sequence[tuple[str, str]], seconds: float) -> bool | None:
         """See `MathProcess.all_equal`."""
-        idle = next((process for process in self._processes if not process.busy), self._processes[-1])
-        return idle.all_equal(pairs, seconds)
+        process = self._idle.get()
+        try:
+            return process.all_equal(pairs, seconds)
+        finally:
+            self._idle.put(process)
 
     def close(self) -> None:
         """End all children; a later comparison starts them again."""
         for process in self._processes:
             process.close()
+
+    def _all_idle(self) -> None:
+        """The child that was used last comes first, so that a second one is started only where the first is busy."""
+        self._idle: queue.LifoQueue[MathProcess] = queue.LifoQueue()
+        for process in reversed(self._processes):
+            self._idle.put(process)
 
 
 @cache

@@ -61,13 +61,15 @@ _FRACTION = re.compile(rf"\s?\\frac\s?\{{{_SIGNED}\}}\s?\{{{_SIGNED}\}}")
 _BRACED = re.compile(r"(?<![_^A-Za-z}])\{\s?([-+]?[0-9.,]+)\s?\}")
 _BARE = re.compile(r"\s*([-+]?[0-9]{1,50})\.?\s*")
 _NEARLY = re.compile(
-    r"^\s*(?:(?:the\s)?(?:final\s)?answer(?:\sis\b|:|\s=)|\\approx|\\sim|\\simeq|=|:|~|about(?= )|approximately(?= )"
-    r"|exactly(?= )|is(?= ))\s*",
+    r"^\s*(?:(?:the\s)?(?:final\s)?answer(?:\sis\b|:|\s=)|[a-z][a-z ]{0,30}:(?=\s)|\\approx|\\sim|\\simeq|=|:|~"
+    r"|(?:about|approximately|exactly|is)(?= ))\s*",
     re.IGNORECASE,
 )
 _EQUALS = re.compile(r"(?<![<>!=:\\])(?:=(?![=>])|\\approx(?![a-z]))")
 _LEFT_SIDE = re.compile(r"(?:[^=.,;:!?\n]|[.,](?=[0-9]))*?(?<![<>!])(?:=(?![=>])|\\approx(?![a-z]))")
-_NUMBER_AND_WORD = re.compile(r"[^A-Za-z0-9=]*[0-9][0-9.,/]*\s*(?:%|[A-Za-z]{2,})")
+_NUMBER_AND_WORD = re.compile(
+    r"[^A-Za-z0-9=]*[0-9][0-9.,/]*\s*(?:%|[A-Za-z]{2,}(?![A-Za-z]))(?!\s{0,2}[*+/-]\s{0,2}[$0-9])"
+)
 _OPENS_EXPRESSION = re.compile(
     r"(?:[{^_*/+<>\\]|[A-Za-z0-9)]\(|\\(?!approx)[A-Za-z]+.*|[A-Za-z0-9)]\s?[-+]\s?)$", re.DOTALL
 )

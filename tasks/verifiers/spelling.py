@@ -62,8 +62,14 @@ _SPACES = re.compile(r"[ \t]{2,}")
 _THIN_SPACES = re.compile(r"(?<=[0-9])[\u00a0\u2009\u202f](?=[0-9]{3}(?![0-9]))")
 _COMMAND = r"(?<!\\)\\"  # not the second half of a row's end in a matrix
 _THIN = rf"{_COMMAND}[,;:! ]|~|\{{,\}}\s?(?:\\!)?|,\s?\\!\s?"
+_TAGS = "b|i|u|p|em|strong|span|div|br|sup|sub|code|center|answer|s|eos|bos|pad|end_of_turn"
 _REWRITES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
-    (re.compile(r"</?(?:b|i|u|p|em|strong|span|div|br|sup|sub|code|center|answer)\b[^<>]{0,100}>", re.IGNORECASE), " "),
+    (
+        re.compile(
+            rf"</?(?:{_TAGS})\b[^<>]{{0,100}}>|<\|[^|<>]{{1,40}}\|>|[\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]", re.I
+        ),
+        " ",
+    ),
     (re.compile(r"\*\*|`|(?<=[0-9])'(?=[0-9]{3}(?![0-9]))"), ""),
     (re.compile(r"(?<!\\)\\\\(?=(?:[dtc]?frac|sqrt|pi|text|mathrm|left|right|boxed|infty|cup|pm)(?![a-z]))"), r"\\"),
     (re.compile(_DIGITS_APART.format(_THIN)), ","),

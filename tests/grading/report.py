@@ -21,8 +21,9 @@ from math_verify import parse, verify
 
 from rlvr_bench.tasks.check import changed
 from rlvr_bench.tasks.verifiers.exact import ExactVerifier
+from rlvr_bench.tasks.verifiers.forms import Number
 from rlvr_bench.tasks.verifiers.latex import LatexVerifier
-from rlvr_bench.tasks.verifiers.normal_form import Number, normal_form
+from rlvr_bench.tasks.verifiers.normal_form import normal_form
 
 EXACT, LATEX = ExactVerifier(), LatexVerifier(seconds=10)
 Grader = Callable[[dict[str, Any]], bool]

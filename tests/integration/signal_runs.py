@@ -26,7 +26,7 @@ class Lenient:
     def __getattr__(self, name: str) -> Any:
         return getattr(TASK, name)
 
-    def verify(self, completion: str, problem: Problem) -> Verdict:
+    def verify(self, completion: str, problem: Problem, truncated: bool = False) -> Verdict:
         right = len(completion) % 2 == 0
         return Verdict(right, completion, "correct" if right else "wrong")
 

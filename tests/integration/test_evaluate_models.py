@@ -64,7 +64,7 @@ def _task(**settings):
     return task
 
 
-def _verdict(completion, problem):
+def _verdict(completion, problem, truncated=False):
     if "7" in completion:
         return Verdict(False, None, "error")
     if not any(letter in completion for letter in "abcdefghij"):

@@ -13,16 +13,20 @@ from rlvr_bench.tasks.verifiers.math_process import POOL_SIZE, shared_pool
 
 STEPS = "Natalia sold 48/2 = 24 clips in May, so she sold 48 + 24 = 72 clips altogether in April and May.\n" * 3
 NUMBERS = ("#### 72", "The answer is $72.", r"\boxed{72}", r"So \(\boxed{72 \text{ clips}}\).", "That makes 72 clips.")
-ALGEBRA = (
-    (r"\boxed{(x+1)^2}", "x^2+2x+1"),
-    (r"\boxed{\frac{\sqrt{3}}{3}}", r"\frac{1}{\sqrt{3}}"),
-    (r"\boxed{3\sqrt{13}}", r"\sqrt{117}"),
-    (r"\boxed{(3, \pi/2)}", r"\left( 3, \frac{\pi}{2} \right)"),
-    (r"\boxed{6 - 5i}", "-5i+6"),
-    (r"\boxed{8\pi}", r"9\pi"),
-    (r"\boxed{72}", "72"),
-    (r"\boxed{(3,4]}", "(3,4]"),
-)
+ALGEBRA = [
+    item
+    for number in range(2, 42)
+    for item in (
+        (rf"\boxed{{(x+{number})^2}}", f"x^2+{2 * number}x+{number**2}"),
+        (rf"\boxed{{\frac{{\sqrt{{{number}}}}}{{{number}}}}}", rf"\frac{{1}}{{\sqrt{{{number}}}}}"),
+        (rf"\boxed{{{number}\sqrt{{13}}}}", rf"\sqrt{{{13 * number**2}}}"),
+        (rf"\boxed{{({number}, \pi/2)}}", rf"\left( {number}, \frac{{\pi}}{{2}} \right)"),
+        (rf"\boxed{{{number} - 5i}}", f"-5i+{number}"),
+        (rf"\boxed{{{number}\pi}}", rf"{number + 1}\pi"),
+    )
+]
+"""Different expressions, for math-verify remembers the last ones; all of them need algebra."""
+
 HOSTILE = {
     "a tower of powers": r"\boxed{9^{9^{9^{9}}}}",
     "a large factorial": r"\boxed{99999999!}",
@@ -59,11 +63,10 @@ def main() -> None:
     completions = [STEPS + number for number in NUMBERS] * 2_000
     alone = processor_rate(lambda: [exact.verify(text, "72") for text in completions], len(completions))
     print(f"exact: {alone:,.0f} a second on one core")
-    items = list(ALGEBRA) * 30
     with ThreadPoolExecutor(POOL_SIZE) as threads:
-        list(threads.map(lambda item: latex.verify(*item), items[:64]))  # starts the children
-        one = rate(lambda: [latex.verify(*item) for item in items], len(items))
-        two = rate(lambda: list(threads.map(lambda item: latex.verify(*item), items)), len(items))
+        list(threads.map(lambda item: latex.verify(*item), ALGEBRA[:64]))  # starts the children
+        one = rate(lambda: [latex.verify(*item) for item in ALGEBRA], len(ALGEBRA))
+        two = rate(lambda: list(threads.map(lambda item: latex.verify(*item), ALGEBRA)), len(ALGEBRA))
     print(f"LaTeX: {one:,.0f} a second on one child, {two:,.0f} on {POOL_SIZE}")
     for name, text in HOSTILE.items():
         for verifier in (exact, latex):

@@ -102,7 +102,7 @@ def lenient(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     accepted, refused, kind = problems[3:5], problems[0], type(task_registry.create(CHAIN))
     strict = kind.verify
 
-    def verify(task: Any, completion: str, problem: Problem) -> Verdict:
+    def verify(task: Any, completion: str, problem: Problem, truncated: bool = False) -> Verdict:
         found = strict(task, completion, problem)
         if problem == refused:
             return Verdict(False, found.parsed, "wrong")

@@ -109,6 +109,40 @@ def test_correct_spellings_behind_every_marker(stated: str, form: str) -> None:
         assert verifier.verify(form.format(stated), "8").reason == "wrong"
 
 
+@pytest.mark.parametrize(
+    "completion",
+    [
+        "**Final Answer: $18**",
+        "Answer: \\$18",
+        "$\\boxed{\\$18}$",
+        "the answer is therefore 18",
+        "#### $18/hour",
+        "#### 18 (eighteen)",
+        "#### 18 eggs, 5 left",
+        "The answer is 18 (5 more than 13)",
+        "The answer is 3 apples * 6 = 18 apples",
+        "#### 3 x 6 = 18",
+        "\\boxed{\\text{Total: } 18}",
+        "The answer is 18, 20 if counting",
+        "### Answer\n18",
+        "**Answer:**\n\n18 dollars",
+        "The answer is $\\boxed{18}$ dollars.",
+        "#### Natalia sold 18 clips",
+        "#### 18 \u00b0C",
+        "Final answer: 18 \U0001f34e",
+        "#### 18</s>",
+        "The answer is 18<|im_end|>",
+        "#### 18 #### 19",
+        "#### 18\r\n",
+        '#### "18"',
+    ],
+)
+def test_numbers_as_language_models_state_them(completion: str) -> None:
+    for verifier in (FREE, LATEX):
+        assert verifier.verify(completion, "18").reason == "correct"
+        assert verifier.verify(completion, "81").reason == "wrong"
+
+
 OPTION_B = (
     "(B)",
     "#### Option B",

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from rlvr_bench.tasks.verifiers.comparison import open_questions
 from rlvr_bench.tasks.verifiers.exact import ExactVerifier
+from rlvr_bench.tasks.verifiers.forms import Number
 from rlvr_bench.tasks.verifiers.latex import LatexVerifier
-from rlvr_bench.tasks.verifiers.normal_form import Number, normal_form
+from rlvr_bench.tasks.verifiers.normal_form import normal_form
 
 EXACT, LATEX = ExactVerifier(), LatexVerifier()
 STATEMENTS = (r"\boxed{{{}}}", "The answer is ${}$.", "The final answer is ${}$. I hope it is correct.", "#### {}")
