@@ -21,7 +21,7 @@ def test_a_committed_page_is_what_the_code_gives(name: str) -> None:
 def test_every_preset_has_a_time_and_every_time_a_preset() -> None:
     assert TIMES.keys() == presets().keys()
     studies = {row.name: row.study for row in all_presets()}
-    assert (studies["quick"], studies["gates"], studies["passk"]) == ("", "gates", "signals")
+    assert (studies["quick"], studies["gates"], studies["passk"]) == ("core", "gates", "signals")
 
 
 @pytest.mark.parametrize("name", ["quick", "default", "signals", "transfer", "gates-pissa"])

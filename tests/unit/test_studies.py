@@ -247,7 +247,7 @@ def test_a_broken_record_or_report_stops_the_verdicts(tmp_path: Path) -> None:
     assert [each.base for each in gather(tmp_path)] == [str(record("lora").keys.base["name"])]
     (tmp_path / "thinking").mkdir()
     (tmp_path / "thinking" / "one.json").write_text('{"base": "smollm2", "accuracy": 1}')
-    assert [each.base for each in gather(tmp_path) if each.verify] == ["smollm2"]
+    assert [each.base for each in gather(tmp_path) if each.thinking] == ["smollm2"]
     (tmp_path / "thinking" / "one.json").write_text("[]")
     with pytest.raises(FindingsError, match=r"one\.json"):
         gather(tmp_path)
