@@ -42,6 +42,7 @@ def run(
     results: ResultsOption = Path("results"),
     reference: Annotated[Path | None, typer.Option(help="Compare with the records of this folder.")] = None,
     stale: Annotated[bool, typer.Option("--stale", help="Also run again what is from another environment.")] = False,
+    report: Annotated[bool, typer.Option("--report", help="Also write report.html of the results folder.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
     data_dir: DataOption = None,
     base: BaseOption = None,
@@ -55,6 +56,7 @@ def run(
 
         show_plan(chosen, selection, results, workers)
         return
+    from rlvr_bench.cli.report import write_page
     from rlvr_bench.cli.views.differences import show_differences
     from rlvr_bench.cli.views.grid import GridDisplay
     from rlvr_bench.cli.views.leaderboard import show
@@ -79,6 +81,8 @@ def run(
     show(done.rows)
     if done.differences is not None:
         show_differences(done.differences)
+    if report:
+        write_page(results)
     if done.message:
         say(done.message)
     raise typer.Exit(done.exit_code)
