@@ -38,7 +38,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         )
     from rlvr_bench.methods.conformance import Suite
 
-    suites = [Suite(_method(given)) for given in mark.args]
+    suites = [Suite(_method(argument)) for argument in mark.args]
     cases = [(suite, check) for suite in suites for check in suite.names]
     names = [f"{_label(suite.method)}: {check}" for suite, check in cases]
     metafunc.parametrize(FIXTURE, cases, ids=names, indirect=True)
@@ -63,16 +63,16 @@ def _judge(suite: "Suite", check: str) -> None:
         pytest.skip(outcome.detail)
 
 
-def _method(given: Any) -> "Method":
+def _method(argument: Any) -> "Method":
     from rlvr_bench.methods import MethodError, create
     from rlvr_bench.methods.base.method import Method
 
     try:
-        return given if isinstance(given, Method) else create(given)
+        return argument if isinstance(argument, Method) else create(argument)
     except MethodError as wrong:
         raise pytest.UsageError(str(wrong)) from wrong
 
 
 def _label(method: "Method") -> str:
-    given = method.model_dump(mode="json", exclude_unset=True, exclude={"type"})
-    return " ".join([method.type, *(f"{key}={value}" for key, value in given.items())])
+    settings = method.model_dump(mode="json", exclude_unset=True, exclude={"type"})
+    return " ".join([method.type, *(f"{key}={value}" for key, value in settings.items())])

@@ -21,15 +21,15 @@ from rlvr_bench.methods.low_rank.variants import Geora, LoraNull, LoraXs, Milora
 from rlvr_bench.methods.masks.lift import Lift
 from rlvr_bench.methods.masks.mask import Mask
 from rlvr_bench.methods.peft.any_type import AnyPeft
-from rlvr_bench.methods.peft.entry import Entry, entry_class
 from rlvr_bench.methods.peft.method import Lora, Pissa
+from rlvr_bench.methods.peft.row import PeftRow, row_class
 from rlvr_bench.methods.peft.table import PEFT_ROWS
 from rlvr_bench.methods.spectral.spectral import Iso, Svf
 from rlvr_bench.methods.steering.steering import Steering
 from rlvr_bench.plugins.registry import Registry
 from rlvr_bench.plugins.settings import explain
 
-BUILT_IN: dict[str, type[Method] | Entry] = {
+BUILT_IN: dict[str, type[Method] | PeftRow] = {
     "full": Full,
     "lora": Lora,
     "pissa": Pissa,
@@ -90,8 +90,8 @@ class MethodDescription(BaseModel):
     fields: list[FieldDescription]
 
 
-def _config_class(row: type[Method] | Entry) -> type[Method]:
-    return entry_class(row) if isinstance(row, Entry) else row
+def _config_class(row: type[Method] | PeftRow) -> type[Method]:
+    return row_class(row) if isinstance(row, PeftRow) else row
 
 
 def _refusal(item: Any) -> str | None:
@@ -154,15 +154,15 @@ def default(name: str) -> Method | None:
 
 def examples(name: str) -> list[Method]:
     """Return the configs of `name` that stand for it in the conformance kit: its examples, else its defaults."""
-    given = () if name in ALIASES else method_class(name).examples
-    return [create({"type": name} | settings) for settings in given] or list(_at_defaults(name))
+    settings_of_each = () if name in ALIASES else method_class(name).examples
+    return [create({"type": name} | settings) for settings in settings_of_each] or list(_at_defaults(name))
 
 
 def _at_defaults(name: str) -> Iterator[Method]:
     """Yield one config for each combination of the choices that `name` requires."""
-    given = expanded({"type": name})
+    settings = expanded({"type": name})
     fields = method_class(name).model_fields
-    required = {key: info for key, info in fields.items() if info.is_required() and key not in given}
+    required = {key: info for key, info in fields.items() if info.is_required() and key not in settings}
     choices = [
         get_args(info.annotation) if get_origin(info.annotation) is Literal else () for info in required.values()
     ]
@@ -172,13 +172,13 @@ def _at_defaults(name: str) -> Iterator[Method]:
 
 def describe(name: str) -> MethodDescription:
     """Return what there is to know of a type or an alias without a model."""
-    config_class, usual, given = method_class(name), default(name), expanded({"type": name})
+    config_class, usual, settings = method_class(name), default(name), expanded({"type": name})
     turned = usual.dial if usual else None
-    free = turned if turned and turned.name not in given else None
+    free = turned if turned and turned.name not in settings else None
     hidden = {"type", "params"} if usual and not free else {"type"}
     return MethodDescription(
-        type=str(given.pop("type")),
-        settings=given,
+        type=str(settings.pop("type")),
+        settings=settings,
         aliases=[alias for alias, stands_for in ALIASES.items() if stands_for["type"] == name],
         summary=(config_class.__doc__ or "").strip().splitlines()[0],
         family=config_class.family,
@@ -193,12 +193,12 @@ def describe(name: str) -> MethodDescription:
         changes_base=usual and usual.changes_base,
         needs_calibration=usual and usual.needs_calibration,
         why_slow=config_class.why_slow,
-        fields=[_field(config_class, key, given) for key in config_class.model_fields if key not in hidden],
+        fields=[_field(config_class, key, settings) for key in config_class.model_fields if key not in hidden],
     )
 
 
-def _field(config_class: type[Method], key: str, given: dict[str, Any]) -> FieldDescription:
+def _field(config_class: type[Method], key: str, settings: dict[str, Any]) -> FieldDescription:
     info = config_class.model_fields[key]
-    default = given.get(key, None if info.default is PydanticUndefined else info.default)
-    required = info.is_required() and key not in given
+    default = settings.get(key, None if info.default is PydanticUndefined else info.default)
+    required = info.is_required() and key not in settings
     return FieldDescription(name=key, required=required, default=default, description=info.description or "")

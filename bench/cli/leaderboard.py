@@ -53,14 +53,14 @@ def leaderboard(
     """Show the leaderboard that the records give, or what differs from another one; writes only with --write."""
     from rlvr_bench.leaderboard.history import earlier
 
-    chosen = _columns(columns)
+    selection = _columns(columns)
     old = None if diff is None else earlier(with_records(results), diff)
     wanted = {"method": method, "base": base, "task": task, "comparison": comparison and f"*{comparison}*"}
     standings = _matching(_standings(with_records(results), write), wanted)
     if old is not None:
         _show_differences(standings, _matching(old, wanted), as_json or format is Format.json)
         return
-    _show([standing.row for standing in standings], Format.json if as_json else format, chosen)
+    _show([standing.row for standing in standings], Format.json if as_json else format, selection)
 
 
 def _standings(results: Path, write: bool) -> "list[Standing]":
@@ -117,8 +117,8 @@ def _show(rows: "list[Row]", format: Format | None, columns: list[str] | None) -
 
     match format:
         case Format.json:
-            kept = columns or list(BY_NAME)
-            print_json([{name: value for name, value in json_row(row).items() if name in kept} for row in rows])
+            selection = columns or list(BY_NAME)
+            print_json([{name: value for name, value in json_row(row).items() if name in selection} for row in rows])
         case Format.csv:
             written = [{name: text(BY_NAME[name], row[name]) for name in BY_NAME} for row in rows]
             tell(as_csv(written, columns or list(BY_NAME)).removesuffix("\n"))

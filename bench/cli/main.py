@@ -46,8 +46,8 @@ for name, group in {
     app.add_typer(group.app, name=name)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         tell(f"rlvr-bench {version('rlvr-bench')}")
@@ -91,10 +91,10 @@ def _sentence(error: Exception) -> tuple[str, int]:
     from rlvr_bench.record.errors import RecordError, ResultsInUseError
     from rlvr_bench.studies.errors import FindingsError
     from rlvr_bench.tasks.errors import TaskError
-    from rlvr_bench.thinking.errors import VerifyError
+    from rlvr_bench.thinking.errors import ThinkingError
 
     wrong = (ExperimentError, FindingsError, GeometryError, ModelError, MethodError, TaskError, ResultsInUseError)
-    if isinstance(error, (*wrong, VerifyError)):
+    if isinstance(error, (*wrong, ThinkingError)):
         return str(error), 2
     if isinstance(error, RecordError):
         return str(error), 1

@@ -68,13 +68,13 @@ def methods_check(
     from rlvr_bench.methods.conformance.suite import timed
 
     _check_names("check", names, every, keys)
-    chosen, without = _every_example() if every else (_examples(names or [], given_settings(keys)), [])
+    methods, without = _every_example() if every else (_examples(names or [], given_settings(keys)), [])
     if every:
         _say_faults("not checked")
     say(*(f"not checked: {name} needs settings, see methods show {name}" for name in without))
     torch.set_num_threads(1)  # on tiny models a second thread only waits
     documents = []
-    for method in chosen:
+    for method in methods:
         outcomes, seconds = timed(method)
         documents.append(
             {
@@ -114,12 +114,12 @@ def methods_cost(
     from rlvr_bench.models.method_costs import UNEXPLAINED, Refused, measure_costs
 
     _check_names("cost", names, every, keys)
-    chosen, without = _defaults(method_registry.available()[0] if every else names or [], given_settings(keys))
+    methods, without = _defaults(method_registry.available()[0] if every else names or [], given_settings(keys))
     if every:
         _say_faults("not measured")
     say(*(f"not measured: {name} has no defaults, its keys decide what it costs" for name in without))
     sound, measured = every or not without, list[dict[str, Any]]()
-    for cost in measure_costs(chosen, base, pairs, rows):
+    for cost in measure_costs(methods, base, pairs, rows):
         if isinstance(cost, Refused):
             say(f"not measured: {cost.method}: {cost.why}")
             sound = False
@@ -157,15 +157,15 @@ def _defaults(names: list[str], settings: dict[str, Any]) -> "tuple[list[Method]
     """
     from rlvr_bench.methods import registry as method_registry
 
-    chosen: list[Method] = []
+    methods: list[Method] = []
     without: list[str] = []
     for name in names:
         method = method_registry.create({"type": name} | settings) if settings else method_registry.default(name)
         if method is None:
             without.append(name)
         else:
-            chosen.append(method)
-    return chosen, without
+            methods.append(method)
+    return methods, without
 
 
 def _examples(names: list[str], settings: dict[str, Any]) -> "list[Method]":
@@ -175,11 +175,11 @@ def _examples(names: list[str], settings: dict[str, Any]) -> "list[Method]":
     """
     from rlvr_bench.methods import registry as method_registry
 
-    found: list[Method] = []
+    methods: list[Method] = []
     for name in names:
         examples = [] if settings else method_registry.examples(name)
-        found += examples or [method_registry.create({"type": name} | settings)]
-    return found
+        methods += examples or [method_registry.create({"type": name} | settings)]
+    return methods
 
 
 def _every_example() -> "tuple[list[Method], list[str]]":
@@ -187,4 +187,6 @@ def _every_example() -> "tuple[list[Method], list[str]]":
     from rlvr_bench.methods import registry as method_registry
 
     examples = {name: method_registry.examples(name) for name in method_registry.available()[0]}
-    return [each for found in examples.values() for each in found], [name for name in examples if not examples[name]]
+    return [each for methods in examples.values() for each in methods], [
+        name for name in examples if not examples[name]
+    ]

@@ -58,14 +58,14 @@ def show_plan(
     from rlvr_bench.plan.states import as_document, by_comparison
     from rlvr_bench.sweep.phases import plan_phases
 
-    found = plan_phases(experiment, replace(selection, fetch=False), results)
-    for problem in found.problems:
+    phases = plan_phases(experiment, replace(selection, fetch=False), results)
+    for problem in phases.problems:
         say(problem)
-    document = as_document(found.cells, workers or cores(), found.records)
+    document = as_document(phases.cells, workers or cores(), phases.records)
     if as_json:
         print_json(document)
         return
-    for comparison, lines in by_comparison(found.cells).items():
+    for comparison, lines in by_comparison(phases.cells).items():
         tell(comparison)
         print_table(lines, [name for name in lines[0] if any(line[name] for line in lines)])
         tell("")

@@ -50,11 +50,11 @@ def run(
     keys: ChangesOption = None,
 ) -> None:
     """Train and score the cells of an experiment that are not done yet, then show its leaderboard."""
-    chosen, selection = experiment_of(experiment, only, seeds, data_dir, base, task, keys)
+    settings, selection = experiment_of(experiment, only, seeds, data_dir, base, task, keys)
     if dry_run:
         from rlvr_bench.cli.plan import show_plan
 
-        show_plan(chosen, selection, results, workers)
+        show_plan(settings, selection, results, workers)
         return
     from rlvr_bench.cli.report import write_page
     from rlvr_bench.cli.views.differences import show_differences
@@ -66,10 +66,10 @@ def run(
     from rlvr_bench.sweep.phases import phases
 
     launch = launcher_of(launcher, address, cpus, gpus, processes)
-    chosen.check_processes(processes)
+    settings.check_processes(processes)
     with GridDisplay() as display:
         done = run_experiment(
-            phases(chosen, selection),
+            phases(settings, selection),
             results,
             workers,
             launch=launch,

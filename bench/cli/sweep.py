@@ -58,9 +58,9 @@ def sweep(
     from rlvr_bench.launch.launcher import launcher_of
     from rlvr_bench.sweep.search import search_of
 
-    chosen, selection = experiment_of(experiment, None, seeds, data_dir, base, task, keys)
+    settings, selection = experiment_of(experiment, None, seeds, data_dir, base, task, keys)
     search = search_of(
-        chosen,
+        settings,
         method=method,
         trials=trials,
         sampler=sampler,

@@ -62,15 +62,15 @@ def think(
     from rlvr_bench.console.bars import Bars
     from rlvr_bench.thinking.request import ThinkRequest
 
-    asked = ThinkRequest(model, {"name": task} | given_settings(keys), data_dir, _nested(given_settings(options)))
+    request = ThinkRequest(model, {"name": task} | given_settings(keys), data_dir, _nested(given_settings(options)))
     with Bars() as bars:
         if train is None:
-            _answer(asked, bars, json_file, parquet, count, policy, verifier, vote, problems, risk)
+            _answer(request, bars, json_file, parquet, count, policy, verifier, vote, problems, risk)
             return
-        from rlvr_bench.thinking.comparison import compare_verifiers
+        from rlvr_bench.thinking.comparison import compare_scorers
 
-        document = compare_verifiers(
-            asked,
+        document = compare_scorers(
+            request,
             train,
             verifiers=verifiers.split(",") if verifiers else (),
             other_tasks=[_task_settings(text) for text in other_task or ()],

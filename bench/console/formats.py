@@ -55,4 +55,4 @@ def _flat(value: Any) -> str:
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"[\\~^&%$#_{}]", lambda found: LATEX[found[0]], text)
+    return re.sub(r"[\\~^&%$#_{}]", lambda match: LATEX[match[0]], text)

@@ -45,7 +45,7 @@ def print_json(value: Any) -> None:
 
 def print_json_text(document: str) -> None:
     """Print a JSON document that is text already; what a terminal would obey is escaped."""
-    print(re.sub(f"[{_UNSAFE}]", lambda found: f"\\u{ord(found[0]):04x}", document))
+    print(re.sub(f"[{_UNSAFE}]", lambda match: f"\\u{ord(match[0]):04x}", document))
 
 
 def console(file: IO[str] | None = None, width: int | None = None) -> Console:

@@ -95,9 +95,9 @@ class GrpoSettings(TrainingSettings):
     update_backend: Literal["auto", "packed", "padded"] = "auto"
     """How the trainer scores completions: "packed" without padding, "padded" as TRL does; "auto" packs where it can."""
     probe_every: int = Field(25, ge=1)
-    """Compare rollout and trainer log-probabilities on fixed prompts every so many rollout batches."""
+    """Compare rollout and trainer log-probabilities on fixed prompts every N rollout batches."""
     kl_every: int = Field(5, ge=1)
-    """Record the KL to the base every so many rollout batches, and at the last one."""
+    """Record the KL to the base every N rollout batches, and at the last one."""
 
     @field_validator("clip_low", "clip_high", mode="before")
     @classmethod

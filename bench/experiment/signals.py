@@ -20,7 +20,7 @@ class SupervisedSettings(TrainingSettings):
     problems_key: ClassVar[str] = "batch_size and shadow_size"
     batch_size: int = Field(64, ge=1)
     shadow_every: int = Field(5, ge=1)
-    """Sample the policy every so many optimizer steps, and at the last one."""
+    """Sample the policy every N optimizer steps, and at the last one."""
     shadow_size: int = Field(64, ge=1)
     """Completions of such a sample, one per prompt."""
 

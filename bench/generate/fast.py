@@ -16,7 +16,7 @@ from rlvr_bench.generate.decoder import Decoder
 from rlvr_bench.generate.decoder_weights import DecoderWeights, read_weights, refusal, rotations
 from rlvr_bench.generate.matmul import whole_blocks
 from rlvr_bench.generate.monitor import Monitor
-from rlvr_bench.generate.sampling import Keys, draw, row_keys, uniforms
+from rlvr_bench.generate.sampling import Keys, row_keys, sample_tokens, uniforms
 from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.generate.static_cache import StaticCache, compact
 
@@ -126,7 +126,7 @@ class _Batch:
 
     def _draw(self, step: int, logits: Tensor, noise: Tensor) -> Tensor:
         """Draw a token for every decoded row; returns which of those that were alive ended with it."""
-        drawn = draw(logits, self.params.temperature, noise.index_select(0, self.rows))
+        drawn = sample_tokens(logits, self.params.temperature, noise.index_select(0, self.rows))
         self.tokens[step].index_copy_(0, self.rows, drawn.tokens)
         self.probabilities[step].index_copy_(0, self.rows, drawn.probabilities)
         self.entropies[step].index_copy_(0, self.rows, drawn.entropies)

@@ -12,11 +12,11 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedModel
 
 from rlvr_bench.generate.backend import Completions, batches, check_prompts
-from rlvr_bench.generate.sampling import Keys, draw, row_keys, uniforms
+from rlvr_bench.generate.sampling import Keys, row_keys, sample_tokens, uniforms
 from rlvr_bench.generate.sampling_params import SamplingParams
 
 
-class _Draw(LogitsProcessor):
+class _Sampler(LogitsProcessor):
     """Replaces the scores by a one-hot choice of our sampler and keeps what belongs to each choice."""
 
     def __init__(self, noise: Tensor, temperature: float) -> None:
@@ -26,7 +26,7 @@ class _Draw(LogitsProcessor):
         self.entropies: list[Tensor] = []
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        drawn = draw(scores, self.temperature, self.noise[:, len(self.probabilities)])
+        drawn = sample_tokens(scores, self.temperature, self.noise[:, len(self.probabilities)])
         self.probabilities.append(drawn.probabilities)
         self.entropies.append(drawn.entropies)
         return torch.full_like(scores, -torch.inf).scatter_(1, drawn.tokens.unsqueeze(1), 0.0)
@@ -94,7 +94,7 @@ def _batch(
     width = max(len(prompt) for prompt in prompts)
     padded = [[config.pad_token_id] * (width - len(prompt)) + prompt for prompt in prompts]
     attended = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
-    sampler = _Draw(uniforms(keys, config.max_new_tokens).to(model.device), temperature)
+    sampler = _Sampler(uniforms(keys, config.max_new_tokens).to(model.device), temperature)
     sequences = model.generate(
         input_ids=torch.tensor(padded, device=model.device),
         attention_mask=torch.tensor(attended, device=model.device),

@@ -46,7 +46,7 @@ def uniforms(keys: Keys, length: int) -> Tensor:
     return torch.from_numpy(((z >> np.uint64(40)) + np.uint64(1)).astype(np.float32) * np.float32(2.0**-24))
 
 
-class Draw(NamedTuple):
+class NextTokens(NamedTuple):
     """One token per row, each of shape [rows]: tokens (int64), their probabilities and the entropies in nats."""
 
     tokens: Tensor
@@ -54,7 +54,7 @@ class Draw(NamedTuple):
     entropies: Tensor
 
 
-def draw(logits: Tensor, temperature: float, noise: Tensor) -> Draw:
+def sample_tokens(logits: Tensor, temperature: float, noise: Tensor) -> NextTokens:
     """Draw the next token of each row.
 
     Args:
@@ -71,4 +71,4 @@ def draw(logits: Tensor, temperature: float, noise: Tensor) -> Draw:
         # Scaled to the last value, which rounding leaves just off 1: no draw falls beyond the vocabulary.
         tokens = torch.searchsorted(cumulative, noise.unsqueeze(1) * cumulative[:, -1:])
     entropies = torch.special.entr(probabilities).sum(dim=-1)
-    return Draw(tokens.squeeze(1), probabilities.gather(1, tokens).squeeze(1), entropies)
+    return NextTokens(tokens.squeeze(1), probabilities.gather(1, tokens).squeeze(1), entropies)

@@ -15,6 +15,7 @@ def principal_angles(first: Tensor, second: Tensor) -> Tensor:
     """
     inner = first.T @ second
     angles: Tensor = torch.linalg.svdvals(second - first @ inner).clamp(max=1).arcsin()
+    # Sines lose their digits near 90 degrees as cosines do near 0: each is used on its own half.
     if angles[0] > torch.pi / 4:
         large = torch.linalg.svdvals(inner).flip(0).clamp(max=1).arccos()
         angles = torch.where(large > torch.pi / 4, large, angles)

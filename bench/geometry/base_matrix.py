@@ -59,16 +59,16 @@ class BaseMatrix:
         if is_wide(self.weight):
             return self.singular.basis.T @ vectors
         values = self.singular.values
-        kept = values > torch.finfo(torch.float64).eps * max(self.weight.shape) * values[0]
+        nonzero = values > torch.finfo(torch.float64).eps * max(self.weight.shape) * values[0]
         along = self.singular.basis.T @ (self.weight.T @ vectors)
-        return along[kept] / values[kept, None]
+        return along[nonzero] / values[nonzero, None]
 
 
 def _masks(weight: Tensor, singular: Singular, rank: int, count: int) -> dict[str, EntryMask]:
     principal = largest_mask(reconstruction(weight, singular, rank).abs(), count)
     low = smallest_mask(weight.abs(), count)
-    found = zip(MASKS, (principal, low, principal & ~low), strict=True)
-    return {name: EntryMask(mask, size(mask) / mask.numel()) for name, mask in found}
+    named = zip(MASKS, (principal, low, principal & ~low), strict=True)
+    return {name: EntryMask(mask, size(mask) / mask.numel()) for name, mask in named}
 
 
 def reconstruction(weight: Tensor, singular: Singular, rank: int) -> Tensor:

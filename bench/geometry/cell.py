@@ -63,24 +63,24 @@ def cell_geometry(pairs: Iterable[Pair], settings: GeometrySettings) -> dict[str
 
 def by_type(records: Sequence[TensorRecord]) -> dict[str, Any]:
     """Return the figures of each matrix type, its largest `k` and, as `lift`, the ratios to the isotropic null."""
-    found = {}
+    types = {}
     for kind, figures in by_kind(records).items():
         lifts = figures.get("null", {}).get("isotropic", {})
-        found[kind] = {name: figures.get(name) for name in BY_TYPE} | {
+        types[kind] = {name: figures.get(name) for name in BY_TYPE} | {
             "k": max(record.k or 0 for record in records if record.kind == kind),
             "lift": {name: lifts[name]["lift"] for name in BY_TYPE if name in lifts},
         }
-    return found
+    return types
 
 
 def by_layer(records: Sequence[TensorRecord]) -> dict[str, dict[str, dict[str, float | None]]]:
     """Return layer -> matrix type -> figure, of the matrices that are in a layer."""
-    found: dict[str, dict[str, dict[str, float | None]]] = {}
+    layers: dict[str, dict[str, dict[str, float | None]]] = {}
     for record in records:
         if record.is_matrix and record.layer is not None:
             figures = {name: record.figures.get(name) for name in BY_MATRIX}
-            found.setdefault(str(record.layer), {})[record.kind] = figures
-    return found
+            layers.setdefault(str(record.layer), {})[record.kind] = figures
+    return layers
 
 
 def _short(value: Any) -> Any:

@@ -48,10 +48,10 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     shapes: dict[str, tuple[int, ...]] = {}
     for path, promised in _weight_files(folder).items():
         with _opened(path) as file:
-            found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        for name in sorted(promised - found.keys()):
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        for name in sorted(promised - slices.keys()):
             raise ModelError(f"{path} has no tensor {name}, which the index promises: fetch or save the model again.")
-        for name, slice_ in found.items():
+        for name, slice_ in slices.items():
             if name in files:
                 raise ModelError(f"{name} is in {files[name].name} and in {path.name} of {folder}: keep one of them.")
             if _is_weight(name, slice_.get_dtype(), folder):

@@ -106,13 +106,13 @@ def update_angles(first: Tensor, second: Tensor, k: int) -> Tensor | None:
 
     None unless both updates have k leading directions that are apart from the rest.
     """
-    found = []
+    bases = []
     for update in (first, second):
         singular = decompose(update)
         if not singular.separated(k):
             return None
-        found.append(subspaces(update, singular, k))
-    return torch.cat([principal_angles(one, other) for one, other in zip(*found, strict=True)])
+        bases.append(subspaces(update, singular, k))
+    return torch.cat([principal_angles(one, other) for one, other in zip(*bases, strict=True)])
 
 
 def consensus(masks: Sequence[Tensor]) -> Consensus:
@@ -144,10 +144,11 @@ def against_seeds(figures: Mapping[tuple[Run, Run], float]) -> dict[tuple[str, s
     for (a, b), value in figures.items():
         first, second = sorted((a.method, b.method))
         grouped.setdefault((first, second), []).append(value)
-    found = {}
+    shared = {}
     for (first, second), values in grouped.items():
+        # The ceiling: what two seeds of one method share, over both methods.
         own = [value for method in (first, second) for value in grouped.get((method, method), [])]
         if first != second and all((method, method) in grouped for method in (first, second)):
             between, within = fmean(values), fmean(own)
-            found[first, second] = Shared(between, within, between / within if within else None)
-    return found
+            shared[first, second] = Shared(between, within, between / within if within else None)
+    return shared

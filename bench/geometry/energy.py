@@ -37,6 +37,7 @@ def energy(update: Tensor, left: Tensor, right: Tensor) -> Energy:
     from_left = left.T @ update
     on_left, on_right = _square(from_left), _square(update @ right)
     joint = _square(from_left @ right)
+    # Inclusion and exclusion in place of two projections; rounding may leave it just below 0.
     tail = max(total - on_left - on_right + joint, 0.0)
     return Energy(on_left / total, on_right / total, joint / total, tail / total)
 

@@ -63,6 +63,7 @@ def _unmoved(base: BaseMatrix) -> Figures:
 def _spectral(base: BaseMatrix, update: Tensor, norm: float) -> Figures:
     """How far singular values moved and singular subspaces turned, and how many directions the update has."""
     tuned, before, k = base.weight + update, base.singular.values, base.k
+    # Started from the base's vectors: an update turns them little, so Krylov needs few rounds.
     after = leading(tuned, max(k, INTRUDERS_AMONG), base.singular.basis)
     values = singular_values(update)
     return {
@@ -91,19 +92,21 @@ def _angles(base: BaseMatrix, tuned: Tensor, after: Singular) -> Figures:
 
 def _intruders(base: BaseMatrix, tuned: Tensor, after: Singular) -> int | None:
     """Intruders among the leading left singular vectors of W+ that have a singular value above 0."""
+    # A left vector of a singular value of 0 is W v / 0.
     count = min(INTRUDERS_AMONG, int((after.values > after.values[0] * 1e-12).sum()))
     return intruders(base.left_overlaps(left_vectors(tuned, after, count))) if base.norm and count else None
 
 
 def _placed(base: BaseMatrix, update: Tensor, changed: Tensor) -> Figures:
     """Where the update lies: in singular directions, in coordinates, in rows and columns."""
+    # Undefined where two singular values coincide at k: any basis of their plane would do.
     shares = energy(update, base.left, base.right) if base.left is not None and base.right is not None else UNDEFINED
     placed: Figures = {f"principal_energy_{name}": share for name, share in shares._asdict().items()}
     for name in MASKS:
-        found = base.masks.get(name)
-        share = overlap(changed, found.mask) if found else None
+        entries = base.masks.get(name)
+        share = overlap(changed, entries.mask) if entries else None
         placed[f"{name}_overlap"] = share
-        placed[f"{name}_lift"] = share / found.density if found and found.density and share is not None else None
+        placed[f"{name}_lift"] = share / entries.density if entries and entries.density and share is not None else None
     return placed | {
         "row_stripe_index": stripe_index(changed),
         "column_stripe_index": stripe_index(changed.T),

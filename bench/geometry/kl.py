@@ -35,11 +35,11 @@ def exact_kl(policy: Tensor, base: Tensor, mask: Tensor) -> float | None:
         policy, base: log-probabilities or logits, (rows, length, vocabulary).
         mask: (rows, length), true on the tokens that count.
     """
-    chosen = mask.bool()
-    if not bool(chosen.any()):
+    places = mask.bool()
+    if not bool(places.any()):
         return None
-    log_p = torch.log_softmax(policy[chosen].double(), dim=-1)
-    log_q = torch.log_softmax(base[chosen].double(), dim=-1)
+    log_p = torch.log_softmax(policy[places].double(), dim=-1)
+    log_q = torch.log_softmax(base[places].double(), dim=-1)
     return float((log_p.exp() * (log_p - log_q)).sum(dim=-1).mean())
 
 
@@ -50,13 +50,13 @@ def sampled_kl(policy: Tensor, base: Tensor, mask: Tensor) -> SampledKl | None:
         policy, base: log-probability of each token, (rows, length), sampled from the policy at temperature 1.
         mask: (rows, length), true on completion tokens.
     """
-    chosen = mask.bool()
-    tokens = int(chosen.sum())
+    places = mask.bool()
+    tokens = int(places.sum())
     if not tokens:
         return None
-    log_ratio = torch.where(chosen, base.double() - policy.double(), 0.0)
+    log_ratio = torch.where(places, base.double() - policy.double(), 0.0)
     k1, k3 = -log_ratio, log_ratio.expm1() - log_ratio
-    lengths = chosen.sum(dim=1).double()
+    lengths = places.sum(dim=1).double()
     return SampledKl(
         k1=float(k1.sum()) / tokens,
         k3=float(k3.sum()) / tokens,

@@ -76,12 +76,12 @@ def pack(mask: Tensor) -> str:
 def _masks(name: str, before: Tensor, after: Tensor, key: str) -> dict[str, Any]:
     flat = before.detach().cpu().flatten().double()
     update = after.detach().cpu().flatten().double() - flat
-    chosen = places(name, len(flat))
+    sample = places(name, len(flat))
     elsewhere = _drawn(f"null {key} {name}", len(flat))
-    drawn = {"update": update[chosen], "permuted": update[elsewhere]}
-    stored = flat[chosen]
+    drawn = {"update": update[sample], "permuted": update[elsewhere]}
+    stored = flat[sample]
     packed = {kind: pack(stored.bfloat16() != (stored + moved).bfloat16()) for kind, moved in drawn.items()}
-    return {"places": len(chosen), **packed}
+    return {"places": len(sample), **packed}
 
 
 def _drawn(key: str, entries: int) -> Tensor:

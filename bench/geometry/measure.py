@@ -70,8 +70,8 @@ class TensorRecord:
     @property
     def layer(self) -> int | None:
         """The number in the tensor's name, None outside the layers."""
-        found = _LAYER.search(self.name)
-        return int(found[1]) if found else None
+        match = _LAYER.search(self.name)
+        return int(match[1]) if match else None
 
     @property
     def kind(self) -> str:
@@ -98,15 +98,18 @@ def measure(
     with single_threaded(), ThreadPoolExecutor(workers) as pool:
         matrices = 0
         for name, before, after in pairs:
+            # Checked first: a NaN would make every figure NaN, and eigh fail with a message about convergence.
             _check_finite(name, before=before, after=after)
             if not before.numel():
                 continue
             if before.ndim != 2:
                 yield _vector(name, before.detach().cpu(), after.detach().cpu())
                 continue
-            asked = settings if matrices % settings.null_every == 0 else replace(settings, draws=0)
+            # Nulls cost as much as the matrix itself each; every n-th matrix is enough for a model's interval.
+            own_settings = settings if matrices % settings.null_every == 0 else replace(settings, draws=0)
             matrices += 1
-            yield _matrix(name, before.detach().cpu(), after.detach().cpu(), asked, pool, pictures)
+            # One matrix at a time: its float64 copies and decomposition are the largest things in memory.
+            yield _matrix(name, before.detach().cpu(), after.detach().cpu(), own_settings, pool, pictures)
 
 
 def _check_finite(name: str, **sides: Tensor) -> None:
@@ -139,7 +142,9 @@ def _matrix(
     name: str, before: Tensor, after: Tensor, settings: GeometrySettings, pool: ThreadPoolExecutor, pictures: bool
 ) -> TensorRecord:
     base = BaseMatrix.of(before, settings)
+    # In float64: in the checkpoint's own dtype the difference would be rounded a second time.
     update, changed = after.double() - base.weight, changed_bf16(before, after)
+    # Submitted, not awaited: the nulls are measured on the other threads meanwhile.
     observed = pool.submit(figures, base, update, changed)
     exact = before.dtype == after.dtype == torch.bfloat16  # then bf16 shows all of the update
     shown = observed if exact else None
@@ -173,20 +178,21 @@ def _nulls(
     def drawn(kind: NullKind, draw: int) -> Figures:
         return shown(null_update(kind, update, name, settings.seed, draw))
 
+    # All futures before the first result, so that no thread waits for another.
     real = measured or pool.submit(shown, update)
     draws = {kind: [pool.submit(drawn, kind, draw) for draw in range(settings.draws)] for kind in NULL_KINDS}
-    return NullFigures(real.result(), {kind: [draw.result() for draw in found] for kind, found in draws.items()})
+    return NullFigures(real.result(), {kind: [draw.result() for draw in futures] for kind, futures in draws.items()})
 
 
 def _vector(name: str, before: Tensor, after: Tensor) -> TensorRecord:
     base_norm = float(torch.linalg.vector_norm(before.double()))
     norm = float(torch.linalg.vector_norm(after.double() - before.double()))
-    found: Figures = {
+    sizes: Figures = {
         "sparsity_bf16": unchanged_share(changed_bf16(before, after)),
         "relative_norm": norm / base_norm if base_norm else None,
         "update_norm": norm,
     }
-    return TensorRecord(name, tuple(before.shape), before.numel(), base_norm, found | _precision(before, after))
+    return TensorRecord(name, tuple(before.shape), before.numel(), base_norm, sizes | _precision(before, after))
 
 
 def _precision(before: Tensor, after: Tensor) -> Figures:
@@ -201,5 +207,6 @@ def _precision(before: Tensor, after: Tensor) -> Figures:
 
 
 def _shrunk(changed: Tensor) -> Tensor:
+    # Pooled, not sampled: a stripe of a single row still darkens its pixel.
     rows, columns = (min(side, PICTURE_SIDE) for side in changed.shape)
     return torch.nn.functional.adaptive_avg_pool2d(changed.float()[None, None], (rows, columns))[0, 0]

@@ -44,6 +44,7 @@ UNDEFINED = Lift(None, None, None, None)
 
 def null_update(kind: NullKind, update: Tensor, name: str, seed: int, draw: int) -> Tensor:
     """Return draw number `draw` of a null update: a function of its arguments, whatever was drawn before."""
+    # Seeded by its own name: threads may ask in any order, and a matrix left out does not shift the next one's draws.
     key = hashlib.sha256(f"{seed} {kind} {draw} {name}".encode()).digest()
     return _DRAWN[kind](update, np.random.default_rng(int.from_bytes(key[:16], "big")))
 
@@ -57,6 +58,7 @@ def isotropic(update: Tensor, generator: np.random.Generator) -> Tensor:
 def permuted(update: Tensor, generator: np.random.Generator) -> Tensor:
     """Return the update's entries in random places."""
     entries = update.flatten().clone()
+    # In place, through memory that numpy and torch share.
     generator.shuffle(entries.numpy())
     return entries.view(update.shape)
 
@@ -67,6 +69,7 @@ def shown_in_bf16(weight: Tensor, update: Tensor) -> tuple[Tensor, Tensor]:
     Args:
         weight, update: (m, n) float64.
     """
+    # Both sides are rounded: the base may have been float32, whose own digits bf16 would not show.
     before, after = weight.to(torch.bfloat16), (weight + update).to(torch.bfloat16)
     return torch.sub(after.double(), before), before != after
 
@@ -86,8 +89,11 @@ def lift(observed: float, draws: Sequence[Sequence[float]], weights: Sequence[fl
     mean = sum(weight * fmean(values) for weight, values in zip(weights, draws, strict=True))
     parts = [weight**2 * variance(values) for weight, values in zip(weights, draws, strict=True)]
     total = sum(parts)
+    # Without spread (every null alike) the formula is 0 / 0; the draws' own degrees of freedom stand in.
     degrees = (count - 1) * total**2 / sum(part**2 for part in parts) if total else count - 1
+    # 1 + 1 / count: the interval is for one more draw, not for the mean of all; degrees are rounded down, to be safe.
     half = student(int(degrees)) * math.sqrt(total * (1 + 1 / count))
+    # A ratio to nothing says nothing; the null's mean is shown all the same.
     if mean <= 0:
         return Lift(mean, None, None, None)
     return Lift(mean, observed / mean, observed / (mean + half), observed / (mean - half) if mean > half else None)

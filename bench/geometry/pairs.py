@@ -1,6 +1,6 @@
 """From two names to pairs of tensors, one at a time in memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -8,14 +8,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from rlvr_bench.console.progress import Report
 from rlvr_bench.geometry.adapters import adapted, is_adapter
 from rlvr_bench.geometry.checkpoints import Checkpoint, aligned_names, open_checkpoint
 from rlvr_bench.models.base import folder_of
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.models.source import organism_names
-
-Progress = Callable[[str, float], None]
 
 
 class TensorPair(NamedTuple):
@@ -34,7 +33,7 @@ class Pairs:
     tensors: Iterator[TensorPair]
 
 
-def open_pairs(base: str, tuned: str, progress: Progress) -> Pairs:
+def open_pairs(base: str, tuned: str, progress: Report) -> Pairs:
     """Open two checkpoints of one architecture.
 
     Args:

@@ -17,7 +17,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from torch import Tensor
 
 from rlvr_bench.geometry.measure import TensorRecord
-from rlvr_bench.geometry.report import Report
+from rlvr_bench.geometry.report import GeometryReport
 from rlvr_bench.record.atomic import disk_errors, replace_whole
 
 BINS = 48
@@ -25,7 +25,7 @@ DOTS_PER_INCH = 150
 MOST_PANELS = 12
 
 
-def draw(report: Report, folder: Path) -> list[Path]:
+def draw(report: GeometryReport, folder: Path) -> list[Path]:
     """Draw the pictures of a report made with `pictures=True` into `folder`, and return their paths.
 
     Raises:
@@ -93,8 +93,8 @@ def stripes(matrices: Sequence[TensorRecord]) -> Figure:
     for axes, record in zip(figure.subplots(rows, columns, squeeze=False).flat, shown, strict=False):
         assert record.picture is not None
         axes.imshow(record.picture.changed, cmap="Greys", aspect="auto", interpolation="nearest", vmin=0)
-        found = [record.figures[f"{side}_stripe_index"] for side in ("row", "column")]
-        rows_by, columns_by = ("-" if value is None else f"{value:.3g}" for value in found)
+        indices = [record.figures[f"{side}_stripe_index"] for side in ("row", "column")]
+        rows_by, columns_by = ("-" if value is None else f"{value:.3g}" for value in indices)
         axes.set_title(f"{record.kind}{'' if middle is None else f', layer {middle}'}", fontsize=9)
         axes.set_xlabel(f"stripe index: rows {rows_by}, columns {columns_by}", fontsize=7)
         axes.set(xticks=[], yticks=[])
@@ -123,16 +123,16 @@ def _layer_lines(axes: Axes, matrices: Sequence[TensorRecord], name: str) -> Non
 
 
 def _by_layer(group: Sequence[TensorRecord], value: Callable[[TensorRecord], float | None]) -> dict[int, float]:
-    found: dict[int, list[float]] = {}
+    by_layer: dict[int, list[float]] = {}
     for record in group:
         measured = value(record)
         if measured is not None and record.layer is not None:
-            found.setdefault(record.layer, []).append(measured)
-    return {layer: fmean(values) for layer, values in sorted(found.items())}
+            by_layer.setdefault(record.layer, []).append(measured)
+    return {layer: fmean(values) for layer, values in sorted(by_layer.items())}
 
 
 def _isotropic(record: TensorRecord, name: str) -> float | None:
-    drawn = [found.get(name) for found in record.null.draws["isotropic"]] if record.null else []
+    drawn = [null.get(name) for null in record.null.draws["isotropic"]] if record.null else []
     values = [value for value in drawn if value is not None]
     return fmean(values) if values else None
 

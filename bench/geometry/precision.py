@@ -71,7 +71,7 @@ def swallowed(before: Iterable[Tensor], updates: Iterable[Tensor]) -> float | No
     moved = lost = 0
     for weight, update in zip(before, updates, strict=True):
         stored = weight.to(torch.bfloat16)
-        kept = (stored.float() + update.float()).to(torch.bfloat16) == stored
+        unmoved = (stored.float() + update.float()).to(torch.bfloat16) == stored
         moved += size(update != 0)
-        lost += size(kept & (update != 0))
+        lost += size(unmoved & (update != 0))
     return lost / moved if moved else None

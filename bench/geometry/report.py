@@ -2,11 +2,12 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from rlvr_bench.console.progress import Report
 from rlvr_bench.geometry.errors import GeometryError
 from rlvr_bench.geometry.measure import TensorRecord, cores, measure
 from rlvr_bench.geometry.nulls import NULL_KINDS
@@ -14,12 +15,9 @@ from rlvr_bench.geometry.pairs import open_pairs
 from rlvr_bench.geometry.settings import GeometrySettings
 from rlvr_bench.geometry.summary import by_kind, null_of, summarise
 
-Progress = Callable[[str, float], None]
-"""Called with what is being done and the share done, from 0 to 1."""
-
 
 @dataclass(frozen=True)
-class Report:
+class GeometryReport:
     """Everything that two checkpoints say about an update."""
 
     base: str
@@ -50,8 +48,8 @@ class Report:
 
 
 def make_report(
-    base: str, tuned: str, settings: GeometrySettings, progress: Progress, pictures: bool = False
-) -> Report:
+    base: str, tuned: str, settings: GeometrySettings, progress: Report, pictures: bool = False
+) -> GeometryReport:
     """Compare two checkpoints.
 
     Args:
@@ -71,7 +69,7 @@ def make_report(
         progress(record.name, min(len(records) / pairs.count, 1.0))  # an adapter may add biases
     if not any(record.is_matrix for record in records):
         raise GeometryError(f"{base} holds no matrix: give a model with linear layers.")
-    return Report(base, tuned, settings, records)
+    return GeometryReport(base, tuned, settings, records)
 
 
 def matrix_row(record: TensorRecord) -> dict[str, Any]:
@@ -89,5 +87,5 @@ def _flat(record: TensorRecord, null: dict[str, Any]) -> dict[str, Any]:
     row = _place(record) | {"rows": sizes[0], "columns": sizes[1], "k": record.k, "mask_rank": record.mask_rank}
     row |= record.figures
     for kind in NULL_KINDS:
-        row |= {f"{name}_over_{kind}": found["lift"] for name, found in null.get(kind, {}).items()}
+        row |= {f"{name}_over_{kind}": lift["lift"] for name, lift in null.get(kind, {}).items()}
     return {name: "" if value is None else value for name, value in row.items()}

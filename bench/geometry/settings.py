@@ -68,6 +68,6 @@ class GeometrySettings:
         }
 
 
-def _dimension(asked: int | None, default: int, shape: Shape) -> int:
+def _dimension(setting: int | None, default: int, shape: Shape) -> int:
     side = min(shape)
-    return min(asked, side) if asked is not None else max(1, min(default, side // 4))
+    return min(setting, side) if setting is not None else max(1, min(default, side // 4))

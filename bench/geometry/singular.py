@@ -51,10 +51,12 @@ class Singular:
 def decompose(matrix: Tensor) -> Singular:
     """Return all singular values and all vectors of the smaller side of a float64 `matrix`."""
     wide = _wide(matrix)
+    # Rounding leaves eigenvalues of a singular Gram matrix a little below 0, where a root is NaN.
     eigenvalues, vectors = torch.linalg.eigh(wide @ wide.T)
     values = eigenvalues.flip(0).clamp(min=0).sqrt()
     if _well_conditioned(values):
         return Singular(values, vectors.flip(1))
+    # The Gram matrix has squared the small end away: only the SVD itself still has its digits.
     left, values, _ = torch.linalg.svd(wide, full_matrices=False)
     return Singular(values, left)
 
@@ -72,6 +74,7 @@ def leading(matrix: Tensor, k: int, start: Tensor) -> Singular:
     if k * TRUNCATED_SHARE > side:
         return decompose(matrix)
     gram = wide @ wide.T
+    # All values but few vectors: eigvalsh costs a fraction of eigh, and bounds the Ritz vectors' error below.
     eigenvalues = torch.linalg.eigvalsh(gram).flip(0).clamp(min=0)
     if not _well_conditioned(eigenvalues.sqrt()):
         return decompose(matrix)
@@ -92,16 +95,20 @@ def krylov(gram: Tensor, eigenvalues: Tensor, k: int, start: Tensor) -> Tensor |
         k: how many, fewer than the side.
         start: (side, more than k) orthonormal columns to start from; the half of k more than k speed it up.
     """
+    # A few columns more than k: convergence goes by the gap behind the block, not by that behind k.
     space = start[:, : k + max(8, k // 2)]
     width, image = space.shape[1], gram @ space
     while 2 * space.shape[1] <= len(gram):
+        # The best vectors that the space holds (Rayleigh-Ritz), and what is left of A v - lambda v.
         values, rotation = torch.linalg.eigh(space.T @ image)
         values, rotation = values[-k:].flip(0), rotation[:, -k:].flip(1)
         vectors: Tensor = space @ rotation
         residual = float(torch.linalg.matrix_norm(image @ rotation - vectors * values))
+        # The next eigenvalue is the exact one, so the bound is proven and not an estimate from Ritz values.
         gap = float(values[-1] - eigenvalues[k])
         if gap > 0 and residual <= SUBSPACE_TOLERANCE * gap:
             return vectors
+        # Only the newest block is multiplied on: older ones are in the space already.
         block = image[:, -width:]
         for _ in range(2):  # twice is enough for orthogonality to machine precision
             block = torch.linalg.qr(block - space @ (space.T @ block)).Q
@@ -122,6 +129,7 @@ def subspaces(matrix: Tensor, singular: Singular, k: int) -> tuple[Tensor, Tenso
     """Return orthonormal bases of the top-k left (m, k) and right (n, k) singular subspaces of `matrix`."""
     near = singular.basis[:, :k]
     far = _wide(matrix).T @ near
+    # Dividing by sigma is free, and orthonormal while sigma is not small; where it is, QR mends what rounding did.
     if singular.values[k - 1] > ORTHOGONAL_CONDITION * singular.values[0]:
         far = far / singular.values[:k]
     else:

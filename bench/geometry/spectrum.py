@@ -47,8 +47,8 @@ def energy_rank(values: Tensor, share: float = ENERGY) -> int | None:
     """Return the fewest singular directions that hold `share` of |dW|_F^2."""
     if not values[0] > 0:
         return None
-    held = values.square().cumsum(0)
-    return int((held < share * held[-1]).sum()) + 1
+    energy = values.square().cumsum(0)
+    return int((energy < share * energy[-1]).sum()) + 1
 
 
 def _norm(values: Tensor) -> float:

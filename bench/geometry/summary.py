@@ -20,13 +20,13 @@ def summarise(records: Sequence[TensorRecord]) -> dict[str, Any]:
     have it. `null` compares what bf16 shows of the matrices with the null updates.
     """
     matrices = [record for record in records if record.is_matrix]
-    found: dict[str, Any] = {"tensors": len(records), "matrices": len(matrices)}
-    found["entries"] = sum(record.entries for record in records)
-    found |= {name: pooled(name, records, lambda record: record.figures) for name in _names(records)}
+    summary: dict[str, Any] = {"tensors": len(records), "matrices": len(matrices)}
+    summary["entries"] = sum(record.entries for record in records)
+    summary |= {name: pooled(name, records, lambda record: record.figures) for name in _names(records)}
     largest = "principal_angle_max_deg"
-    if largest in found:
-        found[f"{largest}_mean"] = _mean([record.figures.get(largest) for record in matrices])
-    return found | ({"null": null_summary(matrices)} if any(record.null for record in matrices) else {})
+    if largest in summary:
+        summary[f"{largest}_mean"] = _mean([record.figures.get(largest) for record in matrices])
+    return summary | ({"null": null_summary(matrices)} if any(record.null for record in matrices) else {})
 
 
 def by_kind(records: Iterable[TensorRecord]) -> dict[str, dict[str, Any]]:
@@ -48,26 +48,28 @@ def null_summary(records: Sequence[TensorRecord]) -> dict[str, Any]:
 
     A figure is compared over the matrices that have it, for the update and for all draws.
     """
-    kept = [record for record in records if record.null is not None]
-    names = [name for name in _names(kept, _shown) if not name.endswith("_lift")]  # lifts over density, not over a null
-    found: dict[str, Any] = {"shown_in_bf16": {name: pooled(name, kept, _shown) for name in names}}
+    matrices = [record for record in records if record.null is not None]
+    # Figures called lift are over a mask's density, not over a null.
+    names = [name for name in _names(matrices, _shown) if not name.endswith("_lift")]
+    summary: dict[str, Any] = {"shown_in_bf16": {name: pooled(name, matrices, _shown) for name in names}}
     for kind in NULL_KINDS:
-        found[kind] = {name: _as_json(model_lift(name, kept, kind)) for name in names}
-    return found
+        summary[kind] = {name: _as_json(model_lift(name, matrices, kind)) for name in names}
+    return summary
 
 
 def model_lift(name: str, records: Sequence[TensorRecord], kind: NullKind) -> Lift:
     """Return the lift of one figure, pooled over matrices, above the same pooling of its null draws."""
-    kept = [record for record in records if _complete(record, name, kind)]
-    observed = pooled(name, kept, _shown)
+    matrices = [record for record in records if _complete(record, name, kind)]
+    observed = pooled(name, matrices, _shown)
     if observed is None:
         return UNDEFINED
     if _is_mean(name):
-        weights = _weights(name, kept)
+        weights = _weights(name, matrices)
         shares = [weight / sum(weights) for weight in weights]
-        return lift(observed, [_draws(record, name, kind) for record in kept], shares)
-    count = len(_draws(kept[0], name, kind))
-    draws = [_number(pooled(name, kept, _draw(kind, i))) for i in range(count)]
+        return lift(observed, [_draws(record, name, kind) for record in matrices], shares)
+    # A largest value or a norm is not a mean over matrices: draw i of all matrices together makes one model's null.
+    count = len(_draws(matrices[0], name, kind))
+    draws = [_number(pooled(name, matrices, _draw(kind, i))) for i in range(count)]
     return lift(observed, [draws], [1.0])
 
 
@@ -81,6 +83,7 @@ def pooled(name: str, records: Sequence[TensorRecord], pick: Pick) -> float | No
         return fmean(values, _weights(name, having))
     if name == "update_norm":
         return sqrt(sum(value**2 for value in values))
+    # Over all entries together, so that a small matrix does not weigh as much as a large one.
     if name == "relative_norm":
         base = sqrt(sum(record.base_norm**2 for record in records))
         return sqrt(sum(_number(pick(record)["update_norm"]) ** 2 for record in records)) / base
@@ -106,14 +109,14 @@ def _draw(kind: NullKind, draw: int) -> Pick:
 
 
 def _draws(record: TensorRecord, name: str, kind: NullKind) -> list[float]:
-    return [_number(found[name]) for found in record.null.draws[kind]] if record.null else []
+    return [_number(figures[name]) for figures in record.null.draws[kind]] if record.null else []
 
 
 def _complete(record: TensorRecord, name: str, kind: NullKind) -> bool:
     """Whether a record has the figure for the update and for every null draw of this kind."""
     if record.null is None:
         return False
-    return all(found.get(name) is not None for found in (record.null.shown, *record.null.draws[kind]))
+    return all(figures.get(name) is not None for figures in (record.null.shown, *record.null.draws[kind]))
 
 
 def _names(records: Iterable[TensorRecord], pick: Pick = lambda record: record.figures) -> list[str]:
@@ -130,5 +133,5 @@ def _number(value: float | None) -> float:
     return value
 
 
-def _as_json(found: Lift) -> dict[str, float | None]:
-    return {"mean": found.null, "lift": found.ratio, "lift_lo": found.low, "lift_hi": found.high}
+def _as_json(lift: Lift) -> dict[str, float | None]:
+    return {"mean": lift.null, "lift": lift.ratio, "lift_lo": lift.low, "lift_hi": lift.high}

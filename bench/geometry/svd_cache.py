@@ -34,12 +34,12 @@ def cached_decomposition(stored: Tensor) -> Singular:
     if min(stored.shape) < KEPT_FROM:
         return decompose(stored.double())
     path = cache_dir() / "svd" / f"{_key(stored)}.safetensors"
-    kept = _read(path, min(stored.shape))
-    if kept is None:
-        kept = decompose(stored.double())
-        tensors = {"values": kept.values.contiguous(), "basis": kept.basis.contiguous()}
+    singular = _read(path, min(stored.shape))
+    if singular is None:
+        singular = decompose(stored.double())
+        tensors = {"values": singular.values.contiguous(), "basis": singular.basis.contiguous()}
         replace_whole(path, lambda temporary: save_file(tensors, temporary))
-    return kept
+    return singular
 
 
 def _key(stored: Tensor) -> str:
@@ -51,5 +51,5 @@ def _read(path: Path, side: int) -> Singular | None:
         tensors = load_file(path)
     except (FileNotFoundError, SafetensorError):
         return None
-    kept = Singular(tensors["values"], tensors["basis"])
-    return kept if kept.basis.shape == (side, side) else None
+    singular = Singular(tensors["values"], tensors["basis"])
+    return singular if singular.basis.shape == (side, side) else None

@@ -1,4 +1,4 @@
 """One `rlvr-bench run` or `sweep`: lock, plan, cells, leaderboard, the difference to a reference.
 
-In: stages of cells and a results folder. Out: records in it, a renewed leaderboard and an exit code.
+In: stages of cells and a results folder. Out: records in it, a renewed leaderboard, and what became of the cells.
 """

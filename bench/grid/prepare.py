@@ -19,8 +19,8 @@ def prepare_bases(cells: Iterable[Cell], watcher: Watcher) -> None:
     Raises:
         ModelError: a base cannot be found, fetched or converted, or its tokenizer cannot do what is asked of it.
     """
-    asked = {cell.base.name: cell for cell in cells}
-    foreign = [cell for cell in asked.values() if source_of(cell.base).kind != "organism"]
+    cell_by_base = {cell.base.name: cell for cell in cells}
+    foreign = [cell for cell in cell_by_base.values() if source_of(cell.base).kind != "organism"]
     if not foreign:
         return
     from rlvr_bench.models.base import folder_of, load_tokenizer  # imports torch, which organisms need not wait for

@@ -20,12 +20,12 @@ def prepare_labels(cells: Iterable[Cell], threads: int, watcher: Watcher) -> Non
         ExperimentError: a reward can train on too few problems.
         RecordError: the cache cannot be written.
     """
-    asked = {
+    cell_by_labels = {
         _what_labels_follow_from(cell): cell for cell in cells if rewards.label_request(cell.paid_reward) is not None
     }
-    if not asked:
+    if not cell_by_labels:
         return
-    for cell in asked.values():
+    for cell in cell_by_labels.values():
         with watcher.bar(f"labelling {cell.task['name']} by {cell.base.name}") as report:
             _label(cell, threads, report)
 

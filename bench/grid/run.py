@@ -72,11 +72,11 @@ def run_experiment(
     with results_lock(results):
         for stage in stages:
             records, problems = store.load_all(results)
-            asked = stage(records)
-            watcher.say(*map(str, problems), *asked.remarks, *asked.faults)
-            cells += asked.cells
-            faults += asked.faults
-            planned = plan(asked.cells, results, records)
+            work = stage(records)
+            watcher.say(*map(str, problems), *work.remarks, *work.faults)
+            cells += work.cells
+            faults += work.faults
+            planned = plan(work.cells, results, records)
             todo = [entry.cell for entry in planned if entry.runs or (stale and entry.state == "stale")]
             watcher.say(*_announcement(planned, todo, results))
             prepare_bases(todo, watcher)
@@ -132,10 +132,10 @@ def _interrupted(
 
 
 def _announcement(planned: list[PlannedCell], todo: list[Cell], results: Path) -> list[str]:
-    kept = len(planned) - len(todo)
+    finished = len(planned) - len(todo)
     moved = {entry.why for entry in planned if entry.state == "stale" and not entry.runs and entry.cell not in todo}
     return [
-        f"{len(todo)} cells to run, {kept} already in {results}",
+        f"{len(todo)} cells to run, {finished} already in {results}",
         *(f"kept, though from another environment ({why}); --stale runs them again" for why in sorted(moved)),
     ]
 

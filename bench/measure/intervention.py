@@ -45,8 +45,8 @@ def create(interventions: Mapping[str, Mapping[str, Any]]) -> Sequence[Intervent
         TypeError: what it points to is no `Intervention`.
     """
     created = []
-    for name, given in interventions.items():
-        settings = REGISTRY.read(name, given)
+    for name, keys in interventions.items():
+        settings = REGISTRY.read(name, keys)
         intervention = resolve_name(settings.implementation)(settings)
         if not isinstance(intervention, Intervention):
             raise TypeError(f"intervention {name!r}: {settings.implementation} is no Intervention; mend that package")

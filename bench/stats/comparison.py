@@ -1,6 +1,6 @@
-"""Which of several methods can be told apart, with the chance of any false claim held at about 5 %.
+"""Which of several methods are significantly different, with the chance of any false claim held at about 5 %.
 
-A pair is told apart if its difference would be rare as the largest of all differences (studentized range), at variances
+A pair differs significantly if its difference would be rare as the largest of all (studentized range), at variances
 of its own two methods that borrow a little from the others'. Comparisons with a false claim among 600 simulated ones of
 methods that are equal in truth, on 256 problems, in per cent (standard error 0.9), by the standard deviation of
 accuracy over seeds:
@@ -48,7 +48,7 @@ class Comparison:
         better, worse: places in `names` of each pair's two methods, shape (pairs,).
         variance: of the difference of each pair, shape (pairs,).
         p_values: two-sided, of each difference by itself, shape (pairs,).
-        adjusted: of the largest of all differences, shape (pairs,): at most ALPHA where two methods are told apart.
+        adjusted: of the largest of all differences, shape (pairs,): at most ALPHA where two differ significantly.
     """
 
     names: tuple[str, ...]
@@ -60,7 +60,7 @@ class Comparison:
     adjusted: Floats
 
     def letters(self) -> dict[str, str]:
-        """Return tie groups: two methods share a letter exactly when they cannot be told apart."""
+        """Return tie groups: two methods share a letter exactly when they are not significantly different."""
         apart = {
             (self.names[i], self.names[j])
             for i, j, p in zip(self.better, self.worse, self.adjusted, strict=True)
@@ -78,7 +78,7 @@ class Comparison:
         return frozenset(self.names) - {self.names[place] for place in beaten}
 
     def detectable(self) -> float | None:
-        """Return the true difference by which a typical pair of methods is told apart in 80 % of repetitions.
+        """Return the true difference at which a typical pair of methods differs significantly in 80 % of repetitions.
 
         Typical is the pair with the median variance among those with seeds on both sides. None without such a pair, or
         if it shows no variance (every outcome of both is the same).

@@ -1,17 +1,17 @@
-"""Tie groups as letters: a compact letter display of which pairs can be told apart."""
+"""Tie groups as letters: a compact letter display of which pairs are significantly different."""
 
 from collections.abc import Callable, Sequence
 
 
 def letters(order: Sequence[str], apart: Callable[[str, str], bool]) -> dict[str, str]:
-    """Return each name's letters: two names share a letter exactly when they cannot be told apart.
+    """Return each name's letters: two names share a letter exactly when they are not significantly different.
 
     Insertion and absorption (Piepho 2004, J. Comput. Graph. Stat. 13:456). A name in between may carry several letters
-    ("ab"): it is told apart from neither side.
+    ("ab"): it is significantly different from neither side.
 
     Args:
         order: distinct names, the best first; "a" is the group of the first.
-        apart: whether a name can be told from a later one.
+        apart: whether a name is significantly different from a later one.
     """
     groups = [frozenset(order)] if order else []
     for place, better in enumerate(order):

@@ -61,11 +61,11 @@ def load_claims(folder: Path | None = None) -> list[Claim]:
         raise FindingsError(
             f"{folder or 'the installed studies'} holds no claims (*.toml); name a folder of them with --claims"
         )
-    found = sorted((each for path in paths for each in _read(path)), key=lambda claim: claim.number)
-    twice = [name for name, count in Counter(claim.id for claim in found).items() if count > 1]
+    claims = sorted((each for path in paths for each in _read(path)), key=lambda claim: claim.number)
+    twice = [name for name, count in Counter(claim.id for claim in claims).items() if count > 1]
     if twice:
         raise FindingsError(f"{folder or 'studies'}: claim {twice[0]} is there twice; give each an id of its own")
-    return found
+    return claims
 
 
 def _of_studies() -> list[Path]:

@@ -55,10 +55,10 @@ def ratio(evidence: Evidence, figure: str, a: Where, b: Where, match: Sequence[s
     return exponential(contrast(evidence, logarithm, figure, a, b, match))
 
 
-def exponential(found: Finding) -> Finding:
+def exponential(logarithmic: Finding) -> Finding:
     """Return what was found on the logarithm of a figure as a geometric mean or a ratio."""
-    low, high = (None if end is None else exp(end) for end in (found.low, found.high))
-    return Finding(exp(found.estimate), low, high, found.seeds, found.cells, found.note)
+    low, high = (None if end is None else exp(end) for end in (logarithmic.low, logarithmic.high))
+    return Finding(exp(logarithmic.estimate), low, high, logarithmic.seeds, logarithmic.cells, logarithmic.note)
 
 
 def accuracy_difference(evidence: Evidence, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:
@@ -77,28 +77,28 @@ def accuracy_difference(evidence: Evidence, a: Where, b: Where, match: Sequence[
 def outcome_difference(one: Sequence[EvidenceRun], other: Sequence[EvidenceRun]) -> Interval:
     """Return the greedy test accuracy of runs `one` minus that of `other` on the same problems."""
     first, second = _outcomes(one), _outcomes(other)
-    found = estimate.difference(first, second)
+    difference = estimate.difference(first, second)
     alone = min(len(first), len(second)) < 2
-    return Interval(found.mean, None if alone else found.low, None if alone else found.high)
+    return Interval(difference.mean, None if alone else difference.low, None if alone else difference.high)
 
 
 def _outcomes(runs: Sequence[EvidenceRun]) -> Floats:
     """Return the greedy outcomes on the test split in [0, 1], the mean of a seed's runs, shape (seeds, problems)."""
-    found: dict[int, list[Score]] = {}
+    by_seed: dict[int, list[Score]] = {}
     for run in runs:
         if score := test_score(run.record, "tuned"):
-            found.setdefault(run.seed, []).append(score)
-    return np.array([outcome_matrix(scores).mean(axis=0) for scores in found.values()])
+            by_seed.setdefault(run.seed, []).append(score)
+    return np.array([outcome_matrix(scores).mean(axis=0) for scores in by_seed.values()])
 
 
 def contrast(evidence: Evidence, value: Figure, name: str, a: Where, b: Where, match: Sequence[str]) -> Finding:
     """Mean value of runs `a` minus that of `b` within strata."""
     one, other = (dict_of(having(evidence.select(where), value, name)) for where in (a, b))
-    found = one | other
-    runs = {cell: run for cell, (run, _) in found.items()}
+    values = one | other
+    runs = {cell: run for cell, (run, _) in values.items()}
     strata = repeated(paired_strata([runs[cell] for cell in one], [runs[cell] for cell in other], match))
     intervals = [
-        difference_interval(*(list(_by_seed([found[run.record.cell_id] for run in side]).values()) for side in pair))
+        difference_interval(*(list(_by_seed([values[run.record.cell_id] for run in side]).values()) for side in pair))
         for pair in strata
     ]
     return Finding.of(pooled(intervals), [run for pair in strata for side in pair for run in side])
@@ -106,13 +106,13 @@ def contrast(evidence: Evidence, value: Figure, name: str, a: Where, b: Where, m
 
 def having(runs: Sequence[EvidenceRun], value: Figure, name: str) -> list[tuple[EvidenceRun, float]]:
     """Return the runs for which a value is defined, with it. Raises NoEvidence if there is none."""
-    kept = [(run, found) for run in runs if (found := value(run)) is not None]
-    if not kept:
+    pairs = [(run, figure) for run in runs if (figure := value(run)) is not None]
+    if not pairs:
         raise NoEvidence(f"none of {len(runs)} records has {name}")
-    return kept
+    return pairs
 
 
-def over_seeds(kept: Sequence[tuple[EvidenceRun, float]], weigh: Weigh | None = None) -> Finding:
+def over_seeds(pairs: Sequence[tuple[EvidenceRun, float]], weigh: Weigh | None = None) -> Finding:
     """Return a weighted sum of settings' means over their seeds, with its interval; by default their mean.
 
     Settings are fixed and seeds random: what a seed has at one setting and not at another is no spread over seeds. Runs
@@ -122,11 +122,11 @@ def over_seeds(kept: Sequence[tuple[EvidenceRun, float]], weigh: Weigh | None = 
     where others have more.
 
     Args:
-        kept: runs with their values.
+        pairs: runs with their values.
         weigh: gives the weight of each setting from the runs at each; None weighs all alike.
     """
     settings: dict[str, list[tuple[EvidenceRun, float]]] = {}
-    for run, value in kept:
+    for run, value in pairs:
         settings.setdefault(repr((run.record.comparison, run.record.keys.method_name)), []).append((run, value))
     groups = [(group, _by_seed(group)) for group in settings.values()]
     # One setting with a single seed would take the interval of all others away.
@@ -146,17 +146,17 @@ def over_seeds(kept: Sequence[tuple[EvidenceRun, float]], weigh: Weigh | None = 
     return Finding.of(around(middle, squared_error, count - 1), used)
 
 
-def _by_seed(kept: Sequence[tuple[EvidenceRun, float]]) -> dict[int, float]:
+def _by_seed(pairs: Sequence[tuple[EvidenceRun, float]]) -> dict[int, float]:
     """Return the mean value of each seed: a seed that was run twice at a setting is no second seed."""
-    found: dict[int, list[float]] = {}
-    for run, value in kept:
-        found.setdefault(run.seed, []).append(value)
-    return {seed: fmean(values) for seed, values in sorted(found.items())}
+    by_seed: dict[int, list[float]] = {}
+    for run, value in pairs:
+        by_seed.setdefault(run.seed, []).append(value)
+    return {seed: fmean(values) for seed, values in sorted(by_seed.items())}
 
 
-def dict_of(kept: Sequence[tuple[EvidenceRun, float]]) -> dict[str, tuple[EvidenceRun, float]]:
+def dict_of(pairs: Sequence[tuple[EvidenceRun, float]]) -> dict[str, tuple[EvidenceRun, float]]:
     """Return runs and values by cell id: the same cell counts once."""
-    return {run.record.cell_id: (run, value) for run, value in kept}
+    return {run.record.cell_id: (run, value) for run, value in pairs}
 
 
 def paired_strata(one: Sequence[EvidenceRun], other: Sequence[EvidenceRun], match: Sequence[str]) -> list[Stratum]:
@@ -177,8 +177,8 @@ def repeated(strata: Sequence[Stratum]) -> Sequence[Stratum]:
 
     A stratum of one run knows nothing of the spread over seeds and would take the interval of all others away.
     """
-    kept = [pair for pair in strata if all(len({run.seed for run in side}) > 1 for side in pair)]
-    return kept or strata
+    repetitions = [pair for pair in strata if all(len({run.seed for run in side}) > 1 for side in pair)]
+    return repetitions or strata
 
 
 def pooled(intervals: Sequence[Interval]) -> Interval:
@@ -216,11 +216,11 @@ def rank_correlation(pairs: Sequence[tuple[float, float]]) -> Interval:
 
 
 def _strata(runs: Sequence[EvidenceRun], match: Sequence[str]) -> dict[str, list[EvidenceRun]]:
-    found: dict[str, list[EvidenceRun]] = {}
+    strata: dict[str, list[EvidenceRun]] = {}
     for run in runs:
         key = repr([_problems(run) if name == PROBLEMS else run.setting(name) for name in match])
-        found.setdefault(key, []).append(run)
-    return found
+        strata.setdefault(key, []).append(run)
+    return strata
 
 
 def _problems(run: EvidenceRun) -> str | None:

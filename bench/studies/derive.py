@@ -49,18 +49,18 @@ def judge_all(claims: Sequence[Claim], evidence: Sequence[Evidence]) -> list[Jud
 def judge(claim: Claim, evidence: Sequence[Evidence]) -> list[JudgedClaim]:
     """Judge one claim on each base. A base that it names is in the result even without records."""
     analysis = analysis_of(claim)
-    found: list[JudgedClaim] = []
+    verdicts: list[JudgedClaim] = []
     missing: dict[str, str] = {}
     for each in evidence:
         if claim.bases and each.base not in claim.bases:
             continue
         try:
-            found.append(_judged(claim, each.base, analysis(each, **claim.arguments)))
+            verdicts.append(_judged(claim, each.base, analysis(each, **claim.arguments)))
         except NoEvidence as reason:
             missing[each.base] = str(reason)
-    lacking = [base for base in claim.bases if base not in {entry["base"] for entry in found}]
-    found += [_undecided(claim, base, missing.get(base, "no records")) for base in lacking]
-    return found or [_undecided(claim, None, _summary(missing))]
+    lacking = [base for base in claim.bases if base not in {entry["base"] for entry in verdicts}]
+    verdicts += [_undecided(claim, base, missing.get(base, "no records")) for base in lacking]
+    return verdicts or [_undecided(claim, None, _summary(missing))]
 
 
 def _judged(claim: Claim, base: str, finding: Finding) -> JudgedClaim:

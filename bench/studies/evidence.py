@@ -78,18 +78,18 @@ class Evidence:
         Raises:
             NoEvidence: there is none, or the best rate is asked for of runs without a validation score.
         """
-        asked = dict(where)
-        best = asked.get(RATE) == BEST
+        filters = dict(where)
+        best = filters.get(RATE) == BEST
         if best:
-            del asked[RATE]
-        as_they_are = not any(key.partition(".")[0] == INTERVENTIONS for key in asked)
+            del filters[RATE]
+        as_they_are = not any(key.partition(".")[0] == INTERVENTIONS for key in filters)
         usual = (run for run in self.runs if not (as_they_are and run.setting(INTERVENTIONS)))
-        kept = [run for run in usual if run.record.status in statuses and _matches(run, asked)]
-        kept = _at_best_rates(kept) if best else kept
-        if not kept:
+        runs = [run for run in usual if run.record.status in statuses and _matches(run, filters)]
+        runs = _at_best_rates(runs) if best else runs
+        if not runs:
             words = ", ".join(f"{key} = {value}" for key, value in where.items())
             raise NoEvidence(f"no records with {words}" if words else "no records")
-        return sorted(kept, key=lambda run: (run.seed, run.record.cell_id))
+        return sorted(runs, key=lambda run: (run.seed, run.record.cell_id))
 
 
 def gather(results: Path) -> list[Evidence]:
@@ -132,7 +132,7 @@ def value_at(values: Any, key: str) -> Any:
 
 
 def _matches(run: EvidenceRun, where: Where) -> bool:
-    return all(_is(run.setting(key), asked) for key, asked in where.items())
+    return all(_is(run.setting(key), pattern) for key, pattern in where.items())
 
 
 def _at_best_rates(runs: Sequence[EvidenceRun]) -> list[EvidenceRun]:
@@ -146,10 +146,10 @@ def _at_best_rates(runs: Sequence[EvidenceRun]) -> list[EvidenceRun]:
 
 def by_rate(runs: Sequence[EvidenceRun]) -> dict[float, list[EvidenceRun]]:
     """Return the runs by learning rate."""
-    found: dict[float, list[EvidenceRun]] = {}
+    runs_by_rate: dict[float, list[EvidenceRun]] = {}
     for run in runs:
-        found.setdefault(float(run.setting(RATE)), []).append(run)
-    return found
+        runs_by_rate.setdefault(float(run.setting(RATE)), []).append(run)
+    return runs_by_rate
 
 
 def _best_rate(rates: Mapping[float, Sequence[EvidenceRun]]) -> float:
@@ -165,12 +165,12 @@ def _validated(run: EvidenceRun) -> float:
     return score.greedy
 
 
-def _is(value: Any, asked: Any) -> bool:
-    if isinstance(asked, list):
-        return any(_is(value, one) for one in asked)
-    if isinstance(asked, str):
-        return fnmatchcase("" if value is None else str(value), asked)
-    return bool(value == asked)
+def _is(value: Any, pattern: Any) -> bool:
+    if isinstance(pattern, list):
+        return any(_is(value, one) for one in pattern)
+    if isinstance(pattern, str):
+        return fnmatchcase("" if value is None else str(value), pattern)
+    return bool(value == pattern)
 
 
 def _document(path: Path) -> dict[str, Any]:

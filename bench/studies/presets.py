@@ -79,7 +79,7 @@ def cell_count(experiment: Experiment) -> int:
     settings = len(experiment.bases) * len(experiment.tasks) * sum(per_signal)
     tuned = [name for name, entry in experiment.methods.items() if space_of(name, entry) is not None]
     fixed = [entry[LEARNING_RATE] for name, entry in experiment.methods.items() if name not in tuned]
-    rates = sum(len(given) if isinstance(given, list) else 1 for given in fixed)
+    rates = sum(len(value) if isinstance(value, list) else 1 for value in fixed)
     final = settings * len(experiment.seeds) * (rates + len(tuned))
     if experiment.protocol is None:
         return final

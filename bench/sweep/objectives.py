@@ -42,9 +42,9 @@ def values_of(names: Sequence[str], records: Sequence[RunRecord]) -> list[float]
     """Return the mean over seeds of each objective, or the name of the first that a record does not define."""
     values = []
     for name in names:
-        found = [OBJECTIVES[name].of(record) for record in records]
-        known = [value for value in found if value is not None]
-        if len(known) < len(found):
+        objectives = [OBJECTIVES[name].of(record) for record in records]
+        known = [value for value in objectives if value is not None]
+        if len(known) < len(objectives):
             return name
         values.append(fmean(known))
     return values

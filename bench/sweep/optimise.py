@@ -47,13 +47,13 @@ class Sweep:
             if self._ready:
                 yield self._ready.popleft()
                 continue
-            asked = self._queue.ask()
-            if asked == "never":
+            answer = self._queue.ask()
+            if answer == "never":
                 return
-            if isinstance(asked, str):
+            if isinstance(answer, str):
                 yield None
                 continue
-            self._begin(asked)
+            self._begin(answer)
 
     def __call__(self, cell: Cell, message: Event | Outcome | None) -> bool:
         """Hear the launcher; return whether to stop the cell."""

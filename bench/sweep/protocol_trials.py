@@ -69,19 +69,21 @@ def tuning_studies(experiment: Experiment, protocol: Protocol, selection: Select
     owners = {trial: name for name, trials in entries.items() for trial in trials}
     named = {trial: entry for trials in entries.values() for trial, entry in trials.items()}
     wanted = chosen_methods(experiment, selection.only)
-    found = []
+    studies = []
     for narrow in narrowed(trial_experiment(experiment, protocol)):
-        kept = {trial: entry for trial, entry in named.items() if owners[trial] in wanted}
-        if not kept:
+        trial_entries = {trial: entry for trial, entry in named.items() if owners[trial] in wanted}
+        if not trial_entries:
             continue
-        grid = cells(narrow.model_copy(update={"methods": kept}), data_dir=selection.data_dir, fetch=selection.fetch)
+        grid = cells(
+            narrow.model_copy(update={"methods": trial_entries}), data_dir=selection.data_dir, fetch=selection.fetch
+        )
         for method in [name for name in entries if name in wanted]:
             trials = tuple(
                 ProtocolTrial(number, entry, tuple(cell for cell in grid if cell.method_name == trial))
                 for number, (trial, entry) in enumerate(entries[method].items())
             )
-            found.append(TuningStudy(method, narrow, _space(experiment, method), trials))
-    return found
+            studies.append(TuningStudy(method, narrow, _space(experiment, method), trials))
+    return studies
 
 
 class Winner(NamedTuple):
@@ -127,7 +129,7 @@ def _final_seeds(experiment: Experiment, selection: Selection) -> tuple[int, ...
 
 def _trial_entries(experiment: Experiment, protocol: Protocol) -> dict[str, dict[str, dict[str, Any]]]:
     """Return the method entries of all trials, by method and name of the trial, in the order of the points."""
-    points, found = protocol.points, {}
+    points, by_method = protocol.points, {}
     for name, entry in experiment.methods.items():
         space = space_of(name, entry)
         if space is None:
@@ -138,8 +140,8 @@ def _trial_entries(experiment: Experiment, protocol: Protocol) -> dict[str, dict
                 f"methods.{name}.search has {len(trials)} different settings at the {protocol.trials} points of the "
                 "protocol; widen it, or ask for fewer trials"
             )
-        found[name] = trials
-    return found
+        by_method[name] = trials
+    return by_method
 
 
 def _space(experiment: Experiment, method: str) -> Space:

@@ -62,12 +62,12 @@ class TrialQueue:
         """Return the next trial; "later" while others run what may come back, "never" when all is done."""
         with turn(self._turn_file):
             self._take_back()  # first, so that a dead worker's trial is run before a new one is drawn
-            found = self._study.get_trials(deepcopy=False)
-            states = [trial.state for trial in found]
+            trials = self._study.get_trials(deepcopy=False)
+            states = [trial.state for trial in trials]
             waiting = TrialState.WAITING in states
-            if waiting or (self._sampler is not None and len(found) < self._trials):
+            if waiting or (self._sampler is not None and len(trials) < self._trials):
                 if not waiting and self._sampler is not None:
-                    self._study.sampler = self._sampler(len(found))
+                    self._study.sampler = self._sampler(len(trials))
                 trial = self._study.ask(self._distributions)
                 self._sign(trial)
                 self._mine[trial.number] = trial

@@ -15,7 +15,7 @@ import numpy as np
 class Choice(NamedTuple):
     """The chosen trace, None when no trace has an answer; `share` in [0, 1], None where weights do not add up to it."""
 
-    chosen: int | None
+    trace: int | None
     share: float | None
 
 
@@ -57,9 +57,9 @@ def best_of(answers: Sequence[str | None], scores: Sequence[float]) -> Choice:
 def filtered(answers: Sequence[str | None], scores: Sequence[float], share: float = 0.25) -> Choice:
     """Weighted vote of the traces whose score reaches the (1 - `share`) percentile (DeepConf, arXiv 2508.15260)."""
     least = float(np.percentile(scores, 100 * (1 - share)))
-    kept = [index for index, score in enumerate(scores) if score >= least]
-    choice = vote([answers[index] for index in kept], [scores[index] for index in kept])
-    return Choice(None if choice.chosen is None else kept[choice.chosen], choice.share)
+    voters = [index for index, score in enumerate(scores) if score >= least]
+    choice = vote([answers[index] for index in voters], [scores[index] for index in voters])
+    return Choice(None if choice.trace is None else voters[choice.trace], choice.share)
 
 
 Aggregator = Callable[[Sequence[str | None], Sequence[float]], Choice]

@@ -11,7 +11,7 @@ from rlvr_bench.plugins.suggestion import did_you_mean
 from rlvr_bench.thinking import thinking
 from rlvr_bench.thinking.aggregate import AGGREGATORS
 from rlvr_bench.thinking.confidence import KINDS, group_window
-from rlvr_bench.thinking.errors import VerifyError
+from rlvr_bench.thinking.errors import ThinkingError
 from rlvr_bench.thinking.live import Watch, probe_reader
 from rlvr_bench.thinking.numbers import six_digits
 from rlvr_bench.thinking.policies import DeepConf, Policy
@@ -22,7 +22,7 @@ from rlvr_bench.thinking.request import ThinkRequest
 from rlvr_bench.thinking.subject import Subject
 
 CONFIDENCE = "confidence-"
-LIVE_VERIFIERS = ("otv", "none", *(CONFIDENCE + kind for kind in KINDS))
+LIVE_SCORERS = ("otv", "none", *(CONFIDENCE + kind for kind in KINDS))
 
 OpenView = Callable[[], AbstractContextManager[Callable[[str], Watch]]]
 """Opens what shows traces while they are decoded: from a problem's question to what hears of its tokens."""
@@ -61,23 +61,23 @@ def answer_problems(
         open_view: shows the traces.
 
     Raises:
-        VerifyError: a policy, verifier or aggregator that there is not, or that do not go together.
+        ThinkingError: a policy, verifier or aggregator that there is not, or that do not go together.
     """
-    chosen = read_policy(policy)
-    name = _verifier_of(chosen, verifier)
+    pruning = read_policy(policy)
+    name = _scorer_of(pruning, verifier)
     if aggregator not in AGGREGATORS:
-        raise VerifyError(f"unknown aggregator {aggregator!r}{did_you_mean(aggregator, AGGREGATORS)}")
+        raise ThinkingError(f"unknown aggregator {aggregator!r}{did_you_mean(aggregator, AGGREGATORS)}")
     subject = request.subject()
     reader = _reader(subject, name, watcher)
     window = group_window(subject.traces("validation")) if name.startswith(CONFIDENCE) else 0
-    sure = None if risk is None else thinking.sure_share(subject, size, chosen, reader, aggregator, window, risk)
+    sure = None if risk is None else thinking.sure_share(subject, size, pruning, reader, aggregator, window, risk)
     if sure == thinking.NEVER_SURE:
         watcher.say(f"no share of the vote kept the risk at {risk:g} on validation: every answer is withheld")
     documents, rows = [], []
     with open_view() as watch:
         for problem in subject.asker.task.problems("test")[:problems]:
             document, run = thinking.answer(
-                subject, problem, size, chosen, reader, aggregator, window, sure, watch(problem.question)
+                subject, problem, size, pruning, reader, aggregator, window, sure, watch(problem.question)
             )
             documents.append(document)
             rows += thinking.rows(run)
@@ -88,19 +88,19 @@ def answer_problems(
         "aggregator": aggregator,
         "sure_from": sure,
         "settings": subject.settings.model_dump(mode="json"),
-        "summary": thinking.summary(documents, size, chosen),
+        "summary": thinking.summary(documents, size, pruning),
         "problems": documents,
     }
     return Answers(six_digits(whole), rows)
 
 
-def _verifier_of(policy: Policy, name_given: str | None) -> str:
-    """The verifier that is asked for or usual. Raises VerifyError for none that there is, or that fits the policy."""
+def _scorer_of(policy: Policy, name_given: str | None) -> str:
+    """The verifier that is asked for or usual. Raises ThinkingError for none that there is, or that fits the policy."""
     name = name_given or (f"{CONFIDENCE}lowest" if isinstance(policy, DeepConf) else "otv")
-    if name not in LIVE_VERIFIERS:
-        raise VerifyError(f"unknown verifier {name!r}{did_you_mean(name, LIVE_VERIFIERS)}")
+    if name not in LIVE_SCORERS:
+        raise ThinkingError(f"unknown verifier {name!r}{did_you_mean(name, LIVE_SCORERS)}")
     if isinstance(policy, DeepConf) and name != f"{CONFIDENCE}lowest":
-        raise VerifyError(f"policy 'deepconf' goes by confidence-lowest, got verifier {name!r}; leave --verifier out")
+        raise ThinkingError(f"policy 'deepconf' goes by confidence-lowest, got verifier {name!r}; leave --verifier out")
     return name
 
 

@@ -12,7 +12,7 @@ from transformers import DynamicCache, PreTrainedModel
 from rlvr_bench.generate.backend import Completions, batches, check_prompts
 from rlvr_bench.generate.decoder_weights import DecoderWeights
 from rlvr_bench.generate.monitor import Monitor
-from rlvr_bench.generate.sampling import Keys, draw, uniforms
+from rlvr_bench.generate.sampling import Keys, sample_tokens, uniforms
 from rlvr_bench.generate.sampling_params import SamplingParams
 
 
@@ -60,6 +60,7 @@ class _Batch:
         result: Completions,
     ) -> None:
         own = [prompts[number] for number in numbers]
+        # Padded on the left: the last token of every row is the one that goes on.
         longest = max(map(len, own))
         self.model, self.monitor, self.result, self.keys = model, monitor, result, keys[numbers]
         self.rows = torch.tensor(numbers)
@@ -72,18 +73,21 @@ class _Batch:
     def run(self, params: SamplingParams) -> None:
         """Decode until all rows are gone."""
         steps = params.max_new_tokens
+        # Drawn for the whole batch at once, by row and step: stopping one row does not change another's samples.
         noise = uniforms(self.keys, steps).to(self.model.device)
         for step in range(steps):
             logits = self._forward()
+            # Stopped before the draw: a dropped row takes no more noise and no more time.
             goes = self.monitor.running(self._view(step), logits).to(logits.device)
             self._keep(goes)
             if not len(self.rows):
                 return
-            drawn = draw(logits[goes], params.temperature, noise[self.places, step])
+            drawn = sample_tokens(logits[goes], params.temperature, noise[self.places, step])
             self._store(drawn.tokens, drawn.probabilities, drawn.entropies)
             ended = torch.tensor(
                 [token in params.eos_token_ids for token in drawn.tokens.tolist()], device=self.model.device
             )
+            # At the limit a trace ends without EOS, and stays marked as truncated.
             last = ended | (step + 1 == steps)
             if bool(last.any()):
                 self.monitor.ended(self._view(step, last))
@@ -97,6 +101,7 @@ class _Batch:
     def _forward(self) -> Tensor:
         past, new = self.cache.get_seq_length(), self.next.shape[1]
         places = torch.arange(past + new, device=self.next.device)
+        # Positions count from the first real token, as in a batch of one.
         attended = (places >= self.pads.unsqueeze(1)).long()
         positions = (places[past:] - self.pads.unsqueeze(1)).clamp(min=0)
         logits: Tensor = self.model(
@@ -107,19 +112,20 @@ class _Batch:
     def _view(self, fed: int, which: Tensor | None = None) -> TransformersCacheView:
         if which is None:
             return TransformersCacheView(self.rows, fed, self.cache, self.lengths + fed, self.pads)
-        chosen, part = which.nonzero().squeeze(1), DynamicCache()
+        rows, part = which.nonzero().squeeze(1), DynamicCache()
         for number, (keys, values, *_) in enumerate(self.cache):
-            part.update(keys[chosen], values[chosen], number)
-        return TransformersCacheView(self.rows[chosen.cpu()], fed, part, self.lengths[chosen] + fed, self.pads[chosen])
+            part.update(keys[rows], values[rows], number)
+        return TransformersCacheView(self.rows[rows.cpu()], fed, part, self.lengths[rows] + fed, self.pads[rows])
 
     def _keep(self, goes: Tensor) -> None:
+        # Selecting copies the cache: not while all rows go on, which is most steps.
         if bool(goes.all()):
             return
-        chosen = goes.nonzero().squeeze(1)
-        here = chosen.cpu()
+        rows = goes.nonzero().squeeze(1)
+        here = rows.cpu()
         self.rows, self.places = self.rows[here], self.places[here]
-        self.lengths, self.pads, self.next = self.lengths[chosen], self.pads[chosen], self.next[chosen]
-        self.cache.batch_select_indices(chosen)
+        self.lengths, self.pads, self.next = self.lengths[rows], self.pads[rows], self.next[rows]
+        self.cache.batch_select_indices(rows)
 
     def _store(self, tokens: Tensor, probabilities: Tensor, entropies: Tensor) -> None:
         told = zip(self.rows.tolist(), tokens.tolist(), probabilities.log().tolist(), entropies.tolist(), strict=True)

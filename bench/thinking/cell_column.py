@@ -41,7 +41,7 @@ def full_and_tenth(
     size, test = settings.traces.samples, subject.traces("test")
     full_tokens, scores = sum(len(trace.tokens) for trace in test), scored(subject, probe)
     whole = frontier.whole(test, scores, size, size, probe.probe_tokens)
-    found = {
+    points = {
         aggregator: frontier.point(whole, Full(), "otv", aggregator, full_tokens, live=False)
         for aggregator in ("majority", "weighted")
     }
@@ -52,8 +52,8 @@ def full_and_tenth(
     return {
         "n": size,
         "problems": len(subject.problems("test")),
-        "majority": found["majority"]["accuracy"],
-        "full_vote": found["weighted"]["accuracy"],
+        "majority": points["majority"]["accuracy"],
+        "full_vote": points["weighted"]["accuracy"],
         "tenth_tokens": tenth["accuracy"],
         "tenth_policy": tenth["policy"],
         "tenth_n": tenth_size,

@@ -7,7 +7,7 @@ from typing import Any
 from rlvr_bench.console.progress import Watcher
 from rlvr_bench.plugins.suggestion import did_you_mean
 from rlvr_bench.record.environment import capture
-from rlvr_bench.thinking.errors import VerifyError
+from rlvr_bench.thinking.errors import ThinkingError
 from rlvr_bench.thinking.numbers import six_digits
 from rlvr_bench.thinking.policies import policy as read_policy
 from rlvr_bench.thinking.request import ThinkRequest
@@ -16,7 +16,7 @@ from rlvr_bench.thinking.subject import Subject
 from rlvr_bench.thinking.zoo import RECIPES
 
 
-def compare_verifiers(
+def compare_scorers(
     request: ThinkRequest,
     name: str,
     *,
@@ -38,17 +38,17 @@ def compare_verifiers(
         watcher: has a bar while it lasts.
 
     Raises:
-        VerifyError: a verifier or policy that there is not, or a model of another vocabulary.
+        ThinkingError: a verifier or policy that there is not, or a model of another vocabulary.
     """
     if odd := [other for other in verifiers if other not in RECIPES]:
-        raise VerifyError(f"unknown verifier {odd[0]!r}{did_you_mean(odd[0], RECIPES)}")
-    chosen = [read_policy(text) for text in policies]
+        raise ThinkingError(f"unknown verifier {odd[0]!r}{did_you_mean(odd[0], RECIPES)}")
+    live_policies = [read_policy(text) for text in policies]
     started = time.perf_counter()
     with watcher.bar("comparing verifiers") as report:
         subject = request.subject()
         others = [request.subject(task=task) for task in other_tasks]
         others += [_same_vocabulary(subject, request.subject(model=model)) for model in other_models]
-        compared = study(subject, list(verifiers) or list(RECIPES), others, chosen, report)
+        compared = study(subject, list(verifiers) or list(RECIPES), others, live_policies, report)
     document = {
         "schema_version": 1,
         "name": name,
@@ -66,5 +66,5 @@ def compare_verifiers(
 
 def _same_vocabulary(subject: Subject, other: Subject) -> Subject:
     if subject.asker.tokenizer.get_vocab() != other.asker.tokenizer.get_vocab():
-        raise VerifyError(f"{other.name} has another vocabulary than {subject.name}; choose a model that shares it")
+        raise ThinkingError(f"{other.name} has another vocabulary than {subject.name}; choose a model that shares it")
     return other

@@ -48,7 +48,7 @@ def group_score(confidences: Sequence[float], kind: str, window: int) -> float:
 def trace_confidences(model: PreTrainedModel, traces: Sequence[Trace], batch_size: int) -> list[list[float]]:
     """Confidence of every token of a trace, the last one included, by one forward over finished traces."""
     distinct = list({(trace.prompt, trace.tokens): trace for trace in traces}.values())
-    found: dict[tuple[tuple[int, ...], tuple[int, ...]], list[float]] = {}
+    by_tokens: dict[tuple[tuple[int, ...], tuple[int, ...]], list[float]] = {}
     with torch.no_grad():
         for numbers in by_length(distinct, batch_size):
             members = [distinct[number] for number in numbers]
@@ -56,5 +56,5 @@ def trace_confidences(model: PreTrainedModel, traces: Sequence[Trace], batch_siz
             rows = token_confidence(model(input_ids=batch.token_ids, use_cache=False).logits)
             for trace, row in zip(members, rows.tolist(), strict=True):
                 start = len(trace.prompt) - 1
-                found[trace.prompt, trace.tokens] = row[start : start + len(trace.tokens)]
-    return [found[trace.prompt, trace.tokens] for trace in traces]
+                by_tokens[trace.prompt, trace.tokens] = row[start : start + len(trace.tokens)]
+    return [by_tokens[trace.prompt, trace.tokens] for trace in traces]

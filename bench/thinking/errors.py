@@ -1,5 +1,5 @@
 """What a user can mend about one-token verification."""
 
 
-class VerifyError(ValueError):
+class ThinkingError(ValueError):
     """Traces, a model or a policy do not do; the message is one sentence with what, where and the fix."""

@@ -20,21 +20,21 @@ class Answer:
 
     def __init__(self, traces: Sequence[Trace], scores: Sequence[float], aggregator: Aggregator) -> None:
         choice = aggregator([trace.answer for trace in traces], scores)
-        chosen = None if choice.chosen is None else traces[choice.chosen]
-        self.answer = chosen.answer if chosen else None
-        self.correct = chosen is not None and chosen.correct
+        winner = None if choice.trace is None else traces[choice.trace]
+        self.answer = winner.answer if winner else None
+        self.correct = winner is not None and winner.correct
         self.share = choice.share
-        self.tokens = len(chosen.tokens) if chosen else None
+        self.tokens = len(winner.tokens) if winner else None
 
 
 def answers(run: LiveRun, aggregator: str) -> list[Answer]:
     """One answer per problem, by the traces that were not dropped."""
-    found = []
+    votes = []
     for start in range(0, len(run.traces), run.size):
         voters = [row for row in range(start, start + run.size) if not run.dropped[row]]
         traces, scores = [run.traces[row] for row in voters], [run.scores[row] for row in voters]
-        found.append(Answer(traces, scores, AGGREGATORS[aggregator]))
-    return found
+        votes.append(Answer(traces, scores, AGGREGATORS[aggregator]))
+    return votes
 
 
 def point(
@@ -46,9 +46,9 @@ def point(
         full_tokens: all tokens of the full majority vote, which `tokens_share` is a share of.
         live: whether the policy ran while the traces were decoded, and `seconds` are its own.
     """
-    said = answers(run, aggregator)
-    estimate = accuracy(np.array([[float(answer.correct) for answer in said]]))
-    curve = [(answer.share, answer.correct) for answer in said if answer.share is not None]
+    votes = answers(run, aggregator)
+    estimate = accuracy(np.array([[float(answer.correct) for answer in votes]]))
+    curve = [(answer.share, answer.correct) for answer in votes if answer.share is not None]
     return {
         "policy": label(policy),
         "verifier": verifier,
@@ -57,13 +57,13 @@ def point(
         "accuracy": estimate.mean,
         "accuracy_lo": estimate.low,
         "accuracy_hi": estimate.high,
-        "outcomes": "".join(str(int(answer.correct)) for answer in said),
-        "tokens": run.tokens / len(said),
-        "probe_tokens": run.probe_tokens / len(said),
+        "outcomes": "".join(str(int(answer.correct)) for answer in votes),
+        "tokens": run.tokens / len(votes),
+        "probe_tokens": run.probe_tokens / len(votes),
         "tokens_share": run.tokens / full_tokens,
         "seconds": run.seconds if live else None,
         "live": live,
-        "chosen_tokens": mean(answer.tokens for answer in said if answer.tokens is not None),
+        "chosen_tokens": mean(answer.tokens for answer in votes if answer.tokens is not None),
         "abstention": _abstention(curve) if aggregator in ("majority", "weighted") else None,
     }
 
@@ -107,9 +107,9 @@ def within_share(
         for policy in candidates:
             run = simulate(policy, own, read, size, probe_tokens)
             if run.tokens <= budget:
-                found = mean(answer.correct for answer in answers(run, "weighted")) or 0.0
-                if best is None or (found, -run.tokens) > best[:2]:
-                    best = (found, -run.tokens, size, policy)
+                correct = mean(answer.correct for answer in answers(run, "weighted")) or 0.0
+                if best is None or (correct, -run.tokens) > best[:2]:
+                    best = (correct, -run.tokens, size, policy)
     return (best[2], best[3]) if best else (1, Full())
 
 
@@ -122,14 +122,14 @@ def points_of_votes(
         zoo: scores and probe tokens by verifier.
     """
     sizes = [size for size in (1, 2, 4, 8, 16, 32, 64) if size < of] + [of]
-    found = [point(whole(traces, None, size, of), Full(), None, "majority", full_tokens, live=False) for size in sizes]
+    points = [point(whole(traces, None, size, of), Full(), None, "majority", full_tokens, live=False) for size in sizes]
     for name, (scores, probe_tokens) in zoo.items():
         weights = positive(scores)
         for aggregator in AGGREGATORS:
             if aggregator != "majority":
                 run = whole(traces, weights, of, of, probe_tokens)
-                found.append(point(run, Full(), name, aggregator, full_tokens, live=False))
-    return found
+                points.append(point(run, Full(), name, aggregator, full_tokens, live=False))
+    return points
 
 
 def positive(scores: Scores) -> Scores:

@@ -4,15 +4,15 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
-from rlvr_bench.thinking.errors import VerifyError
+from rlvr_bench.thinking.errors import ThinkingError
 from rlvr_bench.thinking.trace import Trace, groups
 
 
 def refuse_overlap(traces: Iterable[Trace], held_out: Collection[str]) -> None:
-    """Raise VerifyError when traces to learn from belong to problems of the test split (ids in `held_out`)."""
+    """Raise ThinkingError when traces to learn from belong to problems of the test split (ids in `held_out`)."""
     shared = sorted({trace.problem for trace in traces} & set(held_out))
     if shared:
-        raise VerifyError(
+        raise ThinkingError(
             f"{len(shared)} problems that the verifier would learn from are in the test split, the first is"
             f" {shared[0]}; train it on problems of the splits train and validation"
         )
@@ -21,21 +21,21 @@ def refuse_overlap(traces: Iterable[Trace], held_out: Collection[str]) -> None:
 def of_fair_difficulty(traces: Sequence[Trace], min_share: float, max_share: float) -> list[Trace]:
     """Traces of problems whose share of correct traces lies in [min_share, max_share].
 
-    STOP keeps 4 to 28 correct of 32 (arXiv 2604.16029). Raises VerifyError when nothing is left, or one class only.
+    STOP keeps 4 to 28 correct of 32 (arXiv 2604.16029). Raises ThinkingError when nothing is left, or one class only.
     """
-    kept = [
+    fair = [
         trace
         for group in groups(traces).values()
         if min_share <= sum(trace.correct for trace in group) / len(group) <= max_share
         for trace in group
     ]
-    if len({trace.correct for trace in kept}) < 2:
-        raise VerifyError(
-            f"of {len(traces)} training traces, {len(kept)} are of problems with a share of correct ones in"
+    if len({trace.correct for trace in fair}) < 2:
+        raise ThinkingError(
+            f"of {len(traces)} training traces, {len(fair)} are of problems with a share of correct ones in"
             f" [{min_share}, {max_share}], and not both right and wrong; choose a task that the model solves sometimes,"
             " more problems, or wider bounds"
         )
-    return kept
+    return fair
 
 
 def weighted(traces: Sequence[Trace], balance: bool) -> dict[Trace, float]:

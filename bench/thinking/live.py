@@ -56,14 +56,17 @@ class Pruner:
     def __init__(self, policy: Policy, reader: Reader, rows: int, size: int, watch: Watch | None = None) -> None:
         self.places = reader.places
         self.policy, self.reader, self.size, self.watch = policy, reader, size, watch
+        # By problem, since a policy compares the traces of one problem and nothing else.
         self.alive: list[dict[int, float]] = [{} for _ in range(-(-rows // size))]
         self.readings: list[dict[int, float]] = [{} for _ in range(rows)]
         self.dropped, self.done = [False] * rows, [False] * rows
 
     def running(self, view: CacheView, logits: Tensor) -> Tensor:
         """See `Monitor.running`."""
+        # Before the policy: a confidence needs every step's distribution, also where nothing is due.
         self.reader.follow(view, logits)
         rows: list[int] = view.rows.tolist()
+        # Nothing has been read at 0 tokens, so there is nothing to compare.
         if view.fed and self.policy.due(view.fed):
             self._read(view, rows)
             for problem in dict.fromkeys(row // self.size for row in rows):
@@ -85,8 +88,9 @@ class Pruner:
 
     def _prune(self, problem: int, read: int) -> None:
         alive = self.alive[problem]
-        kept = self.policy.kept(read, alive)
-        for row in [row for row in alive if row not in kept]:
+        # `alive` holds ended traces too: they compete with the running ones, and one that loses has no vote.
+        survivors = self.policy.survivors(read, alive)
+        for row in [row for row in alive if row not in survivors]:
             self.dropped[row] = True
             del alive[row]
 
@@ -107,6 +111,7 @@ class OnlineConfidence(Pruner):
         """See `Monitor.running`."""
         super().running(view, logits)
         rows: list[int] = view.rows.tolist()
+        # Before a whole group of tokens has been drawn there is no group confidence to be below.
         if view.fed + 1 >= self.window:
             self._read(view, rows)
             for row in rows:
@@ -129,6 +134,7 @@ def think(
         reader: makes what the traces are scored by; "deepconf" uses the lowest group confidence whatever is given.
         window: tokens of a confidence group, for "deepconf".
     """
+    # The keys follow prompt and number: the n-th trace of a problem is the same under every policy.
     prompts = [prompt for prompt in asker.prompts(problems) for _ in range(size)]
     keys = row_keys(prompts, asker.settings.seed)
     started = time.perf_counter()
@@ -168,6 +174,7 @@ def _deep_conf(
     warm = min(policy.warm_up, size)
     parts: list[tuple[list[int], Pruner, Completions]] = []
     thresholds: list[float] = []
+    # Numbered by `size` in both rounds, so that the noise is that of a run without warm-up.
     for begin, end in ((0, warm), (warm, size)):
         rows = [row for row in range(len(prompts)) if begin <= row % size < end]
         if not rows:
@@ -180,6 +187,7 @@ def _deep_conf(
         )
         completions = _decode(asker, [prompts[row] for row in rows], keys[rows], pruner, end - begin)
         parts.append((rows, pruner, completions))
+        # Of the warm-up; after the second round they are not used again.
         thresholds = [float(np.quantile(list(own.values()), 1 - policy.eta)) for own in pruner.alive]
     seconds = time.perf_counter() - started
     return _joined(asker, problems, size, prompts, parts, seconds)
@@ -197,6 +205,7 @@ def _joined(
     whole = Completions([[] for _ in range(count)], [[] for _ in range(count)], None, [True] * count)
     readings: list[dict[int, float]] = [{} for _ in range(count)]
     dropped = [False] * count
+    # Back into the order problem by problem, in which everything downstream counts rows.
     for rows, pruner, completions in parts:
         for place, row in enumerate(rows):
             whole.token_ids[row] = completions.token_ids[place]

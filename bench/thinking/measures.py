@@ -25,21 +25,21 @@ def pairs_by_problem(
     scores: Sequence[float], correct: Sequence[bool], problems: Sequence[str]
 ) -> list[tuple[float, int]]:
     """Per problem, in order of appearance: pairs of a right and a wrong trace won by the right one, and all pairs."""
-    found = []
+    counts = []
     for problem in dict.fromkeys(problems):
         own = [place for place, name in enumerate(problems) if name == problem]
         right = sum(correct[place] for place in own)
         pairs = right * (len(own) - right)
         value = auroc([scores[place] for place in own], [correct[place] for place in own])
-        found.append((0.0 if value is None else value * pairs, pairs))
-    return found
+        counts.append((0.0 if value is None else value * pairs, pairs))
+    return counts
 
 
 def within_problem_auroc(scores: Sequence[float], correct: Sequence[bool], problems: Sequence[str]) -> float | None:
     """AUROC over the pairs of one problem, all problems' pairs together: how hard a problem is does not help."""
-    found = pairs_by_problem(scores, correct, problems)
-    pairs = sum(count for _, count in found)
-    return sum(won for won, _ in found) / pairs if pairs else None
+    counts = pairs_by_problem(scores, correct, problems)
+    pairs = sum(count for _, count in counts)
+    return sum(won for won, _ in counts) / pairs if pairs else None
 
 
 def auprc(scores: Sequence[float], correct: Sequence[bool]) -> float | None:
@@ -96,5 +96,5 @@ def risk_coverage(confidences: Sequence[float], correct: Sequence[bool]) -> list
 
 def sure_from(points: Sequence[dict[str, float]], risk: float) -> float | None:
     """The lowest threshold of a risk-coverage curve whose risk is at most `risk`; None where all are above."""
-    held = [point["threshold"] for point in points if point["risk"] <= risk]
-    return min(held) if held else None
+    thresholds = [point["threshold"] for point in points if point["risk"] <= risk]
+    return min(thresholds) if thresholds else None

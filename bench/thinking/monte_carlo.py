@@ -37,14 +37,14 @@ def continuation_values(
     }
     values: Values = {}
     for read in sorted({len(prefix) for _, prefix in wanted}):
-        asked = [(prefix, prompt) for prefix, prompt in wanted.items() if len(prefix[1]) == read]
-        rows = [list(prompt + prefix[1]) for prefix, prompt in asked for _ in range(rollouts)]
+        due = [(prefix, prompt) for prefix, prompt in wanted.items() if len(prefix[1]) == read]
+        rows = [list(prompt + prefix[1]) for prefix, prompt in due for _ in range(rollouts)]
         limit, seed = asker.settings.max_new_tokens - read, asker.settings.seed + _SEED_OFFSET
         params = replace(asker.params, max_new_tokens=limit, seed=seed)
         completions = asker.backend.generate(asker.model, rows, params)
-        whole = [list(asked[row // rollouts][0][1]) + tokens for row, tokens in enumerate(completions.token_ids)]
+        whole = [list(due[row // rollouts][0][1]) + tokens for row, tokens in enumerate(completions.token_ids)]
         texts: list[str] = asker.tokenizer.batch_decode(whole, skip_special_tokens=True)
-        for number, (prefix, _) in enumerate(asked):
+        for number, (prefix, _) in enumerate(due):
             own = texts[number * rollouts : (number + 1) * rollouts]
             right = sum(asker.verdict(text, problems[prefix[0]]).correct for text in own)
             values[prefix] = right / rollouts

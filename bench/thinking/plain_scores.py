@@ -18,17 +18,17 @@ def plain_scores(
     truth are known at a trace's end only, and stand at its last position alone.
     """
     shares = _majority_shares(traces)
-    found: dict[str, Scores] = {
+    by_name: dict[str, Scores] = {
         "random": [_constant(trace, stride, _chance(trace)) for trace in traces],
         "length": [{place: 1 / (1 + place) for place in positions(trace.fed, stride)} for trace in traces],
         "majority-share": [{trace.fed: share} for trace, share in zip(traces, shares, strict=True)],
     }
     for kind in KINDS:
-        found[f"confidence-{kind}"] = [
+        by_name[f"confidence-{kind}"] = [
             {place: group_score(own[: place + 1], kind, window) for place in positions(trace.fed, stride)}
             for trace, own in zip(traces, confidences, strict=True)
         ]
-    return found | {"oracle": [{trace.fed: float(trace.correct)} for trace in traces]}
+    return by_name | {"oracle": [{trace.fed: float(trace.correct)} for trace in traces]}
 
 
 def _constant(trace: Trace, stride: int, value: float) -> dict[int, float]:

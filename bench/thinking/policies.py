@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from rlvr_bench.plugins.settings import Settings, explain
 from rlvr_bench.plugins.suggestion import did_you_mean
-from rlvr_bench.thinking.errors import VerifyError
+from rlvr_bench.thinking.errors import ThinkingError
 
 Alive = Mapping[int, float]
 """Newest score of each trace that is not dropped, by its number."""
@@ -29,7 +29,7 @@ class _Policy(Settings):
         """Whether running traces are scored after `read` tokens."""
         return False
 
-    def kept(self, read: int, alive: Alive) -> set[int]:
+    def survivors(self, read: int, alive: Alive) -> set[int]:
         """The traces that go on, of those `alive`."""
         return set(alive)
 
@@ -50,7 +50,7 @@ class Keep(_Policy):
     def due(self, read: int) -> bool:
         return read == self.at
 
-    def kept(self, read: int, alive: Alive) -> set[int]:
+    def survivors(self, read: int, alive: Alive) -> set[int]:
         return best(alive, self.count)
 
 
@@ -63,7 +63,7 @@ class Halve(_Policy):
     def due(self, read: int) -> bool:
         return read % self.every == 0
 
-    def kept(self, read: int, alive: Alive) -> set[int]:
+    def survivors(self, read: int, alive: Alive) -> set[int]:
         return best(alive, len(alive) // 2)
 
 
@@ -77,7 +77,7 @@ class Drop(_Policy):
     def due(self, read: int) -> bool:
         return read % self.every == 0
 
-    def kept(self, read: int, alive: Alive) -> set[int]:
+    def survivors(self, read: int, alive: Alive) -> set[int]:
         return best(alive, len(alive) - self.count)
 
 
@@ -91,7 +91,7 @@ class Threshold(_Policy):
     def due(self, read: int) -> bool:
         return read % self.every == 0
 
-    def kept(self, read: int, alive: Alive) -> set[int]:
+    def survivors(self, read: int, alive: Alive) -> set[int]:
         return {trace for trace, score in alive.items() if score >= self.least} or best(alive, 1)
 
 
@@ -113,11 +113,11 @@ def policy(text: str) -> Policy:
     """A policy as it is written on the command line: its name, and settings after a colon, as in keep:count=2,at=6.
 
     Raises:
-        VerifyError: the name or a setting is unknown, or out of range.
+        ThinkingError: the name or a setting is unknown, or out of range.
     """
     name, _, rest = text.partition(":")
     if name not in NAMES:
-        raise VerifyError(f"unknown policy {name!r}{did_you_mean(name, NAMES)}")
+        raise ThinkingError(f"unknown policy {name!r}{did_you_mean(name, NAMES)}")
     settings: dict[str, Any] = {"name": name}
     for part in filter(None, rest.split(",")):
         key, _, value = part.partition("=")
@@ -126,11 +126,11 @@ def policy(text: str) -> Policy:
     try:
         return kind.model_validate(settings)
     except ValidationError as error:
-        raise VerifyError(explain(error, kind, f"policy {text!r}")) from None
+        raise ThinkingError(explain(error, kind, f"policy {text!r}")) from None
 
 
-def label(chosen: Policy) -> str:
+def label(policy: Policy) -> str:
     """The policy as it is written: its name and all of its settings."""
-    settings = chosen.model_dump(exclude={"name"})
+    settings = policy.model_dump(exclude={"name"})
     parts = [f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in settings.items()]
-    return ":".join(filter(None, [chosen.name, ",".join(parts)]))
+    return ":".join(filter(None, [policy.name, ",".join(parts)]))

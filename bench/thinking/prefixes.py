@@ -27,8 +27,10 @@ class Prefixes:
         if not self._left and not self._known:
             return self._forward(batch.token_ids)
         lengths: list[int] = batch.seen.amax(dim=1).tolist()
+        # By the tokens themselves: the same trace is asked for under other paddings and in other batches.
         names = [tuple(row[:length]) for row, length in zip(batch.token_ids.tolist(), lengths, strict=True)]
         fresh = self._fresh([row for row, name in enumerate(names) if name not in self._known], batch, names)
+        # Padded to the whole row: the probe's mask hides what is behind a row's last position.
         whole = batch.token_ids.shape[1]
         rows = [self._known[name] if name in self._known else fresh[name] for name in names]
         both = torch.stack([pad(row, (0, 0, 0, whole - row.shape[3])) for row in rows], dim=2)
@@ -42,13 +44,14 @@ class Prefixes:
         if not rows:
             return {}
         layers = [torch.stack((keys, values)) for keys, values, *_ in self._forward(batch.token_ids[rows])]
-        both, found = torch.stack(layers), {}
+        both, caches = torch.stack(layers), {}
         for place, row in enumerate(rows):
-            own = found[names[row]] = both[:, :, place, :, : len(names[row])].clone()
+            # A clone: a view would keep the whole batch's cache in memory.
+            own = caches[names[row]] = both[:, :, place, :, : len(names[row])].clone()
             size = own.numel() * own.element_size()
             if size <= self._left:
                 self._known[names[row]], self._left = own, self._left - size
-        return found
+        return caches
 
     def _forward(self, token_ids: Tensor) -> DynamicCache:
         cache = DynamicCache()

@@ -22,7 +22,7 @@ from transformers import DynamicCache, PreTrainedModel
 
 from rlvr_bench.methods.base.seeding import forked_random_state
 from rlvr_bench.thinking.batch import TraceBatch
-from rlvr_bench.thinking.errors import VerifyError
+from rlvr_bench.thinking.errors import ThinkingError
 from rlvr_bench.thinking.prefixes import Prefixes
 
 _ADAPTER = "verifier"
@@ -39,7 +39,7 @@ class Probe(nn.Module):
         prefixes: what the base says of traces, shared by the probes of one base.
 
     Raises:
-        VerifyError: the architecture cannot be probed.
+        ThinkingError: the architecture cannot be probed.
     """
 
     offset: Tensor
@@ -52,6 +52,7 @@ class Probe(nn.Module):
         self.prefixes = prefixes or Prefixes(base)
         self.probe_tokens, self.rank = probe_tokens, rank
         self._base = [base.requires_grad_(False)]  # in a list: not a part of this module
+        # As deepcopy's memo: modules are copied, tensors are not, so the second tree costs no memory.
         shared = {id(tensor): tensor for tensor in chain(base.parameters(), base.buffers())}
         body = copy.deepcopy(base.base_model, shared)
         with forked_random_state(seed):
@@ -59,6 +60,7 @@ class Probe(nn.Module):
                 config = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules="all-linear")
                 body = inject_adapter_in_model(config, body, adapter_name=_ADAPTER)
             embeddings: Any = base.get_input_embeddings()
+            # Through the module, since some embeddings scale what they store; the mean of all is a neutral start.
             vocabulary = torch.arange(embeddings.weight.shape[0], device=base.device)
             self.embedding = nn.Parameter(embeddings(vocabulary).mean(dim=0).detach().float().clone())
             self.head = nn.Linear(self.embedding.shape[0], 1).to(base.device)
@@ -89,6 +91,7 @@ class Probe(nn.Module):
             pads: padding tokens before each row's first real one, shape [rows].
         """
         count, length = self.probe_tokens, cache.get_seq_length()
+        # One row holds the probe tokens of all its positions; the mask keeps them from seeing each other.
         mask = probe_mask(seen, length, count, pads, self.embedding.dtype)
         within = torch.arange(count, device=seen.device).repeat(seen.shape[1])
         embedded = self.embedding.expand(*within.shape, -1).expand(seen.shape[0], -1, -1)
@@ -100,7 +103,9 @@ class Probe(nn.Module):
             attention_mask=mask.to(self.base.dtype),
             use_cache=True,
         ).last_hidden_state
+        # The model has appended the probe tokens to the cache: taken off, or the trace would see them next.
         cache.crop(-within.numel())
+        # The last probe token of each position has seen the others; it alone is scored.
         return self.scored(read[:, count - 1 :: count].float())
 
     def scored(self, hidden: Tensor) -> Tensor:
@@ -143,9 +148,11 @@ def probe_mask(seen: Tensor, length: int, count: int, pads: Tensor | None, dtype
     """
     rows, places = seen.shape
     cached = torch.arange(length, device=seen.device).view(1, 1, -1)
+    # Left padding moves a row's first real token, and with it every position that is counted from there.
     first = torch.zeros(rows, dtype=torch.long, device=seen.device) if pads is None else pads
     last = (first.unsqueeze(1) + seen).repeat_interleave(count, dim=1).unsqueeze(2)
     trace = (cached >= first.view(-1, 1, 1)) & (cached < last)
+    # Blocks on the diagonal: causal within a position's own probe tokens, nothing between positions.
     own = torch.kron(torch.eye(places), torch.ones(count, count).tril()).bool().to(seen.device)
     visible = torch.cat([trace, own.expand(rows, -1, -1)], dim=2).unsqueeze(1)
     return torch.zeros(visible.shape, dtype=dtype, device=seen.device).masked_fill_(~visible, torch.finfo(dtype).min)
@@ -156,16 +163,16 @@ def _check(base: PreTrainedModel) -> None:
     missing = [name for name in _NEEDED if name not in inspect.signature(body.forward).parameters]
     if body is base or missing:
         what = f"its decoder does not take {', '.join(missing)}" if missing else "it has no decoder of its own"
-        raise VerifyError(f"{kind} cannot be probed: {what}; choose a decoder with a key-value cache and positions")
+        raise ThinkingError(f"{kind} cannot be probed: {what}; choose a decoder with a key-value cache and positions")
     if base.config._attn_implementation not in ("sdpa", "eager"):
-        raise VerifyError(
+        raise ThinkingError(
             f"{kind} attends by {base.config._attn_implementation!r}, which takes no mask of ours; load it with"
             " attn_implementation='sdpa'"
         )
 
 
 def check_window(base: PreTrainedModel, tokens: int) -> None:
-    """Raise VerifyError when `tokens` do not fit the model's context or its sliding window."""
+    """Raise ThinkingError when `tokens` do not fit the model's context or its sliding window."""
     config = base.config.get_text_config(decoder=True)
     kinds = getattr(config, "layer_types", None)
     slides = kinds is None or any(kind != "full_attention" for kind in kinds)
@@ -175,7 +182,7 @@ def check_window(base: PreTrainedModel, tokens: int) -> None:
     }
     for what, limit in limits.items():
         if limit is not None and tokens > limit:
-            raise VerifyError(
+            raise ThinkingError(
                 f"a prompt, its trace and the probe take {tokens} tokens, the model's {what} is {limit}; lower"
                 " max_new_tokens"
             )

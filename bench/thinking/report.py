@@ -21,8 +21,8 @@ def quality(scores: Scores, traces: Sequence[Trace], probability: bool) -> dict[
     for share in SHARES:
         # A score that exists only at a trace's end says nothing before it.
         known = [(own.get(_nearest(own, at_share(share, t.fed))), t) for own, t in zip(scores, traces, strict=True)]
-        held = [(score, trace) for score, trace in known if score is not None]
-        by_position.append({"share": share} | _at(held, probability))
+        scored = [(score, trace) for score, trace in known if score is not None]
+        by_position.append({"share": share} | _at(scored, probability))
     last = {key: value for key, value in by_position[-1].items() if key != "share"}
     ends = [list(own.values())[-1] for own in scores]
     pairs = measures.pairs_by_problem(ends, [t.correct for t in traces], [t.problem for t in traces])
@@ -34,16 +34,16 @@ def _nearest(own: dict[int, float], place: int) -> int:
     return max((scored for scored in own if scored <= place), default=-1)
 
 
-def _at(held: Sequence[tuple[float, Trace]], probability: bool) -> dict[str, Any]:
-    scores, correct = [score for score, _ in held], [trace.correct for _, trace in held]
-    problems = [trace.problem for _, trace in held]
+def _at(scored: Sequence[tuple[float, Trace]], probability: bool) -> dict[str, Any]:
+    scores, correct = [score for score, _ in scored], [trace.correct for _, trace in scored]
+    problems = [trace.problem for _, trace in scored]
     return {
         "auroc": measures.auroc(scores, correct),
         "within_problem_auroc": measures.within_problem_auroc(scores, correct, problems),
         "auprc": measures.auprc(scores, correct),
         "brier": measures.brier(scores, correct) if probability else None,
         "ece": measures.ece(scores, correct) if probability else None,
-        "traces": len(held),
+        "traces": len(scored),
     }
 
 
@@ -53,7 +53,7 @@ def turning_points(scores: Scores, traces: Sequence[Trace], values: Values) -> d
     A trace recovered when fewer than half of the continuations from its middle end correct and it does; it flipped
     when at least half do and it does not. `values` are Monte-Carlo values at the middle.
     """
-    found: dict[str, list[list[float]]] = {"recovered": [], "flipped": [], "right": [], "wrong": []}
+    by_kind: dict[str, list[list[float]]] = {"recovered": [], "flipped": [], "right": [], "wrong": []}
     for own, trace in zip(scores, traces, strict=True):
         value = values.get((trace.problem, trace.tokens[: at_share(0.5, trace.fed)]))
         if value is None:
@@ -63,12 +63,12 @@ def turning_points(scores: Scores, traces: Sequence[Trace], values: Values) -> d
             continue
         turned = (value < 0.5) == trace.correct
         kind = ("recovered" if trace.correct else "flipped") if turned else ("right" if trace.correct else "wrong")
-        found[kind].append([score for score in curve if score is not None])
+        by_kind[kind].append([score for score in curve if score is not None])
     return {
         kind: {
             "traces": len(curves),
             "shares": list(SHARES),
             "scores": [mean(column) for column in zip(*curves, strict=True)],
         }
-        for kind, curves in found.items()
+        for kind, curves in by_kind.items()
     }

@@ -12,7 +12,7 @@ from rlvr_bench.models import base as base_models
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.plugins.settings import explain
 from rlvr_bench.tasks import registry as task_registry
-from rlvr_bench.thinking.errors import VerifyError
+from rlvr_bench.thinking.errors import ThinkingError
 from rlvr_bench.thinking.settings import ThinkSettings
 from rlvr_bench.thinking.subject import Subject
 
@@ -27,12 +27,12 @@ class ThinkRequest:
     settings: Mapping[str, Any]
 
     def subject(self, model: str | None = None, task: Mapping[str, Any] | None = None) -> Subject:
-        """The model on the task, or another of either. Raises VerifyError for settings that do not do."""
+        """The model on the task, or another of either. Raises ThinkingError for settings that do not do."""
         try:
             settings = ThinkSettings.model_validate(self.settings)
         except ValidationError as error:
-            raise VerifyError(explain(error, ThinkSettings, "think")) from error
+            raise ThinkingError(explain(error, ThinkSettings, "think")) from error
         loaded = base_models.load(BaseConfig(name=model or self.model))
-        chosen = task_registry.create(task or self.task, self.data_dir)
+        problem_set = task_registry.create(task or self.task, self.data_dir)
         name = f"{model or self.model}, {json.dumps(dict(task or self.task), sort_keys=True)}"
-        return Subject(loaded.model, loaded.tokenizer, chosen, settings, name)
+        return Subject(loaded.model, loaded.tokenizer, problem_set, settings, name)

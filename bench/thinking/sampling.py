@@ -75,7 +75,7 @@ class Asker:
 
     def verdict(self, text: str, problem: Problem) -> Verdict:
         """The task's verdict; the same text is graded once, since samples repeat and some verifiers start a process."""
-        asked = (problem.id, text)
-        if asked not in self._verdicts:
-            self._verdicts[asked] = self.task.verify(text, problem)
-        return self._verdicts[asked]
+        key = (problem.id, text)
+        if key not in self._verdicts:
+            self._verdicts[key] = self.task.verify(text, problem)
+        return self._verdicts[key]

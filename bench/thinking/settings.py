@@ -12,7 +12,7 @@ from rlvr_bench.plugins.settings import Settings
 Labels = Literal["ramp", "hard", "mc", "td"]
 
 
-class VerifierSettings(Settings):
+class ScorerSettings(Settings):
     """A verifier that reads a trace at any position, and how it is trained on the model's own traces."""
 
     probe_tokens: int = Field(1, ge=1, le=8)
@@ -28,7 +28,7 @@ class VerifierSettings(Settings):
     positions_per_trace: int | None = Field(8, ge=1)
     """Positions of a trace that one step scores, drawn anew each time and always with the last; None takes all."""
     stride: int = Field(1, ge=1)
-    """Only every so many tokens is a position scored, and the last one."""
+    """A position is scored every N tokens, and the last one."""
     td_lambda: float = Field(0.9, ge=0, le=1)
     mc_rollouts: int = Field(8, ge=1)
     mc_positions: int = Field(4, ge=1)
@@ -66,4 +66,4 @@ class ThinkSettings(Settings):
     """Traces and the verifier on them."""
 
     traces: TraceSettings = TraceSettings()
-    verifier: VerifierSettings = VerifierSettings()
+    verifier: ScorerSettings = ScorerSettings()

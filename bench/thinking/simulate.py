@@ -35,8 +35,8 @@ def _problem(policy: Policy, group: Sequence[Trace], scores: Scores, run: LiveRu
             alive |= {place: scores[place][read] for place in running}
             for place in running:
                 seen[place][read] = alive[place]
-            kept = policy.kept(read, alive)
-            for place in [place for place in alive if place not in kept]:
+            survivors = policy.survivors(read, alive)
+            for place in [place for place in alive if place not in survivors]:
                 dropped[place] = True
                 lengths[place] = min(lengths[place], read) if place in running else lengths[place]
                 running.discard(place)

@@ -12,12 +12,12 @@ from transformers import PreTrainedModel
 from rlvr_bench.record.atomic import replace_whole, write_whole
 from rlvr_bench.record.errors import RecordError
 from rlvr_bench.thinking.probe import Probe
-from rlvr_bench.thinking.settings import VerifierSettings
+from rlvr_bench.thinking.settings import ScorerSettings
 
 TENSORS, SETTINGS = "verifier.safetensors", "verifier.json"
 
 
-def save(probe: Probe, settings: VerifierSettings, folder: Path) -> None:
+def save(probe: Probe, settings: ScorerSettings, folder: Path) -> None:
     """Write what was learnt, whole or not at all; the settings come last, so that a folder with them is complete."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in probe.trained().items()}
     replace_whole(folder / TENSORS, partial(save_file, tensors))
@@ -37,7 +37,7 @@ def load(base: PreTrainedModel, folder: Path) -> Probe | None:
     """
     if not is_kept(folder):
         return None
-    settings = VerifierSettings.model_validate(json.loads((folder / SETTINGS).read_text(encoding="utf-8")))
+    settings = ScorerSettings.model_validate(json.loads((folder / SETTINGS).read_text(encoding="utf-8")))
     probe = Probe(base, settings.probe_tokens, settings.rank, settings.seed)
     try:
         tensors = load_file(folder / TENSORS)

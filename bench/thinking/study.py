@@ -5,6 +5,7 @@ from functools import partial
 from statistics import median
 from typing import Any
 
+from rlvr_bench.console.progress import Report
 from rlvr_bench.thinking import frontier, hygiene
 from rlvr_bench.thinking.confidence import group_window, trace_confidences
 from rlvr_bench.thinking.live import probe_reader, think
@@ -15,8 +16,8 @@ from rlvr_bench.thinking.readers import ConfidenceReader, NoReader, Reader
 from rlvr_bench.thinking.report import quality, turning_points
 from rlvr_bench.thinking.subject import Subject
 from rlvr_bench.thinking.trace import at_share
-from rlvr_bench.thinking.training import Report, Scores
-from rlvr_bench.thinking.zoo import RECIPES, Entry, entry, scored
+from rlvr_bench.thinking.training import Scores
+from rlvr_bench.thinking.zoo import RECIPES, ScoredVerifier, scored, train_and_score
 
 TENTH = 0.1
 
@@ -36,16 +37,16 @@ def study(
         policies: that run live; by default those of `usual_policies`.
 
     Raises:
-        VerifyError: verifiers would be asked about problems, of this task or of a transfer, that they learn from.
+        ThinkingError: verifiers would be asked about problems, of this task or of a transfer, that they learn from.
     """
     for other in transfers:
         learnt = [*subject.fair, *subject.traces("validation")]
         hygiene.refuse_overlap(learnt, {problem.id for problem in other.problems("test")})
     names = list(dict.fromkeys(["otv", *names]))
-    entries: dict[str, Entry] = {}
+    entries: dict[str, ScoredVerifier] = {}
     for number, name in enumerate(names):
         report(f"training {name}", number / (len(names) + 2))
-        entries[name] = entry(name, RECIPES[name], subject, lambda message, done: None)
+        entries[name] = train_and_score(name, RECIPES[name], subject, lambda message, done: None)
     report("thinking live", len(names) / (len(names) + 2))
     test = subject.traces("test")
     window = group_window(subject.traces("validation"))
@@ -83,7 +84,7 @@ def usual_policies(subject: Subject) -> list[Policy]:
 
 
 def live_points(
-    subject: Subject, entries: dict[str, Entry], window: int, policies: Sequence[Policy]
+    subject: Subject, entries: dict[str, ScoredVerifier], window: int, policies: Sequence[Policy]
 ) -> list[dict[str, Any]]:
     """Policies live on the test problems, with seconds; the first point is the full majority vote.
 
@@ -98,20 +99,20 @@ def live_points(
     full = think(subject.asker, problems, size, Full(), NoReader)
     points = [frontier.point(full, Full(), None, "majority", full.tokens, live=True)]
     for name, reader in readers.items():
-        for chosen in policies:
-            if not isinstance(chosen, DeepConf) and (name in probes or not isinstance(chosen, Threshold)):
-                points.append(_live(subject, size, chosen, name, reader, full.tokens, window))
-    for chosen in policies:
-        if isinstance(chosen, DeepConf):
-            points.append(_live(subject, size, chosen, "confidence-lowest", NoReader, full.tokens, window))
+        for policy in policies:
+            if not isinstance(policy, DeepConf) and (name in probes or not isinstance(policy, Threshold)):
+                points.append(_live(subject, size, policy, name, reader, full.tokens, window))
+    for policy in policies:
+        if isinstance(policy, DeepConf):
+            points.append(_live(subject, size, policy, "confidence-lowest", NoReader, full.tokens, window))
     for name in probes:
-        tenth_size, chosen = tenth(subject, entries[name])
-        point = _live(subject, tenth_size, chosen, name, readers[name], full.tokens, window)
+        tenth_size, policy = tenth(subject, entries[name])
+        point = _live(subject, tenth_size, policy, name, readers[name], full.tokens, window)
         points.append(point | {"chosen_for_share": TENTH})
     return points
 
 
-def tenth(subject: Subject, own: Entry) -> tuple[int, Policy]:
+def tenth(subject: Subject, own: ScoredVerifier) -> tuple[int, Policy]:
     """What is best on the validation traces for a tenth of the full vote's tokens."""
     scores = scored(subject, own.trained.verifier, "validation", stride=1)
     return frontier.within_share(
@@ -122,14 +123,14 @@ def tenth(subject: Subject, own: Entry) -> tuple[int, Policy]:
 def _live(
     subject: Subject,
     size: int,
-    chosen: Policy,
+    policy: Policy,
     name: str | None,
     reader: Callable[[], Reader],
     full_tokens: int,
     window: int,
 ) -> dict[str, Any]:
-    run = think(subject.asker, subject.problems("test"), size, chosen, reader, window)
-    return frontier.point(run, chosen, name, "weighted", full_tokens, live=True)
+    run = think(subject.asker, subject.problems("test"), size, policy, reader, window)
+    return frontier.point(run, policy, name, "weighted", full_tokens, live=True)
 
 
 def _plain(name: str, scores: Scores, subject: Subject) -> dict[str, Any]:
@@ -138,7 +139,7 @@ def _plain(name: str, scores: Scores, subject: Subject) -> dict[str, Any]:
     return record | quality(scores, subject.traces("test"), probability)
 
 
-def _turning_points(subject: Subject, entries: dict[str, Entry], plain: dict[str, Scores]) -> dict[str, Any]:
+def _turning_points(subject: Subject, entries: dict[str, ScoredVerifier], plain: dict[str, Scores]) -> dict[str, Any]:
     """Score curves of recovered and flipped traces, by verifier; values at the middle are sampled."""
     rollouts = subject.settings.verifier.mc_rollouts
     traces = subject.traces("test")
@@ -148,15 +149,15 @@ def _turning_points(subject: Subject, entries: dict[str, Entry], plain: dict[str
     return {"rollouts": rollouts, "curves": curves | {"confidence-tail": tail}}
 
 
-def _transfer(other: Subject, entries: dict[str, Entry]) -> dict[str, Any]:
+def _transfer(other: Subject, entries: dict[str, ScoredVerifier]) -> dict[str, Any]:
     """The verifiers on traces of another task or model: read by the model that they were trained on."""
     traces = other.traces("test")
-    found = [
+    verifiers = [
         {"name": name} | quality(scored(other, own.trained.verifier), traces, probability=True)
         for name, own in entries.items()
     ]
     share = sum(trace.correct for trace in traces) / len(traces)
-    return {"to": other.name, "share_correct": share, "traces": len(traces), "verifiers": found}
+    return {"to": other.name, "share_correct": share, "traces": len(traces), "verifiers": verifiers}
 
 
 def _trace_facts(subject: Subject, window: int) -> dict[str, Any]:

@@ -7,34 +7,35 @@ from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from rlvr_bench.console.progress import Report
 from rlvr_bench.generate.backend import Backend, create_for
 from rlvr_bench.methods.base.digest import combined_digest, digests
 from rlvr_bench.tasks.problem import Problem, Split
 from rlvr_bench.tasks.task import Task
 from rlvr_bench.thinking import hygiene, trace_file
-from rlvr_bench.thinking.errors import VerifyError
+from rlvr_bench.thinking.errors import ThinkingError
 from rlvr_bench.thinking.monte_carlo import Values, continuation_values, spread_positions
 from rlvr_bench.thinking.prefixes import LIMIT_BYTES, Prefixes
 from rlvr_bench.thinking.probe import Probe, check_window
 from rlvr_bench.thinking.sampling import Asker
-from rlvr_bench.thinking.settings import ThinkSettings, VerifierSettings
+from rlvr_bench.thinking.settings import ScorerSettings, ThinkSettings
 from rlvr_bench.thinking.store import is_kept, load, save
 from rlvr_bench.thinking.trace import Trace
-from rlvr_bench.thinking.training import Fit, Report, Verifier, fit
+from rlvr_bench.thinking.training import Fit, TraceScorer, fit
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
     """A verifier with how its training went; None where it came from the cache."""
 
-    verifier: Verifier
+    verifier: TraceScorer
     fit: Fit | None
 
 
 class Subject:
     """A model, asked a task's problems.
 
-    Raises VerifyError where a prompt, its trace and the probe do not fit the model.
+    Raises ThinkingError where a prompt, its trace and the probe do not fit the model.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Subject:
         wanted = getattr(self.settings.traces, f"{split}_problems")
         problems = self.asker.task.problems(split)[:wanted]
         if not problems:
-            raise VerifyError(f"task {self.asker.task.name!r} has no {split} problems; choose a task with all splits")
+            raise ThinkingError(f"task {self.asker.task.name!r} has no {split} problems; choose a task with all splits")
         return problems
 
     def traces(self, split: Split) -> list[Trace]:
@@ -101,8 +102,8 @@ class Subject:
 
     def train(
         self,
-        verifier: Verifier,
-        settings: VerifierSettings,
+        verifier: TraceScorer,
+        settings: ScorerSettings,
         share: float = 1.0,
         report: Report = lambda message, done: None,
     ) -> Trained:
@@ -119,7 +120,7 @@ class Subject:
             verifier, fit(verifier, weights, validation, settings, self.model.device, values, offset, report)
         )
 
-    def probe(self, settings: VerifierSettings) -> Probe:
+    def probe(self, settings: ScorerSettings) -> Probe:
         """An untrained probe; all of one subject read the same traces, which the base reads once."""
         return Probe(self.model, settings.probe_tokens, settings.rank, settings.seed, self.prefixes)
 
@@ -141,8 +142,8 @@ class Subject:
 
     def otv(self, report: Report = lambda message, done: None) -> Trained:
         """The probe of the settings, from the cache where it is there."""
-        if (kept := load(self.model, self.otv_folder)) is not None:
-            return Trained(kept, None)
+        if (cached := load(self.model, self.otv_folder)) is not None:
+            return Trained(cached, None)
         probe = self.probe(self.settings.verifier)
         trained = self.train(probe, self.settings.verifier, report=report)
         save(probe, self.settings.verifier, self.otv_folder)
@@ -156,5 +157,5 @@ class Subject:
     def _of_share(self, share: float) -> list[Trace]:
         """The fair traces of the first problems."""
         problems = list(dict.fromkeys(trace.problem for trace in self.fair))
-        kept = set(problems[: max(1, round(share * len(problems)))])
-        return [trace for trace in self.fair if trace.problem in kept]
+        share_ids = set(problems[: max(1, round(share * len(problems)))])
+        return [trace for trace in self.fair if trace.problem in share_ids]

@@ -42,15 +42,15 @@ def answer(
 ) -> tuple[dict[str, Any], LiveRun]:
     """Think about one problem; its `state` is "answered", or "uncertain" where the vote's share is below `sure`."""
     run = think(subject.asker, [problem], size, policy, reader, window, watch)
-    (said,) = frontier.answers(run, aggregator)
-    withheld = said.answer is None or (sure is not None and said.share is not None and said.share < sure)
+    (vote,) = frontier.answers(run, aggregator)
+    withheld = vote.answer is None or (sure is not None and vote.share is not None and vote.share < sure)
     document = {
         "problem": problem.id,
         "question": problem.question,
         "gold": problem.answer,
-        "answer": said.answer,
-        "correct": said.correct,
-        "share": said.share,
+        "answer": vote.answer,
+        "correct": vote.correct,
+        "share": vote.share,
         "state": "uncertain" if withheld else "answered",
         "tokens": run.tokens,
         "probe_tokens": run.probe_tokens,
@@ -62,13 +62,13 @@ def answer(
 
 def summary(documents: Sequence[dict[str, Any]], size: int, policy: Policy) -> dict[str, Any]:
     """What the answers come to; `risk` is the share of wrong answers among those that were given."""
-    given = [entry for entry in documents if entry["state"] == "answered"]
+    answers = [entry for entry in documents if entry["state"] == "answered"]
     return {
         "policy": label(policy),
         "n": size,
         "accuracy": mean(float(entry["correct"]) for entry in documents),
-        "coverage": len(given) / len(documents),
-        "risk": mean(float(not entry["correct"]) for entry in given),
+        "coverage": len(answers) / len(documents),
+        "risk": mean(float(not entry["correct"]) for entry in answers),
         "tokens": sum(entry["tokens"] for entry in documents),
         "probe_tokens": sum(entry["probe_tokens"] for entry in documents),
         "seconds": sum(entry["seconds"] for entry in documents),
@@ -90,8 +90,8 @@ def sure_share(
     """
     run = think(subject.asker, subject.problems("validation"), size, policy, reader, window)
     answers = frontier.answers(run, aggregator)
-    said = [(answer.share, answer.correct) for answer in answers if answer.share is not None]
-    points = risk_coverage([share for share, _ in said], [correct for _, correct in said])
+    votes = [(answer.share, answer.correct) for answer in answers if answer.share is not None]
+    points = risk_coverage([share for share, _ in votes], [correct for _, correct in votes])
     least = sure_from(points, risk)
     return NEVER_SURE if least is None else least
 

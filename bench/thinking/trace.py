@@ -40,13 +40,13 @@ def at_share(share: float, fed: int) -> int:
 
 def groups(traces: Sequence[Trace]) -> dict[str, list[Trace]]:
     """Traces by problem, in their order."""
-    found: dict[str, list[Trace]] = {}
+    by_problem: dict[str, list[Trace]] = {}
     for trace in traces:
-        found.setdefault(trace.problem, []).append(trace)
-    return found
+        by_problem.setdefault(trace.problem, []).append(trace)
+    return by_problem
 
 
 def mean(values: Iterable[float]) -> float | None:
     """The mean, None of nothing."""
-    held = list(values)
-    return sum(held) / len(held) if held else None
+    numbers = list(values)
+    return sum(numbers) / len(numbers) if numbers else None

@@ -4,7 +4,7 @@ The epoch is kept whose Brier score against the outcomes of the validation trace
 """
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,22 +13,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from rlvr_bench.console.progress import Report
 from rlvr_bench.methods.base.seeding import forked_random_state
 from rlvr_bench.thinking import labels
 from rlvr_bench.thinking.batch import TraceBatch, by_length, collate
-from rlvr_bench.thinking.errors import VerifyError
+from rlvr_bench.thinking.errors import ThinkingError
 from rlvr_bench.thinking.monte_carlo import Values, spread_positions
-from rlvr_bench.thinking.settings import VerifierSettings
+from rlvr_bench.thinking.settings import ScorerSettings
 from rlvr_bench.thinking.trace import Trace, positions
 
 Scores = list[dict[int, float]]
 """Per trace the score in [0, 1] by position (completion tokens read)."""
 
-Report = Callable[[str, float], None]
-"""Called with what is being done and the share done, from 0 to 1."""
 
-
-class Verifier(Protocol):
+class TraceScorer(Protocol):
     """A module that scores traces."""
 
     offset: Tensor
@@ -48,14 +46,14 @@ class Fit:
 
     losses: list[float]
     validation_brier: list[float]
-    kept: int
+    best_epoch: int
 
 
 def fit(
-    verifier: Verifier,
+    verifier: TraceScorer,
     train: Mapping[Trace, float],
     validation: Sequence[Trace],
-    settings: VerifierSettings,
+    settings: ScorerSettings,
     device: torch.device,
     values: Values | None = None,
     offset: float = 0.0,
@@ -69,22 +67,25 @@ def fit(
         offset: log odds that the training weights took away; part of every score but not of the loss.
 
     Raises:
-        VerifyError: there is nothing to learn from, or labels "mc" without values.
+        ThinkingError: there is nothing to learn from, or labels "mc" without values.
     """
     if not train or not validation:
-        raise VerifyError(f"{len(train)} training and {len(validation)} validation traces; give at least one of each")
+        raise ThinkingError(f"{len(train)} training and {len(validation)} validation traces; give at least one of each")
     if settings.labels == "mc" and values is None:
-        raise VerifyError("labels = 'mc' need Monte-Carlo values; make them first, or choose 'ramp'")
+        raise ThinkingError("labels = 'mc' need Monte-Carlo values; make them first, or choose 'ramp'")
+    # `trained` names the offset too, which is kept with the weights but set by hand.
     learnt = [tensor for tensor in verifier.trained().values() if tensor.requires_grad]
     optimizer = torch.optim.AdamW(learnt, lr=settings.learning_rate, weight_decay=0.0)
     source = random.Random(f"training {settings.seed}")
     losses: list[float] = []
     briers: list[float] = []
     best: dict[str, Tensor] = {}
+    # Whoever calls keeps its own random state: training is a function of the seed alone.
     with forked_random_state(settings.seed):
         for epoch in range(settings.epochs):
             for group in optimizer.param_groups:
                 group["lr"] = settings.learning_rate * (1 - epoch / settings.epochs)
+            # Learnt without the offset and judged with it: the weights balance the classes in training only.
             verifier.offset.zero_()
             losses.append(_epoch(verifier, train, settings, optimizer, source, device, values))
             verifier.offset.fill_(offset)
@@ -98,18 +99,19 @@ def fit(
     return Fit(losses, briers, briers.index(min(briers)))
 
 
-def score(verifier: Verifier, traces: Sequence[Trace], stride: int, batch_size: int, device: torch.device) -> Scores:
+def score(verifier: TraceScorer, traces: Sequence[Trace], stride: int, batch_size: int, device: torch.device) -> Scores:
     """Scores at every `stride`-th position and the last. Traces of the same tokens are scored once."""
+    # Samples repeat, at a low temperature often.
     distinct = list({(trace.prompt, trace.tokens): trace for trace in traces}.values())
-    found: dict[tuple[tuple[int, ...], tuple[int, ...]], dict[int, float]] = {}
+    by_tokens: dict[tuple[tuple[int, ...], tuple[int, ...]], dict[int, float]] = {}
     with verifier.without_training():
         for numbers in by_length(distinct, batch_size):
             members = [distinct[number] for number in numbers]
             places = [positions(trace.fed, stride) for trace in members]
             rows = torch.sigmoid(verifier.logits(collate(members, places, device))).tolist()
             for trace, own, row in zip(members, places, rows, strict=True):
-                found[trace.prompt, trace.tokens] = dict(zip(own, row, strict=False))
-    return [found[trace.prompt, trace.tokens] for trace in traces]
+                by_tokens[trace.prompt, trace.tokens] = dict(zip(own, row, strict=False))
+    return [by_tokens[trace.prompt, trace.tokens] for trace in traces]
 
 
 def brier(scores: Scores, traces: Sequence[Trace]) -> float:
@@ -122,15 +124,16 @@ def brier(scores: Scores, traces: Sequence[Trace]) -> float:
 
 
 def _epoch(
-    verifier: Verifier,
+    verifier: TraceScorer,
     train: Mapping[Trace, float],
-    settings: VerifierSettings,
+    settings: ScorerSettings,
     optimizer: torch.optim.Optimizer,
     source: random.Random,
     device: torch.device,
     values: Values | None,
 ) -> float:
     shuffled = source.sample(list(train), len(train))
+    # Of like length within a batch, to pad little; shuffled before, for ties, and after, for the order of lengths.
     batches = [[shuffled[number] for number in numbers] for numbers in by_length(shuffled, settings.batch_size)]
     source.shuffle(batches)
     total = 0.0
@@ -138,17 +141,19 @@ def _epoch(
         places = [_drawn(trace, settings, source) for trace in members]
         batch = collate(members, places, device)
         logits = verifier.logits(batch)
+        # Detached: TD labels are made of the scores themselves and must not be learnt through.
         targets = _targets(members, places, torch.sigmoid(logits.detach()), settings, values).to(device)
         weights = torch.tensor([train[trace] for trace in members], device=device)
         loss = (_loss(logits, targets, batch.scored, settings.loss) * weights).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        # Weighted by size, since one batch is smaller.
         total += float(loss.detach()) * len(members)
     return total / len(train)
 
 
-def _drawn(trace: Trace, settings: VerifierSettings, source: random.Random) -> list[int]:
+def _drawn(trace: Trace, settings: ScorerSettings, source: random.Random) -> list[int]:
     """Positions of one step; Monte-Carlo labels exist at fixed ones."""
     if settings.labels == "mc":
         return spread_positions(trace.fed, settings.mc_positions)
@@ -156,6 +161,7 @@ def _drawn(trace: Trace, settings: VerifierSettings, source: random.Random) -> l
     wanted = settings.positions_per_trace
     if wanted is None or len(every) <= wanted:
         return every
+    # Always with the last position: it is the one that votes are weighed by.
     return sorted([*source.sample(every[:-1], wanted - 1), every[-1]])
 
 
@@ -163,7 +169,7 @@ def _targets(
     traces: Sequence[Trace],
     places: Sequence[Sequence[int]],
     scores: Tensor,
-    settings: VerifierSettings,
+    settings: ScorerSettings,
     values: Values | None,
 ) -> Tensor:
     """Labels in [0, 1], shape [traces, positions], 0 behind a trace's own positions."""

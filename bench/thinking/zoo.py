@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rlvr_bench.thinking.other_verifiers import HiddenStateVerifier
+from rlvr_bench.console.progress import Report
+from rlvr_bench.thinking.other_scorers import HiddenStateScorer
 from rlvr_bench.thinking.report import quality
-from rlvr_bench.thinking.settings import VerifierSettings
+from rlvr_bench.thinking.settings import ScorerSettings
 from rlvr_bench.thinking.subject import Subject, Trained
-from rlvr_bench.thinking.training import Report, Scores, Verifier, score
+from rlvr_bench.thinking.training import Scores, TraceScorer, score
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +21,14 @@ class Recipe:
     changes: Mapping[str, Any] = field(default_factory=dict)
     problems: float = 1.0
 
-    def settings(self, own: VerifierSettings) -> VerifierSettings:
+    def settings(self, own: ScorerSettings) -> ScorerSettings:
         """The settings' own, with this recipe's changes."""
-        return VerifierSettings.model_validate(own.model_dump() | dict(self.changes))
+        return ScorerSettings.model_validate(own.model_dump() | dict(self.changes))
 
-    def build(self, subject: Subject) -> Verifier:
+    def build(self, subject: Subject) -> TraceScorer:
         """The untrained verifier."""
         if self.kind != "probe":
-            return HiddenStateVerifier(subject.model, separate=self.kind == "external")
+            return HiddenStateScorer(subject.model, separate=self.kind == "external")
         return subject.probe(self.settings(subject.settings.verifier))
 
 
@@ -47,7 +48,7 @@ RECIPES: dict[str, Recipe] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ScoredVerifier:
     """A trained verifier with its scores on the test traces and what is recorded of it."""
 
     trained: Trained
@@ -56,7 +57,7 @@ class Entry:
     record: dict[str, Any]
 
 
-def entry(name: str, recipe: Recipe, subject: Subject, report: Report) -> Entry:
+def train_and_score(name: str, recipe: Recipe, subject: Subject, report: Report) -> ScoredVerifier:
     """Train one verifier and score the test traces."""
     settings = recipe.settings(subject.settings.verifier)
     started = time.perf_counter()
@@ -74,14 +75,14 @@ def entry(name: str, recipe: Recipe, subject: Subject, report: Report) -> Entry:
         "trained_parameters": sum(tensor.numel() for tensor in learnt),
         "seconds_training": seconds if trained.fit else None,
         "validation_brier": trained.fit.validation_brier if trained.fit else None,
-        "kept_epoch": trained.fit.kept + 1 if trained.fit else None,
+        "kept_epoch": trained.fit.best_epoch + 1 if trained.fit else None,
         **quality(scores, subject.traces("test"), probability=True),
     }
-    return Entry(trained, scores, settings.probe_tokens if recipe.kind == "probe" else 0, record)
+    return ScoredVerifier(trained, scores, settings.probe_tokens if recipe.kind == "probe" else 0, record)
 
 
 def scored(
-    subject: Subject, verifier: Verifier, split: Literal["validation", "test"] = "test", stride: int | None = None
+    subject: Subject, verifier: TraceScorer, split: Literal["validation", "test"] = "test", stride: int | None = None
 ) -> Scores:
     """Scores of a split's traces, by default at the settings' own stride; replayed policies need every position."""
     own = subject.settings.verifier

@@ -58,10 +58,10 @@ def resolve(method: Method, model: "PreTrainedModel") -> Method:
 
 def turned(method: Method, dial: Dial, value: float) -> Method:
     """Return `method` with its dial at `value` and no `params`. Raises `MethodError` when it refuses the value."""
-    given: dict[str, Any] = method.model_dump(exclude_unset=True, exclude={"params"})
+    settings: dict[str, Any] = method.model_dump(exclude_unset=True, exclude={"params"})
     setting = {"type": method.type, dial.name: int(value) if dial.whole else value}
     try:
-        return type(method).model_validate(given | setting)
+        return type(method).model_validate(settings | setting)
     except ValidationError as invalid:
         raise MethodError(explain(invalid, type(method), f"method {method.type!r}")) from invalid
 

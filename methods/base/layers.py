@@ -15,18 +15,18 @@ Layers = str | tuple[int, ...]
 RANGE = re.compile(r"(\d+)-(\d+)")
 
 
-def checked_layers(given: Layers) -> Layers:
+def checked_layers(layers: Layers) -> Layers:
     """Return `given` if it reads as layers; raises ValueError, one sentence, where it does not."""
-    if given == "middle":
-        return given
-    numbers = _listed(given)
+    if layers == "middle":
+        return layers
+    numbers = _listed(layers)
     if numbers is None:
         raise ValueError("it is neither a list such as [0, 5], nor a range such as '4-7', nor 'middle'")
     if not numbers:
         raise ValueError("it names no layer; list at least one, a range from low to high")
     if len(set(numbers)) < len(numbers) or min(numbers) < 0:
         raise ValueError("it must name every layer once and count from 0")
-    return given
+    return layers
 
 
 def chosen_layers(layers: Layers, count: int) -> list[int]:

@@ -9,15 +9,15 @@ from typing import Any
 SHARE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*%")
 
 
-def checked_params(given: Any) -> str | int:
+def checked_params(params: Any) -> str | int:
     """Return `given` when it is a share above 0 and up to 100 % ("0.5%") or a count of at least 1.
 
     Raises ValueError, one sentence with the fix, for anything else.
     """
-    if isinstance(given, int) and not isinstance(given, bool) and given >= 1:
-        return given
-    if isinstance(given, str) and (share := _share(given)) is not None and 0 < share <= 1:
-        return given.strip()
+    if isinstance(params, int) and not isinstance(params, bool) and params >= 1:
+        return params
+    if isinstance(params, str) and (share := _share(params)) is not None and 0 < share <= 1:
+        return params.strip()
     raise ValueError(
         "it is neither a share of the base's parameters above 0 and up to 100 %, written params = '0.5%', nor a count "
         "of at least 1, written params = 20000"

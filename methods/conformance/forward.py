@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from rlvr_bench.methods.base.handle import Handle
 from rlvr_bench.methods.base.plain import in_training_mode
-from rlvr_bench.methods.conformance.subject import batch
+from rlvr_bench.methods.conformance.case import batch
 
 
 class Pass(NamedTuple):

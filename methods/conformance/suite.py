@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import Literal
 
 from rlvr_bench.methods.base.method import Method
+from rlvr_bench.methods.conformance.case import KINDS, Case, Kind
 from rlvr_bench.methods.conformance.checks import ATTACHING, CHECKS, Skipped
-from rlvr_bench.methods.conformance.subject import KINDS, Kind, Subject
 from rlvr_bench.methods.conformance.trial import Trial, run
 from rlvr_bench.methods.errors import MethodError
 
@@ -35,20 +35,20 @@ class Suite:
 
     def __init__(self, method: Method, kinds: Sequence[Kind] = KINDS) -> None:
         self.method = method
-        self._subjects = [Subject(method, architecture, dtype) for architecture, dtype in kinds]
+        self._cases = [Case(method, architecture, dtype) for architecture, dtype in kinds]
 
     @cached_property
     def _trained(self) -> tuple[Outcome, list[Trial]]:
         """Whether it trains, and one trial for each model that it does not refuse: at least one must suit it."""
         trials: list[Trial] = []
         refused = ""
-        for subject in self._subjects:
+        for case in self._cases:
             try:
-                trials.append(run(subject))
+                trials.append(run(case))
             except MethodError as refusal:
-                refused = refused or f"{subject.label}: {refusal}"
+                refused = refused or f"{case.label}: {refusal}"
             except Exception as error:  # noqa: BLE001 - a method that raises has failed, whatever it raises
-                return Outcome(TRAINS, "failed", f"{subject.label}: {_words(error)}"), []
+                return Outcome(TRAINS, "failed", f"{case.label}: {_words(error)}"), []
         return Outcome(TRAINS, "ok" if trials else "failed", refused), trials
 
     def run(self, check: str) -> Outcome:
@@ -69,7 +69,7 @@ class Suite:
                 problems = [_words(error)]
             if problems:
                 more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-                return Outcome(check, "failed", f"{trial.subject.label}: {problems[0]}{more}")
+                return Outcome(check, "failed", f"{trial.case.label}: {problems[0]}{more}")
         return Outcome(check, "skipped", skipped) if skipped else Outcome(check, "ok")
 
     def all(self) -> list[Outcome]:

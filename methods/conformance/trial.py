@@ -1,4 +1,4 @@
-"""One short training run of a subject, watched: what moved, where gradients went, what rollouts did to the model.
+"""One short training run of a case, watched: what moved, where gradients went, what rollouts did to the model.
 
 Most checks read a trial. It trains as the harness does, with the method's optimizer and hooks, between two rollouts.
 """
@@ -17,8 +17,8 @@ from rlvr_bench.methods.attestation import Attestation
 from rlvr_bench.methods.base.handle import Handle
 from rlvr_bench.methods.base.method import Method
 from rlvr_bench.methods.base.plain import last_logits
+from rlvr_bench.methods.conformance.case import Case, batch
 from rlvr_bench.methods.conformance.forward import Pass, passed, passed_by
-from rlvr_bench.methods.conformance.subject import Subject, batch
 
 STEPS = 3
 LEARNING_RATE = 1e-2
@@ -37,7 +37,7 @@ class Trial:
     largest |gradient|; `touched` says what a rollout context changed.
     """
 
-    subject: Subject
+    case: Case
     reference: PreTrainedModel
     original: Snapshot
     handle: Handle
@@ -53,24 +53,24 @@ class Trial:
     @property
     def method(self) -> Method:
         """The method under check."""
-        return self.subject.method
+        return self.case.method
 
     @cached_property
     def spare(self) -> Handle:
         """A second handle like the first, not trained."""
-        return self.subject.attach()
+        return self.case.attach()
 
 
-def run(subject: Subject) -> Trial:
-    """Attach the subject's method, train it for `STEPS` steps, and attest it."""
-    base = subject.base()
-    reference, original = subject.base(), snapshot(base.named_parameters())
+def run(case: Case) -> Trial:
+    """Attach the case's method, train it for `STEPS` steps, and attest it."""
+    base = case.base()
+    reference, original = case.base(), snapshot(base.named_parameters())
     before = passed(base)
-    observed = attestation.observe(base, subject.method)
-    handle = subject.attach(base)
-    record = attestation.begin(subject.method, handle, observed)
+    observed = attestation.observe(base, case.method)
+    handle = case.attach(base)
+    record = attestation.begin(case.method, handle, observed)
     trial = Trial(
-        subject=subject,
+        case=case,
         reference=reference,
         original=original,
         handle=handle,
@@ -136,7 +136,7 @@ def _mode(training: bool) -> str:
 def _leaves(loss: Tensor, model: nn.Module) -> dict[str, Tensor]:
     """Return every tensor that backpropagation from `loss` reaches, read from the graph, not from `requires_grad`."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    found: dict[str, Tensor] = {}
+    leaves: dict[str, Tensor] = {}
     waiting, seen = [loss.grad_fn], set()
     while waiting:
         node = waiting.pop()
@@ -146,8 +146,8 @@ def _leaves(loss: Tensor, model: nn.Module) -> dict[str, Tensor]:
         waiting += [parent for parent, _ in node.next_functions]
         leaf = getattr(node, "variable", None)
         if leaf is not None:
-            found[names.get(id(leaf), f"a tensor {tuple(leaf.shape)} that is no parameter of the model")] = leaf
-    return found
+            leaves[names.get(id(leaf), f"a tensor {tuple(leaf.shape)} that is no parameter of the model")] = leaf
+    return leaves
 
 
 def state(model: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -38,13 +38,13 @@ class Full(Method):
 
     @field_validator("layers", mode="before")
     @classmethod
-    def _one_layer_is_a_list_of_one(cls, given: Any) -> Any:
-        return (given,) if isinstance(given, int) and not isinstance(given, bool) else given
+    def _one_layer_is_a_list_of_one(cls, layers: Any) -> Any:
+        return (layers,) if isinstance(layers, int) and not isinstance(layers, bool) else layers
 
     @field_validator("layers")
     @classmethod
-    def _layers_can_be_read(cls, given: Layers | None) -> Layers | None:
-        return None if given is None else checked_layers(given)
+    def _layers_can_be_read(cls, layers: Layers | None) -> Layers | None:
+        return None if layers is None else checked_layers(layers)
 
     @property
     def depends_on_seed(self) -> bool:
@@ -55,8 +55,8 @@ class Full(Method):
         if self.train == "linear":
             expected = {f"{path}.weight": shape for path, shape in target_weights(shapes, self.targets).items()}
         if self.layers is not None:
-            kept = chosen_layers(self.layers, layer_count(shapes))
-            expected = {name: shape for name, shape in expected.items() if layer_of(name) in kept}
+            numbers = chosen_layers(self.layers, layer_count(shapes))
+            expected = {name: shape for name, shape in expected.items() if layer_of(name) in numbers}
         return expected
 
 

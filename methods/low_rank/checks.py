@@ -79,14 +79,14 @@ def geometric_part(rank: int, density: float, start: Literal["geometric", "rando
     """GeoRA's part: singular components of W0 with all but its small and off-principal entries set to zero."""
 
     def wanted(weight: Array, path: str) -> Array:
-        kept = _lowest(_part(weight, range(rank)), density) | _lowest(weight, density)
+        mask = _lowest(_part(weight, range(rank)), density) | _lowest(weight, density)
         side = min(weight.shape)
         indices: dict[str, Sequence[int]] = {
             "geometric": range(rank),
             "tail": range(side - rank, side),
             "random": random_entries(side, rank, path, seed).tolist(),
         }
-        return _part(np.where(kept, weight, 0.0), indices[start])
+        return _part(np.where(mask, weight, 0.0), indices[start])
 
     return wanted
 

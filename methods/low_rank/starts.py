@@ -61,8 +61,8 @@ def geometric(method: "Geora", matrix: Matrix) -> Factors:
 def geometric_view(weight: Tensor, rank: int, density: float) -> Tensor:
     """Return W0 where |W0| or |its rank-`rank` reconstruction| is small, and zero elsewhere (equations 6 to 8)."""
     u, s, vt = components(weight, leading(weight, rank))
-    kept = _lowest(((u * s) @ vt).abs(), density) | _lowest(weight.abs(), density)
-    return torch.where(kept, weight, 0.0)
+    mask = _lowest(((u * s) @ vt).abs(), density) | _lowest(weight.abs(), density)
+    return torch.where(mask, weight, 0.0)
 
 
 def _lowest(magnitude: Tensor, density: float) -> Tensor:

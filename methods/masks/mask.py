@@ -94,14 +94,14 @@ class Mask(Method):
 
     @model_validator(mode="after")
     def _keys_fit_the_select(self) -> "Mask":
-        given = self.model_fields_set - {key for key in self.model_fields_set if getattr(self, key) is None}
+        keys = self.model_fields_set - {key for key in self.model_fields_set if getattr(self, key) is None}
         for key, selects in ONLY_FOR.items():
-            if key in given and self.select not in selects:
+            if key in keys and self.select not in selects:
                 fitting = " or ".join(f"{select!r}" for select in selects)
                 raise ValueError(f"{key} is for select = {fitting}, not {self.select!r}; leave it out")
-        if ("principal_share" in given) != ("low_share" in given):
+        if ("principal_share" in keys) != ("low_share" in keys):
             raise ValueError("principal_share and low_share belong together; give both, or density alone")
-        sizes = [key for key in SIZES if key in given]
+        sizes = [key for key in SIZES if key in keys]
         if len(sizes) > 1:
             raise ValueError(f"{sizes[0]} is given together with {sizes[1]}, but one sets the size of a mask; give one")
         if self.select == "rl-subnetwork" and self.tuned is None:

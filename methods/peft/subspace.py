@@ -47,7 +47,7 @@ def subspace_problems(method: PeftMethod, handle: Handle, _: object) -> list[str
 
 def _hooked_gradient(parameter: nn.Parameter) -> Tensor:
     """Return what the hooks of `parameter` make of a random gradient; its own is not touched."""
-    given = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)).to(parameter)
+    probe = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)).to(parameter)
     with torch.enable_grad():
-        (gradient,) = torch.autograd.grad((parameter * given).sum(), [parameter])
+        (gradient,) = torch.autograd.grad((parameter * probe).sum(), [parameter])
     return gradient

@@ -165,10 +165,10 @@ def rank_problems(method: Method, handle: Handle, optimizer: torch.optim.Optimiz
         return []
     if not isinstance(handle, AdaLoraHandle) or handle.last_step is None:
         return ["ranks were never reallocated; call after_step after every optimizer step"]
-    kept, config = sum(handle.ranks()), handle.config
+    ranks, config = sum(handle.ranks()), handle.config
     budget = config.target_r * len(handle.ranks())
-    if handle.last_step >= config.total_step - config.tfinal and kept > budget:
-        return [f"{kept} ranks were kept, the budget is {budget}"]
+    if handle.last_step >= config.total_step - config.tfinal and ranks > budget:
+        return [f"{ranks} ranks were kept, the budget is {budget}"]
     return []
 
 

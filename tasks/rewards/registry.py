@@ -44,9 +44,9 @@ def phrase(settings: Mapping[str, Any]) -> str:
     made_of = f"({', '.join(inner)})" if inner else ""
     fields = BUILT_IN[name].settings.model_fields if name in BUILT_IN else {}
     own = {key: value for key, value in settings.items() if key not in ("name", "reward", "rewards")}
-    chosen = {k: v for k, v in own.items() if k == name or k not in fields or v != fields[k].default}
-    said = [f"={value}" if key == name else f" {key}={value}" for key, value in sorted(chosen.items())]
-    return name + made_of + "".join(said)
+    shown = {k: v for k, v in own.items() if k == name or k not in fields or v != fields[k].default}
+    words = [f"={value}" if key == name else f" {key}={value}" for key, value in sorted(shown.items())]
+    return name + made_of + "".join(words)
 
 
 def label_request(settings: str | Mapping[str, Any]) -> LabelRequest | None:
@@ -54,10 +54,10 @@ def label_request(settings: str | Mapping[str, Any]) -> LabelRequest | None:
 
     Raises TaskError if two of them ask for different labels, which one run cannot have.
     """
-    asked = {kind.labels(checked) for kind, checked in _parts(settings) if kind.labels is not None}
-    if len(asked) > 1:
+    requests = {kind.labels(checked) for kind, checked in _parts(settings) if kind.labels is not None}
+    if len(requests) > 1:
         raise TaskError("Two rewards ask for labels of different samples or seeds: give them the same.")
-    return next(iter(asked), None)
+    return next(iter(requests), None)
 
 
 def keeps(settings: str | Mapping[str, Any], label: Label | None) -> bool:
@@ -129,12 +129,12 @@ REWARDS: Registry[RewardKind] = Registry("reward", "rlvr_bench.rewards", BUILT_I
 
 
 def _checked(settings: str | Mapping[str, Any]) -> tuple[RewardKind, Settings]:
-    given = {"name": settings} if isinstance(settings, str) else settings
-    name = given.get("name")
+    keys = {"name": settings} if isinstance(settings, str) else settings
+    name = keys.get("name")
     if not isinstance(name, str):
         raise TaskError(f"A reward needs a name, but {name!r} was given; choose from {', '.join(names())}")
     kind = find(name)
-    return kind, validated(kind.settings, given, f"Reward {name!r}")
+    return kind, validated(kind.settings, keys, f"Reward {name!r}")
 
 
 def _parts(settings: str | Mapping[str, Any]) -> Iterator[tuple[RewardKind, Settings]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from method_subjects import batch, llama
+from tiny_models import batch, llama
 from transformers import PreTrainedModel
 
 from rlvr_bench.methods.attestation import Attestation, begin, finish, observe

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from method_subjects import llama, tied_qwen, train
 from peft import LoraConfig, OFTConfig, PeftModel, PromptTuningConfig, get_peft_model
+from tiny_models import llama, tied_qwen, train
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from rlvr_bench.geometry.pairs import open_pairs

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from method_subjects import SIZE
 from safetensors.torch import load_file, save_file
+from tiny_models import SIZE
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from rlvr_bench.cli import main as cli

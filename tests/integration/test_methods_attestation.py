@@ -2,7 +2,7 @@ import json
 
 import pytest
 import torch
-from method_subjects import METHODS, PEFT_ONLY, label, llama, tied_qwen, train
+from tiny_models import METHODS, PEFT_ONLY, label, llama, tied_qwen, train
 
 from rlvr_bench.methods import create
 from rlvr_bench.methods.attestation import Attestation, begin, finish, observe

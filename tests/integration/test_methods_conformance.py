@@ -12,8 +12,8 @@ import torch
 from rlvr_bench.methods import create, names
 from rlvr_bench.methods.base.budget import resolve
 from rlvr_bench.methods.conformance import Suite
+from rlvr_bench.methods.conformance.case import KINDS, Case
 from rlvr_bench.methods.conformance.checks import CHECKS
-from rlvr_bench.methods.conformance.subject import KINDS, Subject
 from rlvr_bench.methods.full.full import Full
 from rlvr_bench.methods.peft.method import Lora, Pissa
 from rlvr_bench.methods.registry import examples
@@ -152,7 +152,7 @@ class WrongCount(WrongLora):
 
 
 def test_a_wrong_count():
-    real = Subject(Lora(rank=4), *FLOAT32).attach().trainable_parameters
+    real = Case(Lora(rank=4), *FLOAT32).attach().trainable_parameters
     assert re.search(
         rf"tells \d+ values from the shapes, the model trains {real}: \S*q_proj\.lora_A\.default\.weight is told as "
         r"\(8, 64\) and is \(4, 64\)",
@@ -299,7 +299,7 @@ def test_a_method_that_changes_other_copies_of_the_base():
             TrainsTheReference(rank=4), "KL reference is the base"
         )
     finally:
-        norm = type(Subject(Full(), *FLOAT32).base().model.norm)
+        norm = type(Case(Full(), *FLOAT32).base().model.norm)
         norm.forward = TrainsTheReference.honest
 
 
@@ -385,11 +385,11 @@ def test_a_method_that_raises_is_one_failure():
 def test_a_budget_stands_in_the_record_with_what_it_got():
     from rlvr_bench.methods.attestation import begin, observe
 
-    subject = Subject(create({"type": "lora", "params": "5%"}), *FLOAT32)
-    base = subject.base()
-    method = resolve(subject.method, base)
+    case = Case(create({"type": "lora", "params": "5%"}), *FLOAT32)
+    base = case.base()
+    method = resolve(case.method, base)
     observed = observe(base, method)
-    record = begin(method, subject.attach(base, method=method), observed)
+    record = begin(method, case.attach(base, method=method), observed)
     assert record.problems == [] and record.requested["params"] == "5%"
     assert record.budget.dial == "rank" and record.budget.value == record.requested["rank"] == method.rank
     assert record.budget.target == round(0.05 * record.total_parameters)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from method_subjects import batch, llama
+from tiny_models import batch, llama
 from torch.profiler import ProfilerActivity, profile
 
 from rlvr_bench.methods import create

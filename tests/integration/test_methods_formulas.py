@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from method_runs import array, prompts, run, weights
-from method_subjects import batch, llama, tied_qwen
+from tiny_models import batch, llama, tied_qwen
 
 from rlvr_bench.methods import create
 

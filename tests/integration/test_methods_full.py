@@ -1,7 +1,7 @@
 import pytest
 import torch
 from method_runs import attested, problems, run, weights
-from method_subjects import batch, llama, tied_qwen
+from tiny_models import batch, llama, tied_qwen
 
 from rlvr_bench.methods import MethodError, create
 from rlvr_bench.methods.base.plain import last_logits

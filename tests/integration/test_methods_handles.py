@@ -4,8 +4,8 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from method_subjects import METHODS, PEFT_ONLY, batch, label, llama, tied_qwen, train
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
+from tiny_models import METHODS, PEFT_ONLY, batch, label, llama, tied_qwen, train
 
 from rlvr_bench.methods import MethodError, create
 from rlvr_bench.methods.base.plain import last_logits

@@ -15,7 +15,7 @@ from rlvr_bench.methods.base.budget import resolve, trainable_count
 from rlvr_bench.methods.base.handle import Handle
 from rlvr_bench.methods.base.method import Method
 from rlvr_bench.methods.conformance import Suite
-from rlvr_bench.methods.conformance.subject import KINDS, SEED, Subject
+from rlvr_bench.methods.conformance.case import KINDS, SEED, Case
 from rlvr_bench.methods.peft.subspace import subspace_problems
 from rlvr_bench.methods.registry import method_class
 
@@ -185,7 +185,7 @@ def test_one_difference_from_the_claim_is_named(spoil, kind, check, words):
 
 @pytest.mark.parametrize("kind", KINDS[:2], ids=str)
 def test_osf_projects_its_gradients_before_and_after_a_rollout(kind):
-    handle = Subject(create({"type": "osf"}), *kind).attach()
+    handle = Case(create({"type": "osf"}), *kind).attach()
     assert subspace_problems(handle.method, handle, None) == []
     with handle.rollout_weights():
         assert subspace_problems(handle.method, handle, None) == []
@@ -194,9 +194,9 @@ def test_osf_projects_its_gradients_before_and_after_a_rollout(kind):
 
 def test_an_osf_step_stays_off_the_frozen_span():
     """In numpy: with plain gradient descent, the trained frames stay orthogonal to the frozen ones."""
-    subject = Subject(create({"type": "osf"}), *KINDS[0])
-    base = dict(subject.base().named_parameters())
-    handle = subject.attach(seed=SEED)
+    case = Case(create({"type": "osf"}), *KINDS[0])
+    base = dict(case.base().named_parameters())
+    handle = case.attach(seed=SEED)
     with handle.rollout_weights():
         pass
     tokens = torch.arange(3, 35).reshape(2, 16)
@@ -210,6 +210,6 @@ def test_an_osf_step_stays_off_the_frozen_span():
 
 
 def test_a_budget_never_ends_at_nothing():
-    model = Subject(create({"type": "oft"}), *KINDS[0]).base()
+    model = Case(create({"type": "oft"}), *KINDS[0]).base()
     chosen = resolve(create({"type": "oft", "params": 1}), model)
     assert chosen.block_size == 2 and trainable_count(chosen, model) > 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from method_runs import array, attested, problems, run, weights
-from method_subjects import batch, llama, tied_qwen
+from tiny_models import batch, llama, tied_qwen
 
 from rlvr_bench.methods import MethodError, create
 from rlvr_bench.methods.attestation import begin, finish, observe

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from method_subjects import SIZE, batch, label, llama, tied_qwen, train
+from tiny_models import SIZE, batch, label, llama, tied_qwen, train
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from rlvr_bench.methods import MethodError, create

@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from method_subjects import batch, llama, tied_qwen, train
+from tiny_models import batch, llama, tied_qwen, train
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from rlvr_bench.methods import MethodError, create

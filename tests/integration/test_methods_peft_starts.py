@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from method_subjects import batch, llama, tied_qwen
 from peft.tuners.lora.layer import LoraLayer
+from tiny_models import batch, llama, tied_qwen
 
 from rlvr_bench.methods import MethodError, create
 from rlvr_bench.methods.attestation import begin, finish, observe

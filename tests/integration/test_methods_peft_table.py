@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 import torch
-from method_subjects import batch, llama, tied_qwen
+from tiny_models import batch, llama, tied_qwen
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from rlvr_bench.methods import MethodError, create

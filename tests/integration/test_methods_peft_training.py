@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from method_subjects import batch, llama
 from peft.optimizers import create_lorafa_optimizer, create_loraplus_optimizer, lorafa
+from tiny_models import batch, llama
 
 from rlvr_bench.methods import MethodError, create
 from rlvr_bench.methods.attestation import begin, finish, observe

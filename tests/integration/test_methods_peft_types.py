@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 import torch
 from method_runs import attested
-from method_subjects import batch, llama
 from peft import LoraConfig
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 from peft.utils.peft_types import PeftType
+from tiny_models import batch, llama
 
 from rlvr_bench.methods import MethodError, create
 from rlvr_bench.methods.base.plain import last_logits
 from rlvr_bench.methods.conformance import Suite
-from rlvr_bench.methods.conformance.subject import KINDS
+from rlvr_bench.methods.conformance.case import KINDS
 from rlvr_bench.methods.peft import any_type as peft_any
 from rlvr_bench.methods.peft import catalog as peft_catalog
 

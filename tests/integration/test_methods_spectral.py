@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 from method_runs import array, attested, problems, run, weights
-from method_subjects import batch, llama, tied_qwen
 from scipy.linalg import polar
+from tiny_models import batch, llama, tied_qwen
 from torch import nn
 
 from rlvr_bench.methods import create

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from method_runs import array, attested, problems, run, weights
-from method_subjects import SIZE, batch, llama, tied_qwen
+from tiny_models import SIZE, batch, llama, tied_qwen
 from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from method_runs import attested, problems, run
-from method_subjects import batch, llama, tied_qwen
 from safetensors.torch import load_file, save_file
+from tiny_models import batch, llama, tied_qwen
 
 from rlvr_bench.methods import MethodError, create
 from rlvr_bench.methods.base.plain import last_logits

@@ -16,12 +16,12 @@ from rlvr_bench.thinking.batch import collate
 from rlvr_bench.thinking.confidence import group_score, trace_confidences
 from rlvr_bench.thinking.hygiene import weighted
 from rlvr_bench.thinking.live import probe_reader, think
-from rlvr_bench.thinking.other_verifiers import HiddenStateVerifier
+from rlvr_bench.thinking.other_scorers import HiddenStateScorer
 from rlvr_bench.thinking.policies import policy
 from rlvr_bench.thinking.probe import Probe
 from rlvr_bench.thinking.readers import ConfidenceReader, NoReader
 from rlvr_bench.thinking.sampling import Asker
-from rlvr_bench.thinking.settings import TraceSettings, VerifierSettings
+from rlvr_bench.thinking.settings import ScorerSettings, TraceSettings
 from rlvr_bench.thinking.simulate import simulate
 from rlvr_bench.thinking.trace import Trace
 from rlvr_bench.thinking.training import fit, score
@@ -144,8 +144,8 @@ def _planted(count: int, seed: int) -> list[Trace]:
 def test_a_planted_signal_is_learnt(kind: str) -> None:
     model = tiny_model(deviation=0.08)
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    verifier = Probe(model, 1, 8, seed=0) if kind == "probe" else HiddenStateVerifier(model, separate=True)
-    settings = VerifierSettings(epochs=8, learning_rate=5e-3, labels="hard", batch_size=32)
+    verifier = Probe(model, 1, 8, seed=0) if kind == "probe" else HiddenStateScorer(model, separate=True)
+    settings = ScorerSettings(epochs=8, learning_rate=5e-3, labels="hard", batch_size=32)
     train, held = _planted(256, 0), _planted(128, 1)
     done = fit(verifier, weighted(train, True), _planted(64, 2), settings, model.device)
     scores = score(verifier, held, 1, 64, model.device)

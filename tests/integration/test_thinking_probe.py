@@ -11,7 +11,7 @@ from rlvr_bench.generate.fast import FastBackend
 from rlvr_bench.generate.monitor import CacheView
 from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.thinking.batch import collate
-from rlvr_bench.thinking.errors import VerifyError
+from rlvr_bench.thinking.errors import ThinkingError
 from rlvr_bench.thinking.probe import Probe, check_window
 from rlvr_bench.thinking.trace import positions
 
@@ -112,7 +112,7 @@ def test_a_context_or_window_that_is_too_short_is_refused() -> None:
     sizes = {"vocab_size": 61, "hidden_size": 48, "num_hidden_layers": 1, "num_attention_heads": 4}
     model = MistralForCausalLM(MistralConfig(**sizes, num_key_value_heads=2, intermediate_size=80, sliding_window=16))
     check_window(model, 16)
-    with pytest.raises(VerifyError, match="17 tokens, the model's sliding window is 16"):
+    with pytest.raises(ThinkingError, match="17 tokens, the model's sliding window is 16"):
         check_window(model, 17)
-    with pytest.raises(VerifyError, match="context is 256"):
+    with pytest.raises(ThinkingError, match="context is 256"):
         check_window(tiny_model(), 300)

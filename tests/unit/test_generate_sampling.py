@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from rlvr_bench.generate.sampling import draw, row_keys, uniforms
+from rlvr_bench.generate.sampling import row_keys, sample_tokens, uniforms
 
 PROMPTS = st.lists(st.lists(st.integers(0, 50), min_size=1, max_size=4), min_size=1, max_size=12)
 
@@ -50,7 +50,7 @@ def test_noise_is_uniform_and_independent_between_rows_and_places():
 @given(st.lists(st.floats(-20, 20), min_size=2, max_size=40), st.floats(2**-24, 1.0), st.floats(0.1, 3.0))
 def test_a_draw_is_the_inverse_of_the_cumulative_distribution(row, noise, temperature):
     logits = torch.tensor([row])
-    tokens, probabilities, _ = draw(logits, temperature, torch.tensor([noise]))
+    tokens, probabilities, _ = sample_tokens(logits, temperature, torch.tensor([noise]))
     token = tokens.item()
     exact = torch.softmax(logits.double() / temperature, -1)[0]
     below, upto = exact[:token].sum().item(), exact[: token + 1].sum().item()
@@ -61,12 +61,12 @@ def test_a_draw_is_the_inverse_of_the_cumulative_distribution(row, noise, temper
 
 def test_a_token_of_probability_zero_is_never_drawn():
     logits = torch.tensor([[-torch.inf, 0.0, 0.0, -torch.inf]]).expand(2, -1)
-    tokens, _, _ = draw(logits, 1.0, torch.tensor([2.0**-24, 1.0]))
+    tokens, _, _ = sample_tokens(logits, 1.0, torch.tensor([2.0**-24, 1.0]))
     assert tokens.tolist() == [1, 2]
 
 
 def test_temperature_zero_takes_the_most_likely_token():
     logits = torch.tensor([[0.0, 2.0, 1.0]])
-    tokens, probabilities, _ = draw(logits, 0.0, torch.tensor([0.01]))
+    tokens, probabilities, _ = sample_tokens(logits, 0.0, torch.tensor([0.01]))
     assert tokens.tolist() == [1]
     assert torch.allclose(probabilities, torch.softmax(logits, -1)[:, 1])

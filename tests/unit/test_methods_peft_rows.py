@@ -96,7 +96,7 @@ def test_a_row_tells_its_source_formula_and_the_reason_of_every_default(name):
 def test_settings_of_a_row_survive_a_dump_and_a_wrong_key_is_put_right(name):
     method = create({"type": name})
     assert create(method.model_dump(mode="json")) == method
-    key = next(iter(method.entry.options), "targets")
+    key = next(iter(method.row.options), "targets")
     with pytest.raises(MethodError, match=f"did you mean '{key}'"):
         create({"type": name, f"{key}s": 1})
 

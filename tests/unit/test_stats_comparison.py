@@ -1,4 +1,4 @@
-"""Comparisons of many methods: what is told apart, what must not be, and what could have been."""
+"""Comparisons of many methods: what differs significantly, what must not, and what could have been."""
 
 import numpy as np
 import pytest

@@ -12,7 +12,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 
 from rlvr_bench.thinking import aggregate, labels, measures
 from rlvr_bench.thinking.confidence import group_score, token_confidence
-from rlvr_bench.thinking.errors import VerifyError
+from rlvr_bench.thinking.errors import ThinkingError
 from rlvr_bench.thinking.hygiene import of_fair_difficulty, refuse_overlap, weighted
 from rlvr_bench.thinking.policies import DeepConf, Drop, Halve, Keep, Threshold, label, policy
 from rlvr_bench.thinking.trace import Trace, at_share, positions
@@ -74,22 +74,22 @@ def test_votes() -> None:
     answers, scores = ["1", "2", "2", None, "3"], [0.9, 0.3, 0.4, 1.0, 0.8]
     assert aggregate.majority(answers, scores) == (1, pytest.approx(0.5))
     assert aggregate.vote(answers, scores) == (0, pytest.approx(0.9 / 2.4))
-    assert aggregate.best_of(answers, scores).chosen == 0
-    assert aggregate.log_odds(answers, scores).chosen == 0
-    assert aggregate.filtered(["2", "2", "1"], [0.1, 0.1, 0.9], 0.3).chosen == 2
+    assert aggregate.best_of(answers, scores).trace == 0
+    assert aggregate.log_odds(answers, scores).trace == 0
+    assert aggregate.filtered(["2", "2", "1"], [0.1, 0.1, 0.9], 0.3).trace == 2
     assert aggregate.vote([None, None], [1.0, 1.0]) == (None, None)
-    assert aggregate.majority(["a", "b"], [0, 0]).chosen == 0
-    assert aggregate.log_odds(["a", "a", "b"], [0.4, 0.4, 0.6]).chosen == 2
+    assert aggregate.majority(["a", "b"], [0, 0]).trace == 0
+    assert aggregate.log_odds(["a", "a", "b"], [0.4, 0.4, 0.6]).trace == 2
     assert aggregate.vote(["7"], [0.2]) == (0, 0.2) and aggregate.majority(["7"], [0.2]) == (0, 1.0)
     assert aggregate.vote(["7"], [3.0]) == (0, 1.0) and aggregate.vote([None], [0.2]) == (None, None)
 
 
 def test_policies_keep_the_best_and_always_one() -> None:
     alive = {0: 0.2, 1: 0.9, 2: 0.5, 3: 0.5}
-    assert Keep(count=2, at=4).kept(4, alive) == {1, 2}
-    assert Halve(every=4).kept(4, alive) == {1, 2} and Halve().kept(4, {3: 0.1}) == {3}
-    assert Drop(count=3, every=2).kept(2, alive) == {1} and Drop(count=9).kept(4, alive) == {1}
-    assert Threshold(least=0.5).kept(4, alive) == {1, 2, 3} and Threshold(least=0.95).kept(4, alive) == {1}
+    assert Keep(count=2, at=4).survivors(4, alive) == {1, 2}
+    assert Halve(every=4).survivors(4, alive) == {1, 2} and Halve().survivors(4, {3: 0.1}) == {3}
+    assert Drop(count=3, every=2).survivors(2, alive) == {1} and Drop(count=9).survivors(4, alive) == {1}
+    assert Threshold(least=0.5).survivors(4, alive) == {1, 2, 3} and Threshold(least=0.95).survivors(4, alive) == {1}
     assert [read for read in range(1, 9) if Halve(every=4).due(read)] == [4, 8]
     assert [read for read in range(1, 9) if Keep(at=3).due(read)] == [3]
 
@@ -98,7 +98,7 @@ def test_a_policy_is_read_as_it_is_written() -> None:
     assert policy("keep:count=2,at=6") == Keep(count=2, at=6)
     assert policy(label(DeepConf(eta=0.1))) == DeepConf(eta=0.1)
     for text, what in (("halv", "did you mean 'halve'"), ("keep:count=0", "keep:count=0"), ("drop:x=1", "x")):
-        with pytest.raises(VerifyError, match=what):
+        with pytest.raises(ThinkingError, match=what):
             policy(text)
 
 
@@ -127,11 +127,11 @@ def test_confidence_by_hand() -> None:
 def test_traces_of_test_problems_are_refused_and_classes_weigh_the_same() -> None:
     traces = [_trace("a", number, number == 0) for number in range(4)] + [_trace("b", n, True) for n in range(4)]
     refuse_overlap(traces, {"c"})
-    with pytest.raises(VerifyError, match="1 problems that the verifier would learn from are in the test split"):
+    with pytest.raises(ThinkingError, match="1 problems that the verifier would learn from are in the test split"):
         refuse_overlap(traces, {"b", "c"})
     fair = of_fair_difficulty(traces, 0.1, 0.9)
     assert {trace.problem for trace in fair} == {"a"}
-    with pytest.raises(VerifyError, match="not both right and wrong"):
+    with pytest.raises(ThinkingError, match="not both right and wrong"):
         of_fair_difficulty(traces, 0.9, 1.0)
     weights = weighted([_trace("a", 0, True, (5, 6)), *fair[1:]], balance=True)
     assert len(weights) == 2 and len(set(weights.values())) == 1

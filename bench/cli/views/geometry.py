@@ -5,7 +5,7 @@ from typing import IO, Any
 
 from rlvr_bench.console.tables import print_line, print_table
 from rlvr_bench.console.text import console
-from rlvr_bench.geometry.report import Report
+from rlvr_bench.geometry.report import GeometryReport
 
 BY_TYPE = {
     "unchanged\n%": ("sparsity_bf16", 100),
@@ -55,7 +55,7 @@ NULL_COLUMNS = (
 )
 
 
-def show(report: Report, file: IO[str] | None = None) -> None:
+def show(report: GeometryReport, file: IO[str] | None = None) -> None:
     """Print a report."""
     out = console(file)
     summary, settings = report.document["summary"], report.document["settings"]
@@ -98,17 +98,17 @@ def _against_nulls(null: Mapping[str, Any], label: str, name: str) -> dict[str, 
     return line
 
 
-def _with_lift(found: Mapping[str, Any], name: str) -> str:
-    lift = found.get("null", {}).get("isotropic", {}).get(name, {}).get("lift")
-    share = _number(found.get(name))
+def _with_lift(summary: Mapping[str, Any], name: str) -> str:
+    lift = summary.get("null", {}).get("isotropic", {}).get(name, {}).get("lift")
+    share = _number(summary.get(name))
     return f"{share} (×{_number(lift)})" if lift is not None else share
 
 
-def _interval(found: Mapping[str, Any]) -> str:
-    if found.get("lift") is None:
+def _interval(lift: Mapping[str, Any]) -> str:
+    if lift.get("lift") is None:
         return "-"
-    low, high = _number(found["lift_lo"]), "∞" if found["lift_hi"] is None else _number(found["lift_hi"])
-    return f"{_number(found['lift'])} [{low}, {high}]"
+    low, high = _number(lift["lift_lo"]), "∞" if lift["lift_hi"] is None else _number(lift["lift_hi"])
+    return f"{_number(lift['lift'])} [{low}, {high}]"
 
 
 def _number(value: float | None, scale: float = 1) -> str:

@@ -42,14 +42,14 @@ def load_checkpoint(folder: Path, recipe: Recipe, model: nn.Module, optimizer: A
     head = folder / HEAD
     if not head.exists():
         return 0
-    found = json.loads(head.read_text())
-    if found["recipe"] != _dials(recipe):
+    state = json.loads(head.read_text())
+    if state["recipe"] != _dials(recipe):
         raise ModelError(f"The checkpoint in {folder} was made by another recipe: delete that folder to start anew.")
-    tensors = load_file(folder / found["file"])
+    tensors = load_file(folder / state["file"])
     for name, parameter in model.named_parameters():
         parameter.data.copy_(tensors[f"weights.{name}"])
         optimizer.state[parameter] = _moments(tensors, name)
-    return int(found["step"])
+    return int(state["step"])
 
 
 def _dials(recipe: Recipe) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def equal_norm_difference(evidence: Evidence, figure: str, a: Where, b: Where, m
 
 def _compare(evidence: Evidence, figure: str, a: Where, b: Where, match: Sequence[str], *, logarithm: bool) -> Finding:
     """Average over the runs of a setting, then over settings; seeds are what is independent."""
-    found: list[tuple[EvidenceRun, float]] = []
+    differences: list[tuple[EvidenceRun, float]] = []
     used: list[EvidenceRun] = []
     beyond = 0
     for ones, others in paired_strata(evidence.select(a), evidence.select(b), (*match, "seed")):
@@ -43,12 +43,12 @@ def _compare(evidence: Evidence, figure: str, a: Where, b: Where, match: Sequenc
                 beyond += 1
                 continue
             norms, values = zip(*curve, strict=True)
-            found.append((run, point[1] - float(np.interp(point[0], norms, values))))
+            differences.append((run, point[1] - float(np.interp(point[0], norms, values))))
             used += [run, *others]
-    if not found:
+    if not differences:
         raise NoEvidence(f"none of {beyond} runs has an update as large as those of two runs to compare it with")
     note = f"{beyond} runs have no counterpart of their norm" if beyond else ""
-    interval = over_seeds(found)
+    interval = over_seeds(differences)
     return Finding.of(Interval(interval.estimate, interval.low, interval.high), used, note)
 
 

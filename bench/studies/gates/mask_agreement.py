@@ -48,8 +48,8 @@ def mask_agreement(
         match: what the runs must share beside their learning rate.
         reach: leave out runs that change so much that not even nested masks would be as far above independence.
     """
-    chosen = evidence.select(runs)
-    groups = [group for group, _ in paired_strata(chosen, chosen, (*match, "learning_rate"))]
+    selection = evidence.select(runs)
+    groups = [group for group, _ in paired_strata(selection, selection, (*match, "learning_rate"))]
     groups = [_sampled(group, OWN) for group in groups]
     groups = [group for group in groups if len(group) >= MIN_SEEDS]
     if not groups:
@@ -66,10 +66,10 @@ def mask_agreement(
 
     def of_group(group: Sequence[EvidenceRun]) -> float:
         pairs = list(combinations(group, 2))
-        found = fmean(_excess(one, OWN, other, OWN, "update", matrices) for one, other in pairs)
+        excess = fmean(_excess(one, OWN, other, OWN, "update", matrices) for one, other in pairs)
         if above == "permuted":
-            found -= fmean(_excess(one, OWN, other, OWN, "permuted", matrices) for one, other in pairs)
-        return found
+            excess -= fmean(_excess(one, OWN, other, OWN, "permuted", matrices) for one, other in pairs)
+        return excess
 
     def excess(seeds: Sequence[int]) -> float:
         return fmean(of_group(_of(group, seeds)) for group in groups)  # a group that lacks a seed keeps its weight
@@ -107,19 +107,21 @@ def intervened_agreement(
     if not pairs:
         raise NoEvidence(f"fewer than {MIN_SEEDS} runs on either geometry have a sampled mask")
 
-    def kept(seeds: Sequence[int]) -> float:
+    def kept_share(seeds: Sequence[int]) -> float:
         among, across = [], []
         for ones, others in pairs:
             # Both are between different seeds: a seed shares its rollouts with itself, whatever the geometry.
             among += [(x, OWN, y, OWN) for x, y in combinations(_of(ones, seeds), 2)]
             across += [(x, OWN, y, sample) for x in _of(ones, seeds) for y in _of(others, seeds) if x.seed != y.seed]
-        ceiling, left = (fmean(_excess(*pair, "update", matrices) for pair in found) for found in (among, across))
+        ceiling, left = (
+            fmean(_excess(*pair, "update", matrices) for pair in comparisons) for comparisons in (among, across)
+        )
         if ceiling <= 0:
             raise NoEvidence("plain runs agree no more than independent ones: there is nothing to lose")
         return left / ceiling
 
     used = [run for pair in pairs for side in pair for run in side]
-    return Finding.of(_jackknife(used, kept), used)
+    return Finding.of(_jackknife(used, kept_share), used)
 
 
 def _jackknife(runs: Sequence[EvidenceRun], figure: Callable[[Sequence[int]], float]) -> Interval:
@@ -158,15 +160,15 @@ def _over_matrices(
     one: EvidenceRun, one_sample: str, other: EvidenceRun, other_sample: str, kind: str, matrices: str, compare: Compare
 ) -> float:
     first, second = (run.record.measurement("mask_sample") or {} for run in (one, other))
-    found = []
+    excesses = []
     for name, packed in first[one_sample].items():
         if fnmatchcase(name, matrices):
             masks = [unpack(text[kind], packed["places"]) for text in (packed, second[other_sample][name])]
             compared = compare(*masks)
-            found += [] if compared is None else [compared]
-    if not found:
+            excesses += [] if compared is None else [compared]
+    if not excesses:
         raise NoEvidence(f"no matrix {matrices} has changed entries in both of two runs")
-    return fmean(found)
+    return fmean(excesses)
 
 
 def jaccard_excess(one: Mask, other: Mask) -> float | None:

@@ -24,12 +24,12 @@ def lift(evidence: Evidence, figure: str, null: str, runs: Where) -> Finding:
         runs: which runs.
     """
     key = f"geometry.null.{null}.{figure}."
-    kept = having(evidence.select(runs), lambda run: run.figure(f"{key}lift"), f"{key}lift")
-    if len(kept) > 1:
-        return logarithmic(kept)
-    run, value = kept[0]
-    found = Interval(value, run.figure(f"{key}lift_lo"), run.figure(f"{key}lift_hi"))
-    return Finding.of(found, [run], "one run: the interval is that of its null draws")
+    lifts = having(evidence.select(runs), lambda run: run.figure(f"{key}lift"), f"{key}lift")
+    if len(lifts) > 1:
+        return logarithmic(lifts)
+    run, value = lifts[0]
+    interval = Interval(value, run.figure(f"{key}lift_lo"), run.figure(f"{key}lift_hi"))
+    return Finding.of(interval, [run], "one run: the interval is that of its null draws")
 
 
 def stripes(evidence: Evidence, runs: Where) -> Finding:
@@ -45,11 +45,11 @@ def stripes_above_null(evidence: Evidence, runs: Where) -> Finding:
     return logarithmic(having(evidence.select(runs), lambda run: _mean(run, ".lift"), "lifts of stripe indices"))
 
 
-def logarithmic(kept: list[tuple[EvidenceRun, float]]) -> Finding:
+def logarithmic(ratios: list[tuple[EvidenceRun, float]]) -> Finding:
     """Return the geometric mean of positive values of runs, with its interval on the logarithm."""
-    if min(value for _, value in kept) <= 0:
+    if min(value for _, value in ratios) <= 0:
         raise NoEvidence("a geometric mean needs positive values")
-    return exponential(over_seeds([(run, log(value)) for run, value in kept]))
+    return exponential(over_seeds([(run, log(value)) for run, value in ratios]))
 
 
 def _along_over_across(run: EvidenceRun) -> float | None:

@@ -38,16 +38,16 @@ def kl_difference(evidence: Evidence, a: Where, b: Where, match: Sequence[str] =
 
 def kl_accuracy_correlation(evidence: Evidence, runs: Where) -> Finding:
     """Spearman's correlation, over methods, of KL growth per step and test accuracy, each a mean over seeds."""
-    kept = having(evidence.select(runs), kl_slope, "a KL")
+    slopes = having(evidence.select(runs), kl_slope, "a KL")
     grouped: dict[str, list[tuple[EvidenceRun, float]]] = {}
-    for run, slope in kept:
+    for run, slope in slopes:
         if accuracy(run) is not None:
             grouped.setdefault(repr((run.record.comparison, run.record.keys.method_name)), []).append((run, slope))
     pairs = [
         (fmean(slope for _, slope in group), fmean(accuracy(run) or 0.0 for run, _ in group))
         for group in grouped.values()
     ]
-    return Finding.of(rank_correlation(pairs), [run for run, _ in kept])
+    return Finding.of(rank_correlation(pairs), [run for run, _ in slopes])
 
 
 def rank_one_recovery(evidence: Evidence, runs: Where) -> Finding:
@@ -59,8 +59,8 @@ def rank_one_recovery(evidence: Evidence, runs: Where) -> Finding:
             return None
         return (cut - base) / (tuned - base)
 
-    kept = having(evidence.select(runs), share, f"a rank-one score and a gain of {LEAST_GAIN:g}")
-    return over_seeds(kept)
+    recoveries = having(evidence.select(runs), share, f"a rank-one score and a gain of {LEAST_GAIN:g}")
+    return over_seeds(recoveries)
 
 
 def best_rate_difference(evidence: Evidence, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:
@@ -100,11 +100,11 @@ def survived_rate_ratio(evidence: Evidence, a: Where, b: Where, match: Sequence[
         lows.append(log(survived / other_collapsed))
         highs.append(inf if collapsed is None else log(collapsed / other_survived))
         used += [*ones, *others]
-    found = mean_interval(middles)
-    if found.low is None or found.high is None:
-        return Finding.of(Interval(exp(found.estimate), None, None), used)
-    half = found.high - found.estimate
-    return Finding.of(Interval(exp(found.estimate), exp(fmean(lows) - half), exp(fmean(highs) + half)), used)
+    middle = mean_interval(middles)
+    if middle.low is None or middle.high is None:
+        return Finding.of(Interval(exp(middle.estimate), None, None), used)
+    half = middle.high - middle.estimate
+    return Finding.of(Interval(exp(middle.estimate), exp(fmean(lows) - half), exp(fmean(highs) + half)), used)
 
 
 def _at_best_rate(runs: Sequence[EvidenceRun]) -> list[EvidenceRun]:

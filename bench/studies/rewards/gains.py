@@ -49,20 +49,20 @@ def reward_order(evidence: Evidence, order: Sequence[str], runs: Where, half: Ha
     by_seed: dict[int, dict[str, tuple[EvidenceRun, float]]] = {}
     for run, value in contrasts.having(evidence.select(runs), partial(gain_of, half=half), "a gain"):
         by_seed.setdefault(run.seed, {})[str(run.setting("reward.name"))] = (run, value)
-    whole = [found for found in by_seed.values() if set(order) <= found.keys()]
+    whole = [gains for gains in by_seed.values() if set(order) <= gains.keys()]
     if not whole:
         raise NoEvidence(f"no seed has all of the rewards {', '.join(order)}")
     ranks = [-place for place in range(len(order))]
-    taus = [float(kendalltau(ranks, [found[name][1] for name in order]).statistic) for found in whole]
-    return Finding.of(mean_interval(taus), [found[name][0] for found in whole for name in order])
+    taus = [float(kendalltau(ranks, [gains[name][1] for name in order]).statistic) for gains in whole]
+    return Finding.of(mean_interval(taus), [gains[name][0] for gains in whole for name in order])
 
 
 def peak_to_last(evidence: Evidence, runs: Where) -> Finding:
     """Accuracy of the rollouts in their best window minus that in the last one, mean over runs."""
 
     def value(run: EvidenceRun) -> float | None:
-        found = [step.accuracy for step in run.steps if step.accuracy is not None]
-        windows = [fmean(found[start : start + WINDOW]) for start in range(len(found) - WINDOW + 1)]
+        accuracies = [step.accuracy for step in run.steps if step.accuracy is not None]
+        windows = [fmean(accuracies[start : start + WINDOW]) for start in range(len(accuracies) - WINDOW + 1)]
         return max(windows) - windows[-1] if windows else None
 
     return mean_over_runs(evidence, value, f"{WINDOW} rollout batches", runs)

@@ -22,8 +22,8 @@ def planted_completion(evidence: Evidence, share: int, runs: Where) -> Finding:
     `share` is the per cent of the question that it was given. Problems are the unit: the base has no seeds.
     """
     for run in evidence.select(runs):
-        found = value_at(run.record.measurement("contamination"), "base")
-        digits = [value_at(found, f"{half}.{share}.outcomes") for half in ("planted", "clean")]
+        contamination = value_at(run.record.measurement("contamination"), "base")
+        digits = [value_at(contamination, f"{half}.{share}.outcomes") for half in ("planted", "clean")]
         if all(digits):
             planted, clean = ([float(digit) for digit in each] for each in digits)
             return Finding.of(difference_interval(planted, clean), [run])

@@ -24,8 +24,8 @@ def prompt_range(evidence: Evidence, runs: Where) -> Finding:
 
 def shrinkage(evidence: Evidence, runs: Where) -> Finding:
     """Share of the gain that is gone when the base may use its best prompt style: (best - same prompt) / gain."""
-    kept = [(run, found) for run in _with_prompts(evidence, runs) if (found := gain_of(run)) is not None]
-    gains, gone = contrasts.over_seeds(kept), contrasts.over_seeds([(run, _gone(run)) for run, _ in kept]).estimate
+    pairs = [(run, gain) for run in _with_prompts(evidence, runs) if (gain := gain_of(run)) is not None]
+    gains, gone = contrasts.over_seeds(pairs), contrasts.over_seeds([(run, _gone(run)) for run, _ in pairs]).estimate
     if gains.estimate <= 0:
         raise NoEvidence(f"there is no gain to lose: {gains.estimate:.3f} on average")
     ends: tuple[float | None, float | None] = (None, None)
@@ -47,7 +47,7 @@ def _prompts(run: EvidenceRun) -> list[Score]:
 
 
 def _with_prompts(evidence: Evidence, runs: Where) -> list[EvidenceRun]:
-    found = [run for run in evidence.select(runs) if run.record.measurement("prompt_range")]
-    if not found:
+    measured = [run for run in evidence.select(runs) if run.record.measurement("prompt_range")]
+    if not measured:
         raise NoEvidence("no record has the base's scores by prompt style; set measurements.prompt_range = true")
-    return found
+    return measured

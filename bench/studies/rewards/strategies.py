@@ -41,15 +41,15 @@ def signed_gain(evidence: Evidence, strategy: str, runs: Where) -> Finding:
     def value(run: EvidenceRun) -> float | None:
         with_it = run.figure(f"behaviour.base.strategies.{strategy}.accuracy_with")
         without = run.figure(f"behaviour.base.strategies.{strategy}.accuracy_without")
-        found = gain_of(run)
-        if with_it is None or without is None or found is None:
+        gain = gain_of(run)
+        if with_it is None or without is None or gain is None:
             return None
-        return found * ((with_it > without) - (with_it < without))
+        return gain * ((with_it > without) - (with_it < without))
 
     return mean_over_runs(evidence, value, f"accuracy with and without {strategy}", runs)
 
 
 def _rollout_change(run: EvidenceRun, strategy: str) -> float | None:
     extra = [step.model_extra or {} for step in run.steps]
-    shares = [found for each in extra if (found := each.get(f"strategy/{strategy}")) is not None]
+    shares = [share for each in extra if (share := each.get(f"strategy/{strategy}")) is not None]
     return fmean(shares[-WINDOW:]) - fmean(shares[:WINDOW]) if shares else None

@@ -56,8 +56,8 @@ def family_slope(evidence: Evidence, runs: Where, held_out: Sequence[str]) -> Fi
 
 def cold_gain(evidence: Evidence, runs: Where, below: float) -> Finding:
     """Mean gain of the runs whose base has a sampled accuracy of at most `below` on the trained task."""
-    kept = having(evidence.select(runs), _figure("gain"), "gain")
-    cold = [(run, value) for run, value in kept if (start := _base_sampled(run)) is not None and start <= below]
+    gains = having(evidence.select(runs), _figure("gain"), "gain")
+    cold = [(run, value) for run, value in gains if (start := _base_sampled(run)) is not None and start <= below]
     if not cold:
         raise NoEvidence(f"no base has a sampled accuracy of at most {below:g} on its task")
     return over_seeds(cold)
@@ -65,8 +65,8 @@ def cold_gain(evidence: Evidence, runs: Where, below: float) -> Finding:
 
 def _slope(evidence: Evidence, runs: Where, figure: Figure, place: Figure) -> Finding:
     """Return the least-squares slope of settings' means on their places, which is a weighted sum of these means."""
-    found = having(evidence.select(runs), figure, "gains on those tasks")
-    places = {run.record.cell_id: at for run, _ in found if (at := place(run)) is not None}
+    gains = having(evidence.select(runs), figure, "gains on those tasks")
+    places = {run.record.cell_id: at for run, _ in gains if (at := place(run)) is not None}
 
     def weights(settings: Sequence[Sequence[EvidenceRun]]) -> list[float]:
         middles = np.array([fmean(places[run.record.cell_id] for run in group) for group in settings])
@@ -75,9 +75,9 @@ def _slope(evidence: Evidence, runs: Where, figure: Figure, place: Figure) -> Fi
         apart = middles - middles.mean()
         return list(apart / (apart**2).sum())
 
-    placed = [(run, value) for run, value in found if run.record.cell_id in places]
+    placed = [(run, value) for run, value in gains if run.record.cell_id in places]
     if not placed:
-        raise NoEvidence(f"none of {len(found)} records has a place on the line")
+        raise NoEvidence(f"none of {len(gains)} records has a place on the line")
     return over_seeds(placed, weights)
 
 

@@ -125,12 +125,12 @@ def crossing_of(run: EvidenceRun) -> float | None:
 
 def proxy_and_gold(steps: list[StepRecord]) -> tuple[Curve, Curve, Curve]:
     """Return sqrt(KL), the training reward and the verifier's accuracy of the steps that have all three."""
-    kept = [
+    points = [
         (sqrt(max(step.kl, 0.0)), step.reward, step.accuracy)
         for step in steps
         if step.kl is not None and step.reward is not None and step.accuracy is not None
     ]
-    distance, proxy, gold = np.array(kept, dtype=np.float64).reshape(-1, 3).T
+    distance, proxy, gold = np.array(points, dtype=np.float64).reshape(-1, 3).T
     return distance, proxy, gold
 
 

@@ -31,8 +31,8 @@ def verifier_difference(evidence: Evidence, a: str, b: str) -> Finding:
     """Within-problem AUROC of verifier `a` minus that of `b` at the end of the trace, over problems and trainings."""
 
     def of(trainings: Study) -> estimate.Estimate | None:
-        asked = [(_pairs(document, a), _pairs(document, b)) for document in trainings]
-        both = [(one, other) for one, other in asked if one is not None and other is not None]
+        sides = [(_pairs(document, a), _pairs(document, b)) for document in trainings]
+        both = [(one, other) for one, other in sides if one is not None and other is not None]
         if not both or not both[0][0][:, 1].sum():
             return None
         won = np.stack([one[:, 0] - other[:, 0] for one, other in both])
@@ -53,14 +53,14 @@ def vote_difference(evidence: Evidence, a: Mapping[str, str], b: Mapping[str, st
 def tenth_of_tokens(evidence: Evidence, verifier: str) -> Finding:
     """Accuracy for a tenth of the tokens, by the policy that validation chose, minus the full majority vote's."""
 
-    def chosen(point: Document) -> bool:
+    def tenth(point: Document) -> bool:
         return point.get("chosen_for_share") == TENTH and bool(point["verifier"] == verifier)
 
     def full(point: Document) -> bool:
         return bool(point["policy"] == "full" and point["aggregator"] == "majority")
 
     def of(trainings: Study) -> estimate.Estimate | None:
-        return _accuracy_difference(*([_live(document, asked) for document in trainings] for asked in (chosen, full)))
+        return _accuracy_difference(*([_live(document, policy) for document in trainings] for policy in (tenth, full)))
 
     return _mean(evidence, of, f"a policy of {verifier} for a tenth of the tokens")
 
@@ -84,19 +84,19 @@ def _share_of_pairs(won: Floats, pairs: Floats) -> estimate.Estimate:
 
 def _pairs(document: Document, name: str) -> Floats | None:
     """Won and all pairs by problem, shape (problems, 2); None without the verifier."""
-    found = next((each for each in document["verifiers"] if each["name"] == name), None)
-    return None if found is None else np.array(found["pairs_by_problem"], dtype=np.float64)
+    verifier = next((each for each in document["verifiers"] if each["name"] == name), None)
+    return None if verifier is None else np.array(verifier["pairs_by_problem"], dtype=np.float64)
 
 
 def _vote(document: Document, side: Mapping[str, str]) -> Document | None:
     points = [point for point in document["frontier"] if not point["live"]]
     most = max((point["n"] for point in points), default=0)
-    asked = (side["verifier"] or None, side["aggregator"], most)
-    return next((point for point in points if (point["verifier"], point["aggregator"], point["n"]) == asked), None)
+    settings = (side["verifier"] or None, side["aggregator"], most)
+    return next((point for point in points if (point["verifier"], point["aggregator"], point["n"]) == settings), None)
 
 
-def _live(document: Document, asked: Callable[[Document], bool]) -> Document | None:
-    return next((point for point in document["frontier"] if point["live"] and asked(point)), None)
+def _live(document: Document, policy: Callable[[Document], bool]) -> Document | None:
+    return next((point for point in document["frontier"] if point["live"] and policy(point)), None)
 
 
 def _accuracy_difference(one: Sequence[Document | None], other: Sequence[Document | None]) -> estimate.Estimate | None:
@@ -115,25 +115,25 @@ def _outcomes(points: Sequence[Document | None]) -> Floats | None:
 
 def _studies(evidence: Evidence) -> list[Study]:
     """Documents by what their traces were: model, task and settings of the traces; trainings by their seed."""
-    found: dict[str, list[Document]] = {}
+    by_settings: dict[str, list[Document]] = {}
     for document in evidence.thinking:
-        asked = [document["model"], document["task"], document["settings"]["traces"]]
-        found.setdefault(json.dumps(asked, sort_keys=True), []).append(document)
-    return list(found.values())
+        settings = [document["model"], document["task"], document["settings"]["traces"]]
+        by_settings.setdefault(json.dumps(settings, sort_keys=True), []).append(document)
+    return list(by_settings.values())
 
 
 def _mean(evidence: Evidence, of: Callable[[Study], estimate.Estimate | None], what: str) -> Finding:
     """Average over the studies that have it. Raises NoEvidence if none does."""
-    found = [(study, value) for study in _studies(evidence) if (value := of(study)) is not None]
-    if not found:
+    pairs = [(study, value) for study in _studies(evidence) if (value := of(study)) is not None]
+    if not pairs:
         raise NoEvidence(f"none of {len(evidence.thinking)} verification documents has {what}")
-    values = [value for _, value in found]
+    values = [value for _, value in pairs]
     mean, count = fmean(value.mean for value in values), len(values)
     below = sqrt(sum((value.mean - value.low) ** 2 for value in values)) / count
     above = sqrt(sum((value.high - value.mean) ** 2 for value in values)) / count
-    names = ", ".join(_named(study) for study, _ in found)
-    over = "problems and trainings" if any(len(study) > 1 for study, _ in found) else "problems"
-    seeds = sorted({int(document["settings"]["verifier"]["seed"]) for study, _ in found for document in study})
+    names = ", ".join(_named(study) for study, _ in pairs)
+    over = "problems and trainings" if any(len(study) > 1 for study, _ in pairs) else "problems"
+    seeds = sorted({int(document["settings"]["verifier"]["seed"]) for study, _ in pairs for document in study})
     return Finding(mean, mean - below, mean + above, tuple(seeds), note=f"interval over {over}; from {names}")
 
 

@@ -17,9 +17,9 @@ class Skipped(Exception):
 def apart(trial: Trial, got: Pass, wanted: Pass, what: str, whose: str) -> Iterator[str]:
     """Say by how much the logits differ where rounding does not explain it, and at which module that begins."""
     error = (got.logits - wanted.logits).abs().max().item()
-    allowed = trial.subject.tolerance * max(1.0, wanted.logits.abs().max().item())
+    allowed = trial.case.tolerance * max(1.0, wanted.logits.abs().max().item())
     if not error <= allowed or math.isnan(error):
-        begins = _first_apart(got, wanted, trial.subject.tolerance)
+        begins = _first_apart(got, wanted, trial.case.tolerance)
         yield f"{what} differ from {whose} by {error:.3g}; rounding explains {allowed:.2g}{begins}"
 
 

@@ -22,9 +22,9 @@ def parameter_count(trial: Trial) -> Iterator[str]:
     if told is not None and told != real:
         first = _first_unlike(trial.method.expected_trainable(shapes) or {}, handle)
         yield f"expected_trainable tells {told} values from the shapes, the model trains {real}: {first}"
-    held = sum(tensor.numel() for group in optimizer_of(handle, 0.0).param_groups for tensor in group["params"])
-    if held != real:
-        yield f"the optimizer holds {held} values, the model trains {real}"
+    optimised = sum(tensor.numel() for group in optimizer_of(handle, 0.0).param_groups for tensor in group["params"])
+    if optimised != real:
+        yield f"the optimizer holds {optimised} values, the model trains {real}"
     total = sum(tensor.numel() for tensor in trial.original.values())
     if handle.total_parameters != total:
         yield f"it counts {handle.total_parameters} parameters of the base, which has {total}"
@@ -48,31 +48,31 @@ def meets_budget(trial: Trial) -> Iterator[str]:
     usual = trial.handle.trainable_parameters
     for target in (usual * 3 // 5, usual * 9 // 5):
         try:
-            asked = type(trial.method).model_validate(free | {"type": trial.method.type, "params": target})
-            chosen = budget.resolve(asked, trial.subject.base())
+            request = type(trial.method).model_validate(free | {"type": trial.method.type, "params": target})
+            method = budget.resolve(request, trial.case.base())
         except MethodError as refused:
             problem = str(refused)
             continue
-        got = trial.subject.attach(method=chosen).trainable_parameters
-        told = budget.trainable_count(chosen, trial.subject.base())
+        got = trial.case.attach(method=method).trainable_parameters
+        told = budget.trainable_count(method, trial.case.base())
         if got != told:
-            yield f"{dial.name} = {getattr(chosen, dial.name)} was chosen for {told} trainable values and gives {got}"
-        if abs(got - target) > budget.NEAR * target and (better := _nearer(trial, chosen, got, target)):
-            yield f"params = {target} got {got} at {dial.name} = {getattr(chosen, dial.name)}, {better}"
+            yield f"{dial.name} = {getattr(method, dial.name)} was chosen for {told} trainable values and gives {got}"
+        if abs(got - target) > budget.NEAR * target and (better := _nearer(trial, method, got, target)):
+            yield f"params = {target} got {got} at {dial.name} = {getattr(method, dial.name)}, {better}"
         return
     yield problem
 
 
-def _nearer(trial: Trial, chosen: Method, got: int, target: int) -> str | None:
+def _nearer(trial: Trial, method: Method, got: int, target: int) -> str | None:
     """Say which neighbouring setting of the dial is nearer to the target, if one is."""
-    dial = chosen.dial
+    dial = method.dial
     assert dial is not None
-    value = getattr(chosen, dial.name)
+    value = getattr(method, dial.name)
     for other in (value - 1, value + 1) if dial.whole else (value / 1.02, value * 1.02):
         if not dial.low <= other <= dial.high:
             continue
         try:
-            moved = trial.subject.attach(method=budget.turned(chosen, dial, other)).trainable_parameters
+            moved = trial.case.attach(method=budget.turned(method, dial, other)).trainable_parameters
         except MethodError:
             continue
         if abs(moved - target) < abs(got - target):

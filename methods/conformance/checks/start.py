@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from rlvr_bench.methods.base.plain import last_logits
+from rlvr_bench.methods.conformance.case import SEED, batch
 from rlvr_bench.methods.conformance.checks.check import Skipped, apart
-from rlvr_bench.methods.conformance.subject import SEED, batch
 from rlvr_bench.methods.conformance.trial import Trial, moves, state
 from rlvr_bench.methods.errors import MethodError
 
@@ -34,7 +34,7 @@ def declarations(trial: Trial) -> Iterator[str]:
 
 def _attaches_without_calibration(trial: Trial) -> bool:
     try:
-        trial.method.attach(trial.subject.base(), SEED)
+        trial.method.attach(trial.case.base(), SEED)
     except MethodError:
         return False
     return True
@@ -51,12 +51,12 @@ def seeds(trial: Trial) -> Iterator[str]:
     """The same seed gives the same start whatever the global random state, which stays; another gives another."""
     torch.rand(1), np.random.rand(), random.random()  # whatever the state was at the first start, it is another now
     before = _random_states()
-    again = trial.subject.attach()
+    again = trial.case.attach()
     if _random_states() != before:
         yield "attaching moves the global random state (torch, numpy or random)"
     for problem in moves(trial.start_state, state(again.model)):
         yield f"with the same seed {problem.replace('moved', 'differs')} between two starts"
-    unlike = trial.subject.attach(seed=SEED + 1)
+    unlike = trial.case.attach(seed=SEED + 1)
     other = dict(state(unlike.model))
     differing = {name for name, tensor in trial.start_state.items() if not torch.equal(tensor, other[name])}
     if trial.method.depends_on_seed is None:
@@ -96,7 +96,7 @@ def kl_reference(trial: Trial) -> Iterator[str]:
         yield "changes_base is declared, but at the start every base tensor is as it was"
     if trial.method.identity_at_start and not trial.method.changes_base:
         kl = _kl(trial.start.logits, trial.base.logits)
-        if not kl <= trial.subject.tolerance:
+        if not kl <= trial.case.tolerance:
             yield f"the KL to the base at the start is {kl:.3g}"
 
 

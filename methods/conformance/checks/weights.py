@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 
 from rlvr_bench.methods.base.plain import fill, last_logits
+from rlvr_bench.methods.conformance.case import batch
 from rlvr_bench.methods.conformance.checks.check import Skipped, apart
 from rlvr_bench.methods.conformance.forward import passed, passed_by
-from rlvr_bench.methods.conformance.subject import batch
 from rlvr_bench.methods.conformance.trial import Trial, moves, state
 
 
@@ -34,7 +34,7 @@ def effective_weights(trial: Trial) -> Iterator[str]:
     """The dense weights that it tells, put into a plain model, give the trained model's logits."""
     if not trial.handle.mergeable:
         raise Skipped("it cannot be merged")
-    plain = trial.subject.base().float()
+    plain = trial.case.base().float()
     weights = dict(trial.handle.effective_weights())
     for name in sorted({name for name, _ in plain.named_parameters()} - weights.keys()):
         yield f"{name} is missing from the effective weights"
@@ -49,7 +49,7 @@ def effective_weights(trial: Trial) -> Iterator[str]:
 
 def save_and_load(trial: Trial) -> Iterator[str]:
     """What `export` writes, `load` reads into a fresh handle with the same logits, bit for bit."""
-    again = trial.subject.attach()
+    again = trial.case.attach()
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         trial.handle.export(Path(folder))
         again.load(Path(folder))

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from rlvr_bench.methods.base.method import Shape, target_weights
-from rlvr_bench.methods.peft.entry import Entry, Option, Settings, norms
 from rlvr_bench.methods.peft.method import PEFT_PREFIX
+from rlvr_bench.methods.peft.row import Option, PeftRow, Settings, norms
 
 NORMS = (
     "input_layernorm",
@@ -27,7 +27,7 @@ def gains(settings: Settings, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
 
 
 GAINS = (
-    Entry(
+    PeftRow(
         name="ia3",
         summary="One trained gain per output, and per input of the matrices that close a feed-forward block.",
         family="gains",
@@ -44,7 +44,7 @@ GAINS = (
         trainable=gains,
         random=False,
     ),
-    Entry(
+    PeftRow(
         name="ln-tuning",
         summary="The weights of the norms, and nothing else.",
         family="gains",

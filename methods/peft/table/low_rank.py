@@ -6,7 +6,7 @@ A (rank, in) and B (out, rank) throughout.
 from typing import Any
 
 from rlvr_bench.methods.base.method import Shape
-from rlvr_bench.methods.peft.entry import Entry, Settings, choice, each, flag, number, whole
+from rlvr_bench.methods.peft.row import PeftRow, Settings, choice, each, flag, number, whole
 from rlvr_bench.methods.peft.sizes import SINGULAR_PARTS, AtMost, Divides
 
 RANK = whole(16, "Rank of the update; at 1/rank scaling the best learning rate hardly depends on it.")
@@ -30,12 +30,12 @@ def factors(keys: Settings, out: int, inputs: int) -> dict[str, Shape]:
     return {"lora_A.weight": (keys.rank, inputs), "lora_B.weight": (out, keys.rank)}
 
 
-def started(name: str, summary: str, source: str, formula: str, **more: Any) -> Entry:
+def started(name: str, summary: str, source: str, formula: str, **more: Any) -> PeftRow:
     """Return the row of a LoRA that differs in its start alone."""
     usual: dict[str, Any] = {"options": LORA_KEYS, "trainable": each(factors), "learning_rates": LORA_RATES}
     usual |= {"fields": lambda keys: lora_fields(keys, name.replace("-", "_"))}
     row = {"family": "low-rank", "peft_type": "LORA", "dials": ("rank",)} | usual | more
-    return Entry(name=name, summary=summary, source=source, formula=formula, **row)
+    return PeftRow(name=name, summary=summary, source=source, formula=formula, **row)
 
 
 def initial_rank(rank: int) -> int:
@@ -133,7 +133,7 @@ STARTS = (
 )
 
 VARIANTS = (
-    Entry(
+    PeftRow(
         name="dora",
         summary="LoRA on the direction of every weight row, with the row norms trained apart.",
         family="low-rank",
@@ -147,7 +147,7 @@ VARIANTS = (
         dials=("rank",),
         why_slow="Every step builds B A and takes the norms of the rows of W0 + B A.",
     ),
-    Entry(
+    PeftRow(
         name="lora-plus",
         summary="LoRA whose B learns faster than its A; the learning rate is A's.",
         family="low-rank",
@@ -162,7 +162,7 @@ VARIANTS = (
         handle="rlvr_bench.methods.peft.training:LoraPlusHandle",
         end_checks=("rlvr_bench.methods.peft.training:rate_problems",),
     ),
-    Entry(
+    PeftRow(
         name="lora-fa",
         summary="LoRA whose A stays as drawn; B follows the full matrix's gradient as closely as it can.",
         family="low-rank",
@@ -177,7 +177,7 @@ VARIANTS = (
         handle="rlvr_bench.methods.peft.training:LoraFaHandle",
         end_checks=("rlvr_bench.methods.peft.training:projection_problems",),
     ),
-    Entry(
+    PeftRow(
         name="adalora",
         summary="Singular-value adapters whose ranks are pruned, while training, to where they matter most.",
         family="low-rank",
@@ -214,7 +214,7 @@ VARIANTS = (
         handle="rlvr_bench.methods.peft.training:AdaLoraHandle",
         end_checks=("rlvr_bench.methods.peft.training:rank_problems",),
     ),
-    Entry(
+    PeftRow(
         name="delora",
         summary="LoRA whose rank-one parts have a norm of their own, so that length and direction are learnt apart.",
         family="low-rank",
@@ -242,7 +242,7 @@ VARIANTS = (
         dials=("rank",),
         why_slow="Every step takes the norms of all factors' rows and columns anew to normalise them.",
     ),
-    Entry(
+    PeftRow(
         name="gralora",
         summary="LoRA on a grid of blocks, each with factors of its own.",
         family="low-rank",

@@ -1,7 +1,7 @@
 """Rows whose update is a product of small factors other than LoRA's B A."""
 
 from rlvr_bench.methods.base.method import Shape
-from rlvr_bench.methods.peft.entry import Entry, Settings, each, whole
+from rlvr_bench.methods.peft.row import PeftRow, Settings, each, whole
 from rlvr_bench.methods.peft.sizes import AtMost
 
 
@@ -22,7 +22,7 @@ def split(size: int, factor: int) -> tuple[int, int]:
 
 
 PRODUCTS = (
-    Entry(
+    PeftRow(
         name="loha",
         summary="The entrywise product of two low-rank matrices, whose rank is the product of theirs.",
         family="product",
@@ -43,7 +43,7 @@ PRODUCTS = (
         why_slow="Every step builds two products of factors, of the full size of every matrix, and "
         "multiplies them entry by entry.",
     ),
-    Entry(
+    PeftRow(
         name="lokr",
         summary="The Kronecker product of two small matrices, the larger of them of low rank.",
         family="product",
@@ -60,7 +60,7 @@ PRODUCTS = (
         dials=("rank",),
         why_slow="Every step builds the Kronecker product of every matrix, of its full size.",
     ),
-    Entry(
+    PeftRow(
         name="miss",
         summary="One small trained matrix per target, repeated along its inputs.",
         family="product",
@@ -76,7 +76,7 @@ PRODUCTS = (
         dials=("rank",),
         random=False,
     ),
-    Entry(
+    PeftRow(
         name="hira",
         summary="Low-rank factors that multiply the weights entrywise, so that the update has full rank.",
         family="product",

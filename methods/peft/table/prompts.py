@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from rlvr_bench.methods.base.method import Shape, target_weights
-from rlvr_bench.methods.peft.entry import Entry, Settings, choice, whole
+from rlvr_bench.methods.peft.row import PeftRow, Settings, choice, whole
 
 
 def prefix_shapes(keys: Settings, shapes: Mapping[str, Shape]) -> dict[str, Shape] | None:
@@ -19,7 +19,7 @@ def prompt_shapes(keys: Settings, shapes: Mapping[str, Shape]) -> dict[str, Shap
 
 
 PROMPTS = (
-    Entry(
+    PeftRow(
         name="prompt-tuning",
         summary="Trained virtual tokens before every prompt; no weight moves.",
         family="prompt",
@@ -43,7 +43,7 @@ PROMPTS = (
         mergeable=False,
         touches="nothing",
     ),
-    Entry(
+    PeftRow(
         name="prefix-tuning",
         summary="Trained keys and values before every prompt, in every layer; no weight moves.",
         family="prompt",

@@ -1,10 +1,10 @@
 """Rows that rotate what goes into, or comes out of, a matrix."""
 
-from rlvr_bench.methods.peft.entry import Entry, choice, each, flag, whole
+from rlvr_bench.methods.peft.row import PeftRow, choice, each, flag, whole
 from rlvr_bench.methods.peft.sizes import AtMost, Divides
 
 ROTATIONS = (
-    Entry(
+    PeftRow(
         name="oft",
         summary="A trained rotation of the inputs, block by block; the singular values stay.",
         family="orthogonal",
@@ -31,7 +31,7 @@ ROTATIONS = (
         dials=("block_size",),
         random=False,
     ),
-    Entry(
+    PeftRow(
         name="boft",
         summary="A trained rotation of the inputs as a product of sparse butterfly factors, and a gain per output.",
         family="orthogonal",
@@ -63,7 +63,7 @@ ROTATIONS = (
         why_slow="Every step inverts the blocks of each butterfly factor and multiplies the factors into "
         "every full matrix (without CUDA in plain PyTorch).",
     ),
-    Entry(
+    PeftRow(
         name="hra",
         summary="A chain of trained Householder reflections of the inputs; the singular values stay.",
         family="orthogonal",
@@ -78,7 +78,7 @@ ROTATIONS = (
         why_slow="Every step multiplies its reflections, one after another, into a square matrix as wide "
         "as the inputs of every module.",
     ),
-    Entry(
+    PeftRow(
         name="road",
         summary="A trained rotation and scaling of pairs of outputs.",
         family="orthogonal",
@@ -109,7 +109,7 @@ ROTATIONS = (
         dials=("variant",),
         random=False,
     ),
-    Entry(
+    PeftRow(
         name="psoft",
         summary="A trained rotation inside the top singular subspace of every matrix, between two gains.",
         family="orthogonal",

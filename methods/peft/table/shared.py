@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from rlvr_bench.methods.base.method import Shape, target_weights
-from rlvr_bench.methods.peft.entry import Entry, Settings, each, first_target, number, whole
+from rlvr_bench.methods.peft.row import PeftRow, Settings, each, first_target, number, whole
 from rlvr_bench.methods.peft.sizes import SINGULAR_PARTS, Divides
 
 
@@ -51,7 +51,7 @@ def repeated_directions(keys: Settings, matrices: int | None) -> str | None:
 
 
 SHARED = (
-    Entry(
+    PeftRow(
         name="vera",
         summary="Two trained vectors per matrix around frozen random projections that all matrices share.",
         family="shared",
@@ -69,7 +69,7 @@ SHARED = (
         why_slow="Its default rank of 256 is more than the sides of a small model, so that both products "
         "around the diagonals cost more than the base's.",
     ),
-    Entry(
+    PeftRow(
         name="vb-lora",
         summary="LoRA whose factors are mixed, piece by piece, out of one trained bank of vectors.",
         family="shared",
@@ -98,7 +98,7 @@ SHARED = (
         dials=("num_vectors", "rank"),
         identity=False,
     ),
-    Entry(
+    PeftRow(
         name="randlora",
         summary="A full-rank sum of frozen random low-rank bases, each scaled by trained diagonals.",
         family="shared",
@@ -124,7 +124,7 @@ SHARED = (
         dials=("rank",),
         why_slow="Every step builds an update of the full size of every matrix as a sum over its bases.",
     ),
-    Entry(
+    PeftRow(
         name="tinylora",
         summary="A handful of trained values between frozen top singular vectors, through fixed random matrices.",
         family="shared",
@@ -147,7 +147,7 @@ SHARED = (
         why_slow="Every matrix takes a chain of small operators of its own, whose fixed cost outweighs a "
         "small model's products.",
     ),
-    Entry(
+    PeftRow(
         name="unilora",
         summary="LoRA whose every entry is one of the values of a single trained vector.",
         family="shared",

@@ -3,7 +3,7 @@
 import math
 
 from rlvr_bench.methods.base.method import Shape
-from rlvr_bench.methods.peft.entry import Entry, Settings, choice, each, number, whole
+from rlvr_bench.methods.peft.row import PeftRow, Settings, choice, each, number, whole
 from rlvr_bench.methods.peft.sizes import AtMost
 
 
@@ -24,7 +24,7 @@ def smallest_or_largest(keys: Settings, out: int, inputs: int) -> dict[str, Shap
 
 
 SUBSETS = (
-    Entry(
+    PeftRow(
         name="osf",
         summary="Full fine-tuning of the smallest singular triples, kept off the span of the frozen largest.",
         family="subspace",
@@ -42,7 +42,7 @@ SUBSETS = (
         why_slow="Every step builds U S V' of the tail twice as full matrices, trained and initial, to add"
         " their difference.",
     ),
-    Entry(
+    PeftRow(
         name="shira",
         summary="A random set of entries of every matrix; matrices of one shape have the same set.",
         family="sparse",
@@ -61,7 +61,7 @@ SUBSETS = (
         trainable=each(lambda keys, out, inputs: {"shira_weight": (keys.rank * (out + inputs),)}),
         dials=("rank",),
     ),
-    Entry(
+    PeftRow(
         name="super-tuning",
         summary="The entries of largest, or of smallest, magnitude of every matrix.",
         family="sparse",

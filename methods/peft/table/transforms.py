@@ -2,13 +2,13 @@
 
 import math
 
-from rlvr_bench.methods.peft.entry import Entry, each, number, whole
+from rlvr_bench.methods.peft.row import PeftRow, each, number, whole
 from rlvr_bench.methods.peft.sizes import AtMost, Divides
 
 ENTRIES_OF_A_MATRIX = AtMost(math.prod, "the number of entries", 1000)
 
 TRANSFORMS = (
-    Entry(
+    PeftRow(
         name="fourierft",
         summary="A few trained Fourier coefficients of every update, at random frequencies.",
         family="transform",
@@ -29,7 +29,7 @@ TRANSFORMS = (
         dials=("n_frequency",),
         why_slow="Every step takes an inverse two-dimensional FFT of the full size of every matrix.",
     ),
-    Entry(
+    PeftRow(
         name="waveft",
         summary="A few trained wavelet coefficients of every update, at random places.",
         family="transform",
@@ -50,7 +50,7 @@ TRANSFORMS = (
         dials=("n_frequency",),
         why_slow="Every step takes an inverse wavelet transform of the full size of every matrix.",
     ),
-    Entry(
+    PeftRow(
         name="c3a",
         summary="Blocks that are circulant matrices, hence a convolution with one trained vector each.",
         family="transform",

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 from rlvr_bench.thinking.batch import TraceBatch
 
 
-class HiddenStateVerifier(nn.Module):
+class HiddenStateScorer(nn.Module):
     """A linear head on the final hidden state of the newest token.
 
     Args:
@@ -47,7 +47,7 @@ class HiddenStateVerifier(nn.Module):
         return logits
 
     def without_training(self) -> AbstractContextManager[None]:
-        """See `training.Verifier`."""
+        """See `training.TraceScorer`."""
         return torch.no_grad()
 
     def trained(self) -> dict[str, Tensor]:

@@ -44,7 +44,7 @@ TOLERANCES = {torch.float32: 1e-4, torch.bfloat16: 5e-2}
 
 
 @dataclass(frozen=True)
-class Subject:
+class Case:
     """One method on one model."""
 
     method: Method
@@ -70,8 +70,8 @@ class Subject:
 
     def attach(self, base: PreTrainedModel | None = None, seed: int = SEED, method: Method | None = None) -> Handle:
         """Attach the method (or a variant of it) to `base` (or a fresh one)."""
-        chosen = method or self.method
-        return chosen.attach(base or self.base(), seed, prompts() if chosen.needs_calibration else None)
+        config = method or self.method
+        return config.attach(base or self.base(), seed, prompts() if config.needs_calibration else None)
 
 
 @cache

@@ -62,7 +62,7 @@ def choice(default: str, *others: str, why: str) -> Option:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Entry:
+class PeftRow:
     """A row of the table.
 
     `fields` gives the PEFT config's fields from the settings, `trainable` the tensors that they make trainable (None:
@@ -95,20 +95,20 @@ class Entry:
     end_checks: tuple[str, ...] = ()
 
 
-class PeftEntry(PeftMethod):
+class TabledPeft(PeftMethod):
     """A method made of a row of the table."""
 
-    entry: ClassVar[Entry]
+    row: ClassVar[PeftRow]
 
     @model_validator(mode="after")
-    def _keys_go_together(self) -> "PeftEntry":
-        problem = self.entry.misfit(SimpleNamespace(**self._given()), None) if self.resolved else None
+    def _keys_go_together(self) -> "TabledPeft":
+        problem = self.row.misfit(SimpleNamespace(**self._given()), None) if self.resolved else None
         if problem:
             raise ValueError(problem)
         return self
 
     def adapter_type(self) -> str:
-        return self.entry.peft_type
+        return self.row.peft_type
 
     def adapter_fields(self) -> dict[str, Any]:
         return self._fields(SimpleNamespace(**self._given()))
@@ -123,39 +123,39 @@ class PeftEntry(PeftMethod):
         """
         matrices = target_weights(shapes, self.targets)
         values = self._given()
-        for name, option in self.entry.options.items():
+        for name, option in self.row.options.items():
             if option.size is not None and matrices:
                 values[name] = option.size.default(matrices) if values[name] is None else values[name]
                 option.size.refuse(name, values[name], matrices)
         settings = SimpleNamespace(**values)
-        if problem := self.entry.misfit(settings, len(matrices)):
+        if problem := self.row.misfit(settings, len(matrices)):
             raise MethodError(f"method {self.type!r}: {problem}")
         return settings
 
     def _given(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("targets", *self.entry.options)}
+        return {name: getattr(self, name) for name in ("targets", *self.row.options)}
 
     def _fields(self, settings: Settings) -> dict[str, Any]:
-        targets = {} if self.entry.touches == "nothing" else {"target_modules": list(self.targets)}
-        return self.entry.fields(settings) | targets
+        targets = {} if self.row.touches == "nothing" else {"target_modules": list(self.targets)}
+        return self.row.fields(settings) | targets
 
     def needs_linear_targets(self) -> bool:
-        return self.entry.touches == "linear modules"
+        return self.row.touches == "linear modules"
 
     @property
     def depends_on_seed(self) -> bool:
-        return self.entry.random
+        return self.row.random
 
     @property
     def identity_at_start(self) -> bool:
-        return self.entry.identity
+        return self.row.identity
 
     @property
     def mergeable(self) -> bool:
-        return self.entry.mergeable
+        return self.row.mergeable
 
     def expected_trainable(self, shapes: Mapping[str, Shape]) -> dict[str, Shape | None] | None:
-        shapes_by_name = self.entry.trainable(self.settings(shapes), shapes)
+        shapes_by_name = self.row.trainable(self.settings(shapes), shapes)
         return None if shapes_by_name is None else dict(shapes_by_name)
 
 
@@ -198,27 +198,27 @@ def first_target(settings: Settings, shapes: Mapping[str, Shape]) -> str:
 
 
 @cache
-def entry_class(entry: Entry) -> type[PeftEntry]:
+def row_class(row: PeftRow) -> type[TabledPeft]:
     """Return the config class of a row."""
     kind: Any = Literal
     keys: dict[str, Any] = {
         name: (option.kind, Field(default=option.default, description=option.why, **option.bounds))
-        for name, option in entry.options.items()
+        for name, option in row.options.items()
     }
-    keys["type"] = (kind[entry.name], entry.name)
-    if entry.touches != "linear modules":
+    keys["type"] = (kind[row.name], row.name)
+    if row.touches != "linear modules":
         why = {"norms": "Name endings of the norms that are trained.", "nothing": "Not used: no module is touched."}
-        keys["targets"] = (tuple[str, ...], Field(default=entry.targets, min_length=1, description=why[entry.touches]))
+        keys["targets"] = (tuple[str, ...], Field(default=row.targets, min_length=1, description=why[row.touches]))
     made = create_model(
-        "".join(part.capitalize() for part in entry.name.split("-")),
-        __base__=PeftEntry,
-        __doc__=entry.summary,
+        "".join(part.capitalize() for part in row.name.split("-")),
+        __base__=TabledPeft,
+        __doc__=row.summary,
         __module__=__name__,
         **keys,
     )
-    made.entry = entry
-    made.family, made.source, made.formula = entry.family, entry.source, entry.formula
-    made.learning_rates, made.dials, made.examples = entry.learning_rates, entry.dials, entry.examples
-    made.why_slow, made.handle = entry.why_slow, entry.handle
-    made.end_checks = (*PeftEntry.end_checks, *entry.end_checks)
+    made.row = row
+    made.family, made.source, made.formula = row.family, row.source, row.formula
+    made.learning_rates, made.dials, made.examples = row.learning_rates, row.dials, row.examples
+    made.why_slow, made.handle = row.why_slow, row.handle
+    made.end_checks = (*TabledPeft.end_checks, *row.end_checks)
     return made
