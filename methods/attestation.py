@@ -60,7 +60,9 @@ class Attestation(BaseModel):
     """The record. Fields of the end are None until `finish`; errors are absolute differences of logits.
 
     `merge_error` compares the model as the trainer left it with its rollout weights: where the trainer wrapped the
-    forward pass in autocast, that rounding is part of it, as it is part of every rollout.
+    forward pass in autocast, that rounding is part of it, as it is part of every rollout. `rollout_mismatch` and
+    `first_kl`, in nats a token, are what the trainer saw: mean difference of rollouts and trainer on sampled tokens,
+    and KL to the base at step 1; None where the signal does not measure them.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -86,6 +88,8 @@ class Attestation(BaseModel):
     optimizer: str | None = None
     optimizer_dtypes: list[str] = []
     optimizer_state_values: int | None = None
+    rollout_mismatch: float | None = None
+    first_kl: float | None = None
     finished: bool = False
     problems: list[str] = []
 

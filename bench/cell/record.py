@@ -10,8 +10,10 @@ from rlvr_bench.generate import matmul
 from rlvr_bench.methods.attestation import Attestation
 from rlvr_bench.record.environment import capture
 from rlvr_bench.record.schema import Cause, Cost, RunRecord, Stability, Status, StepRecord
-from rlvr_bench.train import processes, rlvr, stability
+from rlvr_bench.train import agreement, processes, rlvr, stability
 from rlvr_bench.train.step_record import WITHIN_STEP, peak_memory_bytes
+
+MISMATCH_FIX = 'set signal.rollout_backend = "hf" and signal.update_backend = "padded", transformers\' own forward pass'
 
 
 def make_record(
@@ -31,7 +33,13 @@ def make_record(
     """
     base, tuned = scores
     stable = stability.summarise(training.steps, cell.signal.sampled_at_once, _accuracy_at_start(cell, base))
-    status, cause = _verdict(method.attested, stable)
+    attested = method.attested.model_copy(
+        update={
+            "rollout_mismatch": agreement.mean_mismatch(training.steps),
+            "first_kl": agreement.first_kl(training.steps),
+        }
+    )
+    status, cause = _verdict(attested, _disagreements(cell, attested, training), stable)
     meter = training.run.meter
     return RunRecord(
         cell=cell.model_dump(mode="json"),
@@ -39,7 +47,7 @@ def make_record(
         comparison=cell.comparison,
         status=status,
         cause=cause,
-        attestation=method.attested.model_dump(mode="json"),
+        attestation=attested.model_dump(mode="json"),
         accuracy={"base": base, "tuned": tuned},
         measurements=measurements,
         rollout=rlvr.rollout_record(method.backend.name, training.trainer.update_backend, training.steps),
@@ -64,11 +72,23 @@ def _accuracy_at_start(cell: Cell, base: Scores) -> float | None:
     return next((score.avg_k for score in scores if score.avg_k is not None), None)
 
 
-def _verdict(attested: Attestation, stable: Stability) -> tuple[Status, Cause | None]:
-    # A run of another method than was asked for says nothing, however it went; so that comes first.
+def _disagreements(cell: Cell, attested: Attestation, training: FinishedTraining) -> list[str]:
+    """Return how rollouts and trainer were not the same policy, where no intervention wants that."""
+    if any(each.settings.parts_policies for each in training.run.interventions):
+        return []
+    # A supervised first step is taken before the policy is sampled: only GRPO samples the policy as it starts.
+    starts_as_base = attested.identity_expected and cell.signal.samples_first
+    return agreement.disagreements(training.steps, cell.signal.precision, starts_as_base=starts_as_base)
+
+
+def _verdict(attested: Attestation, disagreements: list[str], stable: Stability) -> tuple[Status, Cause | None]:
+    # A run of another method than was asked for says nothing, however it went; so that comes first. Neither does one
+    # that learned from samples of another policy than its own.
     if not attested.valid:
         fix = "compare attestation.requested with attestation.realised in run.json and mend the method"
         return "invalid", Cause(type="AttestationError", message="; ".join(attested.problems), fix=fix)
+    if disagreements:
+        return "invalid", Cause(type="PolicyMismatch", message="; ".join(disagreements), fix=MISMATCH_FIX)
     if stable.collapse_rule is not None:
         message = f"training collapsed at step {stable.collapse_step} ({stable.collapse_rule})"
         return "collapsed", Cause(type="Collapse", message=message, fix="lower the learning rate, or raise kl_weight")

@@ -10,6 +10,7 @@ from rlvr_bench.cli import (
     findings,
     geometry,
     leaderboard,
+    machine,
     methods,
     models,
     plan,
@@ -33,7 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for verb in (run, plan, sweep, leaderboard, report, findings, rescore, geometry, think, contamination):
+for verb in (run, plan, sweep, leaderboard, report, findings, rescore, geometry, think, contamination, machine):
     app.add_typer(verb.app)
 for name, group in {
     "results": results,

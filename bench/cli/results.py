@@ -21,8 +21,11 @@ def results_check(results: ResultsOption = Path("results")) -> None:
     from rlvr_bench.integrity.check import check
     from rlvr_bench.studies.check import findings_faults
 
-    faults = check(with_records(results), (findings_faults,))
+    checked = check(with_records(results), (findings_faults,))
+    faults = checked.faults
     tell(*faults)
+    if checked.without_digest:
+        tell(f"{results}: {checked.without_digest} of {checked.records} records have no digest, as older ones do")
     tell(f"{results}: {len(faults)} fault{'s' * (len(faults) > 1)}" if faults else f"{results}: sound")
     raise typer.Exit(1 if faults else 0)
 

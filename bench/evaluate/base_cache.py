@@ -5,25 +5,20 @@ processes that need the same score compute it once; the second waits. The comple
 (`record.samples`, under the id that `key` gives).
 """
 
-import fcntl
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
 
 from pydantic import ValidationError
 
 from rlvr_bench.evaluate.grading import SampleRow
 from rlvr_bench.experiment.settings import EvaluateSettings
-from rlvr_bench.record.atomic import disk_errors, write_whole
-from rlvr_bench.record.cache import cache_dir
+from rlvr_bench.record.atomic import write_whole
+from rlvr_bench.record.cache import cache_dir, locked
 from rlvr_bench.record.samples import samples_path, write_samples
 from rlvr_bench.record.schema import Score
-
-Computed = TypeVar("Computed")
 
 CODE_VERSION = 2
 """Raised when a change of this package changes the score of an unchanged model."""
@@ -87,31 +82,3 @@ def _read(path: Path) -> Score | None:
     except ValidationError:
         # Of another schema, or damaged: a cache may be filled again, a record may not.
         return None
-
-
-def computed_once(
-    path: Path, parse: Callable[[bytes], Computed], compute: Callable[[], Computed], dump: Callable[[Computed], str]
-) -> Computed:
-    """What the file holds; computed and kept if it is not there or not readable. A second process waits for the first.
-
-    Raises:
-        RecordError: the cache cannot be written.
-    """
-    with locked(path.with_suffix(".lock")):
-        try:
-            return parse(path.read_bytes())
-        except (FileNotFoundError, ValueError):  # a damaged cache may be filled again
-            computed = compute()
-            write_whole(path, dump(computed))
-            return computed
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock, which ends with the process at the latest."""
-    with disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.open("w")
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -20,7 +20,6 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from rlvr_bench.evaluate.base_cache import computed_once
 from rlvr_bench.evaluate.completion import decode
 from rlvr_bench.experiment.settings import EvaluateSettings
 from rlvr_bench.generate.backend import Backend
@@ -30,7 +29,7 @@ from rlvr_bench.models.base import LoadedBase
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.organisms.card import read_card
 from rlvr_bench.models.source import source_of
-from rlvr_bench.record.cache import cache_dir
+from rlvr_bench.record.cache import cache_dir, computed_once
 from rlvr_bench.tasks.problem import Problem
 from rlvr_bench.tasks.task import Task
 

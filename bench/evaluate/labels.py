@@ -14,14 +14,13 @@ from importlib.metadata import version
 
 from pydantic import TypeAdapter
 
-from rlvr_bench.evaluate.base_cache import computed_once
 from rlvr_bench.evaluate.completion import Graded
 from rlvr_bench.evaluate.sampling import grade_problems
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.settings import EvaluateSettings
 from rlvr_bench.generate.backend import Backend
 from rlvr_bench.models.base import LoadedBase
-from rlvr_bench.record.cache import cache_dir
+from rlvr_bench.record.cache import cache_dir, computed_once
 from rlvr_bench.tasks.rewards import Label, LabelRequest, label_request
 from rlvr_bench.tasks.task import Task
 

@@ -16,9 +16,11 @@ class InterventionSettings(RegisteredSettings):
     """Base of all interventions' settings; `implementation` is that of a `measure.intervention.Intervention`.
 
     `acts_in_grpo`: it acts while GRPO trains. `drifts_base`: it moves weights that the method keeps frozen.
+    `parts_policies`: on purpose, the policy that is trained is not the one that is sampled.
     """
 
     acts_in_grpo: ClassVar[bool] = False
+    parts_policies: ClassVar[bool] = False
     drifts_base: ClassVar[bool] = False
 
     def change_of_base(self) -> str | None:

@@ -28,6 +28,8 @@ class TrainingSettings(Settings):
     """What stands in a record as the reward of a signal that knows only one; None takes the experiment's rewards."""
     buys_ahead: ClassVar[bool] = False
     """Whether labels are bought before training: then a budget of labels limits the purchase and ends nothing."""
+    samples_first: ClassVar[bool] = False
+    """Whether the policy is sampled, and its KL measured, before the first step changes it."""
     problems_key: ClassVar[str] = "prompts_per_batch"
     """The key that says how many train problems are needed at once."""
 
@@ -79,6 +81,7 @@ class GrpoSettings(TrainingSettings):
     `updates_per_batch` of them, each on an equal share of the batch.
     """
 
+    samples_first: ClassVar[bool] = True
     prompts_per_batch: int = Field(8, ge=1)
     group_size: int = Field(8, ge=2)
     updates_per_batch: int = Field(1, ge=1)

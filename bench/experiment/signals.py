@@ -127,6 +127,7 @@ class RlhfSettings(GrpoSettings):
 class SftRlvrSettings(GrpoSettings):
     """Supervised fine-tuning first, then GRPO, with `sft_share` of the one budget for the first part."""
 
+    samples_first: ClassVar[bool] = False
     problems_key: ClassVar[str] = "prompts_per_batch and group_size"
     type: Literal["sft+rlvr"] = "sft+rlvr"
     sft_share: float = Field(0.25, gt=0, lt=1)

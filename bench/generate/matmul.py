@@ -2,19 +2,20 @@
 
 torch's wheels compute float32 products on a CPU by MKL, which on processors that are not Intel's leaves half of the
 vector units idle; oneDNN, which comes with torch too, is twice as fast there. Precision is the same: both add in
-float32, and results agree up to rounding. Which one a process uses is measured, not assumed, and stands in the
-environment of a record.
+float32, and results agree up to rounding. Which one a machine uses is measured once (see `float32_products`), and
+stands in the environment of a record.
 
 oneDNN compiles a kernel for every shape (half a millisecond and a megabyte), so only numbers of rows that come again
 and again are given to it: whole blocks. Callers fill up to them. Decoding, which has no gradients and few rows, asks
 product by product: small ones are faster in the BLAS.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,25 +23,34 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from rlvr_bench.experiment.errors import ExperimentError
+from rlvr_bench.generate import float32_products
+from rlvr_bench.generate.float32_products import Library, Timings
+
 BLOCK = 128
 """Rows of a product for oneDNN are a multiple of this."""
 
 MIN_MULTIPLICATIONS = 2_000_000
 """Multiplications from which a single product without gradients is faster through oneDNN, its call included."""
 
-MIN_SPEEDUP = 1.3
-"""How much faster oneDNN must be: where both use the same units they differ by a few per cent."""
+CALLS, PATIENCE, MOST_ROUNDS = 5, 30, 300
+"""A timing calls each library so often a round, until none was faster for so many rounds, or after so many in all."""
 
 
 @cache
-def library() -> Literal["onednn", "blas"]:
-    """What float32 products go through in this process: "onednn" where it is clearly faster, measured in 10 ms."""
-    if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
-        return "blas"
-    # Of the size of a small model's layer, and large enough that the call itself does not count.
-    x, weight = torch.ones(256, 256), torch.ones(256, 256)
-    blas, onednn = _fastest(lambda: functional.linear(x, weight)), _fastest(lambda: _onednn(x, weight, None))
-    return "onednn" if blas > MIN_SPEEDUP * onednn else "blas"
+def library() -> Library:
+    """What float32 products go through in this process: what was decided for this machine, or is forced.
+
+    Raises:
+        ExperimentError: oneDNN is forced and this torch has none.
+        RecordError: nothing was decided yet, and the cache cannot be written.
+    """
+    available = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    chosen = float32_products.forced()
+    if chosen == "onednn" and not available:
+        raise ExperimentError(f"{float32_products.VARIABLE}=onednn: this torch has no oneDNN; set it to blas")
+    threads = torch.get_num_threads()
+    return chosen or float32_products.decided(threads, lambda: _timings() if available else None).library
 
 
 @contextmanager
@@ -143,12 +153,27 @@ def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return result
 
 
-def _fastest(call: Callable[[], Tensor], rounds: int = 20) -> float:
-    """Seconds of the fastest of several calls."""
-    # The fastest, not the mean: whatever else the machine does can only add to it.
-    best = float("inf")
+def _timings() -> Timings:
+    """Time both libraries in turn until neither gets faster any more, which takes about a second on an idle machine."""
+    # Of the size of a small model's layer, and large enough that the call itself does not count.
+    x, weight = torch.ones(256, 256), torch.ones(256, 256)
+    calls = (lambda: functional.linear(x, weight)), (lambda: _onednn(x, weight, None))
+    best, since = [math.inf, math.inf], 0
+    for _ in range(MOST_ROUNDS):
+        now = [min(known, _fastest(call)) for known, call in zip(best, calls, strict=True)]
+        since = 0 if any(new < 0.98 * known for new, known in zip(now, best, strict=True)) else since + 1
+        best = now
+        if since == PATIENCE:
+            break
+        time.sleep(0.01)  # what keeps the machine busy now may not a moment later
+    return Timings(blas=best[0], onednn=best[1])
+
+
+def _fastest(call: Callable[[], Tensor]) -> float:
+    """Seconds of the fastest of several calls: whatever else the machine does can only add to it."""
+    best = math.inf
     with torch.inference_mode():
-        for _ in range(rounds):
+        for _ in range(CALLS):
             started = time.perf_counter()
             call()
             best = min(best, time.perf_counter() - started)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rlvr_bench.experiment.cell import Cell
-from rlvr_bench.grid.prepare import prepare_bases
+from rlvr_bench.grid.prepare import prepare_bases, prepare_products
 from rlvr_bench.grid.prepare_labels import prepare_labels
 from rlvr_bench.grid.watcher import GridWatcher, Unwatched
 from rlvr_bench.launch import local
@@ -80,6 +80,7 @@ def run_experiment(
             todo = [entry.cell for entry in planned if entry.runs or (stale and entry.state == "stale")]
             watcher.say(*_announcement(planned, todo, results))
             prepare_bases(todo, watcher)
+            prepare_products(todo, threads)
             prepare_labels(todo, threads, watcher)
             interrupted = _interrupted(todo, results, workers, threads, launch, watcher)
             if interrupted:

@@ -13,7 +13,7 @@ from rlvr_bench.cell.events import Event, Outcome
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.search_space import settings_at
-from rlvr_bench.grid.prepare import prepare_bases
+from rlvr_bench.grid.prepare import prepare_bases, prepare_products
 from rlvr_bench.grid.prepare_labels import prepare_labels
 from rlvr_bench.grid.run import FAILED_EXIT, INTERRUPTED_EXIT
 from rlvr_bench.grid.watcher import CellListener, GridWatcher, Unwatched
@@ -60,6 +60,7 @@ def run_sweep(
         )
         first = search.cells(points[0] if points else _middle(search))
         prepare_bases(first, watcher)
+        prepare_products(first, threads)
         prepare_labels(first, threads, watcher)
         sweep = Sweep(search, queue, results)
         try:

@@ -5,25 +5,42 @@ that it agrees with the run's status is checked.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from rlvr_bench.integrity.derived import leaderboard_faults, report_faults
+from rlvr_bench.integrity.repeated_keys import repeated_keys
 from rlvr_bench.integrity.run import run_faults
 from rlvr_bench.record import store
 
 Check = Callable[[Path], list[str]]
 
 
-def check(results: Path, also: Iterable[Check] = ()) -> list[str]:
-    """Return the faults of a results folder, those that further checks find with them; none if it is sound."""
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The faults of a results folder; how many records could be read, and how many of them have no digest."""
+
+    faults: list[str]
+    records: int
+    without_digest: int
+
+
+def check(results: Path, also: Iterable[Check] = ()) -> Checked:
+    """Check a results folder, by further checks too; it is sound if there is no fault.
+
+    A record without a digest was written before there were any; that is no fault.
+    """
     records, problems = store.load_all(results)
     faults = [str(problem) for problem in problems]
     faults += _misplaced(results)
     reader = store.StepReader(results)
     for record in records:
         faults += run_faults(results, record, reader)
+    for path in sorted((results / store.RECORDS_FOLDER).glob(f"*{store.PACKED}")):
+        faults += repeated_keys(path, lines=True)
     faults += leaderboard_faults(results, records) + report_faults(results)
-    return faults + [fault for look in also for fault in look(results)]
+    faults += [fault for look in also for fault in look(results)]
+    return Checked(faults, len(records), sum(record.digest is None for record in records))
 
 
 def _misplaced(results: Path) -> list[str]:

@@ -12,6 +12,7 @@ from rlvr_bench.integrity.regrade import Grader, Regraded
 from rlvr_bench.integrity.stored import stored_scores
 from rlvr_bench.methods.errors import MethodError
 from rlvr_bench.record import store
+from rlvr_bench.record.digest import digest_fault
 from rlvr_bench.record.environment import capture
 from rlvr_bench.record.errors import RecordError
 from rlvr_bench.record.schema import ModelRole, Rescored, RunRecord, Score, ScoredSplit
@@ -55,9 +56,12 @@ def rescore(results: Path, data_dir: Path | None = None) -> Rescoring:
     records, problems = store.load_all(results)
     if problems:
         raise problems[0]
-    found, grader = Rescoring(), Grader(data_dir)
+    found, grader, reader = Rescoring(), Grader(data_dir), store.StepReader(results)
     for record in (one for one in records if one.accuracy):
         try:
+            # What is written gets a new digest: it must not cover up that the record was changed before.
+            if (changed := digest_fault(record, reader.steps(record))) is not None:
+                raise RecordError(f"cell {record.cell_id}: {changed}; run the cell again")
             stored = stored_scores(store.folder_of(results, record), record)
             scores = [grader.regrade(record, one) for one in stored]
         except (RecordError, TaskError) as error:

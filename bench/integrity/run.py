@@ -9,9 +9,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.integrity.repeated_keys import repeated_keys
 from rlvr_bench.methods.errors import MethodError
 from rlvr_bench.record import store
+from rlvr_bench.record.digest import digest_fault
 from rlvr_bench.record.errors import RecordError
+from rlvr_bench.record.samples import SAMPLES_FILE, file_digest
 from rlvr_bench.record.schema import RunRecord, StepRecord
 from rlvr_bench.train.stability import summarise
 
@@ -26,6 +29,7 @@ def run_faults(results: Path, record: RunRecord, reader: store.StepReader) -> li
     folder = store.folder_of(results, record)
     path, steps_path = folder / store.RUN_FILE, folder / store.STEPS_FILE
     faults = [fault for file in (path, steps_path) for fault in _not_numbers(file)]
+    faults += [*repeated_keys(path, lines=False), *repeated_keys(steps_path, lines=True)]
     if not path.exists():
         path = steps_path = store.packed_file(results, record.comparison)
     said = [*_identity(record), *_status(record)]
@@ -34,7 +38,17 @@ def run_faults(results: Path, record: RunRecord, reader: store.StepReader) -> li
         steps = reader.steps(record)
     except RecordError as error:
         return [*faults, str(error)]
+    said = [fault for fault in (digest_fault(record, steps), _samples(folder, record)) if fault is not None]
+    faults += [f"{_named(path, record)}: {one}; {AGAIN}" for one in said]
     return faults + [f"{_named(steps_path, record)}: {one}; {AGAIN}" for one in _steps(record, steps)]
+
+
+def _samples(folder: Path, record: RunRecord) -> str | None:
+    """Return what is wrong with samples that lie beside a record; those in a cache are no part of the results."""
+    path = folder / SAMPLES_FILE
+    if record.samples is None or not path.exists():
+        return None
+    return None if file_digest(path) == record.samples.sha256 else f"{path.name} beside it is not the file of its run"
 
 
 def _named(path: Path, record: RunRecord) -> str:

@@ -11,7 +11,7 @@ from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.scored import score_tasks
 from rlvr_bench.experiment.settings import RlvrSettings
 from rlvr_bench.record.errors import RecordError
-from rlvr_bench.record.samples import read_samples, samples_path
+from rlvr_bench.record.samples import file_digest, read_samples, samples_file, samples_path
 from rlvr_bench.record.schema import ModelRole, RunRecord, Score, ScoredSplit
 
 Rows = list[dict[str, Any]]
@@ -61,6 +61,9 @@ def stored_scores(folder: Path, record: RunRecord) -> Iterator[StoredScore]:
 
 def _tuned(folder: Path, record: RunRecord, task: str, split: str) -> Iterator[Rows]:
     rows = read_samples(record.cell_id, beside=folder)
+    path = samples_file(record.cell_id, beside=folder)
+    if record.samples is not None and file_digest(path) != record.samples.sha256:
+        raise RecordError(f"samples of cell {record.cell_id} in {path.parent} are of another run; run the cell again")
     found = [row for row in rows if (row["task"], row["split"]) == (task, split)]
     if found:
         yield found

@@ -21,8 +21,8 @@ def write_result(cell: Cell, results: Path, result: "CellResult") -> Outcome:
 
     try:
         # The record last: where it is, the cell counts as done.
-        samples.write_samples(cell.id, result.samples)
-        store.write_run(results, result.record, result.steps)
+        stored = samples.stored(samples.write_samples(cell.id, result.samples), len(result.samples))
+        store.write_run(results, result.record.model_copy(update={"samples": stored}), result.steps)
     except RecordError as error:  # nothing can be written: only the outcome can say so
         return Outcome(cell.id, cell.method_name, cell.seed, "failed", str(error))
     return _outcome(cell, result.record)

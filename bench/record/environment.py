@@ -43,7 +43,7 @@ def capture(checkout: Path | None = None) -> Environment:
     return Environment(
         python=platform.python_version(),
         packages=installed(PACKAGES),
-        cpu=_cpu_model(),
+        cpu=cpu_model(),
         threads=_threads(),
         gpu=_gpu(),
         commit=commit,
@@ -89,7 +89,8 @@ def changes(then: Environment, now: Environment) -> list[str]:
     return [f"{name} {before} -> {after}" for name, before, after in pairs if before != after]
 
 
-def _cpu_model() -> str:
+def cpu_model() -> str:
+    """Return the name of the processor and how many of them there are."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:  # not Linux

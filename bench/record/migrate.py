@@ -17,10 +17,13 @@ _SECONDS = {"verify": "thinking", "train/verify": "train/grade"}
 
 
 def run_document(document: Document) -> Document:
-    """Return a document of `run.json` as the newest version writes it; one of an unknown version as it is."""
+    """Return a document of `run.json` as the newest version writes it; one of an unknown version as it is.
+
+    A digest is of the form that was written: what was read from an older one has none until it is written again.
+    """
     version = document.get("schema_version")
     while isinstance(version, int) and version in _RUN:
-        document = _RUN[version](document)
+        document = {name: value for name, value in _RUN[version](document).items() if name != "digest"}
         version = document["schema_version"]
     return document
 

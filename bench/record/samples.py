@@ -4,6 +4,7 @@ Samples are large, so they live in the cache and not in git; the cell id finds t
 model output: they are stored as text and never run.
 """
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 from rlvr_bench.record.atomic import replace_whole
 from rlvr_bench.record.cache import cache_dir
 from rlvr_bench.record.errors import RecordError
+from rlvr_bench.record.schema import StoredSamples
 
 SAMPLES_FILE = "samples.parquet"
 
@@ -59,6 +61,25 @@ def write_samples(cell_id: str, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
+def stored(path: Path, rows: int) -> StoredSamples:
+    """Return what a record keeps of a file of samples; raises RecordError where it cannot be read."""
+    return StoredSamples(rows=rows, sha256=file_digest(path))
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file of samples; raises RecordError where it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read ({error.strerror}); make the file readable") from error
+
+
+def samples_file(cell_id: str, beside: Path | None = None) -> Path:
+    """Return the file of a cell's samples: that in the folder `beside` where there is one, else that in the cache."""
+    own = None if beside is None else beside / SAMPLES_FILE
+    return own if own is not None and own.exists() else samples_path(cell_id)
+
+
 def read_samples(cell_id: str, beside: Path | None = None) -> list[dict[str, Any]]:
     """Read the samples of a cell.
 
@@ -68,8 +89,7 @@ def read_samples(cell_id: str, beside: Path | None = None) -> list[dict[str, Any
     Raises:
         RecordError: there are none in this cache, or the file is broken.
     """
-    own = None if beside is None else beside / SAMPLES_FILE
-    path = own if own is not None and own.exists() else samples_path(cell_id)
+    path = samples_file(cell_id, beside)
     if not path.exists():
         raise RecordError(
             f"no samples of cell {cell_id} in {path.parent}; run the cell here, or point RLVR_BENCH_CACHE "

@@ -19,6 +19,9 @@ SCHEMA_FILE = Path(__file__).with_name("schema.json")
 FOLDER_NAME = r"^[^/\\.][^/\\]*$"
 """Names that become folders: no separator, no leading dot."""
 
+LARGEST_COUNT = 2**53 - 1
+"""Of a step's counts, which are kept in columns: whole numbers that a float64 holds exactly."""
+
 Status = Literal["done", "failed", "collapsed", "invalid", "stale"]
 ModelRole = Literal["base", "tuned"]
 ScoredSplit = Literal["train", "validation", "test"]
@@ -177,6 +180,20 @@ class Rescored(_Record):
     tasks: dict[str, str] = Field(description="fingerprint of each task, its verifier included, by name")
 
 
+class StoredSamples(_Record):
+    """The file of the completions that were scored, as it was written."""
+
+    rows: int = Field(ge=0)
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+
+class Digest(_Record):
+    """What a record was when it was written (see `digest`); no signature."""
+
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of all parts")
+    parts: dict[str, str] = Field(description="first digits of the SHA-256 of each part, by key of the record")
+
+
 class CellKeys(BaseModel):
     """The keys of a cell's settings that a record relies on; the cell may have any others."""
 
@@ -225,7 +242,9 @@ class RunRecord(_Record):
     reward_model: dict[str, Number] | None = Field(
         None, description="pairs and label noise of a learned reward, and its agreement with labels"
     )
+    samples: StoredSamples | None = Field(None, description="the cell's file of samples; null where there is none")
     environment: Environment
+    digest: Digest | None = Field(None, description="null in a record that was written before there were digests")
 
     @model_validator(mode="after")
     def _has_what_its_status_says(self) -> "RunRecord":
@@ -265,7 +284,7 @@ class StepRecord(BaseModel):
     )
     __pydantic_extra__: dict[str, Number] = Field(init=False)
 
-    step: int = Field(ge=0, description="optimizer step, 1 is the first")
+    step: int = Field(ge=0, le=LARGEST_COUNT, description="optimizer step, 1 is the first")
     loss: Number = None
     accuracy: Share = Field(default=None, description="share of the rollout batch that the verifier finds correct")
     non_finite: bool = Field(default=False, description="whether the loss or a gradient was NaN or infinite")
@@ -313,9 +332,13 @@ class StepRecord(BaseModel):
     )
     unparsed: Share = Field(default=None, description="share of completions without a readable answer")
     verifier_errors: Share = Field(default=None, description="share of completions on which the verifier itself failed")
-    tokens: int | None = Field(default=None, ge=0, description="tokens generated since the start of training")
+    tokens: int | None = Field(
+        default=None, ge=0, le=LARGEST_COUNT, description="tokens generated since the start of training"
+    )
     flops: Number = Field(default=None, description="floating-point operations since the start of training")
-    labels: int | None = Field(default=None, ge=0, description="labels bought since the start of training")
+    labels: int | None = Field(
+        default=None, ge=0, le=LARGEST_COUNT, description="labels bought since the start of training"
+    )
     seconds_rollout: Number = None
     seconds_grade: Number = Field(default=None, description="verdicts of the verifier, and rewards")
     seconds_log_probs: Number = Field(
@@ -323,7 +346,7 @@ class StepRecord(BaseModel):
         description="log-probabilities that need no gradient: of the reference, and before several updates",
     )
     seconds_train: Number = None
-    peak_memory_bytes: int | None = Field(default=None, ge=0)
+    peak_memory_bytes: int | None = Field(default=None, ge=0, le=LARGEST_COUNT)
 
     @model_validator(mode="before")
     @classmethod
@@ -333,10 +356,6 @@ class StepRecord(BaseModel):
     def to_json(self) -> str:
         """Return one line of `steps.jsonl`, without the line end."""
         return strict_json(self.model_dump(mode="json"))
-
-
-def _six_digits(value: Any) -> Any:
-    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def json_schema() -> str:

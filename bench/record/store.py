@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from rlvr_bench.record import compact, migrate
 from rlvr_bench.record.atomic import write_whole
+from rlvr_bench.record.digest import digest_of
 from rlvr_bench.record.errors import RecordError
 from rlvr_bench.record.machine_paths import without_paths
 from rlvr_bench.record.numbers import STRICT_JSON, strict_json
@@ -61,14 +62,16 @@ def has_records(results: Path) -> bool:
 def write_run(results: Path, record: RunRecord, steps: Sequence[StepRecord]) -> Path:
     """Write `steps.jsonl` and then `run.json`, each whole or not at all; return the path of `run.json`.
 
-    A cell counts as run once its `run.json` is there, so that comes last. No path of this machine is written.
+    A cell counts as run once its `run.json` is there, so that comes last. No path of this machine is written. The
+    digest is taken anew of what is written.
 
     Raises:
         RecordError: the disk is full, or the folder cannot be written.
     """
     folder = folder_of(results, record)
     write_whole(folder / STEPS_FILE, "".join(step.to_json() + "\n" for step in steps))
-    document = without_paths(record.model_dump(mode="json"))
+    document = without_paths(record.model_dump(mode="json", exclude={"digest"}))
+    document["digest"] = digest_of(RunRecord.model_validate(document), steps).model_dump(mode="json")
     write_whole(folder / RUN_FILE, strict_json(document, indent=1) + "\n")
     return folder / RUN_FILE
 

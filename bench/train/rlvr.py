@@ -1,15 +1,12 @@
 """The `rlvr` signal: GRPO against a task's verifier (or a control reward), recorded step by step."""
 
-from statistics import fmean
-
 from rlvr_bench.experiment.settings import GrpoSettings
 from rlvr_bench.record.schema import StepRecord
 from rlvr_bench.train import processes
+from rlvr_bench.train.agreement import MISMATCH, mean_mismatch
 from rlvr_bench.train.step_record import recorder
 from rlvr_bench.train.trainer import RolloutTrainer
 from rlvr_bench.train.training_run import StepListener, TrainingRun
-
-_MISMATCH = "sampling/sampling_logp_difference"
 
 
 def train(run: TrainingRun[GrpoSettings], listen: StepListener) -> tuple[list[StepRecord], RolloutTrainer]:
@@ -39,8 +36,8 @@ def rollout_record(backend: str, update_backend: str, steps: list[StepRecord]) -
     return {
         "backend": backend,
         "update_backend": update_backend,
-        "mismatch_mean": fmean(means) if (means := _values(steps, f"{_MISMATCH}/mean")) else None,
-        "mismatch_max": max(_values(steps, f"{_MISMATCH}/max"), default=None),
+        "mismatch_mean": mean_mismatch(steps),
+        "mismatch_max": max(_values(steps, f"{MISMATCH}/max"), default=None),
         "probe_max": max(_values(steps, "probe/logp_difference_max"), default=None),
     }
 

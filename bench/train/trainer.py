@@ -193,7 +193,21 @@ class RolloutTrainer(GRPOTrainer):
         if self.beta != 0.0:
             self._run.meter.score(self._shape, lengths)
         loss: Tensor = super()._compute_loss(model, inputs)
-        return loss
+        return loss * self._token_share() if self.args.loss_type == "bnpo" else loss
+
+    def _token_share(self) -> Tensor | float:
+        """Return what makes TRL's mean over a micro-batch's tokens a part of the mean over all tokens of the update.
+
+        TRL takes the mean of the micro-batches' means, which depends on how an update is cut ("bnpo" alone does so).
+        """
+        parts = self.current_gradient_accumulation_steps
+        if parts == 1:
+            return 1.0
+        place = self._step % self.args.steps_per_generation
+        first = place - place % parts
+        tokens = [batch["completion_mask"].sum() for batch in self._buffered_inputs[first : first + parts]]
+        share: Tensor = tokens[place - first] * parts / torch.stack(tokens).sum()
+        return share
 
     def _get_per_token_logps_and_entropies(
         self,

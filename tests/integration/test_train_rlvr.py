@@ -112,9 +112,12 @@ def test_methods_meet_the_same_prompts_and_first_samples(base: LoadedBase, tmp_p
     assert len({(steps[0].tokens, steps[0].reward, steps[0].completions_mean_length) for steps in runs}) == 1
 
 
-def test_micro_batches_do_not_change_the_update(base: LoadedBase, tmp_path: Path) -> None:
-    whole = _weights(_train(base, tmp_path, FULL, rate=1e-4)[2])
-    split = _weights(_train(base, tmp_path, FULL, rate=1e-4, micro_batch=2)[2])
+@pytest.mark.parametrize("updates", [1, 2])
+@pytest.mark.parametrize("loss_type", ["grpo", "bnpo", "dr_grpo", "dapo"])
+def test_micro_batches_do_not_change_the_update(base: LoadedBase, tmp_path: Path, loss_type: str, updates: int) -> None:
+    settings = {"rate": 1e-4, "steps": 2, "loss_type": loss_type, "updates_per_batch": updates}
+    whole = _weights(_train(base, tmp_path, FULL, **settings)[2])
+    split = _weights(_train(base, tmp_path, FULL, **settings, micro_batch=2)[2])
     for name, tensor in whole.items():
         torch.testing.assert_close(tensor, split[name], rtol=1e-4, atol=2e-6)
 

@@ -15,6 +15,7 @@ from typing import Any
 from rlvr_bench.experiment.cell import Cell, cells
 from rlvr_bench.experiment.experiment import load
 from rlvr_bench.record import compact, pack, store
+from rlvr_bench.record.digest import digest_of
 from rlvr_bench.record.schema import Cost, Environment, RunRecord, Score, Stability, StepRecord
 from rlvr_bench.record.step_table import write_steps
 from rlvr_bench.train.stability import summarise
@@ -75,7 +76,8 @@ def write_comparison(results: Path, template: Cell, number: int, methods: int, s
             }  # fmt: skip
             cell = Cell.model_validate(settings)
             own = run_steps(rng)
-            records.append(record(cell, base, score(rng, 0.35 + 0.02 * method), own, rng))
+            one = record(cell, base, score(rng, 0.35 + 0.02 * method), own, rng)
+            records.append(one.model_copy(update={"digest": digest_of(one, own)}))
             steps[cell.id] = own
     comparison = records[0].comparison
     write_steps(store.packed_steps_file(results, comparison), steps)
@@ -96,7 +98,7 @@ def record(cell: Cell, base: Score, tuned: Score, steps: list[StepRecord], rng: 
         accuracy={"base": {task: {"test": base}}, "tuned": {task: {"test": tuned}}},
         rollout={"backend": "fast", "update_backend": "packed"},
         stability=Stability.model_validate(stability.model_dump()),
-        geometry={"sparsity_bf16": rng.random(), "by_type": {kind: figures(rng) for kind in KINDS}},
+        measurements={"geometry": {"sparsity_bf16": rng.random(), "by_type": {kind: figures(rng) for kind in KINDS}}},
         cost=Cost(seconds={"train": 10.0, "train/rollout": 4.0}, tokens=100 * STEPS, peak_memory_bytes=300_000_000),
         environment=ENVIRONMENT,
     )

@@ -92,3 +92,9 @@ def record(
         cost=Cost(seconds={"train": 10.0 + seed, "train/rollout": 4.0}, tokens=5000, peak_memory_bytes=300_000_000),
         environment=ENVIRONMENT,
     )
+
+
+def without_digest(one: RunRecord | None) -> RunRecord:
+    """Return a record as it was before it was written."""
+    assert one is not None and one.digest is not None
+    return one.model_copy(update={"digest": None})

@@ -53,7 +53,7 @@ def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
 
 
 def test_a_sound_folder_has_no_fault(results: Path) -> None:
-    assert check(results) == []
+    assert check(results).faults == []
     done = CliRunner().invoke(app, ["results", "check", "--results", str(results)])
     assert done.exit_code == 0 and done.output.strip().endswith("sound")
 
@@ -63,7 +63,7 @@ def test_a_hand_edited_leaderboard_is_caught_with_its_place(results: Path) -> No
     lines = path.read_text().splitlines(keepends=True)
     accuracy = lines[1].split(",")[7]
     path.write_text("".join([lines[0], lines[1].replace(accuracy, "0.9999", 1), *lines[2:]]))
-    (fault,) = check(results)
+    (fault,) = check(results).faults
     assert f"line 2, column accuracy: is '0.9999', the records give '{accuracy}'" in fault
     done = CliRunner().invoke(app, ["results", "check", "--results", str(results)])
     assert done.exit_code == 1 and fault in done.output
@@ -81,13 +81,13 @@ def test_a_hand_edited_leaderboard_is_caught_with_its_place(results: Path) -> No
 def test_any_other_byte_of_the_leaderboard_counts(results: Path, change: Callable[[str], str], complaint: str) -> None:
     path = results / LEADERBOARD_FILE
     path.write_bytes(change(path.read_text()).encode())
-    (fault,) = check(results)
+    (fault,) = check(results).faults
     assert complaint in fault
 
 
 def test_a_missing_leaderboard_is_a_fault(results: Path) -> None:
     (results / LEADERBOARD_FILE).unlink()
-    assert "make it with rlvr-bench leaderboard" in check(results)[0]
+    assert "make it with rlvr-bench leaderboard" in check(results).faults[0]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_an_edited_record_is_caught(results: Path, change: Callable[[dict[str, A
     path = first_run(results)
     edit(path, change)
     renew(results)
-    faults = check(results)
+    faults = check(results).faults
     assert any(complaint in fault and str(path.parent) in fault for fault in faults), faults
     assert all("\n" not in fault for fault in faults)
 
@@ -119,26 +119,26 @@ def test_an_edited_step_and_a_lost_step_are_caught(results: Path) -> None:
     path = first_run(results).with_name(store.STEPS_FILE)
     lines = path.read_text().splitlines()
     path.write_text("\n".join(lines[:-1]) + "\n")
-    assert any("its steps give steps 79, run.json says 80" in fault for fault in check(results))
+    assert any("its steps give steps 79, run.json says 80" in fault for fault in check(results).faults)
     path.write_text("\n".join([*lines[:-1], lines[-1][:40]]) + "\n")
-    assert any("line 80" in fault for fault in check(results))
+    assert any("line 80" in fault for fault in check(results).faults)
 
 
 def test_nan_is_caught_and_the_word_in_a_text_is_not(results: Path) -> None:
     path = first_run(results)
     edit(path, lambda run: run.update(cause={"type": "X", "message": "loss is NaN", "fix": "", "tail": []}))
     renew(results)
-    assert check(results) == []
+    assert check(results).faults == []
     edit(path, lambda run: run["cost"]["seconds"].update(load=float("nan")))
     renew(results)
-    assert [fault for fault in check(results) if "holds NaN or Infinity" in fault]
+    assert [fault for fault in check(results).faults if "holds NaN or Infinity" in fault]
 
 
 def test_a_record_in_another_place_is_caught(results: Path) -> None:
     folder = first_run(results).parent
     shutil.copytree(folder, results / "runs" / "deep" / "a" / "b" / "c")
     folder.rename(folder.with_name("seed-9-aaaaaaaaaaaa"))
-    faults = check(results)
+    faults = check(results).faults
     assert any("its content belongs in" in fault for fault in faults)
     assert any("records lie in runs/<comparison>/<method>/" in fault for fault in faults)
 
@@ -146,11 +146,11 @@ def test_a_record_in_another_place_is_caught(results: Path) -> None:
 def test_a_report_shows_the_leaderboard_beside_it_or_is_a_fault(results: Path) -> None:
     page, digest = results / "report.html", hashlib.sha256((results / ALL_FILE).read_bytes()).hexdigest()
     page.write_text(f'<meta name="leaderboard-sha256" content="{digest}">')
-    assert check(results) == []
+    assert check(results).faults == []
     page.write_text(f'<meta name="leaderboard-sha256" content="{"0" * 64}">')
-    assert "shows another leaderboard" in check(results)[0]
+    assert "shows another leaderboard" in check(results).faults[0]
     page.write_text("<html>")
-    assert "does not say which leaderboard" in check(results)[0]
+    assert "does not say which leaderboard" in check(results).faults[0]
 
 
 def test_a_folder_without_records_is_bad_input(tmp_path: Path) -> None:
@@ -160,8 +160,8 @@ def test_a_folder_without_records_is_bad_input(tmp_path: Path) -> None:
 
 def test_findings_are_what_the_records_give_or_a_fault(results: Path) -> None:
     done = CliRunner().invoke(app, ["findings", "--results", str(results)])
-    assert done.exit_code == 0 and check(results, (findings_faults,)) == []
+    assert done.exit_code == 0 and check(results, (findings_faults,)).faults == []
     page = results / "findings.md"
     page.write_text(page.read_text().replace("undecided", "supported", 1))
-    (fault,) = check(results, (findings_faults,))
+    (fault,) = check(results, (findings_faults,)).faults
     assert str(page) in fault and "rlvr-bench findings" in fault

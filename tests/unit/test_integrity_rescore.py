@@ -20,6 +20,7 @@ from rlvr_bench.evaluate.grading import score
 from rlvr_bench.experiment.cell import Cell, cells
 from rlvr_bench.experiment.experiment import Experiment
 from rlvr_bench.integrity.rescore import changes, rescore
+from rlvr_bench.record.digest import digest_of
 from rlvr_bench.record.samples import samples_path, write_samples
 from rlvr_bench.record.schema import RunRecord
 from rlvr_bench.record.store import folder_of, load_all, write_run
@@ -196,3 +197,19 @@ def test_no_model_library_is_loaded(results: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ))
     assert done.stdout.split() == ["2", "False"], done.stderr
+
+
+@pytest.mark.usefixtures("lenient")
+def test_grading_again_renews_the_digest_and_covers_nothing_up(results: Path) -> None:
+    first, _ = sorted(results.rglob("run.json"))
+    document = json.loads(first.read_text())
+    document["rollout"]["backend"] = "other"
+    first.write_text(json.dumps(document))
+    found = rescore(results)
+    assert [why.partition(": ")[2].split(":")[0] for _, why in found.faults] == ["rollout changed since it was written"]
+    document["rollout"]["backend"] = "fast"
+    first.write_text(json.dumps(document))
+    before = [one.digest for one in load_all(results)[0]]
+    CliRunner().invoke(app, ["rescore", "--results", str(results), "--write"], catch_exceptions=False)
+    records, _ = load_all(results)
+    assert all(one.digest == digest_of(one, []) != old for one, old in zip(records, before, strict=True))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from record_factory import record
+from record_factory import record, without_digest
 from report_folder import everything, steps
 from typer.testing import CliRunner
 
@@ -81,9 +81,9 @@ def test_a_cell_that_is_run_again_takes_the_place_of_its_packed_line(tmp_path: P
 def test_one_cell_is_found_in_either_form(tmp_path: Path) -> None:
     write(tmp_path, RECORDS[:1])
     name = {"comparison": RECORDS[0].comparison, "method": "lora", "seed": 0, "cell_id": RECORDS[0].cell_id}
-    assert store.read_cell(tmp_path, **name) == RECORDS[0]
+    assert without_digest(store.read_cell(tmp_path, **name)) == RECORDS[0]
     pack.pack(tmp_path)
-    assert store.read_cell(tmp_path, **name) == RECORDS[0]
+    assert without_digest(store.read_cell(tmp_path, **name)) == RECORDS[0]
     assert store.read_cell(tmp_path, **(name | {"cell_id": "0" * 12})) is None
 
 

@@ -40,6 +40,7 @@ class AdapterDropout(InterventionSettings):
 
     implementation: ClassVar[str] = "rlvr_bench.studies.gates.published_habits:DroppedInputs"
     acts_in_grpo: ClassVar[bool] = True
+    parts_policies: ClassVar[bool] = True
 
     share: float = Field(0.05, gt=0, lt=1)
     """Share of an adapter's inputs that is dropped."""
@@ -54,3 +55,4 @@ class MergeInPlace(InterventionSettings):
     implementation: ClassVar[str] = "rlvr_bench.studies.gates.published_habits:MergedInPlace"
     acts_in_grpo: ClassVar[bool] = True
     drifts_base: ClassVar[bool] = True
+    parts_policies: ClassVar[bool] = True
