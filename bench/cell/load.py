@@ -4,11 +4,14 @@ import copy
 
 import torch
 
+from rlvr_bench.cell.fit import refuse_beyond_context
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.interventions import changed_fingerprint
 from rlvr_bench.generate.backend import create_for
 from rlvr_bench.measure import intervention
 from rlvr_bench.measure.context import CellContext
+from rlvr_bench.methods import registry as method_registry
+from rlvr_bench.methods.base.targets import resolve_targets
 from rlvr_bench.models import base as base_models
 from rlvr_bench.tasks import registry as task_registry
 
@@ -17,7 +20,9 @@ def load(cell: Cell) -> CellContext:
     """Load what a cell works on.
 
     Raises:
-        ValueError: the base model or the data are not those that the cell was planned with.
+        ValueError: the base model or the data are not those that the cell was planned with, or a prompt and its
+            completion do not fit the model's context.
+        MethodError: the method does not fit the model; known here before the base is scored.
     """
     task = task_registry.create(cell.task, cell.data_dir)
     loaded = base_models.load(cell.base)
@@ -30,4 +35,7 @@ def load(cell: Cell) -> CellContext:
     loaded.model.to("cuda" if torch.cuda.is_available() else "cpu")
     reference = copy.deepcopy(loaded.model).eval().requires_grad_(False)
     backend = create_for(cell.signal.rollout_backend, loaded.model)
-    return CellContext(cell, task, loaded, reference, backend, interventions)
+    context = CellContext(cell, task, loaded, reference, backend, interventions)
+    refuse_beyond_context(context)
+    resolve_targets(method_registry.create(cell.method), loaded.model).refuse_misfit(loaded.model)
+    return context

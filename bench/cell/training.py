@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedModel
-
 from rlvr_bench.cell.attach import AttachedMethod
 from rlvr_bench.cell.clock import Report
 from rlvr_bench.cell.events import Event
@@ -39,15 +37,9 @@ class FinishedTraining:
 
 
 def train(context: CellContext, method: AttachedMethod, labels: Labels, report: Report) -> FinishedTraining:
-    """Train the attached method with the cell's signal, and attest what became of it.
-
-    Raises:
-        ValueError: a prompt and its completion do not fit the model's context.
-    """
+    """Train the attached method with the cell's signal, and attest what became of it."""
     cell = context.cell
     problems = training_problems(context.task, cell.paid_reward, labels, cell.signal)
-    encoded = context.encoded(problems)
-    _check_length(cell, context.loaded.model, encoded)
     if cell.signal.report_to:
         os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(tracked_folder(cell.id)))
     with tempfile.TemporaryDirectory(prefix="rlvr-bench-") as folder:
@@ -57,7 +49,7 @@ def train(context: CellContext, method: AttachedMethod, labels: Labels, report: 
             reference=context.reference,
             task=context.task,
             problems=problems,
-            prompt_ids=encoded,
+            prompt_ids=context.encoded(problems),
             reward=rewards.create(cell.paid_reward),
             backend=method.rollouts,
             settings=cell.signal,
@@ -71,16 +63,6 @@ def train(context: CellContext, method: AttachedMethod, labels: Labels, report: 
     drifts = any(each.settings.drifts_base for each in context.interventions)
     attestation.finish(method.attested, method.handle, trainer.optimizer, drifts)
     return FinishedTraining(run, steps, trainer)
-
-
-def _check_length(cell: Cell, model: PreTrainedModel, prompts: list[list[int]]) -> None:
-    """Raise ValueError when a prompt and its completion do not fit the model's context."""
-    longest = max(map(len, prompts)) + max(cell.signal.max_new_tokens, cell.evaluate.max_new_tokens)
-    context = getattr(model.config, "max_position_embeddings", None)
-    if context is not None and longest > context:
-        raise ValueError(
-            f"a prompt and its completion take {longest} tokens, the model's context is {context}; lower max_new_tokens"
-        )
 
 
 def _training_event(step: StepRecord, cell: Cell) -> Event:

@@ -56,16 +56,18 @@ def show_plan(
     from rlvr_bench.console.text import print_json, say, tell
     from rlvr_bench.launch.local import cores
     from rlvr_bench.plan.states import as_document, by_comparison
+    from rlvr_bench.plan.targets import with_targets
     from rlvr_bench.sweep.phases import plan_phases
 
     phases = plan_phases(experiment, replace(selection, fetch=False), results)
     for problem in phases.problems:
         say(problem)
-    document = as_document(phases.cells, workers or cores(), phases.records)
+    planned = with_targets(phases.cells)
+    document = as_document(planned, workers or cores(), phases.records)
     if as_json:
         print_json(document)
         return
-    for comparison, lines in by_comparison(phases.cells).items():
+    for comparison, lines in by_comparison(planned).items():
         tell(comparison)
         print_table(lines, [name for name in lines[0] if any(line[name] for line in lines)])
         tell("")

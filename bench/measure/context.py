@@ -33,10 +33,10 @@ class CellContext:
     backend: Backend
     interventions: Sequence[Intervention[Any]]
 
-    def encoded(self, problems: Sequence[Problem]) -> list[list[int]]:
-        """Return the token ids of the problems' prompts."""
-        style = self.cell.evaluate.prompt
-        return [prompt_ids(self.loaded.tokenizer, self.task.prompt(problem, style)) for problem in problems]
+    def encoded(self, problems: Sequence[Problem], task: Task | None = None) -> list[list[int]]:
+        """Return the token ids of the problems' prompts, as the cell's task or another `task` asks them."""
+        style, asked = self.cell.evaluate.prompt, task or self.task
+        return [prompt_ids(self.loaded.tokenizer, asked.prompt(problem, style)) for problem in problems]
 
     def pairs(self, handle: Handle) -> Iterator[Pair]:
         """Yield name, W0 and W+ of every weight that the forward pass uses."""

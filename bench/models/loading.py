@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+
+from rlvr_bench.models.conv1d import without_conv1d
+from rlvr_bench.models.dropout import without_dropout
 
 
 def load_causal_lm(folder: Path, *, trust_remote_code: bool = False) -> PreTrainedModel:
-    """Return the decoder in `folder`, in float32.
+    """Return the decoder in `folder`, in float32: its linear layers as `nn.Linear`, without dropout.
 
     The flag is always passed on: left out, transformers asks on stdin whether to run a checkpoint's code.
 
@@ -17,4 +20,16 @@ def load_causal_lm(folder: Path, *, trust_remote_code: bool = False) -> PreTrain
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=trust_remote_code
     )
-    return model
+    return without_dropout(without_conv1d(model))
+
+
+def skeleton(folder: Path) -> PreTrainedModel:
+    """Return the modules of the decoder in `folder` without its weights, which are not read.
+
+    Raises:
+        OSError, ValueError: the folder holds no config that transformers knows.
+    """
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    with torch.device("meta"):
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    return without_conv1d(model)

@@ -22,12 +22,13 @@ State = Literal["done", "missing", "stale", "failed", "waiting"]
 
 @dataclass(frozen=True, slots=True)
 class PlannedCell:
-    """One cell and its state; `why` says what is stale or how it failed."""
+    """One cell and its state; `why` says what is stale or how it failed, `targets` what they are on another base."""
 
     cell: Cell
     state: State
     why: str = ""
     record: RunRecord | None = None
+    targets: str = ""
 
     @property
     def runs(self) -> bool:
@@ -63,6 +64,7 @@ def as_document(planned: Sequence[PlannedCell], workers: int, records: Sequence[
             "cell_id": None if entry.state == "waiting" or entry.cell.absent else entry.cell.id,
             "state": entry.state,
             "why": entry.why,
+            "targets": entry.targets or None,
         }
         for entry in planned
     ]
@@ -99,6 +101,7 @@ def by_comparison(planned: Sequence[PlannedCell]) -> dict[str, list[dict[str, An
                 "seeds": ",".join(str(seed) for seed in sorted({entry.cell.seed for entry in entries})),
                 "state": ", ".join(f"{count} {state}" for state, count in Counter(e.state for e in entries).items()),
                 "why": _counted([entry.why for entry in entries if entry.why], "reasons, such as {}"),
+                "targets": _counted([entry.targets for entry in entries if entry.targets], "lists, such as {}"),
             }
             for method, entries in methods.items()
         ]

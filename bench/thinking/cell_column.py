@@ -22,6 +22,10 @@ from rlvr_bench.thinking.zoo import scored
 class ThinkingOfCell(Measurement[Thinking]):
     """What a probe of the trained model itself saves and wins."""
 
+    def before(self, context: CellContext) -> None:
+        """Refuse, before anything is trained, what could not be measured afterwards. Raises ThinkingError."""
+        Subject(context.reference, context.loaded.tokenizer, context.task, self.settings, "base")
+
     def after(self, context: CellContext, trained: TrainedModel) -> dict[str, Any]:
         """See `Measurement`."""
         with trained.handle.rollout_weights() as model:

@@ -19,13 +19,17 @@ from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from rlvr_bench.methods.base.seeding import forked_random_state
+from rlvr_bench.methods.base.targets import group_paths
+from rlvr_bench.models.context import context_length
 from rlvr_bench.thinking.batch import TraceBatch
 from rlvr_bench.thinking.errors import ThinkingError
 from rlvr_bench.thinking.prefixes import Prefixes
 
 _ADAPTER = "verifier"
+_KEYS_AND_VALUES = (DynamicLayer, DynamicSlidingWindowLayer)
 _NEEDED = ("inputs_embeds", "position_ids", "past_key_values", "attention_mask")
 
 
@@ -48,7 +52,7 @@ class Probe(nn.Module):
         self, base: PreTrainedModel, probe_tokens: int, rank: int, seed: int, prefixes: Prefixes | None = None
     ) -> None:
         super().__init__()
-        _check(base)
+        check_architecture(base)
         self.prefixes = prefixes or Prefixes(base)
         self.probe_tokens, self.rank = probe_tokens, rank
         self._base = [base.requires_grad_(False)]  # in a list: not a part of this module
@@ -57,7 +61,9 @@ class Probe(nn.Module):
         body = copy.deepcopy(base.base_model, shared)
         with forked_random_state(seed):
             if rank:
-                config = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules="all-linear")
+                paths = group_paths(base, "all-linear")
+                names = [path.removeprefix(f"{base.base_model_prefix}.") for path in paths]
+                config = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=names)
                 body = inject_adapter_in_model(config, body, adapter_name=_ADAPTER)
             embeddings: Any = base.get_input_embeddings()
             # Through the module, since some embeddings scale what they store; the mean of all is a neutral start.
@@ -158,11 +164,22 @@ def probe_mask(seen: Tensor, length: int, count: int, pads: Tensor | None, dtype
     return torch.zeros(visible.shape, dtype=dtype, device=seen.device).masked_fill_(~visible, torch.finfo(dtype).min)
 
 
-def _check(base: PreTrainedModel) -> None:
+def check_architecture(base: PreTrainedModel) -> None:
+    """Raise ThinkingError where probe tokens cannot read the cache of `base`. Computes nothing."""
     kind, body = type(base).__name__, base.base_model
     missing = [name for name in _NEEDED if name not in inspect.signature(body.forward).parameters]
-    if body is base or missing:
-        what = f"its decoder does not take {', '.join(missing)}" if missing else "it has no decoder of its own"
+    layers = DynamicCache(config=base.config).layers
+    other = [type(layer).__name__ for layer in layers if type(layer) not in _KEYS_AND_VALUES]
+    what = None
+    if body is base:
+        what = "it has no decoder of its own"
+    elif missing:
+        what = f"its decoder does not take {', '.join(missing)}"
+    elif other:
+        what = f"{len(other)} of its {len(layers)} layers keep no keys and values (transformers' {other[0]})"
+    elif getattr(base.config, "alibi", False):
+        what = "its positions (ALiBi) follow from the mask that hides the trace's end from probe tokens"
+    if what is not None:
         raise ThinkingError(f"{kind} cannot be probed: {what}; choose a decoder with a key-value cache and positions")
     if base.config._attn_implementation not in ("sdpa", "eager"):
         raise ThinkingError(
@@ -177,7 +194,7 @@ def check_window(base: PreTrainedModel, tokens: int) -> None:
     kinds = getattr(config, "layer_types", None)
     slides = kinds is None or any(kind != "full_attention" for kind in kinds)
     limits = {
-        "context": getattr(config, "max_position_embeddings", None),
+        "context": context_length(config),
         "sliding window": getattr(config, "sliding_window", None) if slides else None,
     }
     for what, limit in limits.items():

@@ -17,6 +17,7 @@ from rlvr_bench.thinking.errors import ThinkingError
 from rlvr_bench.thinking.monte_carlo import Values, continuation_values, spread_positions
 from rlvr_bench.thinking.prefixes import LIMIT_BYTES, Prefixes
 from rlvr_bench.thinking.probe import Probe, check_window
+from rlvr_bench.thinking.proof import refuse_unproved
 from rlvr_bench.thinking.sampling import Asker
 from rlvr_bench.thinking.settings import ScorerSettings, ThinkSettings
 from rlvr_bench.thinking.store import is_kept, load, save
@@ -35,7 +36,7 @@ class Trained:
 class Subject:
     """A model, asked a task's problems.
 
-    Raises ThinkingError where a prompt, its trace and the probe do not fit the model.
+    Raises ThinkingError where the architecture cannot be probed, or a prompt, its trace and the probe do not fit it.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Subject:
         name: str,
         backend: Backend | None = None,
     ) -> None:
+        refuse_unproved(model)
         self.settings, self.name = settings, name
         self.asker = Asker(model, tokenizer, task, settings.traces, backend or create_for("auto", model))
         longest = max(map(len, self.asker.prompts(self.problems("test"))))

@@ -179,6 +179,7 @@ def _arguments(run: TrainingRun[SupervisedSettings], steps: int) -> SFTConfig:
         max_length=None,
         dataset_kwargs={"skip_prepare_dataset": True},
         loss_type="nll",
+        router_aux_loss_coef=0.0,  # as in `trainer`
         bf16=settings.precision == "bf16",
         use_cpu=not torch.cuda.is_available(),
         gradient_checkpointing=False,

@@ -335,6 +335,7 @@ def _arguments(run: TrainingRun[GrpoSettings]) -> GRPOConfig:
         max_completion_length=settings.max_new_tokens,
         temperature=settings.temperature,
         beta=0.0,
+        router_aux_loss_coef=0.0,  # the loss is the one that the settings name, on mixtures of experts too
         # A range of [0, 1e9] never clips: that is how a side is taken away.
         epsilon=1.0 if settings.clip_low is None else settings.clip_low,
         epsilon_high=1e9 if settings.clip_high is None else settings.clip_high,

@@ -32,12 +32,15 @@ Count = Callable[[float], int | None]
 
 
 def resolve(method: Method, model: "PreTrainedModel") -> Method:
-    """Return `method` with the dial set that `params` asks for on `model`; `method` itself when it is resolved already.
+    """Return `method` as it is attached to `model`: groups of targets as names, the dial set that `params` asks for.
 
     `params` stays in the config beside the value found. Where no value comes near, that is the nearest there is: what a
     run trained is in its attestation. Raises `MethodError` when the model is smaller than the target, or when the
     method refuses every value.
     """
+    from rlvr_bench.methods.base.targets import resolve_targets
+
+    method = resolve_targets(method, model)
     dial = method.dial
     if method.resolved or method.params is None or dial is None:
         return method

@@ -9,7 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -38,7 +38,10 @@ TARGET_GROUPS: dict[str, tuple[str, ...]] = {
     "attention": LINEAR_TARGETS[:4],
     "mlp": LINEAR_TARGETS[4:],
 }
-"""Names that `targets` takes for groups of modules."""
+"""Names that `targets` takes for groups of modules, and how a config holds them: by Llama's names for their members.
+
+What they are on another decoder follows from its structure (`targets.resolve_targets`), before a method is attached.
+"""
 
 SMALLEST = 1e-9
 """Where a dial that is a share starts."""
@@ -86,7 +89,8 @@ class Method(BaseModel, ABC):
     targets: tuple[str, ...] = Field(
         default=LINEAR_TARGETS,
         min_length=1,
-        description="Name endings of the modules that the method may touch; the same for all methods of a comparison.",
+        description="Name endings of the modules that the method may touch, the same for all methods of a comparison; "
+        "or all-linear, attention or mlp, which mean the same on every decoder.",
     )
     params: str | int | None = Field(
         default=None,
@@ -116,6 +120,15 @@ class Method(BaseModel, ABC):
                 f"it is no group of modules, and no list of name endings{did_you_mean(given, TARGET_GROUPS)}"
             )
         return TARGET_GROUPS[given]
+
+    @property
+    def targets_are_linear(self) -> bool:
+        """Whether `targets` names linear modules of the base."""
+        return True
+
+    def with_targets(self, endings: tuple[str, ...], closing: tuple[str, ...]) -> Self:
+        """Return this method on the modules of one base; `closing` are the endings that end a feed-forward block."""
+        return self.model_copy(update={"targets": endings})
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -199,6 +212,10 @@ class Method(BaseModel, ABC):
     def optimizer(self) -> str:
         """Class name of the optimizer that trains this method, which attestation looks for."""
         return "AdamW"
+
+    def refuse_misfit(self, model: "PreTrainedModel") -> None:
+        """Raise `MethodError` where this method does not fit `model`, as far as that shows without attaching it."""
+        resolve_name("rlvr_bench.methods.base.targets:refuse_misfit")(self, model)
 
     def attach(self, model: "PreTrainedModel", seed: int, calibration: Calibration | None = None) -> "Handle":
         """Make `model` trainable under this method, in place, and return its handle.

@@ -50,6 +50,10 @@ class Full(Method):
     def depends_on_seed(self) -> bool:
         return False
 
+    @property
+    def targets_are_linear(self) -> bool:
+        return self.train == "linear"
+
     def expected_trainable(self, shapes: Mapping[str, Shape]) -> dict[str, Shape | None]:
         expected: dict[str, Shape | None] = dict(shapes)
         if self.train == "linear":

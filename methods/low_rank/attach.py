@@ -15,7 +15,7 @@ from rlvr_bench.methods.base.targets import linear_targets
 from rlvr_bench.methods.errors import MethodError
 from rlvr_bench.methods.low_rank.starts import Matrix
 from rlvr_bench.methods.low_rank.variants import StartedLora
-from rlvr_bench.methods.peft.handle import PeftHandle, adapter_config
+from rlvr_bench.methods.peft.handle import PeftHandle, adapter_config, refuse_rewritten
 
 
 def attach_started(
@@ -28,6 +28,7 @@ def attach_started(
     paths = linear_targets(model, method.targets)
     shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
     config = adapter_config(method, method.config_fields(shapes, seed))
+    refuse_rewritten(method, model)
 
     # What the start looks at is read from the plain model: PEFT's layers would stand in the way of the inputs.
     prompts = calibration if method.needs_calibration else None

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from rlvr_bench.methods.base.method import Dial, Shape
+from rlvr_bench.methods.base.method import TARGET_GROUPS, Dial, Shape
 from rlvr_bench.methods.peft import catalog
 from rlvr_bench.methods.peft.method import PeftMethod
 from rlvr_bench.plugins.suggestion import did_you_mean
@@ -143,8 +143,10 @@ class AnyPeft(PeftMethod):
         has_targets = "target_modules" in catalog.config_fields(kind)
         return has_targets and (kind not in OWN_TARGETS or "targets" in self.model_fields_set)
 
-    def needs_linear_targets(self) -> bool:
-        return False
+    @property
+    def targets_are_linear(self) -> bool:
+        """Whether they are a group: PEFT says itself what it makes of names that a user gives."""
+        return self.uses_targets() and self.targets in TARGET_GROUPS.values()
 
     @property
     def depends_on_seed(self) -> None:

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from peft import PeftConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 from peft.tuners._buffer_dict import BufferDict
 from peft.tuners.adaption_prompt.layer import AdaptedAttention
 from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
 from peft.utils.other import AuxiliaryTrainingWrapper
 from peft.utils.peft_types import PeftType
+from peft.utils.transformers_weight_conversion import convert_peft_config_for_transformers
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -45,10 +46,11 @@ def attach_adapters(
     Raises `MethodError` with PEFT's own reason when it refuses, and for a start that lacks its calibration prompts.
     """
     # PEFT skips a target that matches nothing as long as another one matches; here it is refused.
-    if method.needs_linear_targets():
+    if method.targets_are_linear:
         linear_targets(model, method.targets)
     shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
     config = adapter_config(method, method.config_fields(shapes, seed))
+    refuse_rewritten(method, model)
 
     # The plain view has to be taken before PEFT replaces modules, and the hashes before a start moves the base.
     view = PlainView(model)
@@ -74,6 +76,27 @@ def adapter_config(method: PeftMethod, fields: dict[str, Any] | None = None) -> 
         return config_class(task_type="CAUSAL_LM", **settings)
     except (ValueError, TypeError) as refusal:
         raise MethodError(f"PEFT refuses the {kind} settings {settings}: {_one_line(refusal)}") from refusal
+
+
+def refuse_rewritten(method: PeftMethod, model: PreTrainedModel) -> None:
+    """Raise `MethodError` for LoRA on modules that PEFT takes for the fused experts of `model`.
+
+    It knows projections of some mixtures by their old names, and then adapts experts in place of the modules named.
+    """
+    names = method.adapter_fields().get("target_modules")
+    if method.adapter_type() != "LORA" or names is None or isinstance(names, str):
+        return
+    config = LoraConfig(target_modules=list(names))
+    try:
+        convert_peft_config_for_transformers(config, model, None)
+        taken = sorted(set(names) - set(config.target_modules or ()))
+    except ValueError:
+        taken = sorted(names)
+    if taken:
+        raise MethodError(
+            f"PEFT takes {', '.join(taken)} of {type(model).__name__} for its fused experts, which are no linear "
+            "modules; leave them out, as targets = 'attention' does"
+        )
 
 
 def _wrapped(

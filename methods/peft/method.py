@@ -18,6 +18,8 @@ from rlvr_bench.methods.peft import catalog
 from rlvr_bench.plugins.suggestion import did_you_mean
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from rlvr_bench.methods.peft.handle import PeftHandle
 
     HandleClass = type[PeftHandle]  # inside a config, `type` is a key
@@ -95,9 +97,9 @@ class PeftMethod(Method):
     def needs_calibration(self) -> bool:
         return self.lora_start in DATA_DRIVEN_STARTS
 
-    def needs_linear_targets(self) -> bool:
-        """Whether every target must name linear modules of the base."""
-        return True
+    def refuse_misfit(self, model: "PreTrainedModel") -> None:
+        super().refuse_misfit(model)
+        resolve_name("rlvr_bench.methods.peft.handle:refuse_rewritten")(self, model)
 
     def handle_class(self) -> "HandleClass":
         """Return the class of the handle that `attach` gives."""

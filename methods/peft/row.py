@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import SimpleNamespace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, create_model, model_validator
 
@@ -89,6 +89,7 @@ class PeftRow:
     mergeable: bool = True
     touches: Literal["linear modules", "norms", "nothing"] = "linear modules"
     targets: tuple[str, ...] = LINEAR_TARGETS
+    closing: str | None = None
     why_slow: str = ""
     misfit: Callable[[Settings, int | None], str | None] = lambda keys, matrices: None
     handle: str = PeftMethod.handle
@@ -139,8 +140,15 @@ class TabledPeft(PeftMethod):
         targets = {} if self.row.touches == "nothing" else {"target_modules": list(self.targets)}
         return self.row.fields(settings) | targets
 
-    def needs_linear_targets(self) -> bool:
+    @property
+    def targets_are_linear(self) -> bool:
         return self.row.touches == "linear modules"
+
+    def with_targets(self, endings: tuple[str, ...], closing: tuple[str, ...]) -> Self:
+        moved = super().with_targets(endings, closing)
+        if self.row.closing is None or self.row.closing in self.model_fields_set:
+            return moved
+        return moved.model_copy(update={self.row.closing: closing})
 
     @property
     def depends_on_seed(self) -> bool:

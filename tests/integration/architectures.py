@@ -6,7 +6,10 @@ Sizes are the smallest that keep what is special about each: a window of 8 is pa
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-VOCABULARY = 96
+from rlvr_bench.models.conv1d import without_conv1d
+from rlvr_bench.models.dropout import without_dropout
+
+VOCABULARY = 112
 WINDOW = 8
 _SHARED = {
     "vocab_size": VOCABULARY,
@@ -71,6 +74,20 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, object]]] = {
         },
     ),
     "lfm2": ("lfm2", _SHARED | {"layer_types": ["conv", "full_attention"], "block_ff_dim": 48}),
+    "qwen3-next": (
+        "qwen3_next",
+        _SHARED
+        | _EXPERTS
+        | {
+            "head_dim": 8,
+            "layer_types": ["linear_attention", "full_attention"],
+            "linear_num_value_heads": 2,
+            "linear_num_key_heads": 2,
+            "linear_key_head_dim": 8,
+            "linear_value_head_dim": 8,
+            "shared_expert_intermediate_size": 16,
+        },
+    ),
     "gpt-oss": (
         "gpt_oss",
         _SHARED | {"head_dim": 8, "num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": WINDOW},
@@ -79,7 +96,7 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, object]]] = {
 
 
 def tiny(name: str) -> PreTrainedModel:
-    """Return a random model of an architecture in float32, the same at each call."""
+    """Return a random model of an architecture in float32, the same at each call, as `load_causal_lm` gives it."""
     kind, settings = ARCHITECTURES[name]
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **settings), trust_remote_code=False)
@@ -87,5 +104,4 @@ def tiny(name: str) -> PreTrainedModel:
         for parameter in model.parameters():
             if parameter.dim() > 1:
                 parameter.normal_(std=0.15)
-    result: PreTrainedModel = model.float().eval()
-    return result
+    return without_dropout(without_conv1d(model.float().eval()))

@@ -40,8 +40,9 @@ GAINS = (
                 ("down_proj",), "Targets whose inputs are scaled, not their outputs.", tuple[str, ...]
             )
         },
-        fields=lambda keys: {"feedforward_modules": [name for name in keys.targets if name in keys.feedforward]},
+        fields=lambda keys: {"feedforward_modules": sorted({*keys.targets} & {*keys.feedforward})},
         trainable=gains,
+        closing="feedforward",
         random=False,
     ),
     PeftRow(

@@ -1,0 +1,156 @@
+"""Groups of targets on decoders of any architecture, and GPT-2's Conv1D as a linear layer."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from architectures import ARCHITECTURES, tiny
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from rlvr_bench.cell.load import load
+from rlvr_bench.experiment.cell import cells
+from rlvr_bench.experiment.experiment import Experiment
+from rlvr_bench.methods.base.method import LINEAR_TARGETS, target_weights
+from rlvr_bench.methods.base.targets import group_paths, linear_targets, resolve_targets
+from rlvr_bench.methods.errors import MethodError
+from rlvr_bench.methods.registry import create
+from rlvr_bench.models.base import folder_of, load_tokenizer
+from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.models.loading import load_causal_lm
+from rlvr_bench.plan.states import plan
+from rlvr_bench.plan.targets import with_targets
+
+ORGANISM = BaseConfig(name="organism-steps")
+RATE = {"learning_rate": 1e-3}
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_groups_are_disjoint_leave_the_head_out_and_make_up_all_linear(name: str) -> None:
+    model = tiny(name)
+    every, attention, mlp = (group_paths(model, group) for group in ("all-linear", "attention", "mlp"))
+    assert attention and sorted(attention + mlp) == sorted(every)
+    outside = {id(model.get_output_embeddings()), id(model.get_input_embeddings())}
+    assert not outside & {id(model.get_submodule(path)) for path in every}
+
+
+@pytest.mark.parametrize("group", ["all-linear", "attention", "mlp"])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_resolved_endings_name_the_group_and_nothing_else(name: str, group: str) -> None:
+    model = tiny(name)
+    wanted = group_paths(model, group)
+    lora = create({"type": "lora", "targets": group})
+    if not wanted:
+        with pytest.raises(MethodError, match=r"names no linear module of .*fused"):
+            resolve_targets(lora, model)
+        return
+    resolved = resolve_targets(lora, model)
+    assert linear_targets(model, resolved.targets) == wanted
+    shapes = {key: tuple(parameter.shape) for key, parameter in model.named_parameters()}
+    assert set(target_weights(shapes, resolved.targets)) == set(wanted)  # the config counts what attaching trains
+    assert resolve_targets(resolved, model) == resolved
+
+
+@pytest.mark.parametrize(
+    ("name", "group", "targets"),
+    [
+        ("llama", "all-linear", LINEAR_TARGETS),
+        ("phi3", "attention", ("o_proj", "qkv_proj")),
+        ("gpt2", "attention", ("c_attn", "attn.c_proj")),
+        ("gpt2", "mlp", ("c_fc", "mlp.c_proj")),
+        ("gpt-neox", "mlp", ("dense_h_to_4h", "dense_4h_to_h")),
+        ("opt", "attention", ("k_proj", "v_proj", "q_proj", "out_proj")),
+        ("lfm2", "mlp", ("in_proj", "conv.out_proj", "w1", "w3", "w2")),
+        ("mixtral", "all-linear", ("q_proj", "k_proj", "v_proj", "o_proj")),
+    ],
+)
+def test_groups_by_name(name: str, group: str, targets: tuple[str, ...]) -> None:
+    assert resolve_targets(create({"type": "lora", "targets": group}), tiny(name)).targets == targets
+
+
+def test_ia3_scales_the_inputs_of_what_closes_a_feed_forward_block() -> None:
+    assert resolve_targets(create({"type": "ia3"}), tiny("gpt2")).feedforward == ("mlp.c_proj",)
+    given = create({"type": "ia3", "feedforward": ["c_fc"]})
+    assert resolve_targets(given, tiny("gpt2")).feedforward == ("c_fc",)
+
+
+def test_names_that_match_nothing_are_answered_with_those_that_exist() -> None:
+    asked = resolve_targets(create({"type": "lora", "targets": ["qq"]}), tiny("gpt-neox"))
+    with pytest.raises(MethodError, match=r"'qq', .*dense, dense_4h_to_h, dense_h_to_4h.*query_key_value"):
+        asked.refuse_misfit(tiny("gpt-neox"))
+
+
+def test_a_loaded_gpt2_has_linear_layers_and_is_saved_as_it_was_stored(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    stored = GPT2LMHeadModel(GPT2Config(vocab_size=64, n_embd=32, n_layer=2, n_head=4, n_positions=32)).eval()
+    stored.save_pretrained(tmp_path / "stored")
+    loaded, ids = load_causal_lm(tmp_path / "stored").eval(), torch.arange(20).view(2, 10)
+    torch.testing.assert_close(loaded(ids).logits, stored(ids).logits, rtol=1e-5, atol=1e-5)
+    assert type(loaded.transformer.h[0].attn.c_attn).__mro__[1] is torch.nn.Linear
+    assert loaded.transformer.h[0].attn.c_attn.weight.shape == (96, 32)  # (out, in), as for every other model
+    loaded.save_pretrained(tmp_path / "again")
+    again = GPT2LMHeadModel.from_pretrained(tmp_path / "again").eval()
+    for name, parameter in stored.named_parameters():
+        assert torch.equal(parameter, again.get_parameter(name)), name
+    loaded.load_state_dict(stored.state_dict())
+    torch.testing.assert_close(loaded(ids).logits, stored(ids).logits, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "method", [{"type": "full"}, {"type": "lora", "rank": 2}, {"type": "mask", "select": "random"}]
+)
+def test_a_trained_gpt2_is_kept_in_the_stored_layout(method: dict[str, object], tmp_path: Path) -> None:
+    model, ids = tiny("gpt2"), torch.arange(3, 23).view(2, 10)
+    handle = resolve_targets(create(method), model).attach(model, seed=0)
+    with torch.no_grad():
+        for _, tensor in handle.trainable():
+            tensor.add_(0.05 * torch.randn_like(tensor))
+    with handle.rollout_weights() as plain:
+        wanted = plain(ids).logits
+        plain.save_pretrained(tmp_path)
+    again = GPT2LMHeadModel.from_pretrained(tmp_path).eval()
+    torch.testing.assert_close(again(ids).logits, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_a_plan_says_what_targets_are_on_another_base(tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    GPT2LMHeadModel(GPT2Config(vocab_size=128, n_embd=32, n_layer=2, n_head=4, n_positions=128)).save_pretrained(base)
+    load_tokenizer(ORGANISM, folder_of(ORGANISM)).save_pretrained(base)
+    experiment = Experiment.model_validate(
+        {
+            "name": "x",
+            "bases": [str(base), "organism-steps"],
+            "task": {"name": "chain"},
+            "methods": {
+                "lora": RATE,
+                "other": {"type": "lora", "targets": ["q_proj"]} | RATE,
+                "mlp": {"type": "mask", "select": "random", "targets": "mlp"} | RATE,
+            },
+        }
+    )
+    planned = with_targets(plan(cells(experiment, seeds=(0,)), tmp_path, []))
+    told = {(entry.cell.base.name == str(base), entry.cell.method_name): entry.targets for entry in planned}
+    assert told[True, "lora"] == "c_attn, attn.c_proj, c_fc, mlp.c_proj"
+    assert told[True, "mlp"] == "c_fc, mlp.c_proj"
+    assert told[True, "other"].startswith("refused: targets names 'q_proj', which no linear module of GPT2LMHeadModel")
+    assert {targets for (other, _), targets in told.items() if not other} == {""}
+
+
+def test_a_cell_that_does_not_fit_ends_before_its_base_is_scored(tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    GPT2LMHeadModel(GPT2Config(vocab_size=128, n_embd=32, n_layer=1, n_head=2, n_positions=48)).save_pretrained(base)
+    load_tokenizer(ORGANISM, folder_of(ORGANISM)).save_pretrained(base)
+    document = {"name": "x", "bases": [str(base)], "task": {"name": "chain"}}
+    lora = {"methods": {"lora": {"rank": 2, "targets": ["q_proj"]} | RATE}}
+    short = {"signal": {"type": "rlvr", "max_new_tokens": 4}, "evaluate": {"max_new_tokens": 4}}
+    (long,) = cells(Experiment.model_validate(document | lora | {"signal": {"max_new_tokens": 60}}), seeds=(0,))
+    with pytest.raises(
+        ValueError, match=r"\(chain, train\), the model's context is 48; lower signal.max_new_tokens to"
+    ):
+        load(long)
+    answers = {"signal": short["signal"], "evaluate": {"max_new_tokens": 60}}
+    (scored,) = cells(Experiment.model_validate(document | lora | answers), seeds=(0,))
+    with pytest.raises(ValueError, match=r"context is 48; lower evaluate.max_new_tokens to"):
+        load(scored)
+    (misfit,) = cells(Experiment.model_validate(document | lora | short), seeds=(0,))
+    with pytest.raises(MethodError, match=r"'q_proj', which no linear module of GPT2LMHeadModel ends in"):
+        load(misfit)
