@@ -46,3 +46,8 @@ class Verdict:
     correct: bool
     parsed: str | None
     reason: Reason
+
+    @property
+    def unread(self) -> bool:
+        """Whether the completion states no answer, ended or cut off."""
+        return self.reason in ("unparsed", "truncated")

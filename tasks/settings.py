@@ -4,7 +4,7 @@ What a setting means is said beside the task or reward that it belongs to.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -30,6 +30,9 @@ class TaskSettings(Settings):
     marker: Literal["required", "any"] | None = Field(
         default=None,
         description="required: only the form that the prompt asks for counts; any: others too; else the task's rule",
+    )
+    stop: list[Annotated[str, Field(min_length=1)]] = Field(
+        default=[], description='texts that end a completion, such as "Question:", in training and in evaluation'
     )
 
 

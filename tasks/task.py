@@ -31,6 +31,11 @@ class Task(Protocol):
         """Whether prompts are chat messages."""
         ...
 
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """Texts that end a completion, in training and in evaluation; empty: the end-of-sequence token alone does."""
+        ...
+
     def problems(self, split: Split) -> list[Problem]:
         """The problems of train, validation or test; empty where a data set has no such part. Always the same list.
 
@@ -49,7 +54,7 @@ class Task(Protocol):
         """
         ...
 
-    def follows_format(self, completion: str) -> bool:
+    def follows_format(self, completion: str, truncated: bool = False) -> bool:
         """Whether a completion states an answer, right or wrong, in the form that the task asks for."""
         ...
 
@@ -89,6 +94,11 @@ class StandardTask:
         """Whether prompts are chat messages."""
         return self._settings.chat
 
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """See `Task.stop`."""
+        return tuple(self._settings.stop)
+
     def problems(self, split: Split) -> list[Problem]:
         """See `Task.problems`."""
         if split not in USER_SPLITS:
@@ -106,9 +116,9 @@ class StandardTask:
         """See `Task.verify`."""
         return self._verifier.verify(completion, problem.answer, truncated)
 
-    def follows_format(self, completion: str) -> bool:
+    def follows_format(self, completion: str, truncated: bool = False) -> bool:
         """See `Task.follows_format`."""
-        return self._verifier.follows_format(completion)
+        return self._verifier.follows_format(completion, truncated)
 
     def completion(self, answer: str) -> str:
         """See `Task.completion`."""
@@ -116,9 +126,10 @@ class StandardTask:
 
     def fingerprint(self) -> str:
         """See `Task.fingerprint`."""
-        # The marker is in the verifier's version.
+        # The marker is in the verifier's version; a task without stop texts is what it was before there were any.
+        left_out = {*self._settings.locations, "marker", *(() if self.stop else ("stop",))}
         content = {
-            "settings": self._settings.model_dump(mode="json", exclude={*self._settings.locations, "marker"}),
+            "settings": self._settings.model_dump(mode="json", exclude=left_out),
             "instruction": self._instruction,
             "prompts": prompts.version(),
             "verifier": self._verifier.version,

@@ -20,6 +20,7 @@ from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.measure import registry
 from rlvr_bench.measure.context import TrainedModel
 from rlvr_bench.record.schema import RunRecord, StepRecord
+from rlvr_bench.tasks.verdicts import losses
 from rlvr_bench.train import processes
 
 
@@ -38,7 +39,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult | None:
     Raises:
         Exception: whatever ends it; the caller turns it into a failure record.
     """
-    clock = Clock(report)
+    clock, lost_before = Clock(report), losses().seconds
     with clock.stage("load"):
         processes.set_device()
         context = load(cell)
@@ -66,6 +67,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult | None:
     if cell.keep_weights:
         with handle.rollout_weights() as model:
             keep_weights(cell, model)
+    clock.seconds["verifier/lost"] = losses().seconds - lost_before
     found = {name: result for name, result in measured.items() if result is not None}
     record = make_record(cell, method, training, (base, tuned), found, clock.seconds)
     rows = [row | {"cell_id": cell.id, "model": "tuned"} for row in samples]

@@ -1,10 +1,14 @@
-"""Verbs about tasks: list, show, check, sample."""
+"""Verbs about tasks: list, show, check, sample, grade."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rlvr_bench.cli.options import DataOption, JsonOption, KeysOption, given_settings
+
+if TYPE_CHECKING:
+    from rlvr_bench.tasks.grade import GradeReport
 
 app = typer.Typer(help="Tasks: problems, prompts, verifiers.", no_args_is_help=True)
 
@@ -99,3 +103,79 @@ def tasks_sample(
         print_json(rows)
     else:
         print_table(rows, ["id", "prompt", "answer", "level", "family"])
+
+
+@app.command("grade")
+def tasks_grade(
+    name: str,
+    file: Annotated[Path, typer.Argument(help="JSON lines, JSON, CSV or parquet; lm-eval's samples_*.jsonl.")],
+    answer_field: Annotated[
+        str | None, typer.Option(help="Field with the gold answer; else answer, gold, target or solution.")
+    ] = None,
+    completion_field: Annotated[
+        str | None,
+        typer.Option(help="Field with the completion; else completion, response, output, generation or resps."),
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Field with another grader's label: show where the verdicts differ.")
+    ] = None,
+    keys: KeysOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Grade completions that you have by a task's verifier; exit code 1 if a row could not be used."""
+    from rlvr_bench.console.text import print_json
+    from rlvr_bench.tasks.grade import grade_file
+
+    report = grade_file(file, {"name": name} | given_settings(keys), completion_field, answer_field, against)
+    if as_json:
+        document: dict[str, Any] = {"summary": report.summary(), "bad": report.bad, "verdicts": _verdict_rows(report)}
+        print_json(document | ({} if against is None else {"confusion": report.confusion()}))
+    else:
+        _show_grades(report, against)
+    raise typer.Exit(1 if report.bad else 0)
+
+
+def _verdict_rows(report: "GradeReport") -> list[dict[str, Any]]:
+    return [
+        {
+            "where": one.where,
+            "correct": one.verdict.correct,
+            "reason": one.verdict.reason,
+            "parsed": one.verdict.parsed,
+            "answer": one.answer,
+            "label": one.label,
+            "seconds": one.seconds,
+            "completion": one.completion,
+        }
+        for one in report.graded
+    ]
+
+
+def _show_grades(report: "GradeReport", against: str | None) -> None:
+    """Print the summary and the first completions that are not accepted; beside another grader, those that differ."""
+    from rlvr_bench.console.tables import print_table
+    from rlvr_bench.console.text import say, tell
+
+    summary = report.summary()
+    say(*report.bad[:MAX_FINDINGS])
+    tell(f"{summary['completions']} completions in {summary['seconds']:.1f} s, {summary['bad_rows']} bad rows")
+    if report.passed_over:
+        tell(f"{report.passed_over} rows of lm-eval's further filters hold the same completions and were passed over.")
+    if report.graded:
+        shares = ("correct", "wrong", "unparsed", "truncated", "error")
+        tell(", ".join(f"{reason} {100 * summary[reason]:.2f} %" for reason in shares))
+    if report.seconds_lost:
+        tell(f"{report.seconds_lost:.1f} s went to comparisons that ended in no verdict.")
+    if against is not None:
+        print_table(report.confusion(), ["verdict", "label right", "label wrong"])
+    rows = [
+        row | {"where": str(row["where"]).rpartition("/")[2], "completion": row["completion"][-120:]}
+        for one, row in zip(report.graded, _verdict_rows(report), strict=True)
+        if (one.disagrees if against is not None else not one.verdict.correct)
+    ]
+    if rows:
+        tell(f"{len(rows)} verdicts differ from {against}:" if against is not None else f"{len(rows)} not accepted:")
+        columns = ["where", "reason", "parsed", "answer", *(["label"] if against is not None else []), "completion"]
+        print_table(rows[:MAX_FINDINGS], columns)
+    if len(rows) > MAX_FINDINGS:
+        tell(f"... and {len(rows) - MAX_FINDINGS} more, which --json lists.")

@@ -20,7 +20,7 @@ from rlvr_bench.record.cache import cache_dir, locked
 from rlvr_bench.record.samples import samples_path, write_samples
 from rlvr_bench.record.schema import Score
 
-CODE_VERSION = 2
+CODE_VERSION = 3
 """Raised when a change of this package changes the score of an unchanged model."""
 
 NOT_OF_A_SCORE = {"splits", "extra_tasks"}

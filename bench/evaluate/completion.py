@@ -1,5 +1,6 @@
 """A completion with all that is recorded about it, before and after it is graded. Imports no torch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """Text without special tokens; `tokens` counts the EOS too; `logprob_sum` is in nats."""
+    """Text without special tokens and before any stop text; `tokens` counts the EOS or the stop text too.
+
+    `logprob_sum` is in nats; `truncated`: it was cut off at the token limit.
+    """
 
     text: str
     tokens: int
@@ -50,8 +54,12 @@ class Graded:
         }
 
 
-def decode(completions: "Completions", tokenizer: "PreTrainedTokenizerBase") -> list[Completion]:
-    """Completions as text, in their order."""
-    texts: list[str] = tokenizer.batch_decode(completions.token_ids, skip_special_tokens=True)
-    parts = zip(texts, completions.token_ids, completions.logprobs, completions.truncated, strict=True)
+def decode(
+    completions: "Completions", tokenizer: "PreTrainedTokenizerBase", stop: Sequence[str] = ()
+) -> list[Completion]:
+    """Completions as text, in their order, each up to the first stop text in it."""
+    from rlvr_bench.generate.stop_texts import finish
+
+    ended, texts = finish(completions, tokenizer, stop)
+    parts = zip(texts, ended.token_ids, ended.logprobs, ended.truncated, strict=True)
     return [Completion(text, len(tokens), sum(logprobs), truncated) for text, tokens, logprobs, truncated in parts]

@@ -32,11 +32,12 @@ from rlvr_bench.models.source import source_of
 from rlvr_bench.record.cache import cache_dir, computed_once
 from rlvr_bench.tasks.problem import Problem
 from rlvr_bench.tasks.task import Task
+from rlvr_bench.tasks.verdicts import verify_all
 
 SHARES = (40, 60, 80)
 """Per cent of a question's characters that the model is given."""
 
-_CODE_VERSION = 2
+_CODE_VERSION = 3
 
 Group = Mapping[str, Any]
 """What was found on a group of problems: `n`; by share ("40") `exact`, `rouge_l`, `answer` and `outcomes` (a digit per
@@ -156,10 +157,11 @@ def _completed(
             batch_size=settings.batch_size,
         ),
     )
-    texts = [completion.text for completion in decode(completions, tokenizer)]
+    answers = decode(completions, tokenizer, task.stop)
+    texts = [completion.text for completion in answers]
     missing = [problem.question[cut:] for problem, cut in zip(problems, cuts, strict=True)]
     exact = [text[: len(tail)] == tail for text, tail in zip(texts, missing, strict=True)]
-    verdicts = [task.verify(text, problem) for text, problem in zip(texts, problems, strict=True)]
+    verdicts = verify_all(task, texts, problems, [answer.truncated for answer in answers])
     return {
         "exact": fmean(exact),
         "rouge_l": fmean(rouge_l(tail, text[: len(tail)]) for text, tail in zip(texts, missing, strict=True)),

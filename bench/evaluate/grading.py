@@ -28,7 +28,7 @@ def score(greedy: Sequence[Graded], sampled: Sequence[Graded], samples: int) -> 
         greedy=_share([one.verdict.correct for one in greedy]),
         greedy_outcomes="".join(str(int(one.verdict.correct)) for one in greedy),
         truncated=_share([one.completion.truncated for one in graded]),
-        unparsed=_share([one.verdict.reason == "unparsed" for one in graded]),
+        unparsed=_share([one.verdict.unread for one in graded]),
         verifier_errors=_share([one.verdict.reason == "error" for one in graded]),
         mean_length=fmean(one.completion.tokens for one in graded),
         **(_sampled_metrics(sampled, samples) if samples else {}),

@@ -21,11 +21,15 @@ from rlvr_bench.tasks.task import Task
 
 
 class _Witness:
-    """A task that keeps the verdicts it gives, so that lm-eval's scoring is the only one."""
+    """A task that keeps the verdicts it gives, so that lm-eval's scoring is the only one.
 
-    def __init__(self, task: Task) -> None:
-        self._task = task
-        self.name, self.chat = task.name, task.chat
+    lm-eval hands on texts alone; which of them were cut off is known to `lm`, in the order of the problems.
+    """
+
+    def __init__(self, task: Task, split: Split, lm: BackendLM) -> None:
+        self._task, self._lm = task, lm
+        self._places = {problem.id: place for place, problem in enumerate(task.problems(split))}
+        self.name, self.chat, self.stop = task.name, task.chat, task.stop
         self.verdicts: dict[str, Verdict] = {}
 
     def problems(self, split: Split) -> list[Problem]:
@@ -35,11 +39,12 @@ class _Witness:
         return self._task.prompt(problem, style)
 
     def verify(self, completion: str, problem: Problem, truncated: bool = False) -> Verdict:
-        self.verdicts[problem.id] = self._task.verify(completion, problem, truncated)
+        cut = truncated or self._lm.completions[self._places[problem.id]].truncated
+        self.verdicts[problem.id] = self._task.verify(completion, problem, cut)
         return self.verdicts[problem.id]
 
-    def follows_format(self, completion: str) -> bool:
-        return self._task.follows_format(completion)
+    def follows_format(self, completion: str, truncated: bool = False) -> bool:
+        return self._task.follows_format(completion, truncated)
 
     def completion(self, answer: str) -> str:
         return self._task.completion(answer)
@@ -61,9 +66,9 @@ def grade_greedy(
     Raises:
         TaskError: the split is empty, or the prompt style unknown.
     """
-    witness = _Witness(task)
     lm = BackendLM(model, tokenizer, backend, settings.batch_size)
-    with _quiet():
+    witness = _Witness(task, split, lm)
+    with quiet():
         # A task object, not its name: nothing is looked up on a disk or a hub.
         scored = lm_eval_task(witness, split, settings.max_new_tokens, settings.prompt)
         report = lm_eval.evaluator.evaluate(
@@ -79,7 +84,7 @@ def grade_greedy(
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Warnings and worse only, and no progress bar over the prompts: lm-eval has no switch for it."""
     logger = logging.getLogger("lm_eval")
     level, progress = logger.level, lm_eval.api.task.tqdm

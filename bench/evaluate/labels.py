@@ -24,7 +24,7 @@ from rlvr_bench.record.cache import cache_dir, computed_once
 from rlvr_bench.tasks.rewards import Label, LabelRequest, label_request
 from rlvr_bench.tasks.task import Task
 
-_CODE_VERSION = 1
+_CODE_VERSION = 2
 _CHUNK = 32
 _LABELS = TypeAdapter(dict[str, Label])
 

@@ -53,12 +53,12 @@ def grade_problems(
         ),
     )
     # Samples of a small model repeat themselves, and some verifiers start a process.
-    verdicts: dict[tuple[Problem, str], Verdict] = {}
+    verdicts: dict[tuple[Problem, str, bool], Verdict] = {}
     graded = []
-    for row, completion in enumerate(decode(completions, tokenizer)):
+    for row, completion in enumerate(decode(completions, tokenizer, task.stop)):
         place, sample = divmod(row, settings.samples)
-        asked = (problems[place], completion.text)
+        asked = (problems[place], completion.text, completion.truncated)
         if asked not in verdicts:
-            verdicts[asked] = task.verify(completion.text, problems[place])
+            verdicts[asked] = task.verify(completion.text, problems[place], completion.truncated)
         graded.append(Graded(problems[place], sample, settings.temperature, completion, verdicts[asked]))
     return graded

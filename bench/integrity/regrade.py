@@ -57,7 +57,7 @@ class Grader:
     def __init__(self, data_dir: Path | None) -> None:
         self._data_dir = data_dir
         self._tasks: dict[str, Task] = {}
-        self._verdicts: dict[tuple[str, Problem, str], Verdict] = {}
+        self._verdicts: dict[tuple[str, Problem, str, bool], Verdict] = {}
 
     def fingerprints(self, record: RunRecord) -> dict[str, str]:
         """Return those of all tasks that a record has scores of, by name."""
@@ -93,9 +93,9 @@ class Grader:
         return identity, self._tasks[identity]
 
     def _graded(self, identity: str, task: Task, problem: Problem, row: dict[str, Any]) -> Graded:
-        asked = (identity, problem, row["completion"])
-        if asked not in self._verdicts:
-            self._verdicts[asked] = task.verify(row["completion"], problem)
         truncated = row["finish_reason"] == "length"
+        asked = (identity, problem, row["completion"], truncated)
+        if asked not in self._verdicts:
+            self._verdicts[asked] = task.verify(row["completion"], problem, truncated)
         completion = Completion(row["completion"], row["tokens"], row["logprob_sum"], truncated)
         return Graded(problem, row["sample"], row["temperature"], completion, self._verdicts[asked])

@@ -29,7 +29,7 @@ SAMPLES_SCHEMA = pa.schema(
         ("completion", pa.string()),
         ("parsed", pa.string()),  # null: no answer was found
         ("correct", pa.bool_()),
-        ("reason", pa.dictionary(pa.int8(), pa.string())),  # correct | wrong | unparsed | error
+        ("reason", pa.dictionary(pa.int8(), pa.string())),  # correct | wrong | unparsed | truncated | error
         ("tokens", pa.int32()),
         ("logprob_sum", pa.float64()),
         ("finish_reason", pa.dictionary(pa.int8(), pa.string())),  # stop | length

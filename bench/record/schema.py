@@ -118,7 +118,9 @@ class Cost(_Record):
     """What a cell took."""
 
     seconds: dict[str, Number] = Field(
-        default={}, description='wall-clock seconds by stage; a name like "train/rollout" is a part of its stage'
+        default={},
+        description='wall-clock seconds by stage; a name like "train/rollout" is a part of its stage;'
+        ' "verifier/lost" is what comparisons took that ended in no verdict, in all stages',
     )
     tokens: int | None = Field(default=None, ge=0, description="tokens generated in training")
     peak_memory_bytes: int | None = Field(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from rlvr_bench.generate.stop_texts import finish
 from rlvr_bench.tasks.problem import Problem
 from rlvr_bench.thinking.sampling import Asker
 from rlvr_bench.thinking.trace import Trace
@@ -43,9 +44,12 @@ def continuation_values(
         params = replace(asker.params, max_new_tokens=limit, seed=seed)
         completions = asker.backend.generate(asker.model, rows, params)
         whole = [list(due[row // rollouts][0][1]) + tokens for row, tokens in enumerate(completions.token_ids)]
-        texts: list[str] = asker.tokenizer.batch_decode(whole, skip_special_tokens=True)
+        ended, texts = finish(replace(completions, token_ids=whole), asker.tokenizer, asker.task.stop)
         for number, (prefix, _) in enumerate(due):
-            own = texts[number * rollouts : (number + 1) * rollouts]
-            right = sum(asker.verdict(text, problems[prefix[0]]).correct for text in own)
+            own = slice(number * rollouts, (number + 1) * rollouts)
+            right = sum(
+                asker.verdict(text, problems[prefix[0]], cut).correct
+                for text, cut in zip(texts[own], ended.truncated[own], strict=True)
+            )
             values[prefix] = right / rollouts
     return values

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from rlvr_bench.generate.backend import Backend, Completions
 from rlvr_bench.generate.prompt_ids import prompt_ids
 from rlvr_bench.generate.sampling_params import SamplingParams
+from rlvr_bench.generate.stop_texts import finish
 from rlvr_bench.tasks.problem import Problem, Verdict
 from rlvr_bench.tasks.task import Task
 from rlvr_bench.thinking.settings import TraceSettings
@@ -38,7 +39,7 @@ class Asker:
             seed=settings.seed,
             batch_size=settings.batch_size,
         )
-        self._verdicts: dict[tuple[str, str], Verdict] = {}
+        self._verdicts: dict[tuple[str, str, bool], Verdict] = {}
 
     def prompts(self, problems: Sequence[Problem]) -> list[list[int]]:
         """Token ids of the prompts."""
@@ -53,11 +54,11 @@ class Asker:
         self, problems: Sequence[Problem], count: int, prompts: list[list[int]], completions: Completions
     ) -> list[Trace]:
         """Completions of `count` rows per problem as traces."""
-        texts: list[str] = self.tokenizer.batch_decode(completions.token_ids, skip_special_tokens=True)
+        completions, texts = finish(completions, self.tokenizer, self.task.stop)
         traces = []
         for row, text in enumerate(texts):
             place, number = divmod(row, count)
-            verdict = self.verdict(text, problems[place])
+            verdict = self.verdict(text, problems[place], completions.truncated[row])
             traces.append(
                 Trace(
                     problem=problems[place].id,
@@ -73,9 +74,9 @@ class Asker:
             )
         return traces
 
-    def verdict(self, text: str, problem: Problem) -> Verdict:
+    def verdict(self, text: str, problem: Problem, truncated: bool) -> Verdict:
         """The task's verdict; the same text is graded once, since samples repeat and some verifiers start a process."""
-        key = (problem.id, text)
+        key = (problem.id, text, truncated)
         if key not in self._verdicts:
-            self._verdicts[key] = self.task.verify(text, problem)
+            self._verdicts[key] = self.task.verify(text, problem, truncated)
         return self._verdicts[key]

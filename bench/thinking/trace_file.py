@@ -19,7 +19,7 @@ from rlvr_bench.record.cache import cache_dir
 from rlvr_bench.record.errors import RecordError
 from rlvr_bench.thinking.trace import Trace
 
-_CODE_VERSION = 1
+_CODE_VERSION = 2
 """Raised when a change of this package changes the traces or verifiers of an unchanged model."""
 
 TRACES_SCHEMA = pa.schema(

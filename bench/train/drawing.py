@@ -6,7 +6,9 @@ from statistics import fmean
 from typing import Any
 
 from rlvr_bench.generate.sampling_params import SamplingParams
+from rlvr_bench.generate.stop_texts import finish
 from rlvr_bench.tasks.problem import Problem, Verdict
+from rlvr_bench.tasks.verdicts import verify_all
 from rlvr_bench.train import proof, scorer
 from rlvr_bench.train.log_probs import k3
 from rlvr_bench.train.scorer import Rows
@@ -54,16 +56,16 @@ def draw(run: TrainingRun[Any], places: Sequence[int], each: int, seed: int) -> 
             ),
         )
     problems = [run.problems[place] for place in repeated]
-    texts: list[str] = run.tokenizer.batch_decode(completions.token_ids, skip_special_tokens=True)
+    ended, texts = finish(completions, run.tokenizer, run.task.stop)
     return Draw(
         problems=problems,
         prompts=prompts,
-        token_ids=completions.token_ids,
-        logprobs=completions.logprobs,
-        entropies=completions.entropies,
-        truncated=completions.truncated,
+        token_ids=ended.token_ids,
+        logprobs=ended.logprobs,
+        entropies=ended.entropies,
+        truncated=ended.truncated,
         texts=texts,
-        verdicts=[run.task.verify(text, problem) for text, problem in zip(texts, problems, strict=True)],
+        verdicts=verify_all(run.task, texts, problems, ended.truncated),
     )
 
 
@@ -78,7 +80,7 @@ def metrics(run: TrainingRun[Any], drawn: Draw) -> dict[str, float | None]:
     flat = [value for row in drawn.entropies or [] for value in row]
     return {
         "accuracy": drawn.accuracy,
-        "unparsed": drawn.share("unparsed"),
+        "unparsed": drawn.share("unparsed") + drawn.share("truncated"),
         "verifier_errors": drawn.share("error"),
         "entropy": fmean(flat) if flat else None,
         "kl": k3(policy, base, rows.completion_mask),

@@ -22,10 +22,12 @@ from trl import GRPOConfig, GRPOTrainer
 
 from rlvr_bench.experiment.settings import GrpoSettings
 from rlvr_bench.generate.sampling_params import SamplingParams
+from rlvr_bench.generate.stop_texts import finish
 from rlvr_bench.methods.base.plain import in_training_mode
 from rlvr_bench.tasks.problem import Problem, Verdict
 from rlvr_bench.tasks.rewards import RewardContext
 from rlvr_bench.tasks.strategies import STRATEGIES
+from rlvr_bench.tasks.verdicts import verify_all
 from rlvr_bench.train import processes, proof, scorer
 from rlvr_bench.train.advantages import whitened
 from rlvr_bench.train.ledger import Shape
@@ -49,6 +51,8 @@ class RolloutTrainer(GRPOTrainer):
         self._sink = sink
         self._batches = 0
         self._entropies: list[list[float]] | None = None
+        self._texts: list[str] = []
+        self._truncated: list[bool] = []
         self._scoring_seconds = 0.0
         self._shape = Shape.of(run.reference)
         self.update_backend = proof.choose(
@@ -118,14 +122,16 @@ class RolloutTrainer(GRPOTrainer):
         for intervention in run.interventions:
             intervention.rollout_ended(run.handle)
         run.meter.generate(self._shape, prompt_ids, completions.token_ids)
-        self._entropies = completions.entropies
+        ended, self._texts = finish(completions, self._tokenizer, run.task.stop)
+        self._entropies, self._truncated = ended.entropies, ended.truncated
         self._metrics["train"]["seconds/rollout"].append(time.perf_counter() - started)
-        return completions.token_ids, completions.logprobs
+        return ended.token_ids, ended.logprobs
 
     def _score(self, prompts: list[str], completions: list[str], problem: list[int], **_: Any) -> list[float]:
         run, started = self._run, time.perf_counter()
         problems = [run.problems[index] for index in problem]
-        verdicts = [run.task.verify(text, problem) for text, problem in zip(completions, problems, strict=True)]
+        completions = self._texts  # TRL's own decoding has the stop text in it
+        verdicts = verify_all(run.task, completions, problems, self._truncated)
         # All completions are verified, for the record; only the verdicts that the reward reads are paid for.
         bought = CountedVerdicts(verdicts)
         context = RewardContext(
@@ -134,6 +140,7 @@ class RolloutTrainer(GRPOTrainer):
             step=self._batches,
             indices=_occurrences(problems),
             verdicts=bought,
+            truncated=self._truncated,
             labels=run.labels,
         )
         rewards = run.reward(completions, problems, context)
@@ -147,9 +154,13 @@ class RolloutTrainer(GRPOTrainer):
         return rewards
 
     def _record_verdicts(self, verdicts: list[Verdict]) -> None:
-        for metric, reason in (("accuracy", "correct"), ("unparsed", "unparsed"), ("verifier_errors", "error")):
-            share = sum(verdict.reason == reason for verdict in verdicts) / len(verdicts)
-            self._metrics["train"][metric].append(share)
+        flags = {
+            "accuracy": [verdict.correct for verdict in verdicts],
+            "unparsed": [verdict.unread for verdict in verdicts],
+            "verifier_errors": [verdict.reason == "error" for verdict in verdicts],
+        }
+        for metric, values in flags.items():
+            self._metrics["train"][metric].append(fmean(values))
 
     def _record_strategies(self, completions: list[str]) -> None:
         for name, strategy in STRATEGIES.items():
@@ -167,6 +178,9 @@ class RolloutTrainer(GRPOTrainer):
         batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
         if self._run.settings.whiten_advantages:
             batch["advantages"] = whitened(batch["advantages"], batch["completion_mask"])
+        if self._run.task.stop:  # TRL takes what no EOS ends for clipped, also what a stop text ended
+            clipped = processes.mean(fmean(self._truncated), len(self._truncated))
+            self._metrics["train"]["completions/clipped_ratio"][-1] = clipped
         if self._entropies is not None:
             entropies = [torch.tensor(row) for row in self._entropies]
             padded = pad_sequence(entropies, batch_first=True).to(batch["completion_ids"].device)

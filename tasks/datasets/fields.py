@@ -36,6 +36,22 @@ def answer_of(row: Row, key: str) -> str:
     return final_answer(_spoken(row, key, value, _ASSISTANT))
 
 
+def completions_of(row: Row, key: str) -> list[str]:
+    """The completions in a field, as they are and blank ones too: a text, a list of texts, lists in a list (lm-eval).
+
+    Of chat messages it is what the assistant said last. Raises TaskError for a field that is missing or holds no text.
+    """
+    value = row.value(key)
+    if isinstance(value, list) and _messages(value):
+        return [_spoken(row, key, value, _ASSISTANT)]
+    while isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
+        value = value[0]
+    texts = value if isinstance(value, list) else [value]
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise TaskError(f"{row.where}: field {key!r} is {str(value)[:60]!r}, not a completion: correct it.")
+    return list(texts)
+
+
 def _spoken(row: Row, key: str, value: Any, speakers: frozenset[str]) -> str:
     if not _messages(value):
         lines = [plain_text(item) for item in value] if isinstance(value, list) else []

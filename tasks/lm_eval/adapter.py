@@ -1,7 +1,8 @@
 """Tasks of this package as lm-evaluation-harness tasks: same problems, prompts and verifier, scored by lm-eval.
 
 `lm_eval_task` is for our evaluator, the functions after it are what the YAML files name; both go by `_template.yaml`.
-Completions end at the end-of-sequence token only, as in training: a stop text would hide what a model goes on to write.
+Completions end at the end-of-sequence token and at the task's own stop texts only, as in training: another stop text
+would hide what a model goes on to write.
 Chat tasks need lm-eval's `apply_chat_template`. Few-shot prompts are left out.
 """
 
@@ -47,7 +48,11 @@ def lm_eval_task(
             "task": f"rlvr_bench_{task.name}",
             "custom_dataset": lambda **_: {"test": _table(task, problems, style)},
             "process_results": score,
-            "generation_kwargs": {**template["generation_kwargs"], "max_gen_toks": max_new_tokens},
+            "generation_kwargs": {
+                **template["generation_kwargs"],
+                "max_gen_toks": max_new_tokens,
+                "until": list(task.stop),
+            },
         }
     )
 
@@ -101,6 +106,6 @@ def _user_text(prompt: str | list[dict[str, str]]) -> str:
 def _metrics(verdict: Verdict) -> dict[str, float]:
     return {
         "correct": float(verdict.correct),
-        "unparsed": float(verdict.reason == "unparsed"),
+        "unparsed": float(verdict.unread),
         "verifier_error": float(verdict.reason == "error"),
     }

@@ -44,8 +44,8 @@ def agreement(completions: Sequence[str], problems: Sequence[Problem], context: 
     Raises TaskError for a problem without a label, which should not have been trained on.
     """
     return [
-        float(context.task.verify(completion, replace(problem, answer=_label(problem, context).answer)).correct)
-        for completion, problem in zip(completions, problems, strict=True)
+        float(context.task.verify(completion, replace(problem, answer=_label(problem, context).answer), cut).correct)
+        for completion, problem, cut in zip(completions, problems, context.truncated, strict=True)
     ]
 
 

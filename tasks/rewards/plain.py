@@ -50,12 +50,15 @@ def exact(completions: Sequence[str], problems: Sequence[Problem], context: Rewa
 
 def inverted(completions: Sequence[str], problems: Sequence[Problem], context: RewardContext) -> list[float]:
     """1 if the verifier finds the answer wrong or finds none, 0 if it is correct or the verifier fails."""
-    return [float(verdict.reason in ("wrong", "unparsed", "truncated")) for verdict in context.verdicts]
+    return [float(verdict.reason == "wrong" or verdict.unread) for verdict in context.verdicts]
 
 
 def answer_format(completions: Sequence[str], problems: Sequence[Problem], context: RewardContext) -> list[float]:
     """1 if the completion states an answer, right or wrong, in the form that the task asks for."""
-    return [float(context.task.follows_format(completion)) for completion in completions]
+    return [
+        float(context.task.follows_format(completion, cut))
+        for completion, cut in zip(completions, context.truncated, strict=True)
+    ]
 
 
 def no_repetition(completions: Sequence[str], problems: Sequence[Problem], context: RewardContext) -> list[float]:

@@ -37,8 +37,9 @@ class RewardContext:
     """What a reward may know beside completions and problems.
 
     `indices` are the numbers of the completions among those of the same problem, `verdicts` those of the task's
-    verifier; both have one entry per completion. `step` is the rollout batch that the completions belong to. `labels`
-    are by problem id; a problem of which no sample could be read has none.
+    verifier, and `truncated` says which completions were cut off at the token limit; all have one entry per completion.
+    `step` is the rollout batch that the completions belong to. `labels` are by problem id; a problem of which no sample
+    could be read has none.
     """
 
     task: Task
@@ -46,6 +47,7 @@ class RewardContext:
     step: int
     indices: Sequence[int]
     verdicts: Sequence[Verdict]
+    truncated: Sequence[bool]
     labels: Mapping[str, Label] = field(default_factory=dict)
     place: str = ""
     """Where in a combination the reward stands, so that two that draw do not draw the same; empty outside of one."""

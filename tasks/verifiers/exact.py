@@ -71,10 +71,10 @@ class ExactVerifier:
             self._verify_choice(text, gold, truncated) if is_choice(gold) else self._verify_text(text, gold, truncated)
         )
 
-    def follows_format(self, completion: str) -> bool:
+    def follows_format(self, completion: str, truncated: bool = False) -> bool:
         """Whether one of the forms with a marker (or a number alone, where that is asked for) is there."""
         asked_for = [rule for rule in self.order if rule == "whole" or decides(rule)]
-        return any(marked_answer(completion, rule) is not None for rule in asked_for)
+        return any(marked_answer(completion, rule, truncated) is not None for rule in asked_for)
 
     def completion(self, answer: str) -> str:
         """The form of the first rule."""

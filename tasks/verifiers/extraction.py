@@ -80,9 +80,15 @@ def stated_answers(text: str, rule: Rule) -> Iterator[Stated]:
             yield Stated(answer[:MAX_MARKED], found.open)
 
 
-def marked_answer(completion: str, rule: Rule) -> str | None:
-    """The text that `rule` finds in a completion, not blank; None if it finds none."""
-    return next((found.text for found in stated_answers(spoken(completion), rule)), None)
+def marked_answer(completion: str, rule: Rule, truncated: bool = False) -> str | None:
+    """The text that `rule` finds in a completion, not blank; None if it finds none.
+
+    `truncated`: the completion was cut off, so that only what the cut cannot have touched counts.
+    """
+    stated = next(stated_answers(spoken(completion), rule), None)
+    if stated is None:
+        return None
+    return (stated.settled() or None) if truncated else stated.text
 
 
 def unfinished_box(text: str) -> bool:

@@ -67,9 +67,9 @@ class LatexVerifier:
             return _CUT if truncated else Verdict(False, None, "unparsed")
         return self._compare(gold, form, answer)
 
-    def follows_format(self, completion: str) -> bool:
+    def follows_format(self, completion: str, truncated: bool = False) -> bool:
         """Whether the form that is asked for is there, with something in it."""
-        return marked_answer(completion, self.order[0]) is not None
+        return marked_answer(completion, self.order[0], truncated) is not None
 
     def completion(self, answer: str) -> str:
         """The answer in the form of the first rule, usually a box."""

@@ -30,8 +30,11 @@ class Verifier(Protocol):
         """
         ...
 
-    def follows_format(self, completion: str) -> bool:
-        """Whether the completion states an answer, right or wrong, in the form that is asked for."""
+    def follows_format(self, completion: str, truncated: bool = False) -> bool:
+        """Whether the completion states an answer, right or wrong, in the form that is asked for.
+
+        `truncated`: it was cut off; what touches the cut is no answer.
+        """
         ...
 
     def completion(self, answer: str) -> str:

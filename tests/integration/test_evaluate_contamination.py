@@ -16,6 +16,7 @@ from rlvr_bench.cli.contamination import as_rows
 from rlvr_bench.evaluate.contamination import SHARES, contamination, groups, perplexity, planted_in, rouge_l
 from rlvr_bench.experiment.settings import EvaluateSettings
 from rlvr_bench.generate.backend import Completions, create
+from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.models.base import load
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.tokenizer import character_tokenizer
@@ -80,7 +81,7 @@ class _Reader:
         self.tokenizer, self.problems = tokenizer, problems
         self.asked: list[list[int]] = []
 
-    def generate(self, model: Any, prompts: list[list[int]], **_: Any) -> Completions:
+    def generate(self, model: Any, prompts: list[list[int]], params: SamplingParams) -> Completions:
         self.asked += prompts
         texts = [self._complete(self.tokenizer.decode(prompt, skip_special_tokens=True)) for prompt in prompts]
         ids = [self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]

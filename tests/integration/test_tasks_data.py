@@ -474,7 +474,7 @@ def test_yaml_files_run_on_their_own(folder: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("RLVR_BENCH_DATA", str(folder))
     manager = TaskManager(include_path=str(Path(adapter_package.__file__).parent), include_defaults=False)
     expected = {f"rlvr_bench_{name}" for name in registry.names() if name not in ("mixture", "jsonl")}
-    assert {name for name in manager.tasks if name.startswith("rlvr_bench_")} == expected
+    assert {name for name in manager.all_tasks if name.startswith("rlvr_bench_")} == expected
     chosen = ["chain", "svamp", "math500"]
     golds = {
         prompt_text(task, problem): task.completion(problem.answer)

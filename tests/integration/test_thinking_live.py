@@ -171,10 +171,10 @@ def test_a_verdict_is_asked_once_for_the_same_text() -> None:
     asked: list[str] = []
 
     class Task:
-        def verify(self, text: str, problem: Problem) -> Verdict:
+        def verify(self, text: str, problem: Problem, truncated: bool = False) -> Verdict:
             asked.append(text)
             return Verdict(True, "1", "correct")
 
     asker = _Asker(tiny_model(), "fast")
     asker.task = Task()  # type: ignore[assignment]
-    assert all(asker.verdict("a", PROBLEMS[0]).correct for _ in range(3)) and asked == ["a"]
+    assert all(asker.verdict("a", PROBLEMS[0], False).correct for _ in range(3)) and asked == ["a"]

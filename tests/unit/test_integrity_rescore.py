@@ -19,6 +19,7 @@ from rlvr_bench.evaluate.completion import Completion, Graded
 from rlvr_bench.evaluate.grading import score
 from rlvr_bench.experiment.cell import Cell, cells
 from rlvr_bench.experiment.experiment import Experiment
+from rlvr_bench.integrity.regrade import Grader
 from rlvr_bench.integrity.rescore import changes, rescore
 from rlvr_bench.record.digest import digest_of
 from rlvr_bench.record.samples import samples_path, write_samples
@@ -213,3 +214,13 @@ def test_grading_again_renews_the_digest_and_covers_nothing_up(results: Path) ->
     CliRunner().invoke(app, ["rescore", "--results", str(results), "--write"], catch_exceptions=False)
     records, _ = load_all(results)
     assert all(one.digest == digest_of(one, []) != old for one, old in zip(records, before, strict=True))
+
+
+def test_a_stored_completion_that_was_cut_is_graded_as_cut() -> None:
+    (problem, *_) = task_registry.create(CHAIN).problems("test")
+    row = {"completion": f"#### {problem.answer}", "tokens": 9, "logprob_sum": -1.0, "sample": 0, "temperature": 0.0}
+    grader, task = Grader(None), task_registry.create(CHAIN)
+    verdicts = {
+        reason: grader._graded("chain", task, problem, row | {"finish_reason": reason}) for reason in ("stop", "length")
+    }
+    assert verdicts["stop"].verdict.correct and verdicts["length"].verdict.reason == "truncated"

@@ -83,5 +83,5 @@ def test_closeness_is_the_published_formula(answer: str, gold: str, paid: float)
     task = registry.create({"name": "random-calculation"})
     problem = Problem("", gold, "random-calculation")
     completion = f"\\boxed{{{answer}}}"
-    context = RewardContext(task, 0, 0, [0], [task.verify(completion, problem)])
+    context = RewardContext(task, 0, 0, [0], [task.verify(completion, problem)], [False])
     assert rewards.create("closeness")([completion], [problem], context) == [pytest.approx(paid, abs=1e-9)]

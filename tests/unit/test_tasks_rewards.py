@@ -20,7 +20,7 @@ PROBLEMS = [Problem(f"{number}+0=?", str(number), "chain") for number in range(5
 
 def context(count: int, seed: int = 0, step: int = 0, indices: list[int] | None = None) -> rewards.RewardContext:
     verdict = Verdict(True, "1", "correct")
-    return rewards.RewardContext(TASK, seed, step, indices or [0] * count, [verdict] * count)
+    return rewards.RewardContext(TASK, seed, step, indices or [0] * count, [verdict] * count, [False] * count)
 
 
 def test_exact_pays_for_correct_only() -> None:
@@ -30,7 +30,7 @@ def test_exact_pays_for_correct_only() -> None:
         Verdict(False, None, "unparsed"),
         Verdict(False, None, "error"),
     ]
-    given_context = rewards.RewardContext(TASK, 0, 0, [0, 1, 2, 3], verdicts)
+    given_context = rewards.RewardContext(TASK, 0, 0, [0, 1, 2, 3], verdicts, [False] * 4)
     assert rewards.create("exact")(["", "", "", ""], PROBLEMS[:4], given_context) == [1.0, 0.0, 0.0, 0.0]
 
 

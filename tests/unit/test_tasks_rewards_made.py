@@ -20,7 +20,7 @@ def context(
 ) -> RewardContext:
     verdicts = [TASK.verify(text, problem) for text, problem in zip(completions, problems, strict=True)]
     by_id = {problem.id: labels["label"] for problem in problems} if labels else {}
-    return RewardContext(TASK, seed, step, list(range(len(problems))), verdicts, by_id)
+    return RewardContext(TASK, seed, step, list(range(len(problems))), verdicts, [False] * len(problems), by_id)
 
 
 def paid(settings: object, **labels: Label) -> list[float]:
@@ -76,7 +76,7 @@ def test_repetition_is_not_paid() -> None:
 
 
 def test_a_verifier_error_is_paid_neither_by_exact_nor_by_inverted() -> None:
-    given = RewardContext(TASK, 0, 0, [0], [Verdict(False, None, "error")])
+    given = RewardContext(TASK, 0, 0, [0], [Verdict(False, None, "error")], [False])
     assert [rewards.create(name)(["x"], ONE[:1], given) for name in ("exact", "inverted")] == [[0.0], [0.0]]
 
 
@@ -169,7 +169,7 @@ def test_random_noise_does_not_depend_on_the_batch() -> None:
     whole = reward(WRONG, PROBLEMS, context(WRONG, PROBLEMS))
     order = random.Random(1).sample(range(len(PROBLEMS)), len(PROBLEMS))
     for place in order[:50]:
-        alone = RewardContext(TASK, 0, 0, [place], [TASK.verify(WRONG[place], PROBLEMS[place])])
+        alone = RewardContext(TASK, 0, 0, [place], [TASK.verify(WRONG[place], PROBLEMS[place])], [False])
         assert reward([WRONG[place]], [PROBLEMS[place]], alone) == [whole[place]]
 
 
