@@ -1,5 +1,5 @@
-"""`python -m bench` is `rlvr-bench`."""
+"""`python -m rlvr_bench` is `rlvr-bench`."""
 
-from rlvr_bench.cli.main import main
+from rlvr_bench.cli.entry import main
 
 main()

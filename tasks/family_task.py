@@ -26,9 +26,9 @@ class FamilySettings(TaskSettings):
     """One family. Every level gets the same number of problems."""
 
     levels: list[int] | None = Field(default=None, min_length=1, description="levels; the two highest if not given")
-    train: int = Field(default=2048, ge=1, description="problems to train on")
-    validation: int = Field(default=256, ge=1, description="problems to choose settings by")
-    test: int = Field(default=512, ge=1, description="problems to report on")
+    train: int = Field(default=2048, ge=1, le=100_000, description="problems to train on")
+    validation: int = Field(default=256, ge=1, le=100_000, description="problems to choose settings by")
+    test: int = Field(default=512, ge=1, le=100_000, description="problems to report on")
     seed: int = Field(default=0, description="which problems are drawn")
 
 

@@ -35,9 +35,9 @@ class PlainArithmeticSettings(TaskSettings):
     kinds: list[Annotated[str, AfterValidator(_is_kind)]] = Field(
         default=["1+1", "1*1", "2+2", "2*1"], min_length=1, description="digits, operator, digits"
     )
-    train: int = Field(default=512, ge=1, description="problems to train on")
-    validation: int = Field(default=128, ge=1, description="problems to choose settings by")
-    test: int = Field(default=256, ge=1, description="problems to report on")
+    train: int = Field(default=512, ge=1, le=100_000, description="problems to train on")
+    validation: int = Field(default=128, ge=1, le=100_000, description="problems to choose settings by")
+    test: int = Field(default=256, ge=1, le=100_000, description="problems to report on")
     seed: int = Field(default=0, description="which problems are taken")
 
 

@@ -36,9 +36,9 @@ class RandomCalculationSettings(TaskSettings):
 
     chat: bool = Field(default=False, description="prompts are chat messages, for models with a chat template")
     levels: list[int] = Field(default=[5], min_length=1, description="operations in an expression, 1 to 20")
-    train: int = Field(default=700, ge=1, description="problems to train on")
-    validation: int = Field(default=100, ge=1, description="problems to choose settings by")
-    test: int = Field(default=300, ge=1, description="problems to report on")
+    train: int = Field(default=700, ge=1, le=100_000, description="problems to train on")
+    validation: int = Field(default=100, ge=1, le=100_000, description="problems to choose settings by")
+    test: int = Field(default=300, ge=1, le=100_000, description="problems to report on")
     seed: int = Field(default=0, description="which problems are drawn")
 
 

@@ -1,9 +1,7 @@
 """Training a cell: the pieces of a run from what the cell says, handed to its signal."""
 
 import os
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rlvr_bench.cell.attach import AttachedMethod
@@ -14,6 +12,7 @@ from rlvr_bench.evaluate.labels import Labels
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.measure.context import CellContext
 from rlvr_bench.methods import attestation
+from rlvr_bench.record.leftovers import temporary_folder
 from rlvr_bench.record.schema import StepRecord
 from rlvr_bench.tasks import rewards
 from rlvr_bench.train.problems import training_problems
@@ -42,7 +41,7 @@ def train(context: CellContext, method: AttachedMethod, labels: Labels, report: 
     problems = training_problems(context.task, cell.paid_reward, labels, cell.signal)
     if cell.signal.report_to:
         os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(tracked_folder(cell.id)))
-    with tempfile.TemporaryDirectory(prefix="rlvr-bench-") as folder:
+    with temporary_folder() as folder:
         run = TrainingRun(
             handle=method.handle,
             tokenizer=context.loaded.tokenizer,
@@ -55,7 +54,7 @@ def train(context: CellContext, method: AttachedMethod, labels: Labels, report: 
             settings=cell.signal,
             learning_rate=cell.learning_rate,
             seed=cell.seed,
-            output_dir=str(Path(folder) / f"{cell.method_name}-seed-{cell.seed}-{cell.id}"),
+            output_dir=str(folder / f"{cell.method_name}-seed-{cell.seed}-{cell.id}"),
             labels=labels,
             interventions=context.interventions,
         )

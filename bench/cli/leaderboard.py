@@ -56,14 +56,17 @@ def leaderboard(
     selection = _columns(columns)
     old = None if diff is None else earlier(with_records(results), diff)
     wanted = {"method": method, "base": base, "task": task, "comparison": comparison and f"*{comparison}*"}
-    standings = _matching(_standings(with_records(results), write), wanted)
+    found, whole = _standings(with_records(results), write)
+    standings = _matching(found, wanted)
     if old is not None:
         _show_differences(standings, _matching(old, wanted), as_json or format is Format.json)
-        return
-    _show([standing.row for standing in standings], Format.json if as_json else format, selection)
+    else:
+        _show([standing.row for standing in standings], Format.json if as_json else format, selection)
+    raise typer.Exit(0 if whole else 1)
 
 
-def _standings(results: Path, write: bool) -> "list[Standing]":
+def _standings(results: Path, write: bool) -> "tuple[list[Standing], bool]":
+    """Return the standings of the readable records, and whether those are all; what is wrong with others is said."""
     from rlvr_bench.console.text import say
     from rlvr_bench.grid.run import renew_leaderboard
     from rlvr_bench.leaderboard.standings import leaderboard as derive
@@ -72,10 +75,11 @@ def _standings(results: Path, write: bool) -> "list[Standing]":
 
     if write:
         with results_lock(results):
-            return renew_leaderboard(results, say)
+            renewed = renew_leaderboard(results, say)
+        return renewed.standings, renewed.whole
     records, problems = store.load_all(results)
     say(*map(str, problems))
-    return derive(records)
+    return derive(records), not problems
 
 
 def _matching(standings: "Sequence[Standing]", wanted: dict[str, str | None]) -> "list[Standing]":
@@ -110,18 +114,18 @@ def _show_differences(standings: "list[Standing]", old: "list[Standing]", as_jso
 
 def _show(rows: "list[Row]", format: Format | None, columns: list[str] | None) -> None:
     from rlvr_bench.cli.views.leaderboard import show
-    from rlvr_bench.console.formats import as_csv, as_latex, as_markdown
+    from rlvr_bench.console.formats import as_latex, as_markdown
     from rlvr_bench.console.tables import print_table
     from rlvr_bench.console.text import print_json, say, tell
-    from rlvr_bench.leaderboard.columns import BY_NAME, json_row, text
+    from rlvr_bench.leaderboard.columns import BY_NAME, json_row
+    from rlvr_bench.leaderboard.file import to_csv
 
     match format:
         case Format.json:
             selection = columns or list(BY_NAME)
             print_json([{name: value for name, value in json_row(row).items() if name in selection} for row in rows])
         case Format.csv:
-            written = [{name: text(BY_NAME[name], row[name]) for name in BY_NAME} for row in rows]
-            tell(as_csv(written, columns or list(BY_NAME)).removesuffix("\n"))
+            tell(to_csv(rows, [BY_NAME[name] for name in columns or BY_NAME]).removesuffix("\n"))
         case Format.md:
             tell(as_markdown(rows, columns or IN_PRINT).removesuffix("\n"))
         case Format.latex:

@@ -76,7 +76,7 @@ def given_settings(keys: list[str] | None) -> dict[str, Any]:
 
 def _seed_list(seeds: str | None) -> tuple[int, ...] | None:
     from rlvr_bench.experiment.errors import ExperimentError
-    from rlvr_bench.experiment.experiment import distinct_seeds
+    from rlvr_bench.experiment.seeds import distinct_seeds
 
     if seeds is None:
         return None

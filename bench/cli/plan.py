@@ -47,7 +47,7 @@ def plan(
 def show_plan(
     experiment: "Experiment", selection: "Selection", results: Path, workers: int | None, as_json: bool = False
 ) -> None:
-    """Print the state of every cell and what the rest will take; see `plan.states`."""
+    """Print the state of every cell and what the rest will take, and exit; see `plan.states`."""
     from dataclasses import replace
 
     os.environ["HF_HUB_OFFLINE"] = "1"  # a plan fetches nothing, and does not wait for a hub that is out of reach
@@ -66,9 +66,10 @@ def show_plan(
     document = as_document(planned, workers or cores(), phases.records)
     if as_json:
         print_json(document)
-        return
+        raise typer.Exit(1 if phases.problems else 0)
     for comparison, lines in by_comparison(planned).items():
         tell(comparison)
         print_table(lines, [name for name in lines[0] if any(line[name] for line in lines)])
         tell("")
     tell(document["summary"])
+    raise typer.Exit(1 if phases.problems else 0)

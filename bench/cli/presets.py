@@ -11,9 +11,11 @@ app = typer.Typer(help="Experiments that ship with the package.", no_args_is_hel
 def presets_list(as_json: JsonOption = False) -> None:
     """List the presets by study: what each runs, how many cells that is, and the time that it took on two cores."""
     from rlvr_bench.console.tables import print_table
-    from rlvr_bench.console.text import print_json
+    from rlvr_bench.console.text import print_json, say
+    from rlvr_bench.plugins.studies import broken_studies
     from rlvr_bench.studies.presets import all_presets
 
+    say(*broken_studies())
     rows = [preset._asdict() for preset in all_presets()]
     if as_json:
         print_json(rows)

@@ -23,3 +23,4 @@ def write_page(results: Path) -> None:
     path, problems = write_report(results)
     say(*problems)
     tell(str(path))
+    raise typer.Exit(1 if problems else 0)

@@ -55,7 +55,6 @@ def run(
         from rlvr_bench.cli.plan import show_plan
 
         show_plan(settings, selection, results, workers)
-        return
     from rlvr_bench.cli.report import write_page
     from rlvr_bench.cli.views.differences import show_differences
     from rlvr_bench.cli.views.grid import GridDisplay

@@ -1,4 +1,10 @@
-"""Rows as text that other programs read: CSV, Markdown, LaTeX."""
+"""Rows as text that other programs read: CSV, Markdown, LaTeX.
+
+A spreadsheet takes a CSV field that begins with `=`, `+`, `-`, `@` or a tab for a formula, and runs it. Such a text is
+written after a single quote, which spreadsheets hide (OWASP's rule), and so is one that has that quote already; reading
+takes one quote away. A carriage return within a text, which Python writes without quotes, becomes a space. Numbers are
+written as they are.
+"""
 
 import csv
 import io
@@ -14,12 +20,28 @@ LATEX = {
 }
 
 
+_FORMULA = re.compile(r"'*[=+\-@\t]")
+
+
+def neutral(value: Any) -> Any:
+    """Return a value of a CSV field so that no spreadsheet runs it; what is no text is left as it is."""
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\r", " ")
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def original(text: str) -> str:
+    """Return the text that `neutral` was given."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
+
+
 def as_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], header: bool = True) -> str:
     """Return the columns of the rows as CSV, by default with a header line; None is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([columns] if header else [])
-    writer.writerows([row[column] for column in columns] for row in rows)
+    writer.writerows([neutral(row[column]) for column in columns] for row in rows)
     return text.getvalue()
 
 

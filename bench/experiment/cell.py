@@ -5,7 +5,6 @@ the schema of the package. Where and with what it ran (package versions, process
 """
 
 import json
-import math
 import re
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatch
@@ -30,6 +29,8 @@ from rlvr_bench.methods import registry as method_registry
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import NotDownloadedError
 from rlvr_bench.models.fingerprint import file_digest, fingerprint, folder_fingerprint
+from rlvr_bench.models.shapes import parameter_shapes
+from rlvr_bench.models.source import source_of
 from rlvr_bench.plugins.settings import Settings
 from rlvr_bench.tasks import prompts, rewards, solutions
 from rlvr_bench.tasks import registry as task_registry
@@ -44,6 +45,13 @@ RESULT_SCHEMA = 2
 
 Only what differs from a default enters a cell's id, so that a new setting does not make every result stale.
 """
+
+
+LARGEST_RATE = 1e3
+"""No method trains at a learning rate above it."""
+
+LONGEST_NAME = 200
+"""Characters of a method's name with what distinguishes it, which is the name of a folder."""
 
 
 class Cell(Settings):
@@ -167,6 +175,7 @@ def cells(
         for settings in experiment.evaluate.extra_tasks
     )
     measurements = resolve_measurements(experiment.measurements)
+    _refuse_ranks_above_matrices(experiment, entries)
     files = {name: _content(config) for name, (config, _) in entries.items()}
     trained = _tasks(experiment, data_dir, fetch)
     bases = [
@@ -268,10 +277,11 @@ def _rates(method: str, given: object) -> list[float]:
     """Return the learning rates of a method entry, one or several; raises ExperimentError for anything else."""
     listed = given if isinstance(given, list) else [given]
     rates = [float(rate) for rate in listed if isinstance(rate, int | float) and not isinstance(rate, bool)]
-    good = len(rates) == len(listed) and all(0 < rate < math.inf for rate in rates)
+    good = len(rates) == len(listed) and all(0 < rate <= LARGEST_RATE for rate in rates)
     if not rates or not good or len({f"{rate:g}" for rate in rates}) < len(rates):
         raise ExperimentError(
-            f"methods.{method}: learning_rate = {given!r}; give a number above 0, or a list of different ones to try"
+            f"methods.{method}: learning_rate = {given!r}; give a number above 0 and up to {LARGEST_RATE:g}, or a list "
+            "of different ones to try"
         )
     return rates
 
@@ -289,7 +299,27 @@ def _method_entries(experiment: Experiment) -> dict[str, tuple[dict[str, Any], f
         rates = _rates(name, given)
         config = method_registry.create({"type": name} | keys).model_dump(mode="json")
         entries |= {f"{name}@{rate:g}" if isinstance(given, list) else name: (config, rate) for rate in rates}
+    if long := [name for name in entries if len(name) > LONGEST_NAME]:
+        raise ExperimentError(
+            f"methods.{long[0][:40]}...: a name of {len(long[0])} characters is too long for a folder; shorten it"
+        )
     return entries
+
+
+def _refuse_ranks_above_matrices(
+    experiment: Experiment, entries: Mapping[str, tuple[Mapping[str, Any], float]]
+) -> None:
+    """Raise ExperimentError for a rank that no matrix of a base that is here can have."""
+    folders = {base.name: source_of(base).folder for base in experiment.bases}
+    for base, folder in folders.items():
+        sides = [side for shape in parameter_shapes(folder).values() for side in shape] if folder else []
+        for name, (config, _) in entries.items():
+            rank = config.get("rank")
+            if sides and isinstance(rank, int) and rank > max(sides):
+                raise ExperimentError(
+                    f"methods.{name}: rank = {rank} is above {max(sides)}, the longest side of any matrix of {base}; "
+                    "lower it"
+                )
 
 
 def _content(method: dict[str, Any]) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """What the command line changes in an experiment file before it is read: another base, another task, single keys."""
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from typing import Any
 
 from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.models.source import organism_names
+from rlvr_bench.plugins.toml import parsed_toml
 
 SIGNAL_KEYS = ("max_new_tokens", "micro_batch", "precision", "rollout_backend")
 FOR_LARGE_MODELS = {
@@ -62,8 +62,8 @@ def _without(tables: Any, keys: tuple[str, ...]) -> Any:
 
 def _value(written: str) -> Any:
     try:
-        return tomllib.loads(f"value = {written}")["value"]
-    except tomllib.TOMLDecodeError:
+        return parsed_toml(f"value = {written}")["value"]
+    except ValueError:
         return written
 
 

@@ -4,8 +4,6 @@ The grid is bases x interventions x tasks x signals x rewards x methods x seeds.
 plus `learning_rate`; a list of rates makes one method of each. A `[protocol]` tunes what has no learning rate first.
 """
 
-import tomllib
-from collections import Counter
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,12 +17,16 @@ from rlvr_bench.experiment.interventions import resolve as resolve_interventions
 from rlvr_bench.experiment.measurements import resolve as resolve_measurements
 from rlvr_bench.experiment.protocol import MIN_FINAL_SEEDS, Protocol
 from rlvr_bench.experiment.search_space import read_search
+from rlvr_bench.experiment.seeds import distinct_seeds
 from rlvr_bench.experiment.settings import EvaluateSettings, GrpoSettings, RlvrSettings
 from rlvr_bench.experiment.signals import Signal
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.plugins.settings import Settings, explain
 from rlvr_bench.plugins.studies import study_folders
 from rlvr_bench.plugins.suggestion import did_you_mean
+from rlvr_bench.plugins.toml import parsed_toml
+from rlvr_bench.record.documents import read_regular
+from rlvr_bench.record.errors import RecordError
 
 AXES = {"task": "tasks", "signal": "signals"}
 """The table of a file that stands for one value of an axis -> the axis."""
@@ -147,18 +149,6 @@ def refuse_seen_seeds(seeds: tuple[int, ...], protocol: Protocol) -> None:
         raise ValueError(f"seed {min(seen)} is among the protocol's trial_seeds; compare with seeds no trial has seen")
 
 
-def distinct_seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the seeds, or raise ValueError when there is none, one is negative or one comes twice."""
-    twice = [seed for seed, count in Counter(seeds).items() if count > 1]
-    if not seeds:
-        raise ValueError("there is no seed; give at least one")
-    if twice:
-        raise ValueError(f"seed {twice[0]} is there twice; give each seed once")
-    if min(seeds) < 0:
-        raise ValueError(f"seed {min(seeds)} is negative; use 0 or more")
-    return seeds
-
-
 def presets() -> dict[str, Path]:
     """Return the experiment files that ship with the package and with installed studies, by name."""
     folders = [Path(str(files("rlvr_bench"))), *study_folders().values()]
@@ -174,8 +164,10 @@ def load(name_or_path: str, changes: Changes | None = None) -> Experiment:
     """
     path = _locate(name_or_path)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        document = parsed_toml(read_regular(path).decode())
+    except RecordError as error:
+        raise ExperimentError(str(error)) from error
+    except ValueError as error:
         raise ExperimentError(f"{path}: not valid TOML: {error}; mend the file") from error
     if changes is not None:
         document = changes.applied(document)
@@ -198,7 +190,7 @@ def _locate(name_or_path: str) -> Path:
     if name_or_path in known:
         return known[name_or_path]
     path = Path(name_or_path)
-    if path.is_file():
+    if path.exists() and not path.is_dir():
         return path
     if path.suffix == ".toml" or "/" in name_or_path:
         raise ExperimentError(

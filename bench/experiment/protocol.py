@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from rlvr_bench.experiment.seeds import LARGEST_SEED, distinct_seeds
 from rlvr_bench.plugins.settings import Settings
 from rlvr_bench.stats.points import POINTS, Points
 
@@ -24,8 +25,8 @@ SAMPLER: Literal["qmc"] = "qmc"
 class Protocol(Settings):
     """How each method of an experiment is tuned."""
 
-    trials: int = Field(8, ge=2, description="trials of each method")
-    seed: int = Field(0, ge=0, description="seed of the quasi-random points")
+    trials: int = Field(8, ge=2, le=10_000, description="trials of each method")
+    seed: int = Field(0, ge=0, le=LARGEST_SEED, description="seed of the quasi-random points")
     trial_seeds: tuple[int, ...] = Field((100,), min_length=1, description="seeds of a trial; no seed of stage 2")
     trial_steps: int | None = Field(
         None, ge=1, description="optimizer steps of a trial; all of signal.steps if not given"
@@ -36,9 +37,7 @@ class Protocol(Settings):
     @field_validator("trial_seeds")
     @classmethod
     def _seeds_are_distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(seeds)) < len(seeds) or min(seeds) < 0:
-            raise ValueError("give seeds of 0 or more, each once")
-        return seeds
+        return distinct_seeds(seeds)
 
     @property
     def points(self) -> Points:

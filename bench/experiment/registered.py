@@ -48,7 +48,13 @@ class SettingsRegistry(Generic[SettingsT]):
         if len(claims) > 1:
             both = " and by ".join(claims)
             raise ExperimentError(f'{self._what} "{name}" is registered by {both}; uninstall one of them')
-        settings = self.entries[name][0].load()
+        try:
+            settings = self.entries[name][0].load()
+        except (Exception, SystemExit) as failure:  # another package's code: the sentence has to name the package
+            reason = f"{type(failure).__name__}: {failure}"
+            raise ExperimentError(
+                f'{self._what} "{name}" ({claims[0]}) cannot be imported ({reason}); mend or uninstall that package'
+            ) from failure
         if not (isinstance(settings, type) and issubclass(settings, self._kind)):
             raise ExperimentError(f'{self._what} "{name}" ({claims[0]}) is no {self._kind.__name__}; mend that package')
         return settings

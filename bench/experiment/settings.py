@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from rlvr_bench.experiment.seeds import LARGEST_SEED
 from rlvr_bench.plugins.settings import Settings
 
 Precision = Literal["fp32", "bf16"]
@@ -33,7 +34,7 @@ class TrainingSettings(Settings):
     problems_key: ClassVar[str] = "prompts_per_batch"
     """The key that says how many train problems are needed at once."""
 
-    steps: int = Field(150, ge=1)
+    steps: int = Field(150, ge=1, le=10**9)
     match: Match = "steps"
     budget: float | None = Field(None, gt=0, allow_inf_nan=False)
     micro_batch: int | None = Field(None, ge=1)
@@ -183,7 +184,7 @@ class EvaluateSettings(Settings):
     batch_size: int = Field(128, ge=1)
     prompt: str = "task"
     """Prompt style (see tasks.prompts)."""
-    seed: int = 0
+    seed: int = Field(0, ge=0, le=LARGEST_SEED)
     """Seed of the sampled completions: the same for all cells, so that methods meet the same random numbers."""
     extra_tasks: tuple[dict[str, object], ...] = ()
     """Settings of further tasks that are scored (never trained on), on their test split."""

@@ -121,7 +121,7 @@ class RlhfSettings(GrpoSettings):
     label_noise: float = Field(0.0, ge=0, le=1)
     reward_model_steps: int = Field(100, ge=1)
     reward_model_batch: int = Field(32, ge=1)
-    reward_model_rate: float = Field(3e-4, gt=0)
+    reward_model_rate: float = Field(3e-4, gt=0, le=1e3)
 
 
 class SftRlvrSettings(GrpoSettings):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from rlvr_bench.console.formats import neutral
 from rlvr_bench.console.progress import Report
 from rlvr_bench.geometry.errors import GeometryError
 from rlvr_bench.geometry.measure import TensorRecord, cores, measure
@@ -43,7 +44,7 @@ class GeometryReport:
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: neutral(value) for name, value in row.items()} for row in rows)
         return text.getvalue()
 
 

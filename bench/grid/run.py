@@ -6,6 +6,7 @@ An experiment is one stage or several; the cells of a stage follow from the reco
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.grid.prepare import prepare_bases, prepare_products
@@ -85,7 +86,7 @@ def run_experiment(
             interrupted = _interrupted(todo, results, workers, threads, launch, watcher)
             if interrupted:
                 break
-        standings = renew_leaderboard(results, watcher.say)
+        standings, whole = renew_leaderboard(results, watcher.say)
         finished = plan(cells, results, store.load_all(results)[0])
     comparisons = {cell.comparison for cell in cells}
     shown = [standing for standing in standings if standing.row["comparison"] in comparisons]
@@ -95,7 +96,7 @@ def run_experiment(
         done = sum(not entry.runs for entry in finished)
         left = f"stopped: {done} of {len(cells)} cells are done; the same command goes on from there"
         return GridResult(rows, differences, INTERRUPTED_EXIT, left)
-    bad = faults or any(_is_bad(entry) for entry in finished)
+    bad = faults or not whole or any(_is_bad(entry) for entry in finished)
     return GridResult(rows, differences, FAILED_EXIT if bad else 0)
 
 
@@ -108,14 +109,21 @@ def _reference(folder: Path, comparisons: set[str], say: Say) -> list[Standing]:
     return [standing for standing in leaderboard(records) if standing.row["comparison"] in comparisons]
 
 
-def renew_leaderboard(results: Path, say: Say) -> list[Standing]:
+class Renewed(NamedTuple):
+    """The standings that a leaderboard was derived from, and whether every record of the folder is in them."""
+
+    standings: list[Standing]
+    whole: bool
+
+
+def renew_leaderboard(results: Path, say: Say) -> Renewed:
     """Derive the leaderboard's files from the records of a folder; one that cannot be read is said and left out."""
     records, problems = store.load_all(results)
     say(*(str(problem) for problem in problems))
     standings = leaderboard(records)
     for name, content in contents([standing.row for standing in standings]).items():
         write_whole(results / name, content)
-    return standings
+    return Renewed(standings, not problems)
 
 
 def _interrupted(

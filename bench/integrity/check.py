@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rlvr_bench.integrity.derived import leaderboard_faults, report_faults
-from rlvr_bench.integrity.repeated_keys import repeated_keys
 from rlvr_bench.integrity.run import run_faults
 from rlvr_bench.record import store
 
@@ -36,8 +35,6 @@ def check(results: Path, also: Iterable[Check] = ()) -> Checked:
     reader = store.StepReader(results)
     for record in records:
         faults += run_faults(results, record, reader)
-    for path in sorted((results / store.RECORDS_FOLDER).glob(f"*{store.PACKED}")):
-        faults += repeated_keys(path, lines=True)
     faults += leaderboard_faults(results, records) + report_faults(results)
     faults += [fault for look in also for fault in look(results)]
     return Checked(faults, len(records), sum(record.digest is None for record in records))

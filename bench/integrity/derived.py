@@ -10,6 +10,8 @@ from pathlib import Path
 
 from rlvr_bench.leaderboard.file import ALL_FILE, contents
 from rlvr_bench.leaderboard.standings import leaderboard
+from rlvr_bench.record.documents import read_regular
+from rlvr_bench.record.errors import RecordError
 from rlvr_bench.record.schema import RunRecord
 
 REPORT_FILE = "report.html"
@@ -25,9 +27,9 @@ def leaderboard_faults(results: Path, records: Sequence[RunRecord]) -> list[str]
 
 def _table_faults(path: Path, expected: str) -> list[str]:
     try:
-        written = path.read_bytes()
-    except OSError as error:
-        return [f"{path}: cannot be read ({error.strerror}); make it with rlvr-bench leaderboard --write"]
+        written = read_regular(path)
+    except RecordError as error:
+        return [f"{error}; make it with rlvr-bench leaderboard --write"]
     if written == expected.encode():
         return []
     return [f"{path}{_first_difference(written, expected)}; make it again with rlvr-bench leaderboard --write"]
@@ -38,10 +40,14 @@ def report_faults(results: Path) -> list[str]:
     path, table = results / REPORT_FILE, results / ALL_FILE
     if not path.exists() or not table.exists():
         return []
-    found = REPORT_DIGEST.search(path.read_bytes())
+    try:
+        page, rows = read_regular(path), read_regular(table)
+    except RecordError as error:
+        return [str(error)]
+    found = REPORT_DIGEST.search(page)
     if found is None:
         return [f"{path}: does not say which leaderboard it shows; make it again with rlvr-bench report"]
-    if found[1].decode() != hashlib.sha256(table.read_bytes()).hexdigest():
+    if found[1].decode() != hashlib.sha256(rows).hexdigest():
         return [f"{path}: shows another leaderboard than {table.name}; make it again with rlvr-bench report"]
     return []
 

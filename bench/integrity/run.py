@@ -1,4 +1,4 @@
-"""One run record against its own settings, its steps and what JSON may hold."""
+"""One run record against its own settings and its steps."""
 
 import json
 import math
@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from rlvr_bench.experiment.cell import Cell
-from rlvr_bench.integrity.repeated_keys import repeated_keys
 from rlvr_bench.methods.errors import MethodError
 from rlvr_bench.record import store
 from rlvr_bench.record.digest import digest_fault
@@ -28,12 +27,10 @@ def run_faults(results: Path, record: RunRecord, reader: store.StepReader) -> li
     """Return the faults of one record and of its steps, as folder or packed."""
     folder = store.folder_of(results, record)
     path, steps_path = folder / store.RUN_FILE, folder / store.STEPS_FILE
-    faults = [fault for file in (path, steps_path) for fault in _not_numbers(file)]
-    faults += [*repeated_keys(path, lines=False), *repeated_keys(steps_path, lines=True)]
     if not path.exists():
         path = steps_path = store.packed_file(results, record.comparison)
     said = [*_identity(record), *_status(record)]
-    faults += [f"{_named(path, record)}: {one}; {AGAIN}" for one in said]
+    faults = [f"{_named(path, record)}: {one}; {AGAIN}" for one in said]
     try:
         steps = reader.steps(record)
     except RecordError as error:
@@ -81,23 +78,6 @@ def _status(record: RunRecord) -> Iterator[str]:
     collapsed = record.stability is not None and record.stability.collapse_rule is not None
     if record.status in ("done", "collapsed") and collapsed != (record.status == "collapsed"):
         yield f"its status is {record.status} but stability.collapse_rule says otherwise"
-
-
-def _not_numbers(path: Path) -> list[str]:
-    """Return a fault for each line with NaN or Infinity, which JSON does not have."""
-    faults: list[str] = []
-    if not path.exists():
-        return faults
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
-        if any(literal in line for literal in ("NaN", "Infinity")) and _holds_constant(line):
-            faults.append(f"{path}, line {number}: holds NaN or Infinity, an undefined value is null; {AGAIN}")
-    return faults
-
-
-def _holds_constant(line: str) -> bool:
-    """Whether a line of JSON, or a line out of an indented document, has a NaN outside of a text."""
-    outside = "".join(part for place, part in enumerate(line.replace('\\"', "").split('"')) if place % 2 == 0)
-    return "NaN" in outside or "Infinity" in outside
 
 
 def _steps(record: RunRecord, steps: list[StepRecord]) -> Iterator[str]:

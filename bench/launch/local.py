@@ -6,11 +6,11 @@ Several at a time; a cell that dies takes nothing with it. The caller holds the 
 import multiprocessing
 import os
 import signal
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -22,6 +22,7 @@ from rlvr_bench.launch.launcher import Listener, Queue
 from rlvr_bench.launch.outcomes import failed_record, write_failure
 from rlvr_bench.launch.output import tail
 from rlvr_bench.launch.worker import work
+from rlvr_bench.record.leftovers import temporary_folder
 
 POLL_SECONDS = 1.0
 """How long a look for a cell to start, or for a message of a running one, waits at most."""
@@ -58,11 +59,11 @@ def run(
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["rlvr_bench.launch.preload"])
     queue, running, outcomes = Queue(cells), list[_Job](), list[Outcome]()
-    with tempfile.TemporaryDirectory(prefix="rlvr-bench-") as folder:
+    with temporary_folder() as folder:
         try:
             while queue.more or running:
                 for cell in queue.take((workers or max(cores() // processes, 1)) - len(running)):
-                    running.append(_start(context, cell, results, Path(folder), threads, processes))
+                    running.append(_start(context, cell, results, folder, threads, processes))
                 if not running:
                     time.sleep(POLL_SECONDS if queue.more else 0)
                     continue
@@ -98,11 +99,13 @@ def _start(
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
     """Hold back Ctrl-C: what is started meanwhile never gets it (the mask is inherited), this process gets it after."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # Started first: it lets Ctrl-C through as soon as it runs, and the fork server would start it on its way.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _listen(running: list[_Job], listen: Listener) -> list[_Job]:

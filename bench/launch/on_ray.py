@@ -7,7 +7,6 @@ machine it becomes a failed record, which the next run replaces.
 
 import logging
 import os
-import tempfile
 import time
 import traceback
 from collections.abc import Iterable
@@ -24,6 +23,7 @@ from rlvr_bench.launch.causes import cause_of
 from rlvr_bench.launch.launcher import Listener, Queue
 from rlvr_bench.launch.outcomes import failed_record, write_failure, write_result
 from rlvr_bench.launch.output import own_tail, redirect_output
+from rlvr_bench.record.leftovers import temporary_folder
 from rlvr_bench.record.schema import RunRecord
 
 POLL_SECONDS = 1.0
@@ -85,23 +85,22 @@ class _Mailbox:
 @ray.remote(max_calls=1, max_retries=0)
 def _result(cell: Cell, threads: int, mailbox: Any) -> Any:
     """Run a cell on its node; return its `CellResult`, or the record of its failure."""
-    log = Path(tempfile.mkstemp(prefix="rlvr-bench-", suffix=".log")[1])
-    redirect_output(log)
-    # OpenMP reads these when torch is imported, which nothing before has done: the process is this cell's own.
-    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    try:
-        import torch
+    with temporary_folder() as folder:
+        log = folder / f"{cell.id}.log"
+        redirect_output(log)
+        # OpenMP reads these when torch is imported, which nothing before has done: the process is this cell's own.
+        os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"
+        try:
+            import torch
 
-        from rlvr_bench.cell.run import run_cell
+            from rlvr_bench.cell.run import run_cell
 
-        torch.set_num_threads(threads)
-        return run_cell(cell, lambda event: mailbox.send.remote(cell.id, event))
-    except Exception as error:  # noqa: BLE001 - the boundary of the cell: any error becomes its record
-        traceback.print_exc()
-        return failed_record(cell, cause_of(error, own_tail(log)))
-    finally:
-        log.unlink()
+            torch.set_num_threads(threads)
+            return run_cell(cell, lambda event: mailbox.send.remote(cell.id, event))
+        except Exception as error:  # noqa: BLE001 - the boundary of the cell: any error becomes its record
+            traceback.print_exc()
+            return failed_record(cell, cause_of(error, own_tail(log)))
 
 
 class _RayCells:

@@ -8,6 +8,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from rlvr_bench.console.formats import neutral, original
+
 Kind = Literal["text", "json", "count", "fraction", "number"]
 Value = str | int | float | None
 Row = dict[str, Value]
@@ -158,7 +160,7 @@ def text(column: Column, value: Value) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return value
+        return str(neutral(value))
     if column.kind == "fraction":
         written = f"{value:.{FRACTION_DIGITS}f}"
         return written.removeprefix("-") if float(written) == 0 else written
@@ -174,7 +176,7 @@ def parse(column: Column, written: str) -> Value:
     if written == "":
         return None
     if column.kind in ("text", "json"):
-        return written
+        return original(written)
     return int(written) if column.kind == "count" else float(written)
 
 

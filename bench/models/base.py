@@ -48,8 +48,11 @@ def load(base: BaseConfig, progress: Report = _silent) -> LoadedBase:
     tokenizer = load_tokenizer(base, folder)
     try:
         model = load_causal_lm(folder, trust_remote_code=base.trust_remote_code)
-    except (OSError, ValueError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"Base model {base.name!r} cannot be read from {folder}: {_first_line(error)}") from error
+    broken = next((name for name, value in model.named_parameters() if not value.isfinite().all()), None)
+    if broken is not None:
+        raise ModelError(f"Base model {base.name!r}: {broken} is not finite in float32, in which models are scored.")
     model.config.pad_token_id = model.generation_config.pad_token_id = tokenizer.pad_token_id
     return LoadedBase(model.eval(), tokenizer, folder, fingerprint(base))
 
@@ -58,7 +61,7 @@ def load_tokenizer(base: BaseConfig, folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer in `folder`, padding left. Raises ModelError if it has no pad token and the config names none."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=base.trust_remote_code)
-    except (OSError, ValueError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         message = f"The tokenizer of {base.name!r} cannot be read from {folder}: {_first_line(error)}"
         raise ModelError(message) from error
     if base.pad_token is not None:

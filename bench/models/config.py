@@ -1,12 +1,14 @@
 """The `[base]` table of an experiment: which model is trained. Imports no torch."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, field_validator
+
+from rlvr_bench.plugins.settings import Settings
+
+LONGEST_NAME = 1024
 
 
-class BaseConfig(BaseModel):
+class BaseConfig(Settings):
     """A base model by name."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(
         min_length=1, description='an organism, "smollm2", a local folder (with a "/"), or a hub id ("owner/name")'
@@ -18,3 +20,10 @@ class BaseConfig(BaseModel):
     pad_token: str | None = Field(
         default=None, description="a token of the vocabulary to pad with, where the tokenizer names none"
     )
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        if not name.isprintable() or name.startswith(("=", "+", "-", "@")) or len(name) > LONGEST_NAME:
+            raise ValueError("is no name of a model or a folder; give one without control characters or a leading sign")
+        return name

@@ -1,8 +1,6 @@
 """What weights a base model has, as one hash. Imports no torch; big files are read once and remembered."""
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 
 from rlvr_bench.models.config import BaseConfig
@@ -10,6 +8,7 @@ from rlvr_bench.models.errors import ModelError
 from rlvr_bench.models.shards import INDEX, shards_of
 from rlvr_bench.models.smollm2 import GGUF_SHA256, gguf_path
 from rlvr_bench.models.source import hub_folder, source_of
+from rlvr_bench.record.atomic import write_whole
 from rlvr_bench.record.cache import cache_dir
 
 REMEMBERED_FROM = 32 * 2**20
@@ -71,11 +70,7 @@ def file_digest(path: Path) -> str:
     if remembered.is_file() and len(digest := remembered.read_text()) == hashlib.sha256().digest_size * 2:
         return digest
     digest = _digest(path)
-    remembered.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=remembered.parent)
-    with os.fdopen(handle, "w") as file:
-        file.write(digest)
-    Path(partial).replace(remembered)
+    write_whole(remembered, digest)
     return digest
 
 

@@ -16,7 +16,11 @@ def parameter_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
         raise ModelError(f"Folder {folder} has no safetensors file: save the model with save_pretrained.")
     shapes: dict[str, tuple[int, ...]] = {}
     for path in files:
-        with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(LENGTH_BYTES), "little")))
-        shapes |= {name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
+        try:
+            with path.open("rb") as file:
+                length = int.from_bytes(file.read(LENGTH_BYTES), "little")
+                header = json.loads(file.read(min(length, path.stat().st_size)))
+            shapes |= {name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise ModelError(f"{path} is not safetensors ({error}): save the model with save_pretrained.") from error
     return shapes

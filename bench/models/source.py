@@ -65,6 +65,8 @@ def hub_folder(base: BaseConfig, fetch: bool = True) -> Path:
             base.name, revision=base.revision, allow_patterns=list(_FILES), local_files_only=not fetch
         )
         return Path(folder)
+    except errors.HFValidationError as error:
+        raise ModelError(f"Base model {base.name!r} is no hub id: write owner/name, or give a local folder.") from error
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
         revision = f" at revision {base.revision!r}" if base.revision else ""
         raise ModelError(

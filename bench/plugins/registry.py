@@ -80,7 +80,7 @@ class Registry(Generic[Item]):
         plugin = f"plug-in {self.kind} {point.name!r} ({point.value})"
         try:
             item = point.load()
-        except Exception as failure:  # another package's code: whatever it raises, the sentence has to name the package
+        except (Exception, SystemExit) as failure:  # another package's code: the sentence has to name the package
             reason = f"{type(failure).__name__}: {failure}"
             raise self.error(f"{plugin} cannot be imported ({reason}); mend or uninstall it") from failure
         if (refusal := self._refusal(item)) is not None:

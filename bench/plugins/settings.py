@@ -4,17 +4,64 @@ Every typed settings class of the harness derives from `Settings`; `explain` tur
 one line with the place, what was got and the fix.
 """
 
-from typing import Any, get_args
+from functools import cache
+from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from rlvr_bench.plugins.suggestion import did_you_mean
 
+LARGEST_INTEGER = 2**63 - 1
+LONGEST_VALUE = 200
+"""Characters of a value that a sentence repeats."""
+
+PLAIN = {bool, int, float, type(None)}
+"""What a value is never converted to: true is no number, "yes" no truth, and "3" no 3."""
+
 
 class Settings(BaseModel):
-    """Frozen settings; an unknown key is an error."""
+    """Frozen settings; an unknown key is an error, and so are a flag for a number, infinity, and more than 64 bits."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_not_converted(cls, value: Any, info: ValidationInfo) -> Any:
+        refuse_conversion(value, _leaves(_annotation(cls, str(info.field_name))))
+        return value
+
+
+def refuse_conversion(value: Any, kinds: frozenset[type]) -> None:
+    """Raise ValueError where a value, or one in its lists, would become another type of `kinds`."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            refuse_conversion(item, kinds)
+    elif isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+        raise ValueError("is beyond 64 bits; give a smaller number")
+    elif not kinds <= PLAIN:
+        return
+    elif isinstance(value, bool) and bool not in kinds:
+        raise ValueError("is true or false, not a number; give a number")
+    elif isinstance(value, str):
+        raise ValueError(f"is a text, not {'a number' if kinds - {bool, type(None)} else 'true or false'}")
+    elif kinds <= {bool, type(None)} and not isinstance(value, bool | None):
+        raise ValueError("is not true or false; give one of them")
+
+
+def _annotation(model: type[BaseModel], name: str) -> Any:
+    return model.model_fields[name].annotation
+
+
+@cache
+def _leaves(annotation: Any) -> frozenset[type]:
+    """Return the types of single values that an annotation allows; of a choice those of its values."""
+    if get_origin(annotation) is Literal:
+        return frozenset(type(value) for value in get_args(annotation))
+    if hasattr(annotation, "__metadata__"):
+        return _leaves(annotation.__origin__)
+    if arguments := [part for part in get_args(annotation) if part is not Ellipsis]:
+        return frozenset().union(*map(_leaves, arguments))
+    return frozenset({annotation if isinstance(annotation, type) else object})
 
 
 def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
@@ -37,7 +84,12 @@ def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
             message = first["msg"].removeprefix("Value error, ")
         case _:
             message = first["msg"][:1].lower() + first["msg"][1:]
-    return f"{where}: {place} = {first['input']!r}: {message}" if place else f"{where}: {message}"
+    return f"{where}: {place} = {_short(first['input'])}: {message}" if place else f"{where}: {message}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
 
 
 def _followed(model: type[BaseModel], path: tuple[int | str, ...]) -> tuple[list[int | str], type[BaseModel]]:

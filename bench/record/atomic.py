@@ -5,15 +5,12 @@ A reader, or a process that starts after kill -9, sees the old content or the ne
 
 import errno
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from rlvr_bench.record.errors import RecordError
-
-TEMPORARY_FILES = ".*.tmp"
-"""Pattern of what a killed writer leaves behind."""
+from rlvr_bench.record.leftovers import temporary_file
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -26,24 +23,19 @@ def replace_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path`, then put it in the place of `path` in one step.
 
     The file's bytes reach the disk before its name does, and the folder's entry before this returns. Leftovers of
-    killed writers (`.<name>.*.tmp`) are never read.
+    killed writers (`.<name>.*.tmp`) are never read, and swept later (`leftovers`).
 
     Raises:
         RecordError: the disk is full, or the folder cannot be written.
     """
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        os.close(descriptor)
-        temporary = Path(name)
-        try:
+        with temporary_file(path) as temporary:
             write(temporary)
             # mkstemp makes files private; a record is as readable as any file of its owner.
             temporary.chmod(0o666 & ~_umask())
             _sync(temporary, os.O_RDWR)
             temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
         _sync(path.parent, os.O_RDONLY)
 
 

@@ -13,8 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic_core import from_json
-
+from rlvr_bench.record.documents import parse_object, read_regular
 from rlvr_bench.record.errors import RecordError
 
 SHARED, VALUE, REFERENCE = "shared", "value", "="
@@ -43,23 +42,19 @@ def lines_of(documents: Sequence[Document]) -> str:
 
 
 def read_lines(path: Path) -> Iterator[Line | RecordError]:
-    """Yield the cells of a file in their order, an error in the place of each line that cannot be read.
+    """Yield the cells of a file in their order, an error in the place of each line that cannot be read, or of the file.
 
     Cells share the values that are written once: they are not to be changed.
-
-    Raises:
-        RecordError: the file cannot be read at all.
     """
     try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be read ({error.strerror}); make the file readable") from error
+        lines = read_regular(path).splitlines()
+    except RecordError as error:
+        yield error
+        return
     shared: dict[str, Any] = {}
     for number, line in enumerate(lines, start=1):
         try:
-            document = from_json(line, allow_inf_nan=False)
-            if not isinstance(document, dict):
-                raise ValueError(f"holds a JSON {type(document).__name__}, not an object")
+            document = parse_object(line)
             if SHARED in document:
                 shared[document[SHARED]] = document[VALUE]
             else:

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rlvr_bench.record.atomic import TEMPORARY_FILES, disk_errors
+from rlvr_bench.record.atomic import disk_errors
+from rlvr_bench.record.cache import cache_dir
 from rlvr_bench.record.errors import ResultsInUseError
+from rlvr_bench.record.leftovers import sweep
 
 LOCK_FILE = ".lock"
 
@@ -19,6 +21,8 @@ LOCK_FILE = ".lock"
 @contextmanager
 def results_lock(results: Path, *, shared: bool = False) -> Iterator[None]:
     """Hold the results folder for this process; children that are started meanwhile do not hold it on.
+
+    What killed processes left there and in the cache is swept.
 
     A shared holder tolerates others: records are written whole and named by content, so they do not meet.
 
@@ -32,8 +36,8 @@ def results_lock(results: Path, *, shared: bool = False) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         _take(descriptor, results, shared)
-        if not shared:
-            _clear_leftovers(results)
+        for folder in (results, cache_dir()):
+            sweep(folder)
         yield
     finally:
         # Closing is enough for a child that was exec'd; a forked child shares the open file, so unlock by name.
@@ -53,10 +57,3 @@ def _take(descriptor: int, results: Path, shared: bool) -> None:
     with disk_errors(results / LOCK_FILE):
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-
-
-def _clear_leftovers(results: Path) -> None:
-    """Delete the temporary files of writers that were killed: whoever holds the lock is the only writer."""
-    for folder in ("runs", "records"):
-        for temporary in (results / folder).rglob(TEMPORARY_FILES):
-            temporary.unlink(missing_ok=True)

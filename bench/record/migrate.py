@@ -9,6 +9,9 @@ from typing import Any
 
 Document = Mapping[str, Any]
 
+MISSHAPEN = (LookupError, TypeError, AttributeError, ValueError)
+"""What a step to the next version raises on a document that is not of the version that it names."""
+
 _MEASURED_BY_ALL = ("geometry", "mask_sample", "trajectory", "behaviour")
 _FLAGS = ("contamination", "prompt_range", "rank_one")
 _TRAJECTORY = ("kl_per_step", "kl_per_reward", "linearity_r2")
@@ -22,7 +25,7 @@ def run_document(document: Document) -> Document:
     A digest is of the form that was written: what was read from an older one has none until it is written again.
     """
     version = document.get("schema_version")
-    while isinstance(version, int) and version in _RUN:
+    while type(version) is int and version in _RUN:  # a bool is an int too
         document = {name: value for name, value in _RUN[version](document).items() if name != "digest"}
         version = document["schema_version"]
     return document

@@ -7,17 +7,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from rlvr_bench.record.migrate import step_line
 from rlvr_bench.record.numbers import JsonObject, Number, OptionalJsonObject, Share, strict_json
+from rlvr_bench.record.parts import PARTS
 
 SCHEMA_VERSION = 2
 """Raised with a step in `migrate` that reads what was written before."""
 SCHEMA_FILE = Path(__file__).with_name("schema.json")
 
-FOLDER_NAME = r"^[^/\\.][^/\\]*$"
-"""Names that become folders: no separator, no leading dot."""
+FOLDER_NAME = r"^[^/\\.\x00-\x1f][^/\\\x00-\x1f]{0,199}$"
+"""Names that become folders: no separator, no leading dot, no control character, not too long for a file system."""
 
 LARGEST_COUNT = 2**53 - 1
 """Of a step's counts, which are kept in columns: whole numbers that a float64 holds exactly."""
@@ -218,6 +219,9 @@ class CellKeys(BaseModel):
         return self
 
 
+_SCORES = TypeAdapter(dict[str, Score])
+
+
 class RunRecord(_Record):
     """Everything that is kept of one cell: `run.json`."""
 
@@ -251,6 +255,10 @@ class RunRecord(_Record):
     @model_validator(mode="after")
     def _has_what_its_status_says(self) -> "RunRecord":
         CellKeys.model_validate(self.cell)
+        PARTS.validate_python(
+            {name: getattr(self, name) for name in ("cell", "attestation", "rollout", "measurements")}
+        )
+        _SCORES.validate_python(self.measurements.get("prompt_range", {}))
         if self.status in ("failed", "invalid") and self.cause is None:
             raise ValueError(f'status "{self.status}" needs a cause')
         if self.status == "done" and not {"base", "tuned"} <= self.accuracy.keys():

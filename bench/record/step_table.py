@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rlvr_bench.record.atomic import replace_whole
+from rlvr_bench.record.documents import refuse_irregular
 from rlvr_bench.record.errors import RecordError
 from rlvr_bench.record.schema import StepRecord
 
@@ -74,6 +75,7 @@ def read_steps(path: Path) -> StepTable:
     """
     if not path.exists():
         return StepTable([], [], [])
+    refuse_irregular(path)
     try:
         table = pq.ParquetFile(path, page_checksum_verification=True).read()
         names = [name for name in table.column_names if name != CELL]

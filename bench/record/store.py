@@ -7,7 +7,6 @@ Samples are kept in the cache (see `samples`).
 """
 
 import gc
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -19,6 +18,7 @@ from pydantic import ValidationError
 from rlvr_bench.record import compact, migrate
 from rlvr_bench.record.atomic import write_whole
 from rlvr_bench.record.digest import digest_of
+from rlvr_bench.record.documents import parse_json, read_regular
 from rlvr_bench.record.errors import RecordError
 from rlvr_bench.record.machine_paths import without_paths
 from rlvr_bench.record.numbers import STRICT_JSON, strict_json
@@ -82,7 +82,7 @@ def read_run(path: Path) -> RunRecord:
     Raises:
         RecordError: it is not JSON, of another schema version, or does not say what a record must; with the fix.
     """
-    return record_of(_parse_json(path), str(path))
+    return record_of(_document(path), str(path), strict=True)
 
 
 def record_of(document: dict[str, Any], where: str, *, strict: bool = False) -> RunRecord:
@@ -94,7 +94,13 @@ def record_of(document: dict[str, Any], where: str, *, strict: bool = False) -> 
     Raises:
         RecordError: it is of another schema version, or does not say what a record must; with the fix.
     """
-    document = dict(migrate.run_document(document))
+    try:
+        document = dict(migrate.run_document(document))
+    except migrate.MISSHAPEN as error:
+        raise RecordError(
+            f"{where}: is not what its schema version says ({type(error).__name__}: {error}); restore the file from "
+            "git, or delete it and run its cell again"
+        ) from error
     version = document.get("schema_version")
     if version != SCHEMA_VERSION:
         raise RecordError(
@@ -123,7 +129,7 @@ def read_cell(results: Path, *, comparison: str, method: str, seed: int, cell_id
 
 
 def read_packed(path: Path) -> Iterator[RunRecord | RecordError]:
-    """Yield the records of a packed comparison, an error in the place of each line that cannot be read."""
+    """Yield the records of a packed comparison, an error in the place of each line, or file, that cannot be read."""
     if not path.exists():
         return
     for line in compact.read_lines(path):
@@ -227,22 +233,20 @@ def read_steps(folder: Path) -> list[StepRecord]:
     if not path.exists():
         return []
     steps = []
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+    for number, line in enumerate(read_regular(path).splitlines(), start=1):
         try:
-            steps.append(StepRecord.model_validate_json(line))
-        except ValidationError as error:
+            steps.append(StepRecord.model_validate(parse_json(line), context=STRICT_JSON))
+        except ValueError as error:
+            said = _first_problem(error) if isinstance(error, ValidationError) else str(error)
             raise RecordError(
-                f"{path}, line {number}: {_first_problem(error)}; restore the file from git, or delete "
-                "its folder and run the cell again"
+                f"{path}, line {number}: {said}; restore the file from git, or delete its folder and run the cell again"
             ) from error
     return steps
 
 
-def _parse_json(path: Path) -> dict[str, Any]:
+def _document(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_bytes())
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be read ({error.strerror}); make the file readable") from error
+        document = parse_json(read_regular(path))
     except ValueError as error:
         raise RecordError(
             f"{path}: not valid JSON ({error}); restore the file from git, or delete it and run its cell again"

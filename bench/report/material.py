@@ -1,6 +1,5 @@
 """What a report is made of: everything that is read from a results folder, before anything is computed."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 from rlvr_bench.leaderboard.columns import BY_NAME, Row, rounded
 from rlvr_bench.leaderboard.standings import leaderboard, row_key
 from rlvr_bench.record import store
+from rlvr_bench.record.documents import parse_json, read_regular
 from rlvr_bench.record.errors import RecordError
 from rlvr_bench.record.numbers import finite_or_none, strict_json
 from rlvr_bench.record.schema import RunRecord, StepRecord
@@ -110,8 +110,11 @@ def _read(path: Path, kind: type, faults: list[RecordError]) -> Any:
     if not path.exists():
         return None
     try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+        document = parse_json(read_regular(path))
+    except RecordError as error:
+        faults.append(error)
+        return None
+    except ValueError as error:
         faults.append(RecordError(f"{path}: cannot be read ({error}); make it again or delete it"))
         return None
     if not isinstance(document, kind):

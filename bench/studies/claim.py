@@ -4,7 +4,6 @@ One file per study, whose topic its key `topic` says, with a table `[[claim]]` p
 before the runs that decide it.
 """
 
-import tomllib
 from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +12,7 @@ from pydantic import Field, ValidationError
 
 from rlvr_bench.plugins.settings import Settings, explain
 from rlvr_bench.plugins.studies import study_folders
+from rlvr_bench.plugins.toml import parsed_toml
 from rlvr_bench.studies.errors import FindingsError
 
 CLAIMS_FILE = "claims.toml"
@@ -74,9 +74,9 @@ def _of_studies() -> list[Path]:
 
 def _read(path: Path) -> list[Claim]:
     try:
-        file = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FindingsError(f"{path}: not readable as TOML: {error}; mend the file") from error
+        file = _File.model_validate(parsed_toml(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         raise FindingsError(explain(error, _File, str(path))) from error
+    except (OSError, ValueError) as error:
+        raise FindingsError(f"{path}: not readable as TOML: {error}; mend the file") from error
     return [claim.model_copy(update={"topic": file.topic}) for claim in file.claim]

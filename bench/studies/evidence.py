@@ -4,7 +4,6 @@ An analysis chooses runs by the settings of their cells, never by the name of an
 experiment count when they are what the claim is about.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -14,6 +13,8 @@ from statistics import fmean
 from typing import Any
 
 from rlvr_bench.record import store
+from rlvr_bench.record.documents import parse_json, read_regular
+from rlvr_bench.record.errors import RecordError
 from rlvr_bench.record.schema import RunRecord, StepRecord
 from rlvr_bench.studies.errors import FindingsError, NoEvidence
 
@@ -175,8 +176,10 @@ def _is(value: Any, pattern: Any) -> bool:
 
 def _document(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+        document = parse_json(read_regular(path))
+    except RecordError as error:
+        raise FindingsError(str(error)) from error
+    except ValueError as error:
         raise FindingsError(f"{path}: not readable as JSON ({error}); restore it from git, or make it again") from error
     if not isinstance(document, dict) or "base" not in document:
         raise FindingsError(f'{path}: a verification report is a JSON object that names its "base"; make it again')

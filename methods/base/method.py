@@ -12,7 +12,6 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, get_args
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
@@ -23,6 +22,7 @@ from pydantic import (
 from pydantic_core import to_jsonable_python
 
 from rlvr_bench.methods.base.params import checked_params
+from rlvr_bench.plugins.settings import Settings
 from rlvr_bench.plugins.suggestion import did_you_mean
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Dial(NamedTuple):
     whole: bool
 
 
-class Method(BaseModel, ABC):
+class Method(Settings, ABC):
     """Base of all method configs; a subclass narrows `type` to a literal and adds its dials as fields.
 
     Class metadata: `family` groups methods on the leaderboard, `source` is the paper, `learning_rates` the range (low,
@@ -72,7 +72,7 @@ class Method(BaseModel, ABC):
     arguments; `start_checks` and `end_checks` are what `problems_at_start` and `problems_at_end` call in turn.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # most are never used by a verb
+    model_config = ConfigDict(defer_build=True)  # most are never used by a verb
 
     family: ClassVar[str]
     source: ClassVar[str]

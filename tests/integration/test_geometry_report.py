@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from tiny_models import SIZE
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from rlvr_bench.cli import main as cli
+from rlvr_bench.cli.entry import main
 from rlvr_bench.geometry import report
 from rlvr_bench.geometry.measure import measure
 from rlvr_bench.geometry.pairs import open_pairs
@@ -31,7 +31,7 @@ def invoke(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
         capsys.readouterr()  # what saving the checkpoints showed
         monkeypatch.setattr(sys, "argv", ["rlvr-bench", "geometry", *map(str, arguments)])
         with pytest.raises(SystemExit) as stop:
-            cli.main()
+            main()
         written = capsys.readouterr()
         return int(stop.value.code or 0), written.out, written.err
 

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import rlvr_bench.models.method_costs
-from rlvr_bench.cli import main as cli
+from rlvr_bench.cli.entry import main
 from rlvr_bench.methods import create, names
 from rlvr_bench.methods.conformance import Suite
 
@@ -22,7 +22,7 @@ def typed(monkeypatch, capsys):
     def run(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["rlvr-bench", "methods", *words])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main()
         printed = capsys.readouterr()
         return int(ended.value.code or 0), printed.out, printed.err
 

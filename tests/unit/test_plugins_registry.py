@@ -29,9 +29,10 @@ SHAPES: Registry[str] = Registry(
 def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "outside_shapes.py").write_text("circle = 'no corners'\nfive = 5\n")
     (tmp_path / "broken_shapes.py").write_text("raise ZeroDivisionError('not today')\n")
+    (tmp_path / "leaving_shapes.py").write_text("import sys\nsys.exit(3)\n")
     for package, entries in {
         "first": "circle = outside_shapes:circle\nfive = outside_shapes:five\ngone = outside_shapes:gone\n"
-        "bad = broken_shapes:bad\ntwice = outside_shapes:circle\n",
+        "bad = broken_shapes:bad\nleaves = leaving_shapes:bad\ntwice = outside_shapes:circle\n",
         "second": "square = outside_shapes:circle\ntwice = outside_shapes:five\nbox = outside_shapes:circle\n",
     }.items():
         folder = tmp_path / f"{package}-1.0.dist-info"
@@ -42,7 +43,7 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     plugin_entries.cache_clear()
     yield
     plugin_entries.cache_clear()
-    for module in ("outside_shapes", "broken_shapes"):
+    for module in ("outside_shapes", "broken_shapes", "leaving_shapes"):
         sys.modules.pop(module, None)
 
 
@@ -57,7 +58,7 @@ def test_rows_are_loaded_when_asked_for_and_unknown_names_get_the_nearest() -> N
 
 
 def test_a_plugin_is_imported_only_when_it_is_asked_for(plugins: None) -> None:
-    assert SHAPES.names() == ["square", "triangle", "bad", "box", "circle", "five", "gone", "twice"]
+    assert SHAPES.names() == ["square", "triangle", "bad", "box", "circle", "five", "gone", "leaves", "twice"]
     assert "outside_shapes" not in sys.modules and "broken_shapes" not in sys.modules
     assert SHAPES.find("circle") == "no corners"
     assert "broken_shapes" not in sys.modules
@@ -69,6 +70,7 @@ def test_a_plugin_is_imported_only_when_it_is_asked_for(plugins: None) -> None:
         ("five", r"plug-in shape 'five' \(outside_shapes:five\) is a int; offer a text"),
         ("gone", r"plug-in shape 'gone' .* cannot be imported \(AttributeError: .*\); mend or uninstall it"),
         ("bad", r"plug-in shape 'bad' .* cannot be imported \(ZeroDivisionError: not today\)"),
+        ("leaves", r"plug-in shape 'leaves' .* cannot be imported \(SystemExit: 3\); mend or uninstall it"),
         ("square", "shape 'square' is registered by this package and by outside_shapes:circle; rename"),
         ("box", "shape 'box' is registered by this package and by outside_shapes:circle; rename"),
         ("twice", "shape 'twice' is registered by outside_shapes:circle and by outside_shapes:five; rename"),
@@ -81,7 +83,7 @@ def test_what_cannot_be_used_is_an_error_for_whoever_asks_and_a_line_in_a_listin
         SHAPES.find(name)
     items, faults = SHAPES.available()
     assert items == {"triangle": "3 corners", "circle": "no corners"}
-    assert len(faults) == 6 and any(f"'{name}'" in fault for fault in faults)
+    assert len(faults) == 7 and any(f"'{name}'" in fault for fault in faults)
 
 
 def test_one_wording_for_every_unknown_name() -> None:

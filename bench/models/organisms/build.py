@@ -23,6 +23,7 @@ from rlvr_bench.models.organisms.train import pretrain
 from rlvr_bench.models.tokenizer import character_tokenizer
 from rlvr_bench.plugins.suggestion import did_you_mean
 from rlvr_bench.record.atomic import write_whole
+from rlvr_bench.record.leftovers import sweep
 
 CHECKPOINTS = ".build"
 MEASURED_PROBLEMS = 100
@@ -38,6 +39,7 @@ def build(name: str, folder: Path, watcher: Watcher) -> Card:
 def build_recipe(recipe: Recipe, folder: Path, watcher: Watcher, problems: int = MEASURED_PROBLEMS) -> Card:
     """Build `recipe` into `folder`: weights, tokenizer, card.json and README.md. Continues an interrupted build."""
     checkpoints = folder / CHECKPOINTS
+    sweep(folder)
     clock = _Clock(checkpoints / "seconds.json")
 
     with watcher.bar(f"training {recipe.name}") as report:

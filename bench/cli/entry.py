@@ -1,0 +1,139 @@
+"""The process of a command: its signals, its standard streams, and what becomes of an error.
+
+Nothing heavy is imported before Ctrl-C is taken care of. The first Ctrl-C stops the work in order; a second one ends
+the process at once. Neither loses a record: they are written whole, cells end with their parent, and locks are the
+kernel's. What is left in temporary folders is swept by the next command that writes.
+"""
+
+import errno
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+DEBUG = "--debug"
+INTERRUPTED_EXIT = 130
+OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EPIPE)
+"""What a stream says that cannot be written; errors of files name their file."""
+
+SHOW_CURSOR = "\x1b[?25h"
+
+
+def main() -> None:
+    """Run the command line; without --debug, no traceback reaches the user."""
+    _open_closed_streams()
+    interrupts = _Interrupts()
+    signal.signal(signal.SIGINT, interrupts)
+    sys.unraisablehook = interrupts.unraisable
+    debug = DEBUG in sys.argv  # wherever it stands
+    sys.argv = [word for word in sys.argv if word != DEBUG]
+    try:
+        code = _run(debug)
+        sys.stdout.flush()
+    except OSError as error:
+        _silence_output()
+        code = (
+            1
+            if error.errno == errno.EPIPE
+            else _fail(f"cannot write the output ({error.strerror}); free some space, or send it elsewhere", 1)
+        )
+    if interrupts.came:
+        # Python ends with the signal itself, not with a code, where the interrupt came while it ran a text (exec).
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _run(debug: bool) -> int:
+    try:
+        from rlvr_bench.cli.main import app
+
+        app()
+    except KeyboardInterrupt:
+        return _fail("interrupted", INTERRUPTED_EXIT)
+    except SystemExit as end:
+        interrupted = end.__context__ is not None and isinstance(end.__context__.__cause__, KeyboardInterrupt)
+        if interrupted:  # typer's words for it are an exit code
+            return _fail("interrupted", INTERRUPTED_EXIT)
+        return end.code if isinstance(end.code, int) else 0 if end.code is None else _fail(str(end.code), 1)
+    except Exception as error:  # the boundary to the user
+        if debug or (isinstance(error, OSError) and error.filename is None and error.errno in OUTPUT_LOST):
+            raise
+        return _fail(*_sentence(error))
+    return 0
+
+
+class _Interrupts:
+    """The handler of Ctrl-C."""
+
+    def __init__(self) -> None:
+        self.came = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Interrupt the work; the second time, end the process."""
+        if not self.came:
+            self.came = True
+            raise KeyboardInterrupt
+        self._end()
+
+    def unraisable(self, problem: "sys.UnraisableHookArgs") -> None:
+        """End the process where an interrupt came in a place that cannot pass it on; else do as Python does."""
+        if issubclass(problem.exc_type, KeyboardInterrupt):
+            self._end()
+        sys.__unraisablehook__(problem)
+
+    @staticmethod
+    def _end() -> NoReturn:
+        # Written past the buffers, which the interrupted code may hold.
+        words = (SHOW_CURSOR if os.isatty(2) else "") + "rlvr-bench: interrupted\n"
+        try:
+            os.write(2, words.encode())
+        finally:
+            os._exit(INTERRUPTED_EXIT)
+
+
+def _open_closed_streams() -> None:
+    """Point standard streams that the caller closed nowhere: else the next file that is opened would be one of them."""
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
+            setattr(sys, name, os.fdopen(descriptor, mode, closefd=False))
+
+
+def _silence_output() -> None:
+    """Drop what cannot be written: else the interpreter tries again at its end, and complains."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+
+
+def _fail(sentence: str, code: int) -> int:
+    from rlvr_bench.console.text import say
+
+    try:
+        say(f"rlvr-bench: {sentence}")
+    except OSError:  # stderr is full or closed, too: the exit code says it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    return code
+
+
+def _sentence(error: Exception) -> tuple[str, int]:
+    """Return what to say of an error, and the exit code."""
+    from rlvr_bench.experiment.errors import ExperimentError
+    from rlvr_bench.geometry.errors import GeometryError
+    from rlvr_bench.methods.errors import MethodError
+    from rlvr_bench.models.errors import ModelError
+    from rlvr_bench.record.errors import RecordError, ResultsInUseError
+    from rlvr_bench.studies.errors import FindingsError
+    from rlvr_bench.tasks.errors import TaskError
+    from rlvr_bench.thinking.errors import ThinkingError
+
+    wrong = (ExperimentError, FindingsError, GeometryError, ModelError, MethodError, TaskError, ResultsInUseError)
+    if isinstance(error, (*wrong, ThinkingError)):
+        return str(error), 2
+    if isinstance(error, RecordError):
+        return str(error), 1
+    return f"internal error: {type(error).__name__}: {error}; run it again with --debug and report what it says", 1
