@@ -130,7 +130,7 @@ def read_cell(results: Path, *, comparison: str, method: str, seed: int, cell_id
 
 def read_packed(path: Path) -> Iterator[RunRecord | RecordError]:
     """Yield the records of a packed comparison, an error in the place of each line, or file, that cannot be read."""
-    if not path.exists():
+    if not (path.exists() or path.is_symlink()):
         return
     for line in compact.read_lines(path):
         if isinstance(line, RecordError):
@@ -197,7 +197,10 @@ def _place(record: RunRecord) -> tuple[str, str, str]:
 
 def run_files(results: Path) -> list[Path]:
     """Return the `run.json` of every cell that is a folder, sorted."""
-    return sorted((results / RUNS_FOLDER).glob(f"*/*/*/{RUN_FILE}"))
+    files = (folder / RUN_FILE for folder in (results / RUNS_FOLDER).glob("*/*/*"))
+    return sorted(
+        path for path in files if path.exists() or path.is_symlink()
+    )  # a broken link is named, not passed over
 
 
 TABLES = 32
