@@ -15,6 +15,7 @@ REFUSED = {
     "bloom": "attention interface",
     "falcon-alibi": "attention interface",
     "lfm2": "layers of type conv",
+    "qwen3-next": "attention interface",
 }
 
 
