@@ -40,10 +40,13 @@ from rlvr_bench.tasks.task import Task
 NOT_DOWNLOADED = "not downloaded: "
 """Begins, in a plan, what stands for a fingerprint: the hub model or data set is not here, so there is no id either."""
 
-RESULT_SCHEMA = 2
+RESULT_SCHEMA = 3
 """Raised when a change of this package changes what a cell's settings lead to, a changed default included.
 
 Only what differs from a default enters a cell's id, so that a new setting does not make every result stale.
+
+2: ids of the first release. 3: an answer that touches a cut is none, only a whole stated answer counts, bnpo with
+micro-batches normalises over the update, float32 products are chosen once per machine.
 """
 
 
@@ -57,6 +60,8 @@ LONGEST_NAME = 200
 class Cell(Settings):
     """Everything that one training run needs to know."""
 
+    result_schema: int = RESULT_SCHEMA
+    """The `RESULT_SCHEMA` of the code that runs it; one that ran under an older code keeps its own, and its id."""
     base: BaseConfig
     base_fingerprint: str
     task: dict[str, Any]
@@ -130,7 +135,7 @@ class Cell(Settings):
     def _comparable(self) -> dict[str, Any]:
         """All that must be equal between rows that are ranked together."""
         return {
-            "schema": RESULT_SCHEMA,
+            "schema": self.result_schema,
             "base": self.base_fingerprint,
             "task": self.task_fingerprint,
             "extra_tasks": self.extra_fingerprints,

@@ -136,13 +136,15 @@ COLUMNS = (
     Column("think_tenth_tokens", "fraction", "accuracy for a tenth of that vote's tokens, traces stopped by the probe"),
     Column("lr_edge", "text", "doubt about a rate that trials chose: it is the lowest or highest one tried, or next to "
            "one that collapsed, as fresh seeds then may; empty if it lies well inside"),
+    Column("result_schema", "count", "version of what a cell's settings lead to; rows of an older one are kept as they "
+           "were and never compared with newer ones"),
 )  # fmt: skip
 
 BY_NAME = {column.name: column for column in COLUMNS}
 
 REVIEWED = frozenset({
     "accuracy_worst_seed", "base_accuracy", "beats_control", "control", "detectable_difference", "failed", "match",
-    "may_be_best", "method_config", "problems", "steps", "tuning",
+    "may_be_best", "method_config", "problems", "result_schema", "tuning",
 })  # fmt: skip
 """The columns after `status` that a person reviews with the results: at most twelve, forty columns in all."""
 

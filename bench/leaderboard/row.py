@@ -151,6 +151,7 @@ def setting(record: RunRecord) -> Row:
         "steps": batches,
         "rollouts": None if batches is None or batch is None or keys.signal.get("budget") else batches * batch,
         "match": _budget(keys.signal),
+        "result_schema": record.cell.get("result_schema"),
     }
 
 

@@ -2,6 +2,7 @@
 
 Version 1 kept what a cell measured in six fields of its own, asked for by keys of `[evaluate]` and by `[verify]`, what
 was done to it on purpose in keys of its base and signal, and called the grading of answers "verify", like a probe.
+Version 2 did not say under which result schema a cell ran: it was 2.
 """
 
 from collections.abc import Callable, Mapping
@@ -58,6 +59,10 @@ def _run_from_1(document: Document) -> Document:
     return kept | {"measurements": measured}
 
 
+def _run_from_2(document: Document) -> Document:
+    return {**document, "schema_version": 3, "cell": {**document["cell"], "result_schema": 2}}
+
+
 def _cell_from_1(cell: Document) -> Document:
     evaluate = dict(cell.get("evaluate", {}))
     flags = [name for name in _FLAGS if evaluate.pop(name, False)]
@@ -106,5 +111,5 @@ def _score(score: Document) -> Document:
     return {name: value for name, value in score.items() if name not in ("kl", "kl_forward")}
 
 
-_RUN: Mapping[int, Callable[[Document], Document]] = {1: _run_from_1}
+_RUN: Mapping[int, Callable[[Document], Document]] = {1: _run_from_1, 2: _run_from_2}
 """By version, the step to the next one."""

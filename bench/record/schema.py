@@ -13,7 +13,7 @@ from rlvr_bench.record.migrate import step_line
 from rlvr_bench.record.numbers import JsonObject, Number, OptionalJsonObject, Share, strict_json
 from rlvr_bench.record.parts import PARTS
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised with a step in `migrate` that reads what was written before."""
 SCHEMA_FILE = Path(__file__).with_name("schema.json")
 
@@ -225,7 +225,7 @@ _SCORES = TypeAdapter(dict[str, Score])
 class RunRecord(_Record):
     """Everything that is kept of one cell: `run.json`."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     cell: JsonObject = Field(description="the whole resolved configuration of the cell")
     cell_id: str = Field(pattern="^[0-9a-f]{6,64}$")
     comparison: str = Field(pattern=FOLDER_NAME, description="name of the group that may be ranked together")
