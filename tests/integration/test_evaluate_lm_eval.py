@@ -163,7 +163,7 @@ def test_a_cell_s_models_get_lm_evals_own_metrics(
         tasks=("tiny_choices", "arithmetic_1dc", "gsm8k"),
         include_path=str(tasks / "tasks"),
         data_files={"arithmetic_1dc": str(_arithmetic(tmp_path)), "gsm8k": str(_gsm8k(tmp_path))},
-        limit=6,
+        limit=3,
         num_fewshot=1,
         apply_chat_template=chat,
     )
@@ -182,7 +182,7 @@ def test_a_cell_s_models_get_lm_evals_own_metrics(
         report = lm_eval.evaluator.evaluate(
             theirs,
             loaded,
-            limit=6,
+            limit=3,
             bootstrap_iters=10,
             log_samples=False,
             apply_chat_template=chat,
