@@ -92,7 +92,7 @@ class Cell(Settings):
         own = {"method": self.chosen_method, "learning_rate": self.learning_rate, "seed": self.seed}
         own |= {} if self.tuning is None else {"tuning": self.tuning.identity}
         own |= {"method_files": self.method_fingerprints} if self.method_fingerprints else {}
-        return digest(self._comparable() | own)[:12]
+        return digest(self._comparable | own)[:12]
 
     @property
     def absent(self) -> list[str]:
@@ -103,7 +103,7 @@ class Cell(Settings):
     @cached_property
     def apart_from_reward(self) -> str:
         """Digest of all that changes the result but reward and seed: a run under a control reward has the same."""
-        shared = {name: value for name, value in self._comparable().items() if name != "reward"}
+        shared = {name: value for name, value in self._comparable.items() if name != "reward"}
         return digest(shared | {"method": self.chosen_method, "learning_rate": self.learning_rate})
 
     @cached_property
@@ -129,9 +129,23 @@ class Cell(Settings):
         task = "-".join([str(self.task["name"]), *(str(level) for level in self.task.get("levels") or ())])
         reward = rewards.title(self.reward)
         base = Path(self.base.name).resolve().name if Path(self.base.name).is_dir() else self.base.name
-        parts = [base, task, self.signal.type, reward, digest(self._comparable())[:6]]
+        parts = [base, task, self.signal.type, reward, self.comparison_digest]
         return ".".join(re.sub(r"[^A-Za-z0-9.]+", "-", part).strip(".-")[:40] or "x" for part in parts)
 
+    @cached_property
+    def comparison_digest(self) -> str:
+        """Hash of all that must be equal in a comparison: the end of its name."""
+        return digest(self._comparable)[:6]
+
+    def with_seed(self, seed: int) -> "Cell":
+        """Return this cell with another seed; what follows from all else is computed once for all of its seeds."""
+        shared = {"comparison": self.comparison, "chosen_method": self.chosen_method, "_comparable": self._comparable}
+        cell = self.model_copy(update={"seed": seed})
+        cell.__dict__.pop("id", None)
+        cell.__dict__.update(shared)
+        return cell
+
+    @cached_property
     def _comparable(self) -> dict[str, Any]:
         """All that must be equal between rows that are ranked together."""
         return {
@@ -188,7 +202,7 @@ def cells(
         for base in experiment.bases
         for changed in map(resolve_interventions, experiment.interventions)
     ]
-    grid = [
+    firsts = [
         Cell(
             base=base,
             base_fingerprint=fingerprint_,
@@ -204,18 +218,18 @@ def cells(
             measurements=measurements,
             extra_fingerprints=extra,
             method_fingerprints=files[name],
-            seed=seed,
+            seed=0,
             tuning=(tuning or {}).get(name),
             data_dir=data_dir,
             keep_weights=experiment.keep_weights,
         )
-        for seed in seeds or experiment.seeds
         for base, changed, fingerprint_ in bases
         for settings, task_fingerprint in trained
         for signal in experiment.signals
         for reward in _rewards(experiment, signal)
         for name, (config, rate) in entries.items()
     ]
+    grid = [first.with_seed(seed) for seed in seeds or experiment.seeds for first in firsts]
     if len({(cell.id, cell.method_name) for cell in grid}) < len(grid):
         raise ExperimentError(
             f'"{experiment.name}" names a base, a task, a signal, a reward or an intervention twice; name each once'

@@ -29,6 +29,7 @@ class SettingsRegistry(Generic[SettingsT]):
 
     def __init__(self, what: str, group: str, kind: type[SettingsT]) -> None:
         self._what, self._group, self._kind = what, group, kind
+        self._classes: dict[str, type[SettingsT]] = {}
 
     @cached_property
     def entries(self) -> dict[str, tuple[EntryPoint, ...]]:
@@ -42,6 +43,8 @@ class SettingsRegistry(Generic[SettingsT]):
         Raises:
             ExperimentError: it is unknown, two packages claim it, or it is of another kind.
         """
+        if name in self._classes:
+            return self._classes[name]
         if name not in self.entries:
             raise ExperimentError(f'unknown {self._what} "{name}"{did_you_mean(name, self.entries)}')
         claims = sorted({entry.value for entry in self.entries[name]})
@@ -57,6 +60,7 @@ class SettingsRegistry(Generic[SettingsT]):
             ) from failure
         if not (isinstance(settings, type) and issubclass(settings, self._kind)):
             raise ExperimentError(f'{self._what} "{name}" ({claims[0]}) is no {self._kind.__name__}; mend that package')
+        self._classes[name] = settings
         return settings
 
     def read(self, name: str, given: Any) -> SettingsT:

@@ -77,7 +77,7 @@ def run_experiment(
             watcher.say(*map(str, problems), *work.remarks, *work.faults)
             cells += work.cells
             faults += work.faults
-            planned = plan(work.cells, results, records)
+            planned = plan(work.cells, records)
             todo = [entry.cell for entry in planned if entry.runs or (stale and entry.state == "stale")]
             watcher.say(*_announcement(planned, todo, results))
             prepare_bases(todo, watcher)
@@ -87,7 +87,7 @@ def run_experiment(
             if interrupted:
                 break
         standings, whole = renew_leaderboard(results, watcher.say)
-        finished = plan(cells, results, store.load_all(results)[0])
+        finished = plan(cells, store.load_all(results)[0])
     comparisons = {cell.comparison for cell in cells}
     shown = [standing for standing in standings if standing.row["comparison"] in comparisons]
     differences = None if reference is None else compare(shown, _reference(reference, comparisons, watcher.say))

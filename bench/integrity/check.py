@@ -12,7 +12,8 @@ from rlvr_bench.integrity.derived import leaderboard_faults, report_faults
 from rlvr_bench.integrity.run import run_faults
 from rlvr_bench.record import store
 
-Check = Callable[[Path], list[str]]
+Check = Callable[[Path, store.Loaded], list[str]]
+"""From a results folder and what was read of its records to its faults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +30,14 @@ def check(results: Path, also: Iterable[Check] = ()) -> Checked:
 
     A record without a digest was written before there were any; that is no fault.
     """
-    records, problems = store.load_all(results)
+    records, problems = loaded = store.load_all(results)
     faults = [str(problem) for problem in problems]
     faults += _misplaced(results)
     reader = store.StepReader(results)
     for record in records:
         faults += run_faults(results, record, reader)
     faults += leaderboard_faults(results, records) + report_faults(results)
-    faults += [fault for look in also for fault in look(results)]
+    faults += [fault for look in also for fault in look(results, loaded)]
     return Checked(faults, len(records), sum(record.digest is None for record in records))
 
 

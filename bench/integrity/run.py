@@ -25,10 +25,9 @@ COLLAPSE = {"collapse_step", "collapse_rule"}
 
 def run_faults(results: Path, record: RunRecord, reader: store.StepReader) -> list[str]:
     """Return the faults of one record and of its steps, as folder or packed."""
-    folder = store.folder_of(results, record)
-    path, steps_path = folder / store.RUN_FILE, folder / store.STEPS_FILE
-    if not path.exists():
-        path = steps_path = store.packed_file(results, record.comparison)
+    path = steps_path = store.packed_file(results, record.comparison)
+    if (folder := reader.folder(record)) is not None:
+        path, steps_path = folder / store.RUN_FILE, folder / store.STEPS_FILE
     said = [*_identity(record), *_status(record)]
     faults = [f"{_named(path, record)}: {one}; {AGAIN}" for one in said]
     try:
@@ -40,11 +39,11 @@ def run_faults(results: Path, record: RunRecord, reader: store.StepReader) -> li
     return faults + [f"{_named(steps_path, record)}: {one}; {AGAIN}" for one in _steps(record, steps)]
 
 
-def _samples(folder: Path, record: RunRecord) -> str | None:
+def _samples(folder: Path | None, record: RunRecord) -> str | None:
     """Return what is wrong with samples that lie beside a record; those in a cache are no part of the results."""
-    path = folder / SAMPLES_FILE
-    if record.samples is None or not path.exists():
+    if record.samples is None or folder is None or not (folder / SAMPLES_FILE).exists():
         return None
+    path = folder / SAMPLES_FILE
     return None if file_digest(path) == record.samples.sha256 else f"{path.name} beside it is not the file of its run"
 
 
@@ -59,7 +58,7 @@ def _identity(record: RunRecord) -> Iterator[str]:
     """Yield what of id and comparison does not follow from the settings; the fingerprints are taken as recorded."""
     try:
         cell = Cell.model_validate(record.cell)
-        identity, digest = cell.id, cell.comparison.rpartition(".")[2]
+        identity, digest = cell.id, cell.comparison_digest
     except (ValidationError, MethodError) as error:
         yield f"its settings are not those of this version ({str(error).splitlines()[0]})"
         return

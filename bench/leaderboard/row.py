@@ -58,7 +58,7 @@ class Entry:
         """Names this entry among all: comparison, method and all of its settings."""
         return entry_key(self.first)
 
-    @property
+    @cached_property
     def trained(self) -> tuple[RunRecord, ...]:
         """Records of runs that ended with a model, good or bad."""
         return tuple(record for record in self.records if record.status in ("done", "collapsed"))
@@ -70,7 +70,15 @@ class Entry:
 
     def scores(self, role: ModelRole = "tuned", split: ScoredSplit = "test") -> list[Score]:
         """Return the trained task's scores in order of seeds; on the test split those of the scored records."""
-        records = self.scored if split == "test" else self.trained
+        return self._scores(self.trained, role, split) if split != "test" else self._test_scores[role]
+
+    @cached_property
+    def _test_scores(self) -> dict[ModelRole, list[Score]]:
+        """The scores on the test split by model: most columns are made of them."""
+        roles: tuple[ModelRole, ...] = ("base", "tuned")
+        return {role: self._scores(self.scored, role, "test") for role in roles}
+
+    def _scores(self, records: Iterable[RunRecord], role: ModelRole, split: ScoredSplit) -> list[Score]:
         found = (record.score(role, record.keys.task["name"], split) for record in records)
         return [score for score in found if score is not None]
 
@@ -78,7 +86,7 @@ class Entry:
         """Return greedy outcomes on the test split, 0 or 1, shape (scored seeds, problems)."""
         return outcome_matrix(self.scores(role))
 
-    @property
+    @cached_property
     def problem_sets(self) -> set[str]:
         """The problem sets that base and tuned model were scored on: one, if they can be compared."""
         return {score.problem_set for role in ("base", "tuned") for score in self.scores(role)}
@@ -98,7 +106,8 @@ class Entry:
         if self.trained and not self.scored:
             return [*reasons, "scored on the validation split only"]
         reasons += reasons_against(self.records, self.protocol)
-        unscored = [record for record in self.trained if record not in self.scored]
+        scored = {id(record) for record in self.scored}  # the same objects; to compare their content takes long
+        unscored = [record for record in self.trained if id(record) not in scored]
         reasons += [f"seed {record.keys.seed} has no greedy score on the test split" for record in unscored]
         if len(self.scored) < MIN_SEEDS:
             reasons.append(f"{len(self.scored)} scored seed{'s' * (len(self.scored) != 1)}, {MIN_SEEDS} are needed")

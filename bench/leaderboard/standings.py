@@ -7,7 +7,7 @@ count with their final accuracy; stale ones are left out.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from rlvr_bench.leaderboard.columns import BY_NAME, Row, rounded
@@ -43,11 +43,13 @@ class Standing:
     Attributes:
         outcomes: 0 or 1, shape (scored seeds, problems); the untrained base has one row.
         problems: names the problem set of `outcomes`: those of equal ones can be paired.
+        base: those of the row's own base, where its gain is known; one row for each evaluation of it.
     """
 
     row: Row
     outcomes: Floats | None = None
     problems: str | None = None
+    base: Floats | None = None
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -104,6 +106,7 @@ def _rank(entries: list[Entry], by_settings: dict[str, list[Entry]], by_id: dict
     for key, columns in rates.items():
         standings[key].row.update(columns)
     standings[BASE_METHOD] = _base_standing(entries, problems)
+    _add_intervals(standings)
     ranked = {key: s.outcomes for key, s in standings.items() if _is_ranked(s.row) and s.outcomes is not None}
     for key, columns in ranking_columns(ranked).items():
         standings[key].row.update(columns)
@@ -129,10 +132,19 @@ def _standing(
         return Standing(row | {"accuracy": _mean_greedy(entry)})
     (own_problems,) = entry.problem_sets
     tuned, base = entry.outcomes("tuned"), outcome_matrix(_distinct(entry.scores("base")))
-    row |= accuracy_columns(tuned) | seed_columns(tuned, own_problems, entry.key) | gain_columns(tuned, base)
+    row |= seed_columns(tuned, own_problems, entry.key)
     row |= control_columns(entry, by_settings) | prompt_columns(entry)
     row["status"] = "; ".join([str(row["status"]), *control_remark(row)])
-    return Standing(row, tuned, own_problems)
+    return Standing(row, tuned, own_problems, base)
+
+
+def _add_intervals(standings: Mapping[str, Standing]) -> None:
+    """Add accuracies and gains to the rows of a comparison, all at once: one by one they take most of the time."""
+    outcomes = {key: one.outcomes for key, one in standings.items() if one.outcomes is not None}
+    bases = {key: one.base for key, one in standings.items() if one.base is not None}
+    for columns in (accuracy_columns(outcomes), gain_columns(outcomes, bases)):
+        for key, added in columns.items():
+            standings[key].row.update(added)
 
 
 def _base_standing(entries: list[Entry], problems: str | None) -> Standing:
@@ -146,7 +158,7 @@ def _base_standing(entries: list[Entry], problems: str | None) -> Standing:
     if distinct[0].n < MIN_PROBLEMS:
         return Standing(row | {"status": f"unranked: scored on 1 problem, {MIN_PROBLEMS} are needed"})
     outcomes = outcome_matrix(distinct)
-    row |= accuracy_columns(outcomes) | {"status": "reference", "base_accuracy": float(outcomes.mean())}
+    row |= {"status": "reference", "base_accuracy": float(outcomes.mean())}
     return Standing(row, outcomes, problems)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from rlvr_bench.leaderboard.columns import Row
 from rlvr_bench.stats.aggregate import aggregate, improvement, iqm
 from rlvr_bench.stats.comparison import compare
-from rlvr_bench.stats.estimate import Estimate, accuracy, difference, seed_sd
+from rlvr_bench.stats.estimate import Estimate, accuracies, differences, seed_sd
 from rlvr_bench.stats.random_effects import Floats
 
 
@@ -20,9 +20,10 @@ def interval_columns(name: str, estimate: Estimate | None) -> Row:
     return {name: estimate.mean, f"{name}_lo": estimate.low, f"{name}_hi": estimate.high}
 
 
-def accuracy_columns(outcomes: Floats) -> Row:
-    """Return the mean accuracy of one model with its interval."""
-    return interval_columns("accuracy", accuracy(outcomes))
+def accuracy_columns(outcomes: Mapping[str, Floats]) -> dict[str, Row]:
+    """Return by model its mean accuracy with its interval."""
+    found = zip(outcomes, accuracies(list(outcomes.values())), strict=True)
+    return {model: interval_columns("accuracy", estimate) for model, estimate in found}
 
 
 def seed_columns(outcomes: Floats, problems: str, model: str) -> Row:
@@ -35,9 +36,10 @@ def seed_columns(outcomes: Floats, problems: str, model: str) -> Row:
     return interval_columns("accuracy_sd", seed_sd(outcomes)) | interval_columns("accuracy_iqm", middle)
 
 
-def gain_columns(tuned: Floats, base: Floats) -> Row:
-    """Return the gain over the base on the same problems."""
-    return interval_columns("gain", difference(tuned, base))
+def gain_columns(tuned: Mapping[str, Floats], base: Mapping[str, Floats]) -> dict[str, Row]:
+    """Return by model its gain over its base on the same problems; models without a base have none."""
+    found = zip(base, differences([(tuned[model], outcomes) for model, outcomes in base.items()]), strict=True)
+    return {model: interval_columns("gain", estimate) for model, estimate in found}
 
 
 def ranking_columns(outcomes: Mapping[str, Floats]) -> dict[str, Row]:

@@ -1,17 +1,15 @@
 """What of an experiment is done, what is missing, what is stale and why, and what the rest will cost."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.plan.estimate import estimate
-from rlvr_bench.record import store
 from rlvr_bench.record.environment import capture, changes
 from rlvr_bench.record.machine_paths import last_name
 from rlvr_bench.record.schema import Environment, RunRecord
@@ -36,21 +34,16 @@ class PlannedCell:
         return self.state in ("missing", "failed", "waiting") or (self.state == "stale" and self.record is None)
 
 
-def plan(cells: Iterable[Cell], results: Path, records: Sequence[RunRecord]) -> list[PlannedCell]:
+def plan(cells: Iterable[Cell], records: Sequence[RunRecord]) -> list[PlannedCell]:
     """Compare cells with the `records` of a results folder; returns one entry per cell in the given order."""
-    by_path = {store.folder_of(results, record): record for record in records}
+    by_place = {(one.comparison, one.keys.method_name, one.keys.seed, one.cell_id): one for one in records}
+    found = [(cell, by_place.get((cell.comparison, cell.method_name, cell.seed, cell.id))) for cell in cells]
     by_name: dict[tuple[Any, ...], list[RunRecord]] = {}
-    for record in records:
-        by_name.setdefault(_name(record), []).append(record)
-    found = [(cell, by_path.get(_folder(results, cell))) for cell in cells]
+    if any(record is None for _, record in found):
+        for record in records:
+            by_name.setdefault(_name(record), []).append(record)
     now = cache(capture)
-    return [_state(cell, record, by_name.get(_name_of(cell), []), now) for cell, record in found]
-
-
-def _folder(results: Path, cell: Cell) -> Path:
-    return store.run_folder(
-        results, comparison=cell.comparison, method=cell.method_name, seed=cell.seed, cell_id=cell.id
-    )
+    return [_state(cell, record, by_name, now) for cell, record in found]
 
 
 def as_document(planned: Sequence[PlannedCell], workers: int, records: Sequence[RunRecord]) -> dict[str, Any]:
@@ -116,7 +109,10 @@ def _counted(values: Sequence[str], what: str) -> str:
 
 
 def _state(
-    cell: Cell, found: RunRecord | None, namesakes: list[RunRecord], now: Callable[[], Environment]
+    cell: Cell,
+    found: RunRecord | None,
+    by_name: Mapping[tuple[Any, ...], list[RunRecord]],
+    now: Callable[[], Environment],
 ) -> PlannedCell:
     if found is not None:
         if found.status == "failed":
@@ -125,7 +121,7 @@ def _state(
         return PlannedCell(cell, "stale", ", ".join(moved), found) if moved else PlannedCell(cell, "done", "", found)
     if cell.absent:
         return PlannedCell(cell, "missing", f"not downloaded: {', '.join(cell.absent)}")
-    if namesakes:
+    if namesakes := by_name.get(_name_of(cell)):
         differences = _differences(_resolved(namesakes[-1].cell), cell.model_dump(mode="json"))
         return PlannedCell(cell, "stale", ", ".join(differences) or "the code that a result depends on changed")
     return PlannedCell(cell, "missing")

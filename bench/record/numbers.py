@@ -5,6 +5,7 @@ JSON has no NaN and no infinity, and 0 is a measurement: what could not be measu
 
 import json
 import math
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationInfo
@@ -27,9 +28,13 @@ def finite_or_none(value: Any) -> Any:
 def strict_json(value: Any, *, indent: int | None = None) -> str:
     """Return JSON with sorted keys and no NaN literal: the same value gives the same bytes."""
     separators = (",", ":") if indent is None else (",", ": ")
-    return json.dumps(
-        finite_or_none(value), sort_keys=True, indent=indent, separators=separators, allow_nan=False, ensure_ascii=False
+    write = partial(
+        json.dumps, sort_keys=True, indent=indent, separators=separators, allow_nan=False, ensure_ascii=False
     )
+    try:
+        return write(value)
+    except ValueError:  # a NaN somewhere: seldom, and to look for one takes longer than to write
+        return write(finite_or_none(value))
 
 
 def _finite(value: Any, info: ValidationInfo) -> Any:

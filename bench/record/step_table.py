@@ -4,13 +4,15 @@ Shares and norms are float64, as they were measured, counts int64. A null is a m
 carry checksums, so that a damaged file is never read as numbers.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from rlvr_bench.record.atomic import replace_whole
 from rlvr_bench.record.documents import refuse_irregular
@@ -65,8 +67,8 @@ class StepTable:
         return _steps(self._names, self._columns, *self._places.get(cell_id, (0, 0)))
 
 
-def read_steps(path: Path) -> StepTable:
-    """Read a file of steps; there are none where there is no file.
+def read_steps(path: Path, wanted: Callable[[str], bool] = lambda metric: True) -> StepTable:
+    """Read a file of steps, of its metrics those that are `wanted`; there are none where there is no file.
 
     They were validated when they were packed; that they are what was packed is known by the pages' checksums.
 
@@ -77,9 +79,10 @@ def read_steps(path: Path) -> StepTable:
         return StepTable([], [], [])
     refuse_irregular(path)
     try:
-        table = pq.ParquetFile(path, page_checksum_verification=True).read()
-        names = [name for name in table.column_names if name != CELL]
-        return StepTable(table.column(CELL).to_pylist(), names, [_values(table.column(name)) for name in names])
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+        names = [name for name in file.schema_arrow.names if name != CELL and wanted(name)]
+        table = file.read([CELL, *names])
+        return StepTable(_cells(table.column(CELL)), names, [_values(table.column(name)) for name in names])
     except (OSError, KeyError, pa.ArrowException) as error:
         said = " ".join(str(error).split())
         raise RecordError(f"{path}: not a readable table of steps ({said}); restore the file from git") from error
@@ -126,10 +129,25 @@ def _column(values: Sequence[Any]) -> pa.Array:
     return pa.array(values, pa.bool_() if kinds == {bool} else pa.int64() if kinds == {int} else pa.float64())
 
 
+def _cells(column: pa.ChunkedArray) -> list[str]:
+    """Return the cell of each row."""
+    encoded = column.combine_chunks().dictionary_encode()
+    names = encoded.dictionary.to_pylist()
+    return [names[place] for place in _array(encoded.indices).tolist()]
+
+
 def _values(column: pa.ChunkedArray) -> list[Any]:
     """Return a column's values, None for null; to_pylist() takes ten times as long."""
-    if not column.null_count:
-        return list(column.to_numpy().tolist())
-    values = column.fill_null(False if pa.types.is_boolean(column.type) else 0).to_numpy().astype(object)
-    values[column.is_null().to_numpy()] = None
-    return list(values.tolist())
+    values = column.combine_chunks()
+    if not values.null_count:
+        return list(_array(values).tolist())
+    filled = _array(values.fill_null(False if pa.types.is_boolean(values.type) else 0)).astype(object)
+    filled[_array(values.is_null())] = None
+    return list(filled.tolist())
+
+
+def _array(values: pa.Array) -> NDArray[Any]:
+    """Return an array without nulls as NumPy's; its to_numpy() imports pandas, which takes most of a second."""
+    if pa.types.is_boolean(values.type):
+        return np.from_dlpack(values.cast(pa.int8())).astype(bool)
+    return np.from_dlpack(values)

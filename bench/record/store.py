@@ -7,7 +7,7 @@ Samples are kept in the cache (see `samples`).
 """
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -146,7 +146,11 @@ def read_packed(path: Path) -> Iterator[RunRecord | RecordError]:
             yield error
 
 
-def load_all(results: Path) -> tuple[list[RunRecord], list[RecordError]]:
+Loaded = tuple[list[RunRecord], list[RecordError]]
+"""The records that could be read, and an error for each that could not."""
+
+
+def load_all(results: Path) -> Loaded:
     """Read every run record of a results folder, in the order of the paths of their folders, packed or not.
 
     Returns:
@@ -169,7 +173,7 @@ def _without_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _load_all(results: Path) -> tuple[list[RunRecord], list[RecordError]]:
+def _load_all(results: Path) -> Loaded:
     records: dict[tuple[str, str, str], RunRecord] = {}
     problems: list[RecordError] = []
     for path in sorted((results / RECORDS_FOLDER).glob(f"*{PACKED}")):
@@ -210,9 +214,13 @@ TABLES = 32
 class StepReader:
     """Reads the steps of runs when they are asked for, those of a packed comparison from one reading of its file."""
 
-    def __init__(self, results: Path) -> None:
+    def __init__(self, results: Path, wanted: Callable[[str], bool] = lambda metric: True) -> None:
+        """`wanted` says of which metrics, by their names in the file, packed steps are asked for."""
         self._results = results
-        self._table = lru_cache(TABLES)(lambda comparison: read_step_table(packed_steps_file(results, comparison)))
+        self._folders = {path.parent for path in run_files(results)}
+        self._table = lru_cache(TABLES)(
+            lambda comparison: read_step_table(packed_steps_file(results, comparison), wanted)
+        )
 
     def steps(self, record: RunRecord) -> list[StepRecord]:
         """Return the steps of a run; none of one that has no steps (a cell that failed before its first).
@@ -220,10 +228,15 @@ class StepReader:
         Raises:
             RecordError: they cannot be read: which file and why.
         """
+        folder = self.folder(record)
+        return self._table(record.comparison).steps(record.cell_id) if folder is None else read_steps(folder)
+
+    def folder(self, record: RunRecord) -> Path | None:
+        """Return the folder of a run, None of one that is packed."""
+        if not self._folders:  # to make ten thousand paths takes long
+            return None
         folder = folder_of(self._results, record)
-        if (folder / RUN_FILE).exists():
-            return read_steps(folder)
-        return self._table(record.comparison).steps(record.cell_id)
+        return folder if folder in self._folders else None
 
 
 def read_steps(folder: Path) -> list[StepRecord]:

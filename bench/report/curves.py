@@ -1,8 +1,8 @@
 """Learning curves of a row: a metric over the steps, the mean over seeds and the band that the seeds span."""
 
+from collections import defaultdict
 from collections.abc import Sequence
-from math import ceil
-from statistics import fmean
+from math import ceil, fsum
 from typing import Any
 
 from rlvr_bench.record.schema import StepRecord
@@ -19,6 +19,18 @@ METRICS = {
 }
 
 
+COSTS = ("flops", "labels")
+"""What training spends, step by step."""
+
+STRATEGY = "strategy/"
+"""Begins the names of the metrics that count how completions reason."""
+
+
+def is_drawn(metric: str) -> bool:
+    """Whether a picture of the report shows a metric of a steps file: no other one is read for it."""
+    return metric.replace("/", "_") in ("step", *METRICS, *COSTS) or metric.startswith(STRATEGY)
+
+
 def curves(seeds: Sequence[Sequence[StepRecord]]) -> dict[str, dict[str, list[float]]]:
     """Return the curves of one row by metric.
 
@@ -29,7 +41,8 @@ def curves(seeds: Sequence[Sequence[StepRecord]]) -> dict[str, dict[str, list[fl
         `step` (the last of each bin), `mean` over seeds, and from two seeds on `low` and `high`, the lowest and the
         highest seed of each bin. A metric that no step has is left out, and accuracy where it is the reward itself.
     """
-    found = {name: curve(seeds, name) for name in METRICS}
+    runs, width = [run for run in seeds if run], _width(seeds)
+    found = {name: _curve([_binned(run, name, width) for run in runs], width) for name in METRICS}
     if found["accuracy"] == found["reward"]:
         del found["accuracy"]
     return {name: drawn for name, drawn in found.items() if drawn}
@@ -37,21 +50,22 @@ def curves(seeds: Sequence[Sequence[StepRecord]]) -> dict[str, dict[str, list[fl
 
 def curve(seeds: Sequence[Sequence[StepRecord]], metric: str) -> dict[str, list[Any]]:
     """Return the curve of one metric as `curves` does; empty where no step has it."""
-    runs = [run for run in seeds if run]
-    if not runs:
-        return {}
-    width = ceil(max(step.step for run in runs for step in run) / POINTS)
-    return _curve([_binned(run, metric, width) for run in runs], width)
+    return _curve([_binned(run, metric, width) for run in seeds if run], width) if (width := _width(seeds)) else {}
+
+
+def _width(seeds: Sequence[Sequence[StepRecord]]) -> int:
+    """Return the steps of a bin, 0 without any step."""
+    return ceil(max((step.step for run in seeds for step in run), default=0) / POINTS)
 
 
 def _binned(run: Sequence[StepRecord], name: str, width: int) -> dict[int, float]:
     """Return the mean of a metric over each bin of steps that has it, by bin."""
-    values: dict[int, list[float]] = {}
+    values: dict[int, list[float]] = defaultdict(list)
     for step in run:
         value = getattr(step, name, None)
         if value is not None:
-            values.setdefault((step.step - 1) // width, []).append(value)
-    return {place: fmean(bin_values) for place, bin_values in values.items()}
+            values[(step.step - 1) // width].append(value)
+    return {place: fsum(of_bin) / len(of_bin) for place, of_bin in values.items()}
 
 
 def _curve(runs: Sequence[dict[int, float]], width: int) -> dict[str, list[Any]]:
@@ -60,7 +74,7 @@ def _curve(runs: Sequence[dict[int, float]], width: int) -> dict[str, list[Any]]
         return {}
     seeds = [[run[place] for run in runs if place in run] for place in places]
     ends: list[Any] = [(place + 1) * width for place in places]
-    curve = {"step": ends, "mean": [short(fmean(values)) for values in seeds]}
+    curve = {"step": ends, "mean": [short(fsum(values) / len(values)) for values in seeds]}
     if len(runs) > 1:
         curve |= {"low": [short(min(values)) for values in seeds], "high": [short(max(values)) for values in seeds]}
     return curve

@@ -11,7 +11,7 @@ from typing import Any
 from rlvr_bench.leaderboard.row import test_score
 from rlvr_bench.record.behaviour import Behaviour
 from rlvr_bench.record.schema import ModelRole, RunRecord, StepRecord
-from rlvr_bench.report.curves import curve, short
+from rlvr_bench.report.curves import COSTS, STRATEGY, curve, short
 
 Effects = dict[str, Any]
 
@@ -28,7 +28,7 @@ def effects(runs: Sequence[RunRecord], steps: Mapping[str, Sequence[StepRecord]]
     found: Effects = {
         "strategy": _strategy(runs, taken),
         "pass_k": _pass_k(runs),
-        "ledger": _together(taken, ("flops", "labels", "accuracy")),
+        "ledger": _together(taken, (*COSTS, "accuracy")),
     }
     if runs[0].cell["signal"]["type"] == "rlhf":
         found["proxy"] = _proxy(taken)
@@ -45,7 +45,7 @@ def _strategy(runs: Sequence[RunRecord], steps: Sequence[Sequence[StepRecord]]) 
     shown = [behaviour for behaviour in held if name in behaviour.transitions]
     return {
         "name": name,
-        "use": curve(steps, f"strategy/{name}"),
+        "use": curve(steps, f"{STRATEGY}{name}"),
         "base": _use(shown, "base", name),
         "tuned": _use(shown, "tuned", name),
         "transitions": {change: _transition(shown, name, change) for change in shown[0].transitions[name]},

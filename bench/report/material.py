@@ -13,6 +13,7 @@ from rlvr_bench.record.documents import parse_json, read_regular
 from rlvr_bench.record.errors import RecordError
 from rlvr_bench.record.numbers import finite_or_none, strict_json
 from rlvr_bench.record.schema import RunRecord, StepRecord
+from rlvr_bench.report.curves import is_drawn
 
 FINDINGS_FILE = "findings.json"
 THINKING_FOLDER = "thinking"
@@ -25,7 +26,7 @@ class RunSteps(Mapping[str, list[StepRecord]]):
 
     def __init__(self, results: Path, records: Iterable[RunRecord]) -> None:
         self._records = {record.cell_id: record for record in records}
-        self._reader = store.StepReader(results)
+        self._reader = store.StepReader(results, is_drawn)
         self.faults: dict[str, None] = {}
 
     def __getitem__(self, cell_id: str) -> list[StepRecord]:

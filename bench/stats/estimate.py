@@ -14,7 +14,9 @@ Gain is against one untrained base, difference is of two methods that are equal 
 to show in no seed is in no interval.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import sqrt
 
 import numpy as np
@@ -45,16 +47,34 @@ def accuracy(outcomes: Floats) -> Estimate:
         outcomes: in [0, 1], shape (seeds, problems) or (seeds, problems, samples). A model without seeds, such as an
             untrained base, has one row: then only problems are random.
     """
-    cells = cell_means(outcomes)
-    mean = float(cells.mean())
-    half = float(half_width(mean_squares(cells).variance(), 1 - CONFIDENCE))
+    return accuracies([outcomes])[0]
+
+
+def accuracies(tables: Sequence[Floats]) -> list[Estimate]:
+    """Return `accuracy` of each of many methods: their intervals are found together, in a tenth of the time."""
+    if not tables:
+        return []
+    cells = [cell_means(table) for table in tables]
+    variance = Variance.stacked([mean_squares(table).variance() for table in cells])
+    halves = half_width(variance, 1 - CONFIDENCE).tolist()
+    return [
+        _score_interval(float(table.mean()), half, table.shape[1]) for table, half in zip(cells, halves, strict=True)
+    ]
+
+
+def _score_interval(mean: float, half: float, problems: int) -> Estimate:
     spread = mean * (1 - mean)
     # The half width of as many independent outcomes as there are would be a lower bound.
-    least = float(stdtrit(cells.shape[1] - 1, (1 + CONFIDENCE) / 2)) ** 2 / cells.shape[1]
-    ratio = half**2 / spread if half > 0 else least
+    ratio = half**2 / spread if half > 0 else _quantile(problems - 1) ** 2 / problems
     middle = (mean + ratio / 2) / (1 + ratio)
     reach = sqrt(ratio * spread + ratio**2 / 4) / (1 + ratio)
     return Estimate(mean, max(middle - reach, 0.0), min(middle + reach, 1.0))
+
+
+@lru_cache(maxsize=256)
+def _quantile(df: int) -> float:
+    """Return the two-sided quantile of Student's t."""
+    return float(stdtrit(df, (1 + CONFIDENCE) / 2))
 
 
 def difference(one: Floats, other: Floats) -> Estimate:
@@ -70,8 +90,17 @@ def difference(one: Floats, other: Floats) -> Estimate:
     Raises:
         ValueError: the two do not have the same number of problems.
     """
-    first, second = cell_means(one), cell_means(other)
-    return _difference(float(first.mean() - second.mean()), difference_variance(first, second))
+    return differences([(one, other)])[0]
+
+
+def differences(pairs: Sequence[tuple[Floats, Floats]]) -> list[Estimate]:
+    """Return `difference` of each of many pairs: their intervals are found together, in a tenth of the time."""
+    if not pairs:
+        return []
+    cells = [(cell_means(one), cell_means(other)) for one, other in pairs]
+    variance = Variance.stacked([difference_variance(one, other) for one, other in cells])
+    halves = half_width(variance, 1 - CONFIDENCE).tolist()
+    return [_within(float(one.mean() - other.mean()), half) for (one, other), half in zip(cells, halves, strict=True)]
 
 
 def paired_difference(one: Floats, other: Floats) -> Estimate:
@@ -84,7 +113,8 @@ def paired_difference(one: Floats, other: Floats) -> Estimate:
     if first.shape != second.shape:
         raise ValueError(f"outcomes of shapes {first.shape} and {second.shape} cannot be paired by seed and problem")
     cells = first - second
-    return _difference(float(cells.mean()), mean_squares(cells).variance())
+    half = float(half_width(mean_squares(cells).variance(), 1 - CONFIDENCE))
+    return _within(float(cells.mean()), half)
 
 
 def seed_sd(outcomes: Floats) -> Estimate | None:
@@ -92,11 +122,11 @@ def seed_sd(outcomes: Floats) -> Estimate | None:
 
     The interval takes the seeds' accuracies as normal; a collapsed seed among good ones is not.
     """
-    accuracies = cell_means(outcomes).mean(axis=1)
-    df = len(accuracies) - 1
+    by_seed = cell_means(outcomes).mean(axis=1)
+    df = len(by_seed) - 1
     if df == 0:
         return None
-    sd = float(accuracies.std(ddof=1))
+    sd = float(by_seed.std(ddof=1))
     tail = (1 - CONFIDENCE) / 2
     return Estimate(sd, sd * sqrt(df / float(chdtri(df, tail))), sd * sqrt(df / float(chdtri(df, 1 - tail))))
 
@@ -127,6 +157,6 @@ def _seed_part(variance: Variance) -> tuple[Floats, Floats]:
     return np.asarray(np.maximum(variance.seeds, variance.residual)), np.asarray(variance.seed_df)
 
 
-def _difference(mean: float, variance: Variance) -> Estimate:
-    half = float(half_width(variance, 1 - CONFIDENCE))
+def _within(mean: float, half: float) -> Estimate:
+    """Return a difference with its interval, which ends where differences do."""
     return Estimate(mean, max(mean - half, -1.0), min(mean + half, 1.0))

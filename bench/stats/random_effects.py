@@ -11,7 +11,7 @@ the chi-square distribution of the seeds' mean square (a generalised interval: W
 is Student's t with the seeds' degrees of freedom, and in between it goes smoothly from one to the other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -75,7 +75,7 @@ class Variance:
     """
 
     problems: NDArray[np.float64] | np.float64
-    problem_df: int
+    problem_df: int | NDArray[np.int64]
     seeds: NDArray[np.float64] | np.float64
     residual: NDArray[np.float64] | np.float64
     seed_df: NDArray[np.float64] | np.float64
@@ -84,8 +84,19 @@ class Variance:
         """Return the estimated variance, same shape as its parts."""
         return np.asarray(self.problems + np.maximum(self.seeds - self.residual, 0.0))
 
+    @classmethod
+    def stacked(cls, parts: Sequence["Variance"]) -> "Variance":
+        """Return the variances of single estimates as one of many: their intervals are found together."""
+        return cls(
+            problems=np.array([part.problems for part in parts]),
+            problem_df=np.array([part.problem_df for part in parts], dtype=np.int64),
+            seeds=np.array([part.seeds for part in parts]),
+            residual=np.array([part.residual for part in parts]),
+            seed_df=np.array([part.seed_df for part in parts]),
+        )
+
     def of(self, place: int) -> "Variance":
-        """Return the variance of one of many estimates."""
+        """Return the variance of one of many estimates on the same problems."""
         seeds, residual, seed_df = (np.asarray(part)[place] for part in (self.seeds, self.residual, self.seed_df))
         return Variance(np.asarray(self.problems)[place], self.problem_df, seeds, residual, seed_df)
 
@@ -126,10 +137,11 @@ def mean_squares(accuracies: Floats) -> MeanSquares:
 def pooled_df(one: Floats, one_df: Floats, other: Floats, other_df: Floats) -> Floats:
     """Return the degrees of freedom of the sum of two independent variances (Welch 1938; Satterthwaite 1946).
 
-    Where one of them is 0 the other's degrees of freedom are returned; 1 where both are.
+    Where one of them is 0 the other's degrees of freedom are returned, to the last bit; 1 where both are.
     """
     spread = one**2 / one_df + other**2 / other_df
-    return np.divide((one + other) ** 2, spread, out=np.ones_like(spread), where=spread > 0)
+    pooled = np.divide((one + other) ** 2, spread, out=np.ones_like(spread), where=spread > 0)
+    return np.where(spread > 0, np.where(other == 0, one_df, np.where(one == 0, other_df, pooled)), pooled)
 
 
 def p_value(deviation: Floats | float, variance: Variance, means: int = 2) -> Floats:
@@ -170,11 +182,14 @@ def _crossing(excess: Callable[[Floats], Floats], low: Floats, high: Floats) -> 
     """
     above, below = excess(low), excess(high)
     place, moved = high, np.zeros(high.shape)
+    sought = np.ones(high.shape, dtype=bool)
     for _ in range(_MOST_STEPS):
         slope = above - below
         share = np.divide(above, slope, out=np.full_like(slope, 0.5), where=slope > 0)
-        before, place = place, low + share * (high - low)
-        if np.all(np.abs(place - before) <= _PRECISION * high):
+        # One that is found stays where it is: it must not depend on what else is looked for with it.
+        before, place = place, np.where(sought, low + share * (high - low), place)
+        sought = np.abs(place - before) > _PRECISION * high
+        if not sought.any():
             break
         value = excess(place)
         right = value > 0
@@ -191,7 +206,10 @@ def _likely_totals(variance: Variance) -> Floats:
         np.asarray(part)[..., None] for part in (variance.problems, variance.seeds, variance.residual)
     )
     df = np.asarray(variance.seed_df)
-    scales = _scales(float(df)) if df.ndim == 0 else (df[..., None] / 2) / gammaincinv(df[..., None] / 2, _QUANTILES)
+    # The quantiles take longer than all else here, and many estimates have the same degrees of freedom.
+    distinct, places = np.unique(df, return_inverse=True)
+    by_df = np.array([_scales(float(one)) for one in distinct]).reshape(len(distinct), len(_QUANTILES))
+    scales = by_df[places.reshape(df.shape)]
     return np.asarray(problems + np.maximum(seeds * scales - residual, 0.0))
 
 
@@ -201,12 +219,12 @@ def _scales(df: float) -> Floats:
     return np.asarray((df / 2) / gammaincinv(df / 2, _QUANTILES))
 
 
-def _tail(deviation: Floats, totals: Floats, problem_df: int, means: int) -> Floats:
+def _tail(deviation: Floats, totals: Floats, problem_df: int | NDArray[np.int64], means: int) -> Floats:
     distance = np.abs(deviation)[..., None] + np.zeros(totals.shape)
     # An estimate without any spread: a deviation of 0 says nothing, any other one is certain.
     without_spread = np.where(distance > 0, np.inf, 0.0)
     scaled = np.divide(distance, np.sqrt(totals), out=without_spread, where=totals > 0)
-    below = stdtr(problem_df, -scaled)
+    below = stdtr(np.asarray(problem_df)[..., None], -scaled)
     tails = 2 * below if means == 2 else range_tail(-np.sqrt(2) * ndtri(below), means)
     return np.asarray(np.minimum(np.maximum(tails @ _WEIGHTS, 0.0), 1.0))
 

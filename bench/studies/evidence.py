@@ -101,7 +101,12 @@ def gather(results: Path) -> list[Evidence]:
     Raises:
         FindingsError: a record or a document cannot be read; verdicts on the rest would look complete.
     """
-    records, problems = store.load_all(results)
+    return evidence_of(results, store.load_all(results))
+
+
+def evidence_of(results: Path, loaded: store.Loaded) -> list[Evidence]:
+    """Return what `gather` does, of records that are read already."""
+    records, problems = loaded
     if problems:
         raise FindingsError(str(problems[0]))
     grouped: dict[str, list[EvidenceRun]] = {}

@@ -63,11 +63,11 @@ def plan_phases(experiment: Experiment, selection: Selection, results: Path) -> 
     protocol, (records, broken) = experiment.protocol, store.load_all(results)
     problems = [str(problem) for problem in broken]
     if protocol is None:
-        return Plan(plan(_grid(experiment, selection), results, records), records, problems)
+        return Plan(plan(_grid(experiment, selection), records), records, problems)
     studies = tuning_studies(experiment, protocol, selection)
-    planned = plan((cell for study in studies for trial in study.trials for cell in trial.cells), results, records)
+    planned = plan((cell for study in studies for trial in study.trials for cell in trial.cells), records)
     decisions = [decide(study, protocol, _by_id(records)) for study in studies]
-    planned += plan(final_cells(experiment, _winners(decisions), selection), results, records)
+    planned += plan(final_cells(experiment, _winners(decisions), selection), records)
     undecided: dict[str, list[Winner]] = {}
     for decision in decisions:
         if decision.tuning is None:

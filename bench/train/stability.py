@@ -5,8 +5,9 @@ The recorder keeps TRL's metric names. The collapse rule looks at windows of rol
 """
 
 import math
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass
-from statistics import fmean, median
+from statistics import fmean
 from typing import Literal
 
 from rlvr_bench.record.schema import Stability, StepRecord
@@ -76,7 +77,7 @@ def summarise(steps: list[StepRecord], completions_per_batch: int, base_accuracy
     """Condense the step records of a run; first and last are means over a window of rollout batches."""
     collapsed = collapse(steps, completions_per_batch, base_accuracy)
     rewards = [record.reward for record in steps if record.reward is not None]
-    smooth = [fmean(rewards[start : start + WINDOW]) for start in range(max(len(rewards) - WINDOW + 1, 0))]
+    smooth = [math.fsum(rewards[start : start + WINDOW]) / WINDOW for start in range(max(len(rewards) - WINDOW + 1, 0))]
     kls = [record.kl for record in steps if record.kl is not None]
     entropies = [record.entropy for record in steps if record.entropy is not None]
     norms = [record.grad_norm for record in steps if record.grad_norm is not None]
@@ -104,14 +105,25 @@ def summarise(steps: list[StepRecord], completions_per_batch: int, base_accuracy
 def spikes(norms: list[float], window: int = 50, deviations: float = 6.0) -> int:
     """Count gradient norms that exceed the trailing median by `deviations` times its MAD, from the tenth step on."""
     count = 0
-    for index in range(10, len(norms)):
-        before = norms[max(0, index - window) : index]
-        middle = median(before)
-        if norms[index] <= middle:
-            continue
-        spread = median(abs(norm - middle) for norm in before)
-        count += norms[index] > middle + deviations * max(spread, 1e-12)
+    before: list[float] = []  # the norms of the window, kept in order: a median is then its middle
+    for index, norm in enumerate(norms):
+        if index >= 10 and norm > (middle := _middle(before)):
+            # A MAD that is small enough has half of the window within it; to count those is quicker than to find it.
+            reach = (norm - middle) / (0.999 * deviations)
+            close = bisect_right(before, middle + reach) - bisect_left(before, middle - reach)
+            if close >= (len(before) + 1) // 2:
+                spread = _middle(sorted(abs(other - middle) for other in before))
+                count += norm > middle + deviations * max(spread, 1e-12)
+        insort(before, norm)
+        if index >= window:
+            del before[bisect_left(before, norms[index - window])]
     return count
+
+
+def _middle(ordered: list[float]) -> float:
+    """Return the median of values in ascending order."""
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
 def _ends(values: list[float]) -> tuple[float | None, float | None]:

@@ -1,7 +1,5 @@
 """What a plan says of a cell whose settings changed since its record was written."""
 
-from pathlib import Path
-
 from record_factory import record
 
 from rlvr_bench.experiment.cell import Cell, cells
@@ -18,23 +16,23 @@ def recorded(cell: Cell, **changes: object) -> object:
     return record("lora").model_copy(update={"cell": before, "cell_id": "0" * 12})
 
 
-def test_a_changed_setting_is_named_with_both_values(tmp_path: Path) -> None:
+def test_a_changed_setting_is_named_with_both_values() -> None:
     cell = one()
-    (entry,) = plan([cell], tmp_path, [recorded(cell, learning_rate=0.5)])
+    (entry,) = plan([cell], [recorded(cell, learning_rate=0.5)])
     assert (entry.state, entry.why) == ("stale", f"learning_rate 0.5 -> {cell.learning_rate}")
 
 
-def test_a_setting_that_is_newer_than_the_record_is_not_named_as_changed(tmp_path: Path) -> None:
+def test_a_setting_that_is_newer_than_the_record_is_not_named_as_changed() -> None:
     cell = one()
     older = recorded(cell, learning_rate=0.5)
     del older.cell["method_fingerprints"], older.cell["signal"]["match"]
-    (entry,) = plan([cell], tmp_path, [older])
+    (entry,) = plan([cell], [older])
     assert entry.why == f"learning_rate 0.5 -> {cell.learning_rate}"
 
 
-def test_a_record_that_no_longer_parses_is_compared_as_it_stands(tmp_path: Path) -> None:
+def test_a_record_that_no_longer_parses_is_compared_as_it_stands() -> None:
     cell = one()
-    (entry,) = plan([cell], tmp_path, [recorded(cell, learning_rate=0.5, invented="x")])
+    (entry,) = plan([cell], [recorded(cell, learning_rate=0.5, invented="x")])
     assert "learning_rate 0.5" in entry.why and "invented x -> None" in entry.why
 
 

@@ -1,10 +1,12 @@
 """Mean squares, p-values and intervals: against SciPy where it has the special case, and by simulation."""
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from rlvr_bench.stats.estimate import accuracy, difference, paired_difference, seed_sd
+from rlvr_bench.stats.estimate import accuracies, accuracy, difference, differences, paired_difference, seed_sd
 from rlvr_bench.stats.random_effects import Variance, half_width, mean_squares, p_value, pooled_df, range_tail
 
 
@@ -54,6 +56,16 @@ def test_with_problems_alone_it_is_students_t_of_the_problems() -> None:
 def test_a_half_width_has_its_level_as_p_value() -> None:
     parts = Variance(np.array([1.0, 0.2]), 50, np.array([0.5, 3.0]), np.array([0.1, 0.1]), np.array([2.0, 4.0]))
     assert p_value(half_width(parts, 0.01), parts) == pytest.approx(0.01, rel=1e-6)
+
+
+def test_intervals_that_are_found_together_are_those_found_alone() -> None:
+    tables = [table(seeds, problems, share) for seeds, problems, share in [(3, 40, 0.5), (1, 25, 0.9), (5, 80, 1.0)]]
+    pairs = [(table(3, 40, 0.5), table(1, 40, 0.2, seed=1)), (table(4, 30, 0.8), table(2, 30, 0.8, seed=2))]
+    together = [*accuracies(tables), *differences(pairs)]
+    alone = [*map(accuracy, tables), *(difference(*pair) for pair in pairs)]
+    for one, other in zip(together, alone, strict=True):
+        assert astuple(one) == pytest.approx(astuple(other), rel=1e-12, abs=1e-15)
+    assert accuracies([]) == differences([]) == []
 
 
 def test_without_spread_only_a_deviation_of_zero_is_possible() -> None:

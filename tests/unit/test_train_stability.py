@@ -1,5 +1,8 @@
 """The collapse rule and the summary of a run, on hand-made step records."""
 
+import random
+from statistics import median
+
 import pytest
 
 from rlvr_bench.record.schema import StepRecord
@@ -92,3 +95,15 @@ def test_streams_of_one_seed_differ_and_are_fixed() -> None:
     assert derive(0, "adapter") != derive(0, "data") != derive(1, "data")
     assert derive(3, "rollout") == derive(3, "rollout")
     assert 0 <= derive(3, "rollout") < 2**31
+
+
+@pytest.mark.parametrize("digits", [1, 9])
+def test_gradient_spikes_are_those_of_their_definition(digits: int) -> None:
+    rng = random.Random(digits)
+    norms = [round(rng.gauss(1, 0.2) * (8 if rng.random() < 0.1 else 1), digits) for _ in range(150)]
+    expected = 0
+    for index in range(10, len(norms)):
+        before = norms[max(0, index - 50) : index]
+        spread = median(abs(norm - median(before)) for norm in before)
+        expected += norms[index] > median(before) + 6 * max(spread, 1e-12)
+    assert spikes(norms) == expected > 0
