@@ -121,12 +121,22 @@ def policy(text: str) -> Policy:
     settings: dict[str, Any] = {"name": name}
     for part in filter(None, rest.split(",")):
         key, _, value = part.partition("=")
-        settings[key.strip()] = value
+        settings[key.strip()] = _number(value)
     kind = _KINDS[name]
     try:
         return kind.model_validate(settings)
     except ValidationError as error:
         raise ThinkingError(explain(error, kind, f"policy {text!r}")) from None
+
+
+def _number(text: str) -> int | float | str:
+    """Return the number that a text states; any other text as it is, which the settings refuse."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def label(policy: Policy) -> str:

@@ -47,6 +47,7 @@ def test_the_rates_of_a_method_are_one_line() -> None:
         "seeds": "0",
         "state": "1 done, 1 failed",
         "why": "no memory",
+        "targets": "",
     }
     ((line,),) = by_comparison(
         [PlannedCell(cell, "waiting", "trials first"), PlannedCell(cell, "stale", "x 1 -> 2")]

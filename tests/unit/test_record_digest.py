@@ -121,10 +121,10 @@ def test_a_key_that_stands_twice_is_named_in_either_form(tmp_path: Path) -> None
     pack.pack(tmp_path)
     (file,) = (tmp_path / "records").glob("*.jsonl")
     file.write_text(file.read_text().replace('"status":"done"', '"status":"failed","status":"done"'))
-    assert any(f'{file}, line 1: has the key "status" twice' in fault for fault in check(tmp_path).faults)
+    assert any(f"{file}, line 1: " in fault and "'status' is there twice" in fault for fault in check(tmp_path).faults)
     path = _written(tmp_path)
     path.write_text(path.read_text().replace('"status": "done"', '"status": "failed", "status": "done"'))
-    assert any(f'{path}: has the key "status" twice' in fault for fault in check(tmp_path).faults)
+    assert any(f"{path}: " in fault and "'status' is there twice" in fault for fault in check(tmp_path).faults)
 
 
 def test_a_record_from_before_has_no_digest_and_is_counted(tmp_path: Path) -> None:

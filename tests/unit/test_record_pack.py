@@ -96,7 +96,7 @@ def test_one_cell_is_found_in_either_form(tmp_path: Path) -> None:
             lambda line: line.replace('"greedy":0.', '"greedy":1.').replace('"=":"', '"=":"x'),
             "which no line above holds",
         ),
-        (lambda line: line.replace('"schema_version":2', '"schema_version":7'), "schema_version is 7"),
+        (lambda line: line.replace('"schema_version":3', '"schema_version":7'), "schema_version is 7"),
         (lambda line: line.replace('"seed":2', '"seed":NaN'), "expected value"),
     ],
 )

@@ -36,7 +36,7 @@ def test_a_broken_record_costs_only_itself(tmp_path: Path) -> None:
     cut = write_run(tmp_path, record("lora", 1), [])
     cut.write_text(cut.read_text()[:100])
     newer = write_run(tmp_path, record("lora", 2), [])
-    newer.write_text(newer.read_text().replace('"schema_version": 2', '"schema_version": 7'))
+    newer.write_text(newer.read_text().replace('"schema_version": 3', '"schema_version": 7'))
     edited = write_run(tmp_path, record("lora", 3), [])
     edited.write_text(edited.read_text().replace('"greedy": ', '"greedy": 0.99, "x": ', 1))
     records, problems = load_all(tmp_path)

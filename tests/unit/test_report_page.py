@@ -11,7 +11,7 @@ import pytest
 from record_factory import outcomes, record
 from report_folder import HOSTILE, collapsed, everything, material_of, steps, variant, write_everything
 
-from rlvr_bench.experiment.cell import cells
+from rlvr_bench.experiment.cell import Cell, cells
 from rlvr_bench.experiment.experiment import load
 from rlvr_bench.record import store
 from rlvr_bench.report import board, contrasts, front, rates, reproduce, standing
@@ -96,7 +96,9 @@ def test_a_committed_row_is_reproduced_by_the_file_that_the_page_gives(tmp_path:
         path = tmp_path / "again.toml"
         path.write_text(reproduce.experiment_head(records[0]) + "\n" + reproduce.method_table(records[0]))
         seeds = tuple(record.keys.seed for record in records)
-        again = cells(load(str(path)), seeds=seeds)
+        schema = {"result_schema": records[0].cell["result_schema"]}  # ids are those of the code that ran
+        fresh = cells(load(str(path)), seeds=seeds)
+        again = [Cell.model_validate(cell.model_dump() | schema) for cell in fresh]
         assert {cell.comparison for cell in again} == {record.comparison for record in records}
         assert {cell.learning_rate for cell in again} == {record.keys.learning_rate for record in records}
         # How a protocol found the settings is in the ids of its cells; the file has no protocol.
@@ -200,6 +202,7 @@ def test_a_method_survives_over_all_its_rates_and_shows_the_trials_that_chose_it
     tried[2] = collapsed(tried[2], 20)
     trials = [variant(one, "trials.000001", one.keys.learning_rate) for one in tried]
     tuning = {"protocol": "0" * 12, "trials": 3, "sampler": "qmc", "cells": [[one.cell_id] for one in trials]}
+    tuning |= {"space": {}, "validation": [None] * 3, "ranking": [0], "tied": 0}
     final = [variant(record("lora", seed), "final.000002", tuning=tuning) for seed in range(2)]
     by_name = {found["name"]: found for found in document(material_of([*trials, *final], []))[0]["comparisons"]}
     (curve,) = by_name["trials.000001"]["sound"]
