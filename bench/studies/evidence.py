@@ -4,6 +4,7 @@ An analysis chooses runs by the settings of their cells, never by the name of an
 experiment count when they are what the claim is about.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -94,7 +95,7 @@ class Evidence:
 
 
 def gather(results: Path) -> list[Evidence]:
-    """Read a results folder: one piece of evidence per base model, by name.
+    """Read a results folder: one piece of evidence per base model, by name, under one result schema.
 
     Comparisons of probes are `thinking/*.json`, and `thinking/trainings/*.json`: the same with other training seeds.
 
@@ -114,6 +115,7 @@ def evidence_of(results: Path, loaded: store.Loaded) -> list[Evidence]:
     for record in records:
         run = EvidenceRun(record, partial(reader.steps, record))
         grouped.setdefault(base_label(record.keys.base), []).append(run)
+    grouped = {base: _of_one_schema(runs) for base, runs in grouped.items()}
     folders = [results / "thinking", results / "thinking" / "trainings"]
     documents = [_document(path) for folder in folders for path in sorted(folder.glob("*.json"))]
     bases = sorted({*grouped, *(str(document["base"]) for document in documents)})
@@ -121,6 +123,16 @@ def evidence_of(results: Path, loaded: store.Loaded) -> list[Evidence]:
         Evidence(base, tuple(grouped.get(base, ())), tuple(d for d in documents if str(d["base"]) == base))
         for base in bases
     ]
+
+
+def _of_one_schema(runs: Sequence[EvidenceRun]) -> list[EvidenceRun]:
+    """Return the runs under the result schema that has most of them, of equal ones the newest.
+
+    What the same settings lead to differs between schemas: their runs are neither compared nor counted together.
+    """
+    schemas = Counter(int(run.record.cell.get("result_schema", 0)) for run in runs)
+    most = max(schemas, key=lambda schema: (schemas[schema], schema))
+    return [run for run in runs if int(run.record.cell.get("result_schema", 0)) == most]
 
 
 def base_label(base: Mapping[str, Any]) -> str:

@@ -242,6 +242,16 @@ def test_ids_are_unique_over_files_and_sorted_by_number(tmp_path: Path) -> None:
         load_claims(tmp_path / "nowhere")
 
 
+def test_runs_of_two_result_schemas_are_not_judged_together(tmp_path: Path) -> None:
+    old, new = ([record("lora", seed) for seed in seeds] for seeds in ((0, 1, 2), (3, 4)))
+    for schema, runs in ((2, old), (3, new)):
+        for run in runs:
+            cell = run.cell | {"result_schema": schema}
+            store.write_run(tmp_path, run.model_copy(update={"cell": cell}), [])
+    (evidence,) = gather(tmp_path)
+    assert [run.seed for run in evidence.select({})] == [0, 1, 2]
+
+
 def test_a_broken_record_or_report_stops_the_verdicts(tmp_path: Path) -> None:
     path = store.write_run(tmp_path, record("lora"), [])
     assert [each.base for each in gather(tmp_path)] == [str(record("lora").keys.base["name"])]
