@@ -9,6 +9,9 @@ import pytest
 from rlvr_bench.experiment.measurements import DEFAULT, REGISTRY, MeasurementSettings, resolve
 from rlvr_bench.measure import registry
 from rlvr_bench.measure.measurement import Measurement
+from rlvr_bench.plugins.registry import plugin_entries
+
+GROUP = "rlvr_bench.measurements"
 
 
 class Count(MeasurementSettings):
@@ -33,7 +36,7 @@ class _Handle:
 
 
 def test_a_measurement_gets_its_settings_and_is_left_out_where_it_does_not_apply(monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setitem(REGISTRY.entries, "count", (EntryPoint("count", f"{__name__}:Count", "any"),))
+    monkeypatch.setitem(plugin_entries(GROUP), "count", (EntryPoint("count", f"{__name__}:Count", "any"),))
     (made,) = registry.create({"count": {"start": 3}}).values()
     made.before(None)  # type: ignore[arg-type]
     assert made.after(None, None) == {"count": 3}  # type: ignore[arg-type]
@@ -41,14 +44,14 @@ def test_a_measurement_gets_its_settings_and_is_left_out_where_it_does_not_apply
 
 
 def test_what_points_to_no_measurement_is_refused(monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setitem(REGISTRY.entries, "odd", (EntryPoint("odd", f"{__name__}:NoMeasurement", "any"),))
+    monkeypatch.setitem(plugin_entries(GROUP), "odd", (EntryPoint("odd", f"{__name__}:NoMeasurement", "any"),))
     with pytest.raises(TypeError, match="builtins:list is no Measurement"):
         registry.create({"odd": {}})
 
 
 def test_every_installed_measurement_can_be_made() -> None:
-    asked = resolve(dict.fromkeys(REGISTRY.entries, True))
-    assert set(registry.create(asked)) == set(REGISTRY.entries) >= set(DEFAULT)
+    asked = resolve({name: {"tasks": ["arithmetic"]} if name == "lm_eval" else True for name in REGISTRY.names()})
+    assert set(registry.create(asked)) == set(REGISTRY.names()) >= set(DEFAULT)
 
 
 def test_a_cell_imports_no_measurement_that_it_was_not_asked_for() -> None:

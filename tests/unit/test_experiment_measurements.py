@@ -14,6 +14,7 @@ from rlvr_bench.experiment.experiment import Experiment
 from rlvr_bench.experiment.identity import scoring_identity
 from rlvr_bench.experiment.measurements import DEFAULT, REGISTRY, MeasurementSettings, resolve
 from rlvr_bench.experiment.settings import EvaluateSettings
+from rlvr_bench.plugins.registry import plugin_entries
 
 FILE: dict[str, Any] = {
     "name": "mine",
@@ -35,7 +36,7 @@ class Depth(MeasurementSettings):
 @pytest.fixture
 def depth(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = EntryPoint("depth", f"{__name__}:Depth", "rlvr_bench.measurements")
-    monkeypatch.setitem(REGISTRY.entries, "depth", (entry,))
+    monkeypatch.setitem(plugin_entries("rlvr_bench.measurements"), "depth", (entry,))
 
 
 def _cell(table: dict[str, Any]) -> Cell:
@@ -53,7 +54,7 @@ def test_the_default_is_measured_unless_it_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("table", "complaint"),
     [
-        ({"geometri": True}, "unknown measurement \"geometri\"; did you mean 'geometry'?"),
+        ({"geometri": True}, "unknown measurement 'geometri'; did you mean 'geometry'?"),
         ({"geometri": False}, "did you mean 'geometry'"),
         ({"divergence": {"problem": 3}}, 'measurements.divergence: unknown key "problem"; did you mean'),
         ({"divergence": {"problems": 0}}, "measurements.divergence: problems = 0"),
@@ -69,7 +70,7 @@ def test_what_is_no_measurement_is_refused_in_one_sentence(table: dict[str, Any]
 
 def test_two_packages_cannot_claim_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
     claims = tuple(EntryPoint("depth", value, "rlvr_bench.measurements") for value in ("one:Depth", "two:Depth"))
-    monkeypatch.setitem(REGISTRY.entries, "depth", claims)
+    monkeypatch.setitem(plugin_entries("rlvr_bench.measurements"), "depth", claims)
     with pytest.raises(ExperimentError, match="registered by one:Depth and by two:Depth"):
         REGISTRY.settings_class("depth")
 
@@ -95,7 +96,7 @@ def test_a_measurement_of_another_package_enters_an_id_with_what_differs_from_it
 
 
 def test_reading_every_measurement_imports_no_torch() -> None:
-    settings = {name: {"tasks": ["arithmetic"]} if name == "lm_eval" else True for name in REGISTRY.entries}
+    settings = {name: {"tasks": ["arithmetic"]} if name == "lm_eval" else True for name in REGISTRY.names()}
     code = (
         "import sys; from rlvr_bench.experiment.measurements import resolve; "
         f"resolve({settings}); print([name for name in ('torch', 'scipy') if name in sys.modules])"
