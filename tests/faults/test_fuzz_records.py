@@ -69,7 +69,7 @@ def _read_everything(results: Path) -> list[str]:
     if problems:  # nothing of the damaged record is left: the verbs see two sound records
         return [str(problem) for problem in problems]
     contents([standing.row for standing in leaderboard(records)])
-    planned = plan(PLANNED, results, records)
+    planned = plan(PLANNED, records)
     as_document(planned, 2, records)
     by_comparison(planned)
     render(gather(results))
