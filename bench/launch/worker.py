@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 def work(cell: Cell, results: Path, log: Path, threads: int, processes: int, connection: Connection) -> None:
     """Run one cell to its record; the outcome goes through the connection last. What it prints goes to `log`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its cells
-    redirect_output(log)
+    try:
+        redirect_output(log)
+    except FileNotFoundError:  # the parent was interrupted: its folder went before this process came
+        os._exit(1)
     # Before this process has a thread: a fork takes along only the thread that calls it.
     peers = forking.fork(processes, log)
     if peers is None:

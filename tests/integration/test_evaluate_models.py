@@ -178,13 +178,6 @@ def test_lm_eval_is_quiet_and_stays_as_it_was(capfd, caplog):
     assert logging.getLogger("lm_eval").level == level
 
 
-@pytest.mark.parametrize("kind", ["loglikelihood", "loglikelihood_rolling"])
-def test_likelihoods_are_refused_in_one_sentence(kind):
-    lm = BackendLM(tiny_model(), _tokenizer(), create("fast"), batch_size=1)
-    with pytest.raises(UnsupportedRequestError, match=f"Got a '{kind}' request"):
-        getattr(lm, kind)([])
-
-
 def test_sampling_requests_are_refused_in_one_sentence():
     lm = BackendLM(tiny_model(), _tokenizer(), create("fast"), batch_size=1)
     with pytest.raises(UnsupportedRequestError, match="Got a request to sample"):

@@ -260,7 +260,11 @@ def _broken(folder: Path, base: Path, before: str, after: str) -> Path:
     ("before", "after", "says"),
     [
         ('{ name = "random", p = 0.5 }', '{ name = "randon" }', "did you mean 'random'"),
-        ('{ name = "random", p = 0.5 }', '"exact", "exact"', "names a base, a task, a signal or a reward twice"),
+        (
+            '{ name = "random", p = 0.5 }',
+            '"exact", "exact"',
+            "a reward or an intervention twice",
+        ),
         ("learning_rate = 1e-3", "learning_rate = -1", "methods.full: learning_rate = -1"),
         ("learning_rate = 1e-3", "learning_rate = []", "methods.full: learning_rate = []"),
         ("learning_rate = 1e-3", 'learning_rate = "high"', "methods.full: learning_rate = 'high'"),

@@ -56,7 +56,8 @@ def test_the_sizes_in_the_list_are_those_of_the_attached_methods(typed):
     assert rows["pissa"]["changes_base"] and not rows["lora"]["changes_base"]
 
 
-def test_the_list_is_one_line_of_facts_per_method(typed):
+def test_the_list_is_one_line_of_facts_per_method(typed, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     code, out, _ = typed("list")
     header = ["type", "family", "dials", "trainable", "share", "merged", "start", "source"]
     assert code == 0 and out.splitlines()[0].split() == header

@@ -26,8 +26,8 @@ import sys, time
 from pathlib import Path
 import optuna
 from optuna.distributions import FloatDistribution
-from rlvr_bench.launch.study_storage import open_storage
-from rlvr_bench.launch.trial_queue import TrialQueue
+from rlvr_bench.sweep.study_storage import open_storage
+from rlvr_bench.sweep.trial_queue import TrialQueue
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 place, folder, trials, drawn = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "drawn"

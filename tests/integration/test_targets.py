@@ -127,7 +127,7 @@ def test_a_plan_says_what_targets_are_on_another_base(tmp_path: Path) -> None:
             },
         }
     )
-    planned = with_targets(plan(cells(experiment, seeds=(0,)), tmp_path, []))
+    planned = with_targets(plan(cells(experiment, seeds=(0,)), []))
     told = {(entry.cell.base.name == str(base), entry.cell.method_name): entry.targets for entry in planned}
     assert told[True, "lora"] == "c_attn, attn.c_proj, c_fc, mlp.c_proj"
     assert told[True, "mlp"] == "c_fc, mlp.c_proj"

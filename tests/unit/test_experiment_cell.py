@@ -27,7 +27,7 @@ FILE: dict[str, Any] = {
 }
 
 SETTINGS = (RlvrSettings, EvaluateSettings, SftSettings, RftSettings, RlhfSettings, SftRlvrSettings)
-DEFAULTS = {2: "14345d218767"}
+DEFAULTS = {3: "14345d218767"}
 """Hash of all defaults of signals and evaluation, by result schema."""
 
 
