@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.integrity.regrade import Grader, Regraded
 from rlvr_bench.integrity.stored import stored_scores
 from rlvr_bench.methods.errors import MethodError
@@ -66,7 +67,7 @@ def rescore(results: Path, data_dir: Path | None = None) -> Rescoring:
             scores = [grader.regrade(record, one) for one in stored]
         except (RecordError, TaskError) as error:
             found.faults.append((record, str(error)))
-        except (ValidationError, MethodError) as error:
+        except (ValidationError, MethodError, ExperimentError) as error:
             found.faults.append((record, f"settings of cell {record.cell_id} are not those of this version ({error})"))
         else:
             found.cells.append(RegradedCell(record, scores, grader.fingerprints(record)))

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.methods.errors import MethodError
 from rlvr_bench.record import store
 from rlvr_bench.record.digest import digest_fault
@@ -59,7 +60,7 @@ def _identity(record: RunRecord) -> Iterator[str]:
     try:
         cell = Cell.model_validate(record.cell)
         identity, digest = cell.id, cell.comparison_digest
-    except (ValidationError, MethodError) as error:
+    except (ValidationError, MethodError, ExperimentError) as error:
         yield f"its settings are not those of this version ({str(error).splitlines()[0]})"
         return
     # A file that a method reads is named by its path where the cell runs, which is not stored; its content is hashed.

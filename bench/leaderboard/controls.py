@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pydantic import ValidationError
 
 from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.leaderboard.columns import Row
 from rlvr_bench.leaderboard.row import MIN_SEEDS, Entry, outcome_matrix
 from rlvr_bench.leaderboard.uncertainty import interval_columns
@@ -94,7 +95,7 @@ def _all_but_reward(record: RunRecord) -> str:
     """Return what a control must share: all settings but reward and seed; settings of another version as they are."""
     try:
         return Cell.model_validate(record.cell).apart_from_reward
-    except (ValidationError, MethodError):
+    except (ValidationError, MethodError, ExperimentError):
         return strict_json({name: value for name, value in record.cell.items() if name not in ("reward", "seed")})
 
 

@@ -205,3 +205,9 @@ def test_a_sweep_on_validation_shows_its_accuracies_and_is_not_ranked() -> None:
     assert lora["accuracy"] is None
     assert lora["accuracy_validation"] == scored.accuracy["tuned"]["chain"]["test"].greedy
     assert lora["status"] == "unranked: scored on the validation split only"
+
+
+def test_a_record_whose_intervention_is_not_installed_costs_nothing_else() -> None:
+    runs = [record("lora", seed, outcomes(0.5, seed=seed)) for seed in range(2)]
+    odd = runs[0].model_copy(update={"cell": runs[0].cell | {"interventions": {"from_elsewhere": {}}}})
+    assert {standing.row["method"] for standing in leaderboard([odd, runs[1]])} == {"base", "lora"}
