@@ -41,7 +41,7 @@ function gainFigures(points, factor, width) {
   ];
 }
 
-/* Panels of lines over one x: {panel, series, x, y, dashed}. Series are told apart by colour and by the shape at their end. */
+/* Panels of lines over one x: {panel, series, x, y, dashed}. Series differ by colour and by the shape at their end. */
 function linePanels(label, points, width, { x, y = {} }) {
   const names = [...new Set(points.map((point) => point.panel))];
   const series = [...new Set(points.map((point) => point.series))];

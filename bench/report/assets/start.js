@@ -22,7 +22,7 @@ function showSections(chosen) {
   const parts = [...own, ...shared].map((entry) => ({ entry, ...section(entry) }));
   const box = document.getElementById("sections");
   box.replaceChildren(...parts.map((part) => part.node));
-  const links = [["board", "Leaderboard"], ...(comparison ? [["apart", "Told apart"]] : []), ...parts.map(({ entry }) => [entry.id, entry.short])];
+  const links = [["board", "Leaderboard"], ...(comparison ? [["apart", "Differences"]] : []), ...parts.map(({ entry }) => [entry.id, entry.short])];
   document.getElementById("contents").replaceChildren(...links.map(([id, title]) => el("li", {}, el("a", { href: `#${id}` }, title))));
   const absent = [...(comparison ? OWN.filter((entry) => !own.includes(entry)) : []), ...SHARED.filter((entry) => !shared.includes(entry))];
   document.getElementById("absent").textContent = absent.length ? `Left out, for want of data: ${absent.map((entry) => entry.missing).join("; ")}.` : "";
