@@ -1,8 +1,9 @@
 """The process of a command: its signals, its standard streams, and what becomes of an error.
 
-Nothing heavy is imported before Ctrl-C is taken care of. The first Ctrl-C stops the work in order; a second one ends
-the process at once. Neither loses a record: they are written whole, cells end with their parent, and locks are the
-kernel's. What is left in temporary folders is swept by the next command that writes.
+Nothing heavy is imported before Ctrl-C is taken care of. The first Ctrl-C stops the work in order; a second one, or one
+that comes while a module is imported, ends the process at once. Neither loses a record: they are written whole, cells
+end with their parent, and locks are the kernel's. What is left in temporary folders is swept by the next command that
+writes.
 """
 
 import errno
@@ -71,11 +72,15 @@ class _Interrupts:
         self.came = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Interrupt the work; the second time, end the process."""
-        if not self.came:
-            self.came = True
-            raise KeyboardInterrupt
-        self._end()
+        """Interrupt the work; the second time, or while a module is imported, end the process.
+
+        An import has nothing to put in order, and extension modules (torch) call back into Python from C++ that
+        ends in abort(), with a stack of its own on stderr, where an exception comes out of the callback.
+        """
+        if self.came or _importing(frame):
+            self._end()
+        self.came = True
+        raise KeyboardInterrupt
 
     def unraisable(self, problem: "sys.UnraisableHookArgs") -> None:
         """End the process where an interrupt came in a place that cannot pass it on; else do as Python does."""
@@ -91,6 +96,14 @@ class _Interrupts:
             os.write(2, words.encode())
         finally:
             os._exit(INTERRUPTED_EXIT)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "importlib._bootstrap":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _open_closed_streams() -> None:

@@ -45,6 +45,21 @@ def test_ctrl_c_ends_a_run_with_a_sentence(experiment: Path, tmp_path: Path, mom
     assert "interrupted" in err or "stopped: " in err
 
 
+def test_ctrl_c_in_an_import_ends_the_process_at_once(tmp_path: Path) -> None:
+    # raised into an extension module's callback, it would end the process with that module's abort()
+    interrupt = "os.kill(os.getpid(), signal.SIGINT)"
+    module = f"import os, signal\ntry:\n    {interrupt}\nexcept BaseException:\n    print('raised')\n"
+    (tmp_path / "interrupted_import.py").write_text(module)
+    code = (
+        "import signal; from rlvr_bench.cli.entry import _Interrupts; signal.signal(signal.SIGINT, _Interrupts());"
+        "import interrupted_import; print('went on')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=900, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "rlvr-bench: interrupted\n")
+
+
 def _handles_interrupts(pid: int) -> bool:
     status = Path(f"/proc/{pid}/status").read_text()
     caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
