@@ -1,4 +1,4 @@
-"""`rlvr-bench think`: answer with several traces that a verifier watches over, or compare verifiers (`--train`)."""
+"""`rlvr-bench think`: answer with several traces that a scorer watches over, or compare scorers (`--train`)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,7 +26,7 @@ def think(
             " deepconf:warm_up=4,eta=0.5."
         ),
     ] = "halve",
-    verifier: Annotated[
+    scorer: Annotated[
         str | None,
         typer.Option(help="What traces are scored by: otv (the default), confidence-tail, ..., none."),
     ] = None,
@@ -39,12 +39,12 @@ def think(
     keys: KeysOption = None,
     options: Annotated[
         list[str] | None,
-        typer.Option("--option", help="A setting of traces or verifier, such as --option traces.max_new_tokens=48."),
+        typer.Option("--option", help="A setting of traces or scorer, such as --option traces.max_new_tokens=48."),
     ] = None,
     train: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Compare verifiers; writes RESULTS/thinking/NAME.json.")
+        str | None, typer.Option(metavar="NAME", help="Compare scorers; writes RESULTS/thinking/NAME.json.")
     ] = None,
-    verifiers: Annotated[str | None, typer.Option(help="With --train: names, by default all.")] = None,
+    scorers: Annotated[str | None, typer.Option(help="With --train: names, by default all.")] = None,
     other_task: Annotated[
         list[str] | None, typer.Option(help="With --train: a task for transfer, such as 'chain levels=[5]'.")
     ] = None,
@@ -65,14 +65,14 @@ def think(
     request = ThinkRequest(model, {"name": task} | given_settings(keys), data_dir, _nested(given_settings(options)))
     with Bars() as bars:
         if train is None:
-            _answer(request, bars, json_file, parquet, count, policy, verifier, vote, problems, risk)
+            _answer(request, bars, json_file, parquet, count, policy, scorer, vote, problems, risk)
             return
         from rlvr_bench.thinking.comparison import compare_scorers
 
         document = compare_scorers(
             request,
             train,
-            verifiers=verifiers.split(",") if verifiers else (),
+            scorers=scorers.split(",") if scorers else (),
             other_tasks=[_task_settings(text) for text in other_task or ()],
             other_models=other_model or (),
             policies=live or (),
@@ -88,7 +88,7 @@ def _answer(
     parquet: Path | None,
     count: int,
     policy: str,
-    verifier: str | None,
+    scorer: str | None,
     vote: str,
     problems: int,
     risk: float | None,
@@ -107,7 +107,7 @@ def _answer(
         request,
         size=count,
         policy=policy,
-        verifier=verifier,
+        scorer=scorer,
         aggregator=vote,
         problems=problems,
         risk=risk,

@@ -16,6 +16,7 @@ from rlvr_bench.experiment.measurements import DEFAULT
 from rlvr_bench.experiment.measurements import REGISTRY as MEASUREMENTS
 
 _FLAGS_OF_EVALUATION = ("contamination", "prompt_range", "rank_one")
+_THINKING = {"scorer": "verifier"}
 
 
 def chosen(settings: BaseModel, exclude: set[str] | None = None) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def scoring_identity(evaluate: BaseModel, measurements: Mapping[str, Mapping[str
         elif name == "divergence":
             content["evaluate"]["kl_problems"] = given["problems"]
         elif name == "thinking":
-            content["verify"] = settings
+            content["verify"] = {_THINKING.get(key, key): value for key, value in settings.items()}
         elif settings or name not in DEFAULT:
             own[name] = settings
     return content | ({"measurements": own} if own else {})

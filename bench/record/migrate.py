@@ -18,6 +18,7 @@ _FLAGS = ("contamination", "prompt_range", "rank_one")
 _TRAJECTORY = ("kl_per_step", "kl_per_reward", "linearity_r2")
 _MASKS = {"changed_sample": "changed", "changed_sample_restored": "restored"}
 _SECONDS = {"verify": "thinking", "train/verify": "train/grade"}
+_THINKING = {"verifier": "scorer"}
 
 
 def run_document(document: Document) -> Document:
@@ -69,7 +70,8 @@ def _cell_from_1(cell: Document) -> Document:
     problems = evaluate.pop("kl_problems", 0)
     asked: dict[str, Any] = {name: {} for name in (*_MEASURED_BY_ALL, *flags)}
     asked |= {"divergence": {"problems": problems}} if problems else {}
-    asked |= {"thinking": cell["verify"]} if cell.get("verify") else {}
+    probed = {_THINKING.get(name, name): value for name, value in (cell.get("verify") or {}).items()}
+    asked |= {"thinking": probed} if probed else {}
     base, signal = dict(cell["base"]), dict(cell["signal"])
     kept = {name: value for name, value in cell.items() if name not in ("evaluate", "verify")}
     kept |= {"interventions": _interventions_in_1(base, signal), "base": base, "signal": signal, "measurements": asked}

@@ -27,15 +27,15 @@ def _front(rows: Sequence[Row], price: str) -> list[int]:
 
 
 SHOWN = (
-    "policy", "verifier", "aggregator", "n", "accuracy", "accuracy_lo", "accuracy_hi", "tokens", "tokens_share",
+    "policy", "scorer", "aggregator", "n", "accuracy", "accuracy_lo", "accuracy_hi", "tokens", "tokens_share",
     "chosen_for_share",
 )  # fmt: skip
 ORACLE = "oracle"
-"""The verifier that knows the answers: a bound, and no competitor."""
+"""The scorer that knows the answers: a bound, and no competitor."""
 
 
 def frontier(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the points of a verifier frontier as they are shown; `front` marks those that no other one beats.
+    """Return the points of a scorer frontier as they are shown; `front` marks those that no other one beats.
 
     Beaten is who is not more accurate for the tokens; the oracle takes no part.
     """
@@ -46,7 +46,7 @@ def frontier(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     raced = [
         (place, float(point["tokens"]), float(point["accuracy"]))
         for place, point in enumerate(known)
-        if point["verifier"] != ORACLE
+        if point["scorer"] != ORACLE
     ]
     best = set(_unbeaten(raced))
     return [point | {"front": place in best} for place, point in enumerate(known)]

@@ -14,6 +14,7 @@ from rlvr_bench.record.errors import RecordError
 from rlvr_bench.record.numbers import finite_or_none, strict_json
 from rlvr_bench.record.schema import RunRecord, StepRecord
 from rlvr_bench.report.curves import is_drawn
+from rlvr_bench.thinking.documents import upgraded
 
 FINDINGS_FILE = "findings.json"
 THINKING_FOLDER = "thinking"
@@ -78,7 +79,7 @@ def gather(results: Path) -> Material:
             runs[record_key(record)].append(record)
     findings = _read(results / FINDINGS_FILE, list, faults) or []
     frontiers = {
-        path.stem: document
+        path.stem: upgraded(document)
         for path in sorted((results / THINKING_FOLDER).glob("*.json"))
         if (document := _read(path, dict, faults)) and isinstance(document.get("frontier"), list)
     }

@@ -18,6 +18,7 @@ from rlvr_bench.record.documents import parse_json, read_regular
 from rlvr_bench.record.errors import RecordError
 from rlvr_bench.record.schema import RunRecord, StepRecord
 from rlvr_bench.studies.errors import FindingsError, NoEvidence
+from rlvr_bench.thinking.documents import upgraded
 
 Where = Mapping[str, Any]
 """Dotted keys of a cell's settings -> the value asked for, a list of them, or a glob: {"signal.type": "sft"}.
@@ -200,4 +201,4 @@ def _document(path: Path) -> dict[str, Any]:
         raise FindingsError(f"{path}: not readable as JSON ({error}); restore it from git, or make it again") from error
     if not isinstance(document, dict) or "base" not in document:
         raise FindingsError(f'{path}: a verification report is a JSON object that names its "base"; make it again')
-    return document
+    return upgraded(document)

@@ -1,4 +1,4 @@
-"""Answers problems with several traces that a verifier watches over; trains the verifier if the cache has none."""
+"""Answers problems with several traces that a scorer watches over; trains the scorer if the cache has none."""
 
 import time
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def answer_problems(
     *,
     size: int,
     policy: str,
-    verifier: str | None,
+    scorer: str | None,
     aggregator: str,
     problems: int,
     risk: float | None,
@@ -53,7 +53,7 @@ def answer_problems(
         request: the model and the task.
         size: traces per problem.
         policy: which traces go on, such as "halve:every=4".
-        verifier: what scores traces; None is the usual one of the policy.
+        scorer: what scores traces; None is the usual one of the policy.
         aggregator: how traces vote.
         problems: how many.
         risk: withhold answers whose votes were wrong more often on validation; None withholds none.
@@ -61,10 +61,10 @@ def answer_problems(
         open_view: shows the traces.
 
     Raises:
-        ThinkingError: a policy, verifier or aggregator that there is not, or that do not go together.
+        ThinkingError: a policy, scorer or aggregator that there is not, or that do not go together.
     """
     pruning = read_policy(policy)
-    name = _scorer_of(pruning, verifier)
+    name = _scorer_of(pruning, scorer)
     if aggregator not in AGGREGATORS:
         raise ThinkingError(f"unknown aggregator {aggregator!r}{did_you_mean(aggregator, AGGREGATORS)}")
     subject = request.subject()
@@ -84,7 +84,7 @@ def answer_problems(
     whole = {
         "model": request.model,
         "task": dict(request.task),
-        "verifier": name,
+        "scorer": name,
         "aggregator": aggregator,
         "sure_from": sure,
         "settings": subject.settings.model_dump(mode="json"),
@@ -95,12 +95,12 @@ def answer_problems(
 
 
 def _scorer_of(policy: Policy, name_given: str | None) -> str:
-    """The verifier that is asked for or usual. Raises ThinkingError for none that there is, or that fits the policy."""
+    """The scorer that is asked for or usual. Raises ThinkingError for none that there is, or that fits the policy."""
     name = name_given or (f"{CONFIDENCE}lowest" if isinstance(policy, DeepConf) else "otv")
     if name not in LIVE_SCORERS:
-        raise ThinkingError(f"unknown verifier {name!r}{did_you_mean(name, LIVE_SCORERS)}")
+        raise ThinkingError(f"unknown scorer {name!r}{did_you_mean(name, LIVE_SCORERS)}")
     if isinstance(policy, DeepConf) and name != f"{CONFIDENCE}lowest":
-        raise ThinkingError(f"policy 'deepconf' goes by confidence-lowest, got verifier {name!r}; leave --verifier out")
+        raise ThinkingError(f"policy 'deepconf' goes by confidence-lowest, got scorer {name!r}; leave --scorer out")
     return name
 
 
@@ -122,5 +122,5 @@ def _reader(subject: Subject, name: str, watcher: Watcher) -> Callable[[], Reade
         seconds, best = time.perf_counter() - started, min(trained.fit.validation_brier)
         line = f"probe trained in {seconds:.0f} s on {len(subject.fair)} traces, validation Brier {best:.3f}: {folder}"
         watcher.say(line)
-    assert isinstance(trained.verifier, Probe)
-    return probe_reader(subject.asker, trained.verifier)
+    assert isinstance(trained.scorer, Probe)
+    return probe_reader(subject.asker, trained.scorer)

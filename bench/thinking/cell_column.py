@@ -40,7 +40,7 @@ def full_and_tenth(
     The model is copied: a probe freezes what it reads.
     """
     subject = Subject(copy.deepcopy(model), tokenizer, task, settings, "cell")
-    probe = subject.otv().verifier
+    probe = subject.otv().scorer
     assert isinstance(probe, Probe)
     size, test = settings.traces.samples, subject.traces("test")
     full_tokens, scores = sum(len(trace.tokens) for trace in test), scored(subject, probe)

@@ -1,4 +1,4 @@
-"""Trains verifiers on one model and task and compares them, offline and live: the document of `think --train`."""
+"""Trains scorers on one model and task and compares them, offline and live: the document of `think --train`."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -7,6 +7,7 @@ from typing import Any
 from rlvr_bench.console.progress import Watcher
 from rlvr_bench.plugins.suggestion import did_you_mean
 from rlvr_bench.record.environment import capture
+from rlvr_bench.thinking.documents import SCHEMA_VERSION
 from rlvr_bench.thinking.errors import ThinkingError
 from rlvr_bench.thinking.numbers import six_digits
 from rlvr_bench.thinking.policies import policy as read_policy
@@ -20,37 +21,37 @@ def compare_scorers(
     request: ThinkRequest,
     name: str,
     *,
-    verifiers: Sequence[str],
+    scorers: Sequence[str],
     other_tasks: Sequence[Mapping[str, Any]],
     other_models: Sequence[str],
     policies: Sequence[str],
     watcher: Watcher,
 ) -> dict[str, Any]:
-    """Compare verifiers and policies on what is asked for, and on other tasks and models.
+    """Compare scorers and policies on what is asked for, and on other tasks and models.
 
     Args:
         request: the model and the task.
         name: of the comparison.
-        verifiers: keys of `RECIPES`; none means all.
+        scorers: keys of `RECIPES`; none means all.
         other_tasks: settings of tasks for transfer.
         other_models: models for transfer, of the same vocabulary.
         policies: run live; none means nine of all kinds.
         watcher: has a bar while it lasts.
 
     Raises:
-        ThinkingError: a verifier or policy that there is not, or a model of another vocabulary.
+        ThinkingError: a scorer or policy that there is not, or a model of another vocabulary.
     """
-    if odd := [other for other in verifiers if other not in RECIPES]:
-        raise ThinkingError(f"unknown verifier {odd[0]!r}{did_you_mean(odd[0], RECIPES)}")
+    if odd := [other for other in scorers if other not in RECIPES]:
+        raise ThinkingError(f"unknown scorer {odd[0]!r}{did_you_mean(odd[0], RECIPES)}")
     live_policies = [read_policy(text) for text in policies]
     started = time.perf_counter()
-    with watcher.bar("comparing verifiers") as report:
+    with watcher.bar("comparing scorers") as report:
         subject = request.subject()
         others = [request.subject(task=task) for task in other_tasks]
         others += [_same_vocabulary(subject, request.subject(model=model)) for model in other_models]
-        compared = study(subject, list(verifiers) or list(RECIPES), others, live_policies, report)
+        compared = study(subject, list(scorers) or list(RECIPES), others, live_policies, report)
     document = {
-        "schema_version": 1,
+        "schema_version": SCHEMA_VERSION,
         "name": name,
         "base": request.model,
         "model": request.model,

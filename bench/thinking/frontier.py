@@ -1,4 +1,4 @@
-"""Accuracy against all that it costs: one point for a policy, a verifier and a number of traces."""
+"""Accuracy against all that it costs: one point for a policy, a scorer and a number of traces."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -38,7 +38,7 @@ def answers(run: LiveRun, aggregator: str) -> list[Answer]:
 
 
 def point(
-    run: LiveRun, policy: Policy, verifier: str | None, aggregator: str, full_tokens: int, live: bool
+    run: LiveRun, policy: Policy, scorer: str | None, aggregator: str, full_tokens: int, live: bool
 ) -> dict[str, Any]:
     """One point; accuracy with its 95 % interval over problems, tokens per problem.
 
@@ -51,7 +51,7 @@ def point(
     curve = [(answer.share, answer.correct) for answer in votes if answer.share is not None]
     return {
         "policy": label(policy),
-        "verifier": verifier,
+        "scorer": scorer,
         "aggregator": aggregator,
         "n": run.size,
         "accuracy": estimate.mean,
@@ -116,10 +116,10 @@ def within_share(
 def points_of_votes(
     traces: Sequence[Trace], of: int, zoo: Mapping[str, tuple[Scores, int]], full_tokens: int
 ) -> list[dict[str, Any]]:
-    """Votes over whole traces: the majority at every power of two, every verifier with every aggregator at `of`.
+    """Votes over whole traces: the majority at every power of two, every scorer with every aggregator at `of`.
 
     Args:
-        zoo: scores and probe tokens by verifier.
+        zoo: scores and probe tokens by scorer.
     """
     sizes = [size for size in (1, 2, 4, 8, 16, 32, 64) if size < of] + [of]
     points = [point(whole(traces, None, size, of), Full(), None, "majority", full_tokens, live=False) for size in sizes]

@@ -1,4 +1,4 @@
-"""Which traces a verifier may learn from: none of a test problem, none of a hopeless one, both classes alike."""
+"""Which traces a scorer may learn from: none of a test problem, none of a hopeless one, both classes alike."""
 
 import math
 from collections import Counter
@@ -13,7 +13,7 @@ def refuse_overlap(traces: Iterable[Trace], held_out: Collection[str]) -> None:
     shared = sorted({trace.problem for trace in traces} & set(held_out))
     if shared:
         raise ThinkingError(
-            f"{len(shared)} problems that the verifier would learn from are in the test split, the first is"
+            f"{len(shared)} problems that the scorer would learn from are in the test split, the first is"
             f" {shared[0]}; train it on problems of the splits train and validation"
         )
 

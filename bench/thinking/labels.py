@@ -1,10 +1,10 @@
-"""What a verifier should say at each position of a trace, in [0, 1]: four kinds of labels.
+"""What a scorer should say at each position of a trace, in [0, 1]: four kinds of labels.
 
 - ramp: from 0.5 to the outcome in a straight line over the trace, the heuristic pseudo-confidence of one-token
   verification (arXiv 2603.01025).
 - hard: the outcome at every position.
 - mc: the share of fresh continuations from the position that end correct (STOP, arXiv 2604.16029, eq. 8).
-- td: the lambda-return of the verifier's own scores behind the position (Sutton 1988), the outcome at the end.
+- td: the lambda-return of the scorer's own scores behind the position (Sutton 1988), the outcome at the end.
 """
 
 from collections.abc import Sequence

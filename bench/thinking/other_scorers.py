@@ -1,6 +1,6 @@
-"""Verifiers that a probe is compared with: a linear probe of the base's hidden states, and a separate model.
+"""Scorers that a probe is compared with: a linear probe of the base's hidden states, and a separate model.
 
-Both read the hidden state of the trace's newest token. The external verifier is a whole copy fine-tuned on the same
+Both read the hidden state of the trace's newest token. The external scorer is a whole copy fine-tuned on the same
 traces: what it gains is the data's, what a probe gains beyond it is not (control C3 of the reviews of one-token
 verification; arXiv 2604.16029 retrains a process reward model the same way).
 """

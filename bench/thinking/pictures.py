@@ -19,7 +19,7 @@ def draw(document: Mapping[str, Any], folder: Path) -> list[Path]:
     drawn = {
         "frontier.png": frontier(document["frontier"]),
         "abstention.png": risk_coverage(document["frontier"]),
-        "auroc.png": auroc_by_position(document["verifiers"]),
+        "auroc.png": auroc_by_position(document["scorers"]),
         "turning.png": turning(document["turning_points"]["curves"]),
     }
     with disk_errors(folder):
@@ -31,7 +31,7 @@ def draw(document: Mapping[str, Any], folder: Path) -> list[Path]:
 
 
 def frontier(points: Sequence[Mapping[str, Any]]) -> Figure:
-    """Accuracy against all tokens (as a share of the full vote's): a colour a verifier, live policies as dots.
+    """Accuracy against all tokens (as a share of the full vote's): a colour a scorer, live policies as dots.
 
     A ring marks the policy that validation chose for a tenth of the tokens, where the dotted line stands.
     """
@@ -43,9 +43,9 @@ def frontier(points: Sequence[Mapping[str, Any]]) -> Figure:
     axes.fill_between(
         shares, [p["accuracy_lo"] for p in votes], [p["accuracy_hi"] for p in votes], color="grey", alpha=0.15
     )
-    live = [p for p in points if p["live"] and p["verifier"] is not None]
-    for colour, name in zip(_colours(), dict.fromkeys(p["verifier"] for p in live), strict=False):
-        own = [p for p in live if p["verifier"] == name]
+    live = [p for p in points if p["live"] and p["scorer"] is not None]
+    for colour, name in zip(_colours(), dict.fromkeys(p["scorer"] for p in live), strict=False):
+        own = [p for p in live if p["scorer"] == name]
         axes.scatter([p["tokens_share"] for p in own], [p["accuracy"] for p in own], color=colour, label=name, s=24)
         for point in own:
             place = (point["tokens_share"], point["accuracy"])
@@ -67,7 +67,7 @@ def risk_coverage(points: Sequence[Mapping[str, Any]]) -> Figure:
     votes = [p for p in points if not p["live"] and p["n"] == most and p["abstention"] and p["abstention"]["curve"]]
     for number, (colour, vote) in enumerate(zip(_colours(), votes, strict=False)):
         curve, style = vote["abstention"]["curve"], "-" if number < 10 else "--"
-        label = vote["verifier"] or "majority"
+        label = vote["scorer"] or "majority"
         axes.plot(
             [p["coverage"] for p in curve], [p["risk"] for p in curve], style, color=colour, marker=".", label=label
         )
@@ -76,16 +76,16 @@ def risk_coverage(points: Sequence[Mapping[str, Any]]) -> Figure:
     return figure
 
 
-def auroc_by_position(verifiers: Sequence[Mapping[str, Any]]) -> Figure:
-    """Within-problem AUROC by how much of the trace has been read, a line per verifier."""
+def auroc_by_position(scorers: Sequence[Mapping[str, Any]]) -> Figure:
+    """Within-problem AUROC by how much of the trace has been read, a line per scorer."""
     figure = Figure(figsize=FIGURE_SIZE, layout="constrained")
     axes = figure.subplots()
-    shown = [v for v in verifiers if v["name"] not in ("oracle", "majority-share")]
-    for number, (colour, verifier) in enumerate(zip(_colours(), shown, strict=False)):
-        places = [p for p in verifier["by_position"] if p["within_problem_auroc"] is not None]
+    shown = [v for v in scorers if v["name"] not in ("oracle", "majority-share")]
+    for number, (colour, scorer) in enumerate(zip(_colours(), shown, strict=False)):
+        places = [p for p in scorer["by_position"] if p["within_problem_auroc"] is not None]
         style = "-" if number < 10 else "--"
         heights = [p["within_problem_auroc"] for p in places]
-        axes.plot([p["share"] for p in places], heights, style, color=colour, marker=".", label=verifier["name"])
+        axes.plot([p["share"] for p in places], heights, style, color=colour, marker=".", label=scorer["name"])
     axes.axhline(0.5, color="grey", linestyle=":", linewidth=1)
     axes.set(xlabel="share of the trace that was read", ylabel="AUROC within problems")
     figure.legend(loc="outside right upper", fontsize=7)

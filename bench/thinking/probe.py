@@ -28,13 +28,13 @@ from rlvr_bench.thinking.batch import TraceBatch
 from rlvr_bench.thinking.errors import ThinkingError
 from rlvr_bench.thinking.prefixes import Prefixes
 
-_ADAPTER = "verifier"
+_ADAPTER = "probe"
 _KEYS_AND_VALUES = (DynamicLayer, DynamicSlidingWindowLayer)
 _NEEDED = ("inputs_embeds", "position_ids", "past_key_values", "attention_mask")
 
 
 class Probe(nn.Module):
-    """The verifier: `logits` scores traces in one pass over all positions, `read` scores a running cache.
+    """The scorer: `logits` scores traces in one pass over all positions, `read` scores a running cache.
 
     Args:
         base: a plain model, which is only read; its parameters end up not requiring gradients.

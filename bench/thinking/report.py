@@ -1,4 +1,4 @@
-"""What a verifier's scores say of it: ranking and calibration, at the end and on the way there."""
+"""What a scorer's scores say of it: ranking and calibration, at the end and on the way there."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ def quality(scores: Scores, traces: Sequence[Trace], probability: bool) -> dict[
     """AUROC and its like over all traces at their ends, and `by_position` at shares of the trace.
 
     Brier score and calibration error are None for scores that are no probabilities. `pairs_by_problem` are the pairs
-    behind the within-problem AUROC at the end, won and all, by which two verifiers can be compared.
+    behind the within-problem AUROC at the end, won and all, by which two scorers can be compared.
     """
     by_position = []
     for share in SHARES:

@@ -19,7 +19,7 @@ from rlvr_bench.thinking.subject import Subject
 
 @dataclass(frozen=True, slots=True)
 class ThinkRequest:
-    """A model by name, the settings of a task, where its data is, and settings of traces and verifiers."""
+    """A model by name, the settings of a task, where its data is, and settings of traces and scorers."""
 
     model: str
     task: Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""N traces per problem from the very model that is verified, graded by the task's own verifier.
+"""N traces per problem from the very model whose traces are scored, graded by the task's own verifier.
 
 The noise of a trace is a function of the seed, the prompt and the trace's number: a policy that runs live meets the
 traces that are in the file, as far as it lets them run.

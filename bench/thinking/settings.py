@@ -13,7 +13,7 @@ Labels = Literal["ramp", "hard", "mc", "td"]
 
 
 class ScorerSettings(Settings):
-    """A verifier that reads a trace at any position, and how it is trained on the model's own traces."""
+    """A scorer that reads a trace at any position, and how it is trained on the model's own traces."""
 
     probe_tokens: int = Field(1, ge=1, le=8)
     """Tokens that read the cache one after the other; the last one is scored."""
@@ -37,7 +37,7 @@ class ScorerSettings(Settings):
 
 
 class TraceSettings(Settings):
-    """Which traces a verifier is trained, chosen and tested on."""
+    """Which traces a scorer is trained, chosen and tested on."""
 
     samples: int = Field(16, ge=2)
     train_problems: int = Field(256, ge=1)
@@ -63,7 +63,7 @@ class TraceSettings(Settings):
 
 
 class ThinkSettings(Settings):
-    """Traces and the verifier on them."""
+    """Traces and the scorer on them."""
 
     traces: TraceSettings = TraceSettings()
-    verifier: ScorerSettings = ScorerSettings()
+    scorer: ScorerSettings = ScorerSettings()

@@ -14,7 +14,7 @@ from rlvr_bench.record.errors import RecordError
 from rlvr_bench.thinking.probe import Probe
 from rlvr_bench.thinking.settings import ScorerSettings
 
-TENSORS, SETTINGS = "verifier.safetensors", "verifier.json"
+TENSORS, SETTINGS = "probe.safetensors", "probe.json"
 
 
 def save(probe: Probe, settings: ScorerSettings, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The whole comparison on one model and task, as one document: verifiers, the frontier, turning points, transfer."""
+"""The whole comparison on one model and task, as one document: scorers, the frontier, turning points, transfer."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -17,7 +17,7 @@ from rlvr_bench.thinking.report import quality, turning_points
 from rlvr_bench.thinking.subject import Subject
 from rlvr_bench.thinking.trace import at_share
 from rlvr_bench.thinking.training import Scores
-from rlvr_bench.thinking.zoo import RECIPES, ScoredVerifier, scored, train_and_score
+from rlvr_bench.thinking.zoo import RECIPES, TrainedScorer, scored, train_and_score
 
 TENTH = 0.1
 
@@ -29,28 +29,28 @@ def study(
     policies: Sequence[Policy] = (),
     report: Report = lambda message, done: None,
 ) -> dict[str, Any]:
-    """Train verifiers and measure them and every policy.
+    """Train scorers and measure them and every policy.
 
     Args:
         names: of `RECIPES`; "otv" is always among them, since it is what stops traces.
-        transfers: other models or tasks, whose test traces the verifiers are asked about unseen.
+        transfers: other models or tasks, whose test traces the scorers are asked about unseen.
         policies: that run live; by default those of `usual_policies`.
 
     Raises:
-        ThinkingError: verifiers would be asked about problems, of this task or of a transfer, that they learn from.
+        ThinkingError: scorers would be asked about problems, of this task or of a transfer, that they learn from.
     """
     for other in transfers:
         learnt = [*subject.fair, *subject.traces("validation")]
         hygiene.refuse_overlap(learnt, {problem.id for problem in other.problems("test")})
     names = list(dict.fromkeys(["otv", *names]))
-    entries: dict[str, ScoredVerifier] = {}
+    entries: dict[str, TrainedScorer] = {}
     for number, name in enumerate(names):
         report(f"training {name}", number / (len(names) + 2))
         entries[name] = train_and_score(name, RECIPES[name], subject, lambda message, done: None)
     report("thinking live", len(names) / (len(names) + 2))
     test = subject.traces("test")
     window = group_window(subject.traces("validation"))
-    batch, stride = subject.settings.verifier.batch_size, subject.settings.verifier.stride
+    batch, stride = subject.settings.scorer.batch_size, subject.settings.scorer.stride
     plain = plain_scores(test, trace_confidences(subject.model, test, batch), window, stride)
     points = live_points(subject, entries, window, policies or usual_policies(subject))
     zoo = {name: (own.scores, own.probe_tokens) for name, own in entries.items()}
@@ -59,7 +59,7 @@ def study(
     points += frontier.points_of_votes(test, subject.settings.traces.samples, zoo, full_tokens)
     report("measuring", (len(names) + 1) / (len(names) + 2))
     return {
-        "verifiers": [own.record for own in entries.values()] + [_plain(name, s, subject) for name, s in plain.items()],
+        "scorers": [own.record for own in entries.values()] + [_plain(name, s, subject) for name, s in plain.items()],
         "frontier": points,
         "turning_points": _turning_points(subject, entries, plain),
         "transfer": [_transfer(other, entries) for other in transfers],
@@ -84,14 +84,14 @@ def usual_policies(subject: Subject) -> list[Policy]:
 
 
 def live_points(
-    subject: Subject, entries: dict[str, ScoredVerifier], window: int, policies: Sequence[Policy]
+    subject: Subject, entries: dict[str, TrainedScorer], window: int, policies: Sequence[Policy]
 ) -> list[dict[str, Any]]:
     """Policies live on the test problems, with seconds; the first point is the full majority vote.
 
     Confidence has no scale, so no threshold is set on it, and only it steers "deepconf".
     """
     size, problems = subject.settings.traces.samples, subject.problems("test")
-    probes = {name: own.trained.verifier for name, own in entries.items() if name in ("otv", "stop")}
+    probes = {name: own.trained.scorer for name, own in entries.items() if name in ("otv", "stop")}
     readers: dict[str, Callable[[], Reader]] = {
         name: probe_reader(subject.asker, probe) for name, probe in probes.items() if isinstance(probe, Probe)
     }
@@ -112,9 +112,9 @@ def live_points(
     return points
 
 
-def tenth(subject: Subject, own: ScoredVerifier) -> tuple[int, Policy]:
+def tenth(subject: Subject, own: TrainedScorer) -> tuple[int, Policy]:
     """What is best on the validation traces for a tenth of the full vote's tokens."""
-    scores = scored(subject, own.trained.verifier, "validation", stride=1)
+    scores = scored(subject, own.trained.scorer, "validation", stride=1)
     return frontier.within_share(
         subject.traces("validation"), scores, subject.settings.traces.samples, own.probe_tokens, TENTH
     )
@@ -139,9 +139,9 @@ def _plain(name: str, scores: Scores, subject: Subject) -> dict[str, Any]:
     return record | quality(scores, subject.traces("test"), probability)
 
 
-def _turning_points(subject: Subject, entries: dict[str, ScoredVerifier], plain: dict[str, Scores]) -> dict[str, Any]:
-    """Score curves of recovered and flipped traces, by verifier; values at the middle are sampled."""
-    rollouts = subject.settings.verifier.mc_rollouts
+def _turning_points(subject: Subject, entries: dict[str, TrainedScorer], plain: dict[str, Scores]) -> dict[str, Any]:
+    """Score curves of recovered and flipped traces, by scorer; values at the middle are sampled."""
+    rollouts = subject.settings.scorer.mc_rollouts
     traces = subject.traces("test")
     values = subject.values_at(traces, [[at_share(0.5, trace.fed)] for trace in traces], rollouts)
     curves = {name: turning_points(own.scores, traces, values) for name, own in entries.items()}
@@ -149,15 +149,15 @@ def _turning_points(subject: Subject, entries: dict[str, ScoredVerifier], plain:
     return {"rollouts": rollouts, "curves": curves | {"confidence-tail": tail}}
 
 
-def _transfer(other: Subject, entries: dict[str, ScoredVerifier]) -> dict[str, Any]:
-    """The verifiers on traces of another task or model: read by the model that they were trained on."""
+def _transfer(other: Subject, entries: dict[str, TrainedScorer]) -> dict[str, Any]:
+    """The scorers on traces of another task or model: read by the model that they were trained on."""
     traces = other.traces("test")
-    verifiers = [
-        {"name": name} | quality(scored(other, own.trained.verifier), traces, probability=True)
+    scorers = [
+        {"name": name} | quality(scored(other, own.trained.scorer), traces, probability=True)
         for name, own in entries.items()
     ]
     share = sum(trace.correct for trace in traces) / len(traces)
-    return {"to": other.name, "share_correct": share, "traces": len(traces), "verifiers": verifiers}
+    return {"to": other.name, "share_correct": share, "traces": len(traces), "scorers": scorers}
 
 
 def _trace_facts(subject: Subject, window: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One model on one task, with its traces: everything that a verifier is trained and tested on."""
+"""One model on one task, with its traces: everything that a scorer is trained and tested on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ from rlvr_bench.thinking.training import Fit, TraceScorer, fit
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A verifier with how its training went; None where it came from the cache."""
+    """A scorer with how its training went; None where it came from the cache."""
 
-    verifier: TraceScorer
+    scorer: TraceScorer
     fit: Fit | None
 
 
@@ -52,7 +52,7 @@ class Subject:
         self.settings, self.name = settings, name
         self.asker = Asker(model, tokenizer, task, settings.traces, backend or create_for("auto", model))
         longest = max(map(len, self.asker.prompts(self.problems("test"))))
-        check_window(model, longest + settings.traces.max_new_tokens + settings.verifier.probe_tokens)
+        check_window(model, longest + settings.traces.max_new_tokens + settings.scorer.probe_tokens)
 
     @property
     def model(self) -> PreTrainedModel:
@@ -104,12 +104,12 @@ class Subject:
 
     def train(
         self,
-        verifier: TraceScorer,
+        scorer: TraceScorer,
         settings: ScorerSettings,
         share: float = 1.0,
         report: Report = lambda message, done: None,
     ) -> Trained:
-        """Train a verifier on the fair traces, or on those of a share of their problems."""
+        """Train a scorer on the fair traces, or on those of a share of their problems."""
         traces = self._of_share(share)
         weights = hygiene.weighted(traces, self.settings.traces.balance)
         values = None
@@ -118,9 +118,7 @@ class Subject:
             values = self.values_at(list(weights), places, settings.mc_rollouts)
         offset = hygiene.log_odds_of_correct(traces) if self.settings.traces.balance else 0.0
         validation = self.traces("validation")
-        return Trained(
-            verifier, fit(verifier, weights, validation, settings, self.model.device, values, offset, report)
-        )
+        return Trained(scorer, fit(scorer, weights, validation, settings, self.model.device, values, offset, report))
 
     def probe(self, settings: ScorerSettings) -> Probe:
         """An untrained probe; all of one subject read the same traces, which the base reads once."""
@@ -146,9 +144,9 @@ class Subject:
         """The probe of the settings, from the cache where it is there."""
         if (cached := load(self.model, self.otv_folder)) is not None:
             return Trained(cached, None)
-        probe = self.probe(self.settings.verifier)
-        trained = self.train(probe, self.settings.verifier, report=report)
-        save(probe, self.settings.verifier, self.otv_folder)
+        probe = self.probe(self.settings.scorer)
+        trained = self.train(probe, self.settings.scorer, report=report)
+        save(probe, self.settings.scorer, self.otv_folder)
         return trained
 
     def values_at(self, traces: Sequence[Trace], places: Sequence[Sequence[int]], rollouts: int) -> Values:

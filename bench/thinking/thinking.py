@@ -86,7 +86,7 @@ def sure_share(
 ) -> float:
     """The vote's share from which answers to the validation problems were wrong in at most `risk` of the cases.
 
-    Found under the very policy, verifier and number of traces that it is for. `NEVER_SURE` where no share does.
+    Found under the very policy, scorer and number of traces that it is for. `NEVER_SURE` where no share does.
     """
     run = think(subject.asker, subject.problems("validation"), size, policy, reader, window)
     answers = frontier.answers(run, aggregator)

@@ -20,7 +20,7 @@ from rlvr_bench.record.errors import RecordError
 from rlvr_bench.thinking.trace import Trace
 
 _CODE_VERSION = 2
-"""Raised when a change of this package changes the traces or verifiers of an unchanged model."""
+"""Raised when a change of this package changes the traces or probes of an unchanged model."""
 
 TRACES_SCHEMA = pa.schema(
     [
@@ -45,7 +45,7 @@ def key(content: dict[str, Any]) -> str:
 
 
 def folder(identity: str) -> Path:
-    """Where the traces or the verifier under this key are kept."""
+    """Where the traces or the probe under this key are kept."""
     return cache_dir() / "thinking" / identity
 
 

@@ -1,4 +1,4 @@
-"""Training a verifier on traces: one loop for every verifier that learns.
+"""Training a scorer on traces: one loop for every scorer that learns.
 
 The epoch is kept whose Brier score against the outcomes of the validation traces, mean over all positions, is lowest.
 """
@@ -50,7 +50,7 @@ class Fit:
 
 
 def fit(
-    verifier: TraceScorer,
+    scorer: TraceScorer,
     train: Mapping[Trace, float],
     validation: Sequence[Trace],
     settings: ScorerSettings,
@@ -59,7 +59,7 @@ def fit(
     offset: float = 0.0,
     report: Report = lambda message, done: None,
 ) -> Fit:
-    """Train `verifier` in place.
+    """Train `scorer` in place.
 
     Args:
         train: traces to learn from and how much each counts.
@@ -74,7 +74,7 @@ def fit(
     if settings.labels == "mc" and values is None:
         raise ThinkingError("labels = 'mc' need Monte-Carlo values; make them first, or choose 'ramp'")
     # `trained` names the offset too, which is kept with the weights but set by hand.
-    learnt = [tensor for tensor in verifier.trained().values() if tensor.requires_grad]
+    learnt = [tensor for tensor in scorer.trained().values() if tensor.requires_grad]
     optimizer = torch.optim.AdamW(learnt, lr=settings.learning_rate, weight_decay=0.0)
     source = random.Random(f"training {settings.seed}")
     losses: list[float] = []
@@ -86,29 +86,29 @@ def fit(
             for group in optimizer.param_groups:
                 group["lr"] = settings.learning_rate * (1 - epoch / settings.epochs)
             # Learnt without the offset and judged with it: the weights balance the classes in training only.
-            verifier.offset.zero_()
-            losses.append(_epoch(verifier, train, settings, optimizer, source, device, values))
-            verifier.offset.fill_(offset)
-            briers.append(brier(score(verifier, validation, settings.stride, settings.batch_size, device), validation))
+            scorer.offset.zero_()
+            losses.append(_epoch(scorer, train, settings, optimizer, source, device, values))
+            scorer.offset.fill_(offset)
+            briers.append(brier(score(scorer, validation, settings.stride, settings.batch_size, device), validation))
             if briers[-1] == min(briers):
-                best = {name: tensor.detach().clone() for name, tensor in verifier.trained().items()}
+                best = {name: tensor.detach().clone() for name, tensor in scorer.trained().items()}
             report(f"epoch {epoch + 1}: validation Brier {briers[-1]:.3f}", (epoch + 1) / settings.epochs)
     with torch.no_grad():
-        for name, tensor in verifier.trained().items():
+        for name, tensor in scorer.trained().items():
             tensor.copy_(best[name])
     return Fit(losses, briers, briers.index(min(briers)))
 
 
-def score(verifier: TraceScorer, traces: Sequence[Trace], stride: int, batch_size: int, device: torch.device) -> Scores:
+def score(scorer: TraceScorer, traces: Sequence[Trace], stride: int, batch_size: int, device: torch.device) -> Scores:
     """Scores at every `stride`-th position and the last. Traces of the same tokens are scored once."""
     # Samples repeat, at a low temperature often.
     distinct = list({(trace.prompt, trace.tokens): trace for trace in traces}.values())
     by_tokens: dict[tuple[tuple[int, ...], tuple[int, ...]], dict[int, float]] = {}
-    with verifier.without_training():
+    with scorer.without_training():
         for numbers in by_length(distinct, batch_size):
             members = [distinct[number] for number in numbers]
             places = [positions(trace.fed, stride) for trace in members]
-            rows = torch.sigmoid(verifier.logits(collate(members, places, device))).tolist()
+            rows = torch.sigmoid(scorer.logits(collate(members, places, device))).tolist()
             for trace, own, row in zip(members, places, rows, strict=True):
                 by_tokens[trace.prompt, trace.tokens] = dict(zip(own, row, strict=False))
     return [by_tokens[trace.prompt, trace.tokens] for trace in traces]
@@ -124,7 +124,7 @@ def brier(scores: Scores, traces: Sequence[Trace]) -> float:
 
 
 def _epoch(
-    verifier: TraceScorer,
+    scorer: TraceScorer,
     train: Mapping[Trace, float],
     settings: ScorerSettings,
     optimizer: torch.optim.Optimizer,
@@ -140,7 +140,7 @@ def _epoch(
     for members in batches:
         places = [_drawn(trace, settings, source) for trace in members]
         batch = collate(members, places, device)
-        logits = verifier.logits(batch)
+        logits = scorer.logits(batch)
         # Detached: TD labels are made of the scores themselves and must not be learnt through.
         targets = _targets(members, places, torch.sigmoid(logits.detach()), settings, values).to(device)
         weights = torch.tensor([train[trace] for trace in members], device=device)

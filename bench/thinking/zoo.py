@@ -1,4 +1,4 @@
-"""The verifiers that are compared on identical traces: a row each."""
+"""The scorers that are compared on identical traces: a row each."""
 
 import time
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from rlvr_bench.thinking.training import Scores, TraceScorer, score
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A verifier that learns: what it differs in from the settings' own, and the share of training problems."""
+    """A scorer that learns: what it differs in from the settings' own, and the share of training problems."""
 
     kind: Literal["probe", "linear", "external"] = "probe"
     changes: Mapping[str, Any] = field(default_factory=dict)
@@ -26,10 +26,10 @@ class Recipe:
         return ScorerSettings.model_validate(own.model_dump() | dict(self.changes))
 
     def build(self, subject: Subject) -> TraceScorer:
-        """The untrained verifier."""
+        """The untrained scorer."""
         if self.kind != "probe":
             return HiddenStateScorer(subject.model, separate=self.kind == "external")
-        return subject.probe(self.settings(subject.settings.verifier))
+        return subject.probe(self.settings(subject.settings.scorer))
 
 
 RECIPES: dict[str, Recipe] = {
@@ -48,8 +48,8 @@ RECIPES: dict[str, Recipe] = {
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredVerifier:
-    """A trained verifier with its scores on the test traces and what is recorded of it."""
+class TrainedScorer:
+    """A trained scorer with its scores on the test traces and what is recorded of it."""
 
     trained: Trained
     scores: Scores
@@ -57,16 +57,16 @@ class ScoredVerifier:
     record: dict[str, Any]
 
 
-def train_and_score(name: str, recipe: Recipe, subject: Subject, report: Report) -> ScoredVerifier:
-    """Train one verifier and score the test traces."""
-    settings = recipe.settings(subject.settings.verifier)
+def train_and_score(name: str, recipe: Recipe, subject: Subject, report: Report) -> TrainedScorer:
+    """Train one scorer and score the test traces."""
+    settings = recipe.settings(subject.settings.scorer)
     started = time.perf_counter()
     # A run of `think` finds the settings' own probe in the cache.
     own = recipe == RECIPES["otv"]
     trained = subject.otv(report) if own else subject.train(recipe.build(subject), settings, recipe.problems, report)
     seconds = time.perf_counter() - started
-    scores = scored(subject, trained.verifier)
-    learnt = [tensor for tensor in trained.verifier.trained().values() if tensor.requires_grad]
+    scores = scored(subject, trained.scorer)
+    learnt = [tensor for tensor in trained.scorer.trained().values() if tensor.requires_grad]
     record = {
         "name": name,
         "kind": recipe.kind,
@@ -78,12 +78,12 @@ def train_and_score(name: str, recipe: Recipe, subject: Subject, report: Report)
         "kept_epoch": trained.fit.best_epoch + 1 if trained.fit else None,
         **quality(scores, subject.traces("test"), probability=True),
     }
-    return ScoredVerifier(trained, scores, settings.probe_tokens if recipe.kind == "probe" else 0, record)
+    return TrainedScorer(trained, scores, settings.probe_tokens if recipe.kind == "probe" else 0, record)
 
 
 def scored(
-    subject: Subject, verifier: TraceScorer, split: Literal["validation", "test"] = "test", stride: int | None = None
+    subject: Subject, scorer: TraceScorer, split: Literal["validation", "test"] = "test", stride: int | None = None
 ) -> Scores:
     """Scores of a split's traces, by default at the settings' own stride; replayed policies need every position."""
-    own = subject.settings.verifier
-    return score(verifier, subject.traces(split), stride or own.stride, own.batch_size, subject.model.device)
+    own = subject.settings.scorer
+    return score(scorer, subject.traces(split), stride or own.stride, own.batch_size, subject.model.device)

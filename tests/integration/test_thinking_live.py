@@ -144,11 +144,11 @@ def _planted(count: int, seed: int) -> list[Trace]:
 def test_a_planted_signal_is_learnt(kind: str) -> None:
     model = tiny_model(deviation=0.08)
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    verifier = Probe(model, 1, 8, seed=0) if kind == "probe" else HiddenStateScorer(model, separate=True)
+    scorer = Probe(model, 1, 8, seed=0) if kind == "probe" else HiddenStateScorer(model, separate=True)
     settings = ScorerSettings(epochs=8, learning_rate=5e-3, labels="hard", batch_size=32)
     train, held = _planted(256, 0), _planted(128, 1)
-    done = fit(verifier, weighted(train, True), _planted(64, 2), settings, model.device)
-    scores = score(verifier, held, 1, 64, model.device)
+    done = fit(scorer, weighted(train, True), _planted(64, 2), settings, model.device)
+    scores = score(scorer, held, 1, 64, model.device)
     correct = [trace.correct for trace in held]
     early, late = ([own[place] for own in scores] for place in (1, 9))
     assert measures.auroc(late, correct) > 0.9 > 0.75 > measures.auroc(early, correct)

@@ -127,9 +127,9 @@ def write_everything(results: Path) -> None:
     undecided = finding | {"id": "H2", "verdict": "undecided", "estimate": None, "low": None, "high": None}
     (results / "findings.json").write_text(json.dumps([finding, undecided]))
     points = [
-        {"policy": policy, "verifier": verifier, "n": n, "accuracy": 0.4 + 0.03 * i + 0.01 * n, "accuracy_lo": 0.35,
+        {"policy": policy, "scorer": scorer, "n": n, "accuracy": 0.4 + 0.03 * i + 0.01 * n, "accuracy_lo": 0.35,
          "accuracy_hi": 0.6 + 0.02 * n, "tokens": 100 * n, "tokens_share": n / 16}
-        for i, verifier in enumerate(("none", "hidden-state", HOSTILE_NAME))
+        for i, scorer in enumerate(("none", "hidden-state", HOSTILE_NAME))
         for policy in ("majority", "early-stop")
         for n in (1, 4, 16)
     ]  # fmt: skip

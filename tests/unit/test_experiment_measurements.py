@@ -48,7 +48,7 @@ def test_the_default_is_measured_unless_it_is_left_out() -> None:
     assert set(resolve({})) == set(DEFAULT)
     assert set(resolve({"geometry": False, "rank_one": True})) == {*DEFAULT, "rank_one"} - {"geometry"}
     thinking = resolve({"thinking": {"traces": {"samples": 4}}})["thinking"]
-    assert thinking["traces"]["samples"] == 4 and thinking["verifier"]["rank"] == 16
+    assert thinking["traces"]["samples"] == 4 and thinking["scorer"]["rank"] == 16
 
 
 @pytest.mark.parametrize(
@@ -76,10 +76,11 @@ def test_two_packages_cannot_claim_one_name(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_what_once_was_a_key_of_evaluation_stays_there_in_an_id() -> None:
-    asked = {"rank_one": True, "prompt_range": True, "divergence": True, "thinking": {"traces": {"samples": 4}}}
-    assert scoring_identity(EvaluateSettings(samples=5), resolve(asked)) == {
+    thinking = {"traces": {"samples": 4}, "scorer": {"rank": 4}}
+    table = {"rank_one": True, "prompt_range": True, "divergence": True, "thinking": thinking}
+    assert scoring_identity(EvaluateSettings(samples=5), resolve(table)) == {
         "evaluate": {"samples": 5, "rank_one": True, "prompt_range": True, "kl_problems": 64},
-        "verify": {"traces": {"samples": 4}},
+        "verify": {"traces": {"samples": 4}, "verifier": {"rank": 4}},
     }
     assert scoring_identity(EvaluateSettings(), resolve({})) == {"evaluate": {}}
     assert scoring_identity(EvaluateSettings(), resolve({"behaviour": False}))["measurements"] == {"behaviour": None}

@@ -104,12 +104,13 @@ def test_grading_is_no_longer_called_as_a_probe_is() -> None:
 
 def test_a_table_of_thinking_became_a_measurement() -> None:
     old = _old("plain")
-    settings = {"traces": {"samples": 4}}
+    settings = {"traces": {"samples": 4}, "verifier": {"rank": 4}}
     old["cell"]["verify"], old["think"], old["cost"]["seconds"]["verify"] = settings, {"full_vote": 0.5}, 2.0
     before = deepcopy(old)
     new = RunRecord.model_validate(run_document(old))
     assert old == before
-    assert new.cell["measurements"]["thinking"] == settings and "verify" not in new.cell
+    assert new.cell["measurements"]["thinking"] == {"traces": {"samples": 4}, "scorer": {"rank": 4}}
+    assert "verify" not in new.cell
     assert new.measurement("thinking") == {"full_vote": 0.5} and new.cost.seconds["thinking"] == 2.0
 
 

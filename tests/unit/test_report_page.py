@@ -130,11 +130,11 @@ def test_the_front_holds_what_nothing_beats() -> None:
     assert names == ["b", "a"]
 
 
-def test_a_verifier_frontier_is_marked_without_the_oracle() -> None:
+def test_a_scorer_frontier_is_marked_without_the_oracle() -> None:
     named = {"dear": (9, 0.5), "good": (4, 0.5), "cheap": (1, 0.3), "beaten": (2, 0.3), "oracle": (1, 0.9)}
-    points = [{"verifier": v, "tokens": t, "accuracy": a, "outcomes": "01"} for v, (t, a) in named.items()]
-    found = front.frontier([*points, {"verifier": "broken", "tokens": None, "accuracy": 0.1}])
-    assert [point["verifier"] for point in found if point["front"]] == ["good", "cheap"]
+    points = [{"scorer": v, "tokens": t, "accuracy": a, "outcomes": "01"} for v, (t, a) in named.items()]
+    found = front.frontier([*points, {"scorer": "broken", "tokens": None, "accuracy": 0.1}])
+    assert [point["scorer"] for point in found if point["front"]] == ["good", "cheap"]
     assert len(found) == 5 and "outcomes" not in found[0]
 
 

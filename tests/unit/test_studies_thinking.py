@@ -1,4 +1,4 @@
-"""Verdicts on verifiers over several trainings of one study, against numpy and against what must hold."""
+"""Verdicts on scorers over several trainings of one study, against numpy and against what must hold."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ import pytest
 
 from rlvr_bench.studies.errors import NoEvidence
 from rlvr_bench.studies.evidence import Evidence
-from rlvr_bench.studies.thinking.analyses import tenth_of_tokens, verifier_difference, vote_difference
+from rlvr_bench.studies.thinking.analyses import scorer_difference, tenth_of_tokens, vote_difference
 
 PROBLEMS = 60
 
 
 def _point(outcomes: np.ndarray, **changes: Any) -> dict[str, Any]:
-    point = {"policy": "full", "verifier": None, "aggregator": "majority", "n": 4, "live": True}
+    point = {"policy": "full", "scorer": None, "aggregator": "majority", "n": 4, "live": True}
     return point | {"outcomes": "".join(str(int(right)) for right in outcomes)} | changes
 
 
@@ -30,16 +30,16 @@ def _document(seed: int, gain: float = 0.1, spread: float = 0.0, task: str = "ch
         "model": "m",
         "base": "m",
         "task": {"name": task},
-        "settings": {"traces": {"samples": 4}, "verifier": {"seed": seed}},
-        "verifiers": [
+        "settings": {"traces": {"samples": 4}, "scorer": {"seed": seed}},
+        "scorers": [
             {"name": "otv", "pairs_by_problem": np.stack([probe, pairs], axis=1).tolist()},
             {"name": "length", "pairs_by_problem": np.stack([plain, pairs], axis=1).tolist()},
         ],
         "frontier": [
             _point(majority),
-            _point(own, verifier="otv", policy="keep:count=1,at=2", aggregator="weighted", chosen_for_share=0.1),
+            _point(own, scorer="otv", policy="keep:count=1,at=2", aggregator="weighted", chosen_for_share=0.1),
             _point(majority, live=False),
-            _point(own, live=False, verifier="otv", aggregator="weighted"),
+            _point(own, live=False, scorer="otv", aggregator="weighted"),
         ],
     }
 
@@ -50,29 +50,29 @@ def _evidence(*documents: dict[str, Any]) -> Evidence:
 
 def test_the_difference_of_several_trainings_is_that_of_their_pairs() -> None:
     documents = [_document(seed, spread=0.05) for seed in range(3)]
-    found = verifier_difference(_evidence(*documents), "otv", "length")
-    pairs = [[np.array(v["pairs_by_problem"]) for v in document["verifiers"]] for document in documents]
+    found = scorer_difference(_evidence(*documents), "otv", "length")
+    pairs = [[np.array(v["pairs_by_problem"]) for v in document["scorers"]] for document in documents]
     each = [(own[:, 0].sum() - other[:, 0].sum()) / own[:, 1].sum() for own, other in pairs]
     assert found.estimate == pytest.approx(np.mean(each))
     assert "interval over problems and trainings; from chain-0 (3 trainings)" in found.note
 
 
 def test_trainings_that_say_the_same_do_not_count_as_more_problems() -> None:
-    one = verifier_difference(_evidence(_document(0)), "otv", "length")
-    repeated = verifier_difference(_evidence(*[_document(0)] * 3), "otv", "length")
+    one = scorer_difference(_evidence(_document(0)), "otv", "length")
+    repeated = scorer_difference(_evidence(*[_document(0)] * 3), "otv", "length")
     assert repeated.estimate == pytest.approx(one.estimate)
     width = repeated.high - repeated.low
     assert width > 0.85 * (one.high - one.low)
 
 
 def test_trainings_that_differ_widen_the_interval() -> None:
-    calm = verifier_difference(_evidence(*(_document(seed) for seed in range(3))), "otv", "length")
-    wild = verifier_difference(_evidence(*(_document(seed, spread=0.1) for seed in range(3))), "otv", "length")
+    calm = scorer_difference(_evidence(*(_document(seed) for seed in range(3))), "otv", "length")
+    wild = scorer_difference(_evidence(*(_document(seed, spread=0.1) for seed in range(3))), "otv", "length")
     assert wild.high - wild.low > 2 * (calm.high - calm.low)
 
 
 def test_other_tasks_are_other_studies() -> None:
-    found = verifier_difference(_evidence(_document(0), _document(0, task="sums")), "otv", "length")
+    found = scorer_difference(_evidence(_document(0), _document(0, task="sums")), "otv", "length")
     assert "interval over problems; from chain-0, sums-0" in found.note
 
 
@@ -80,12 +80,12 @@ def test_accuracies_are_averaged_over_trainings() -> None:
     documents = [_document(seed) for seed in range(3)]
     own = [[float(digit) for digit in document["frontier"][1]["outcomes"]] for document in documents]
     full = [float(digit) for digit in documents[0]["frontier"][0]["outcomes"]]
-    weighted, majority = {"verifier": "otv", "aggregator": "weighted"}, {"verifier": "", "aggregator": "majority"}
+    weighted, majority = {"scorer": "otv", "aggregator": "weighted"}, {"scorer": "", "aggregator": "majority"}
     for found in (
         tenth_of_tokens(_evidence(*documents), "otv"),
         vote_difference(_evidence(*documents), weighted, majority),
     ):
         assert found.estimate == pytest.approx(np.mean(own) - np.mean(full))
         assert found.low < found.estimate < found.high
-    with pytest.raises(NoEvidence, match="none of 3 verification documents"):
+    with pytest.raises(NoEvidence, match="none of 3 comparisons of scorers"):
         tenth_of_tokens(_evidence(*documents), "stop")

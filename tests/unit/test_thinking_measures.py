@@ -127,7 +127,7 @@ def test_confidence_by_hand() -> None:
 def test_traces_of_test_problems_are_refused_and_classes_weigh_the_same() -> None:
     traces = [_trace("a", number, number == 0) for number in range(4)] + [_trace("b", n, True) for n in range(4)]
     refuse_overlap(traces, {"c"})
-    with pytest.raises(ThinkingError, match="1 problems that the verifier would learn from are in the test split"):
+    with pytest.raises(ThinkingError, match="1 problems that the scorer would learn from are in the test split"):
         refuse_overlap(traces, {"b", "c"})
     fair = of_fair_difficulty(traces, 0.1, 0.9)
     assert {trace.problem for trace in fair} == {"a"}

@@ -184,14 +184,14 @@ function gatePicture(places, grouping, name, width) {
 }
 
 /* Accuracy against tokens, a shape per kind of policy; what nothing beats is filled, joined and named. */
-const frontierName = (point) => [point.verifier ?? "no verifier", point.aggregator, point.policy, defined(point.n) ? `n = ${point.n}` : null].filter(Boolean).join(", ");
+const frontierName = (point) => [point.scorer ?? "no scorer", point.aggregator, point.policy, defined(point.n) ? `n = ${point.n}` : null].filter(Boolean).join(", ");
 
 function frontierPicture(points, width) {
   const relative = points.every((point) => defined(point.tokens_share));
   const shown = points.map((point) => ({
     x: relative ? 100 * point.tokens_share : point.tokens, y: 100 * point.accuracy, front: point.front, name: frontierName(point),
     low: defined(point.accuracy_lo) ? 100 * point.accuracy_lo : null, high: defined(point.accuracy_hi) ? 100 * point.accuracy_hi : null,
-    label: String(point.verifier ?? "no verifier"), policy: String(point.policy ?? "").split(":")[0],
+    label: String(point.scorer ?? "no scorer"), policy: String(point.policy ?? "").split(":")[0],
   }));
   const log = logScale(shown.map((point) => point.x));
   const best = d3.sort(shown.filter((point) => point.front), (point) => point.x);

@@ -70,8 +70,8 @@ const SHARED = [
     draw: drawTransfer,
   },
   {
-    id: "frontier", short: "Verifier", title: "Verifier frontier", missing: "verifier frontier (nothing in thinking/)", has: () => Object.keys(DATA.frontiers).length > 0,
-    lead: "Parallel thinking: accuracy against all tokens that it takes, those of stopped traces and of the verifier included; 100 % is the majority vote over all traces. Filled marks are on the front: nothing is more accurate for as few tokens. The front is picked by the problems that it is shown on, so it is optimistic; what validation chose for a tenth of the tokens (◆ in the table) is not. Lines are 95 % intervals over problems. The oracle knows the answers: it is a bound and takes no part.",
+    id: "frontier", short: "Scorers", title: "Frontier of trace scorers", missing: "frontier of trace scorers (nothing in thinking/)", has: () => Object.keys(DATA.frontiers).length > 0,
+    lead: "Parallel thinking: accuracy against all tokens that it takes, those of stopped traces and of the scorer included; 100 % is the majority vote over all traces. Filled marks are on the front: nothing is more accurate for as few tokens. The front is picked by the problems that it is shown on, so it is optimistic; what validation chose for a tenth of the tokens (◆ in the table) is not. Lines are 95 % intervals over problems. The oracle knows the answers: it is a bound and takes no part.",
     draw: drawFrontiers,
   },
   {
@@ -191,8 +191,8 @@ function drawTransfer() {
 
 function drawFrontiers(width) {
   return Object.entries(DATA.frontiers).map(([name, points]) => {
-    const labels = ["policy", "verifier", "aggregator", "n", "accuracy, % [95 %]", "tokens", "tokens, % of full"];
-    const table = dataTable(`Frontier ${name}`, labels.map((label, i) => ({ label, numeric: i > 2 })), points.map((point) => [String(point.policy ?? "") + (point.front ? " ●" : "") + (defined(point.chosen_for_share) ? " ◆" : ""), String(point.verifier ?? ""), String(point.aggregator ?? ""), String(point.n ?? ""),
+    const labels = ["policy", "scorer", "aggregator", "n", "accuracy, % [95 %]", "tokens", "tokens, % of full"];
+    const table = dataTable(`Frontier ${name}`, labels.map((label, i) => ({ label, numeric: i > 2 })), points.map((point) => [String(point.policy ?? "") + (point.front ? " ●" : "") + (defined(point.chosen_for_share) ? " ◆" : ""), String(point.scorer ?? ""), String(point.aggregator ?? ""), String(point.n ?? ""),
       interval(point.accuracy, point.accuracy_lo, point.accuracy_hi), grouped(point.tokens), percent(point.tokens_share)]));
     return figure(name, null, frontierPicture(points, width), table);
   });

@@ -27,8 +27,8 @@ Study = Sequence[Document]
 TENTH = 0.1
 
 
-def verifier_difference(evidence: Evidence, a: str, b: str) -> Finding:
-    """Within-problem AUROC of verifier `a` minus that of `b` at the end of the trace, over problems and trainings."""
+def scorer_difference(evidence: Evidence, a: str, b: str) -> Finding:
+    """Within-problem AUROC of scorer `a` minus that of `b` at the end of the trace, over problems and trainings."""
 
     def of(trainings: Study) -> estimate.Estimate | None:
         sides = [(_pairs(document, a), _pairs(document, b)) for document in trainings]
@@ -38,11 +38,11 @@ def verifier_difference(evidence: Evidence, a: str, b: str) -> Finding:
         won = np.stack([one[:, 0] - other[:, 0] for one, other in both])
         return _share_of_pairs(won, both[0][0][:, 1])
 
-    return _mean(evidence, of, f"verifiers {a} and {b}")
+    return _mean(evidence, of, f"scorers {a} and {b}")
 
 
 def vote_difference(evidence: Evidence, a: Mapping[str, str], b: Mapping[str, str]) -> Finding:
-    """Accuracy of vote `a` of all whole traces minus `b`; each names a verifier ("" for none) and an aggregator."""
+    """Accuracy of vote `a` of all whole traces minus `b`; each names a scorer ("" for none) and an aggregator."""
 
     def of(trainings: Study) -> estimate.Estimate | None:
         return _accuracy_difference(*([_vote(document, side) for document in trainings] for side in (a, b)))
@@ -50,11 +50,11 @@ def vote_difference(evidence: Evidence, a: Mapping[str, str], b: Mapping[str, st
     return _mean(evidence, of, f"votes {dict(a)} and {dict(b)}")
 
 
-def tenth_of_tokens(evidence: Evidence, verifier: str) -> Finding:
+def tenth_of_tokens(evidence: Evidence, scorer: str) -> Finding:
     """Accuracy for a tenth of the tokens, by the policy that validation chose, minus the full majority vote's."""
 
     def tenth(point: Document) -> bool:
-        return point.get("chosen_for_share") == TENTH and bool(point["verifier"] == verifier)
+        return point.get("chosen_for_share") == TENTH and bool(point["scorer"] == scorer)
 
     def full(point: Document) -> bool:
         return bool(point["policy"] == "full" and point["aggregator"] == "majority")
@@ -62,7 +62,7 @@ def tenth_of_tokens(evidence: Evidence, verifier: str) -> Finding:
     def of(trainings: Study) -> estimate.Estimate | None:
         return _accuracy_difference(*([_live(document, policy) for document in trainings] for policy in (tenth, full)))
 
-    return _mean(evidence, of, f"a policy of {verifier} for a tenth of the tokens")
+    return _mean(evidence, of, f"a policy of {scorer} for a tenth of the tokens")
 
 
 def _share_of_pairs(won: Floats, pairs: Floats) -> estimate.Estimate:
@@ -83,16 +83,16 @@ def _share_of_pairs(won: Floats, pairs: Floats) -> estimate.Estimate:
 
 
 def _pairs(document: Document, name: str) -> Floats | None:
-    """Won and all pairs by problem, shape (problems, 2); None without the verifier."""
-    verifier = next((each for each in document["verifiers"] if each["name"] == name), None)
-    return None if verifier is None else np.array(verifier["pairs_by_problem"], dtype=np.float64)
+    """Won and all pairs by problem, shape (problems, 2); None without the scorer."""
+    scorer = next((each for each in document["scorers"] if each["name"] == name), None)
+    return None if scorer is None else np.array(scorer["pairs_by_problem"], dtype=np.float64)
 
 
 def _vote(document: Document, side: Mapping[str, str]) -> Document | None:
     points = [point for point in document["frontier"] if not point["live"]]
     most = max((point["n"] for point in points), default=0)
-    settings = (side["verifier"] or None, side["aggregator"], most)
-    return next((point for point in points if (point["verifier"], point["aggregator"], point["n"]) == settings), None)
+    settings = (side["scorer"] or None, side["aggregator"], most)
+    return next((point for point in points if (point["scorer"], point["aggregator"], point["n"]) == settings), None)
 
 
 def _live(document: Document, policy: Callable[[Document], bool]) -> Document | None:
@@ -126,14 +126,14 @@ def _mean(evidence: Evidence, of: Callable[[Study], estimate.Estimate | None], w
     """Average over the studies that have it. Raises NoEvidence if none does."""
     pairs = [(study, value) for study in _studies(evidence) if (value := of(study)) is not None]
     if not pairs:
-        raise NoEvidence(f"none of {len(evidence.thinking)} verification documents has {what}")
+        raise NoEvidence(f"none of {len(evidence.thinking)} comparisons of scorers has {what}")
     values = [value for _, value in pairs]
     mean, count = fmean(value.mean for value in values), len(values)
     below = sqrt(sum((value.mean - value.low) ** 2 for value in values)) / count
     above = sqrt(sum((value.high - value.mean) ** 2 for value in values)) / count
     names = ", ".join(_named(study) for study, _ in pairs)
     over = "problems and trainings" if any(len(study) > 1 for study, _ in pairs) else "problems"
-    seeds = sorted({int(document["settings"]["verifier"]["seed"]) for study, _ in pairs for document in study})
+    seeds = sorted({int(document["settings"]["scorer"]["seed"]) for study, _ in pairs for document in study})
     return Finding(mean, mean - below, mean + above, tuple(seeds), note=f"interval over {over}; from {names}")
 
 
@@ -142,7 +142,7 @@ def _named(study: Study) -> str:
 
 
 ANALYSES: Mapping[str, Analysis] = {
-    "verifier-difference": verifier_difference,
+    "scorer-difference": scorer_difference,
     "vote-difference": vote_difference,
     "tenth-of-tokens": tenth_of_tokens,
 }
