@@ -1,4 +1,4 @@
-"""`rlvr-bench think`: answer with several traces that a scorer watches over, or compare scorers (`--train`)."""
+"""`rlvr-bench think`: answer with several traces that a scorer weighs and stops, or compare scorers (`--train`)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,51 +14,64 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
+PolicyOption = Annotated[
+    str,
+    typer.Option(
+        help="full, keep:count=4,at=8, halve:every=4, drop:count=2,every=4, threshold:least=0.3,every=4,"
+        " deepconf:warm_up=4,eta=0.5."
+    ),
+]
+ScorerOption = Annotated[
+    str | None, typer.Option(help="What traces are scored by: otv (the default), confidence-tail, ..., none.")
+]
+VoteOption = Annotated[str, typer.Option(help="majority, weighted, log-odds, best-of-n, filter.")]
+RiskOption = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="Withhold answers whose votes were wrong more often on validation."),
+]
+SettingsOption = Annotated[
+    list[str] | None,
+    typer.Option("--option", help="A setting of traces or scorer, such as --option traces.max_new_tokens=48."),
+]
+TrainOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Compare scorers; writes RESULTS/thinking/NAME.json.")
+]
+ScorersOption = Annotated[str | None, typer.Option(help="With --train: names, by default all.")]
+OtherTaskOption = Annotated[
+    list[str] | None, typer.Option(help="With --train: a task for transfer, such as 'chain levels=[5]'.")
+]
+OtherModelOption = Annotated[list[str] | None, typer.Option(help="With --train: a model for transfer.")]
+LiveOption = Annotated[
+    list[str] | None, typer.Option(help="With --train: a policy that runs live; by default nine of all kinds.")
+]
+PicturesOption = Annotated[Path | None, typer.Option(metavar="DIR", help="With --train: draw into this folder.")]
+JsonFileOption = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - is stdout.")]
+
+
 @app.command()
 def think(
     model: Annotated[str, typer.Argument(help="Organism, packaged model, folder or hub id.")],
     task: Annotated[str, typer.Option(help="The task that is asked.")],
     count: Annotated[int, typer.Option("-n", min=1, help="Traces per problem.")] = 16,
-    policy: Annotated[
-        str,
-        typer.Option(
-            help="full, keep:count=4,at=8, halve:every=4, drop:count=2,every=4, threshold:least=0.3,every=4,"
-            " deepconf:warm_up=4,eta=0.5."
-        ),
-    ] = "halve",
-    scorer: Annotated[
-        str | None,
-        typer.Option(help="What traces are scored by: otv (the default), confidence-tail, ..., none."),
-    ] = None,
-    vote: Annotated[str, typer.Option(help="majority, weighted, log-odds, best-of-n, filter.")] = "weighted",
+    policy: PolicyOption = "halve",
+    scorer: ScorerOption = None,
+    vote: VoteOption = "weighted",
     problems: Annotated[int, typer.Option(min=1, help="How many test problems.")] = 8,
-    risk: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Withhold answers whose votes were wrong more often on validation."),
-    ] = None,
+    risk: RiskOption = None,
     keys: KeysOption = None,
-    options: Annotated[
-        list[str] | None,
-        typer.Option("--option", help="A setting of traces or scorer, such as --option traces.max_new_tokens=48."),
-    ] = None,
-    train: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Compare scorers; writes RESULTS/thinking/NAME.json.")
-    ] = None,
-    scorers: Annotated[str | None, typer.Option(help="With --train: names, by default all.")] = None,
-    other_task: Annotated[
-        list[str] | None, typer.Option(help="With --train: a task for transfer, such as 'chain levels=[5]'.")
-    ] = None,
-    other_model: Annotated[list[str] | None, typer.Option(help="With --train: a model for transfer.")] = None,
-    live: Annotated[
-        list[str] | None, typer.Option(help="With --train: a policy that runs live; by default nine of all kinds.")
-    ] = None,
+    options: SettingsOption = None,
+    train: TrainOption = None,
+    scorers: ScorersOption = None,
+    other_task: OtherTaskOption = None,
+    other_model: OtherModelOption = None,
+    live: LiveOption = None,
     results: ResultsOption = Path("results"),
-    pictures: Annotated[Path | None, typer.Option(metavar="DIR", help="With --train: draw into this folder.")] = None,
+    pictures: PicturesOption = None,
     parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every trace.")] = None,
-    json_file: Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - is stdout.")] = None,
+    json_file: JsonFileOption = None,
     data_dir: DataOption = None,
 ) -> None:
-    """Answer problems with several traces that one probe token watches over; train and compare what watches."""
+    """Answer problems with several traces that a probe token scores and stops early; train and compare scorers."""
     from rlvr_bench.console.bars import Bars
     from rlvr_bench.thinking.request import ThinkRequest
 

@@ -181,60 +181,77 @@ def cells(
     Raises:
         ExperimentError, ModelError, TaskError, MethodError: the grid names something that does not exist, or twice.
     """
-    entries = _method_entries(experiment)
-    if only is not None:
-        entries = {name: entry for name, entry in entries.items() if fnmatch(name, only)}
-        if not entries:
-            raise ExperimentError(
-                f'--only "{only}" matches no method of "{experiment.name}"; it has: '
-                f"{', '.join(_method_entries(experiment))}"
-            )
-    extra = tuple(
-        _fingerprint(str(settings["name"]), _task(json.dumps(settings), data_dir).fingerprint, fetch)
-        for settings in experiment.evaluate.extra_tasks
-    )
-    measurements = resolve_measurements(experiment.measurements)
+    entries = _selected_entries(experiment, only)
+    shared = {
+        "evaluate": experiment.evaluate,
+        "extra_fingerprints": _extra_fingerprints(experiment, data_dir, fetch),
+        "measurements": resolve_measurements(experiment.measurements),
+        "seed": 0,
+        "data_dir": data_dir,
+        "keep_weights": experiment.keep_weights,
+    }
     _refuse_ranks_above_matrices(experiment, entries)
-    files = {name: _content(config) for name, (config, _) in entries.items()}
-    trained = _tasks(experiment, data_dir, fetch)
-    bases = [
-        (base, changed, _fingerprint(base.name, partial(_base_fingerprint, base, changed, fetch), fetch))
-        for base in experiment.bases
-        for changed in map(resolve_interventions, experiment.interventions)
-    ]
-    firsts = [
-        Cell(
-            base=base,
-            base_fingerprint=fingerprint_,
-            interventions=changed,
-            task=settings,
-            task_fingerprint=task_fingerprint,
-            signal=signal,
-            reward=reward,
-            method_name=name,
-            method=config,
-            learning_rate=rate,
-            evaluate=experiment.evaluate,
-            measurements=measurements,
-            extra_fingerprints=extra,
-            method_fingerprints=files[name],
-            seed=0,
-            tuning=(tuning or {}).get(name),
-            data_dir=data_dir,
-            keep_weights=experiment.keep_weights,
-        )
-        for base, changed, fingerprint_ in bases
-        for settings, task_fingerprint in trained
-        for signal in experiment.signals
-        for reward in _rewards(experiment, signal)
+    methods = [
+        {
+            "method_name": name,
+            "method": config,
+            "learning_rate": rate,
+            "method_fingerprints": _content(config),
+            "tuning": (tuning or {}).get(name),
+        }
         for name, (config, rate) in entries.items()
     ]
+    tasks = [
+        {"task": settings, "task_fingerprint": fingerprint_}
+        for settings, fingerprint_ in _tasks(experiment, data_dir, fetch)
+    ]
+    firsts = [
+        Cell(**base, **task, signal=signal, reward=reward, **method, **shared)
+        for base in _bases(experiment, fetch)
+        for task in tasks
+        for signal in experiment.signals
+        for reward in _rewards(experiment, signal)
+        for method in methods
+    ]
+    # Seeds last: all that a cell shares with its other seeds is resolved and hashed once.
     grid = [first.with_seed(seed) for seed in seeds or experiment.seeds for first in firsts]
     if len({(cell.id, cell.method_name) for cell in grid}) < len(grid):
         raise ExperimentError(
             f'"{experiment.name}" names a base, a task, a signal, a reward or an intervention twice; name each once'
         )
     return grid
+
+
+def _selected_entries(experiment: Experiment, only: str | None) -> dict[str, tuple[dict[str, Any], float]]:
+    """Return the method entries whose names match the glob `only`; raises ExperimentError if none does."""
+    entries = _method_entries(experiment)
+    if only is None:
+        return entries
+    selected = {name: entry for name, entry in entries.items() if fnmatch(name, only)}
+    if not selected:
+        raise ExperimentError(f'--only "{only}" matches no method of "{experiment.name}"; it has: {", ".join(entries)}')
+    return selected
+
+
+def _extra_fingerprints(experiment: Experiment, data_dir: Path | None, fetch: bool) -> tuple[str, ...]:
+    """Return the fingerprints of the tasks that are only scored."""
+    return tuple(
+        _fingerprint(str(settings["name"]), _task(json.dumps(settings), data_dir).fingerprint, fetch)
+        for settings in experiment.evaluate.extra_tasks
+    )
+
+
+def _bases(experiment: Experiment, fetch: bool) -> list[dict[str, Any]]:
+    """Return the keys of a cell that say which base it trains and how that is changed: each base under each change."""
+    return [
+        {
+            "base": base,
+            "interventions": interventions,
+            "base_fingerprint": _fingerprint(base.name, partial(_base_fingerprint, base, interventions, fetch), fetch),
+        }
+        for base in experiment.bases
+        for interventions in map(resolve_interventions, experiment.interventions)
+    ]
 
 
 def _base_fingerprint(base: BaseConfig, interventions: Mapping[str, Mapping[str, Any]], fetch: bool) -> str:
@@ -256,14 +273,14 @@ def _tasks(experiment: Experiment, data_dir: Path | None, fetch: bool) -> list[t
     prompts.render("", "", experiment.evaluate.prompt, chat=False)
     for reward in experiment.rewards:
         rewards.label_request(reward)
-    found = []
+    tasks = []
     for settings in experiment.tasks:
         task = _task(json.dumps(settings), data_dir)
         fingerprint_ = _fingerprint(task.name, task.fingerprint, fetch)
         if not fingerprint_.startswith(NOT_DOWNLOADED):
             _check(experiment, task)
-        found.append((settings, fingerprint_))
-    return found
+        tasks.append((settings, fingerprint_))
+    return tasks
 
 
 @lru_cache(maxsize=32)
@@ -282,24 +299,24 @@ def _rewards(experiment: Experiment, signal: Signal) -> list[dict[str, Any]]:
 def _check(experiment: Experiment, task: Task) -> None:
     """Raise what would otherwise end every cell: a solution or a train split that is not there."""
     for signal in experiment.signals:
-        needed, there = signal.problems_needed, len(task.problems("train"))
-        if there < needed:
+        needed, available = signal.problems_needed, len(task.problems("train"))
+        if available < needed:
             raise ExperimentError(
-                f"task {task.name!r} has {there} train problems, a batch of {signal.type} asks {needed}; lower "
+                f"task {task.name!r} has {available} train problems, a batch of {signal.type} asks {needed}; lower "
                 f"signal.{signal.problems_key}, or choose a task with more"
             )
         if isinstance(signal, SftSettings | SftRlvrSettings):
             solutions.gold(task, task.problems("train")[0])
 
 
-def _rates(method: str, given: object) -> list[float]:
+def _rates(method: str, entry: object) -> list[float]:
     """Return the learning rates of a method entry, one or several; raises ExperimentError for anything else."""
-    listed = given if isinstance(given, list) else [given]
+    listed = entry if isinstance(entry, list) else [entry]
     rates = [float(rate) for rate in listed if isinstance(rate, int | float) and not isinstance(rate, bool)]
     good = len(rates) == len(listed) and all(0 < rate <= LARGEST_RATE for rate in rates)
     if not rates or not good or len({f"{rate:g}" for rate in rates}) < len(rates):
         raise ExperimentError(
-            f"methods.{method}: learning_rate = {given!r}; give a number above 0 and up to {LARGEST_RATE:g}, or a list "
+            f"methods.{method}: learning_rate = {entry!r}; give a number above 0 and up to {LARGEST_RATE:g}, or a list "
             "of different ones to try"
         )
     return rates
@@ -314,10 +331,10 @@ def _method_entries(experiment: Experiment) -> dict[str, tuple[dict[str, Any], f
             raise ExperimentError(
                 f"methods.{name} has no learning_rate; add one, a list to try several, or a [protocol] that finds one"
             )
-        given = keys.pop("learning_rate")
-        rates = _rates(name, given)
+        listed = keys.pop("learning_rate")
+        rates = _rates(name, listed)
         config = method_registry.create({"type": name} | keys).model_dump(mode="json")
-        entries |= {f"{name}@{rate:g}" if isinstance(given, list) else name: (config, rate) for rate in rates}
+        entries |= {f"{name}@{rate:g}" if isinstance(listed, list) else name: (config, rate) for rate in rates}
     if long := [name for name in entries if len(name) > LONGEST_NAME]:
         raise ExperimentError(
             f"methods.{long[0][:40]}...: a name of {len(long[0])} characters is too long for a folder; shorten it"
@@ -343,11 +360,11 @@ def _refuse_ranks_above_matrices(
 
 def _content(method: dict[str, Any]) -> tuple[str, ...]:
     """Return hashes of the files that a method reads; raises ExperimentError where one is not there."""
-    found = []
+    fingerprints = []
     for path in (Path(file).expanduser() for file in method_registry.create(method).files):
         if not path.exists():
             raise ExperimentError(
                 f"method {method['type']!r} reads {path}, which does not exist; give a path that does"
             )
-        found.append(folder_fingerprint(path) if path.is_dir() else file_digest(path))
-    return tuple(found)
+        fingerprints.append(folder_fingerprint(path) if path.is_dir() else file_digest(path))
+    return tuple(fingerprints)

@@ -1,4 +1,4 @@
-"""Answers problems with several traces that a scorer watches over; trains the scorer if the cache has none."""
+"""Answers problems with several traces that a scorer weighs and stops early; trains the probe if the cache has none."""
 
 import time
 from collections.abc import Callable
@@ -94,13 +94,13 @@ def answer_problems(
     return Answers(six_digits(whole), rows)
 
 
-def _scorer_of(policy: Policy, name_given: str | None) -> str:
-    """The scorer that is asked for or usual. Raises ThinkingError for none that there is, or that fits the policy."""
-    name = name_given or (f"{CONFIDENCE}lowest" if isinstance(policy, DeepConf) else "otv")
+def _scorer_of(policy: Policy, requested: str | None) -> str:
+    """The requested scorer, or the policy's usual one. Raises ThinkingError for one that is unknown or does not fit."""
+    name = requested or (f"{CONFIDENCE}lowest" if isinstance(policy, DeepConf) else "otv")
     if name not in LIVE_SCORERS:
         raise ThinkingError(f"unknown scorer {name!r}{did_you_mean(name, LIVE_SCORERS)}")
     if isinstance(policy, DeepConf) and name != f"{CONFIDENCE}lowest":
-        raise ThinkingError(f"policy 'deepconf' goes by confidence-lowest, got scorer {name!r}; leave --scorer out")
+        raise ThinkingError(f"policy 'deepconf' ranks by confidence-lowest, got scorer {name!r}; leave --scorer out")
     return name
 
 
