@@ -74,7 +74,7 @@ def _accuracy_at_start(cell: Cell, base: Scores) -> float | None:
 
 def _disagreements(cell: Cell, attested: Attestation, training: FinishedTraining) -> list[str]:
     """Return how rollouts and trainer were not the same policy, where no intervention wants that."""
-    if any(each.settings.parts_policies for each in training.run.interventions):
+    if any(each.settings.trains_off_policy for each in training.run.interventions):
         return []
     # A supervised first step is taken before the policy is sampled: only GRPO samples the policy as it starts.
     starts_as_base = attested.identity_expected and cell.signal.samples_first

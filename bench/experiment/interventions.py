@@ -16,11 +16,11 @@ class InterventionSettings(RegisteredSettings):
     """Base of all interventions' settings; `implementation` is that of a `measure.intervention.Intervention`.
 
     `acts_in_grpo`: it acts while GRPO trains. `drifts_base`: it moves weights that the method keeps frozen.
-    `parts_policies`: on purpose, the policy that is trained is not the one that is sampled.
+    `trains_off_policy`: on purpose, the policy that is trained is not the one that is sampled.
     """
 
     acts_in_grpo: ClassVar[bool] = False
-    parts_policies: ClassVar[bool] = False
+    trains_off_policy: ClassVar[bool] = False
     drifts_base: ClassVar[bool] = False
 
     def change_of_base(self) -> str | None:
@@ -37,13 +37,13 @@ def resolve(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     Raises:
         ExperimentError: one is unknown, or its settings are wrong.
     """
-    return {name: REGISTRY.read(name, given).model_dump(mode="json") for name, given in table.items()}
+    return {name: REGISTRY.read(name, settings).model_dump(mode="json") for name, settings in table.items()}
 
 
 def changed_fingerprint(base: str, interventions: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the fingerprint of a base after what is done to it before training."""
-    for name, given in interventions.items():
-        change = REGISTRY.read(name, given).change_of_base()
+    for name, settings in interventions.items():
+        change = REGISTRY.read(name, settings).change_of_base()
         if change is not None:
             base = hashlib.sha256(f"{base} {change}".encode()).hexdigest()
     return base

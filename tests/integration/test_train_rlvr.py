@@ -22,8 +22,8 @@ from rlvr_bench.methods.base.handle import Handle
 from rlvr_bench.models.base import LoadedBase, load
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.record.schema import StepRecord
+from rlvr_bench.studies.gates.adapter_interventions import DroppedInputs, MergedInPlace
 from rlvr_bench.studies.gates.interventions import AdapterDropout, MergeInPlace
-from rlvr_bench.studies.gates.published_habits import DroppedInputs, MergedInPlace
 from rlvr_bench.tasks import registry as task_registry
 from rlvr_bench.tasks import rewards
 from rlvr_bench.train.log_probs import completion_log_probs, k3

@@ -38,9 +38,9 @@ class PermuteHeads(_Heads):
 class AdapterDropout(InterventionSettings):
     """Dropout before LoRA adapters while they train, which rollouts do not have: a habit of published code."""
 
-    implementation: ClassVar[str] = "rlvr_bench.studies.gates.published_habits:DroppedInputs"
+    implementation: ClassVar[str] = "rlvr_bench.studies.gates.adapter_interventions:DroppedInputs"
     acts_in_grpo: ClassVar[bool] = True
-    parts_policies: ClassVar[bool] = True
+    trains_off_policy: ClassVar[bool] = True
 
     share: float = Field(0.05, gt=0, lt=1)
     """Share of an adapter's inputs that is dropped."""
@@ -52,7 +52,7 @@ class MergeInPlace(InterventionSettings):
     Every time leaves a rounding error in the base.
     """
 
-    implementation: ClassVar[str] = "rlvr_bench.studies.gates.published_habits:MergedInPlace"
+    implementation: ClassVar[str] = "rlvr_bench.studies.gates.adapter_interventions:MergedInPlace"
     acts_in_grpo: ClassVar[bool] = True
     drifts_base: ClassVar[bool] = True
-    parts_policies: ClassVar[bool] = True
+    trains_off_policy: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""Two habits of published code, as interventions, so that what they do to a method can be measured.
+"""Interventions on LoRA adapters that published code makes silently: input dropout, and merging in place in bfloat16.
 
 Neither belongs in a comparison: dropout before adapters makes the trained policy another one than the policy that is
 sampled, and takes away a part of the model where a start was moved out of the base (PEFT asks for 0 with PiSSA).
