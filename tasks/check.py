@@ -82,7 +82,7 @@ def check(task: Task, to_train_on: bool = False) -> CheckReport:
     general, notes = _of_the_data(task, by_split, to_train_on)
     if everything and task.verify("", everything[0]).correct:
         general.append("An empty completion is accepted.")
-    asked, unasked = _other_forms(task, everything[0]) if everything else ({}, {})
+    requested, unasked = _other_forms(task, everything[0]) if everything else ({}, {})
     accepted = [one for one in everything if task.verify(task.completion(one.answer), one).correct]
     ids = {problem.id for problem in accepted}
     refused = (problem for problem in everything if problem.id not in ids)
@@ -91,13 +91,13 @@ def check(task: Task, to_train_on: bool = False) -> CheckReport:
         sizes={split: len(problems) for split, problems in by_split.items()},
         tried={
             "own form": len(everything),
-            **dict.fromkeys([*asked, *unasked], len(accepted)),
+            **dict.fromkeys([*requested, *unasked], len(accepted)),
             **Counter(f"other {what}" for one in everything for what in perturbed(one.answer)),
         },
         findings=(
             *(_finding("gold answers are not accepted", one, task.completion(one.answer)) for one in refused),
             *(finding for one in accepted for finding in _of_plain(task, one)),
-            *(finding for one in accepted for finding in _of_forms(task, one, asked)),
+            *(finding for one in accepted for finding in _of_forms(task, one, requested)),
             *(finding for one in everything for finding in _of_wrong(task, one)),
             *_of_splits(by_split),
         ),
@@ -137,8 +137,8 @@ def _other_forms(task: Task, problem: Problem) -> tuple[dict[str, str], dict[str
     }
     prompt = str(task.prompt(replace(problem, question="")))
     named = {name for name, (marker, _) in FORMS.items() if marker in prompt}
-    asked = {name: form for name, form in forms.items() if name in named or not named}
-    return asked, {name: form for name, form in forms.items() if name not in asked}
+    requested = {name: form for name, form in forms.items() if name in named or not named}
+    return requested, {name: form for name, form in forms.items() if name not in requested}
 
 
 def _of_plain(task: Task, problem: Problem) -> Iterator[Finding]:

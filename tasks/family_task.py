@@ -50,8 +50,8 @@ def mixture_task(settings: MixtureSettings) -> StandardTask:
     """The task of several families; raises TaskError also if a family is unknown or named twice."""
     families = [_family(name) for name in _once(settings.families, "family")]
     levels = settings.levels
-    if isinstance(levels, dict) and (strange := set(levels) - set(settings.families)):
-        raise TaskError(f"Task 'mixture': levels are given for {sorted(strange)}, which is not among its families.")
+    if isinstance(levels, dict) and (unknown := set(levels) - set(settings.families)):
+        raise TaskError(f"Task 'mixture': levels are given for {sorted(unknown)}, which is not among its families.")
     per_family = levels if isinstance(levels, dict) else dict.fromkeys(settings.families, levels)
     return _task(settings, [cell for family in families for cell in _cells(family, per_family.get(family.name))])
 
@@ -63,11 +63,11 @@ def _family(name: str) -> Family:
 
 
 def _cells(family: Family, levels: Sequence[int] | None) -> list[tuple[Family, int]]:
-    chosen = family.levels[-2:] if levels is None else _once(levels, f"level of {family.name!r}")
-    if unknown := [level for level in chosen if level not in family.levels]:
-        known = ", ".join(map(str, family.levels))
-        raise TaskError(f"Family {family.name!r} has no level {unknown[0]}: choose from {known}.")
-    return [(family, level) for level in chosen]
+    selected = family.levels[-2:] if levels is None else _once(levels, f"level of {family.name!r}")
+    if unknown := [level for level in selected if level not in family.levels]:
+        available = ", ".join(map(str, family.levels))
+        raise TaskError(f"Family {family.name!r} has no level {unknown[0]}: choose from {available}.")
+    return [(family, level) for level in selected]
 
 
 def _once(items: Sequence[Item], what: str) -> Sequence[Item]:

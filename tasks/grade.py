@@ -141,7 +141,7 @@ def grade_file(
         TaskError: the task is unknown, or the file cannot be read on.
     """
     judge = _judge(task, None)
-    asked: list[tuple[str, str, str, bool, bool | None]] = []
+    completions: list[tuple[str, str, str, bool, bool | None]] = []
     bad: list[str] = []
     filters: list[Any] = []
     passed_over = 0
@@ -154,14 +154,14 @@ def grade_file(
             if name != filters[0]:
                 passed_over += 1
                 continue
-            asked += _completions(row, completion_field, answer_field, against)
+            completions += _completions(row, completion_field, answer_field, against)
         except TaskError as fault:
             bad.append(str(fault))
-    if not asked and not bad:
+    if not completions and not bad:
         raise TaskError(f"{path} holds no rows: give a file with a completion and an answer in each row.")
     before = losses().seconds
     with ThreadPoolExecutor(POOL_SIZE) as threads:
-        graded = tuple(threads.map(lambda one: _timed(judge, *one), asked))
+        graded = tuple(threads.map(lambda one: _timed(judge, *one), completions))
     return GradeReport(graded, tuple(bad), passed_over, losses().seconds - before)
 
 

@@ -33,11 +33,11 @@ def changed(answer: str) -> str:
 
 def perturbed(answer: str) -> dict[str, str]:
     """Wrong answers by what was changed: "value" always; "sign", "order" and "bracket" where the answer has one."""
-    found = {"value": changed(answer), "sign": _other_sign(answer)}
+    perturbations = {"value": changed(answer), "sign": _other_sign(answer)}
     components = _components(answer)
     if components is not None:
-        found |= {"order": _other_order(answer, components), "bracket": _other_bracket(answer, components)}
-    return {what: text for what, text in found.items() if text is not None}
+        perturbations |= {"order": _other_order(answer, components), "bracket": _other_bracket(answer, components)}
+    return {kind: text for kind, text in perturbations.items() if text is not None}
 
 
 def _other_sign(answer: str) -> str | None:

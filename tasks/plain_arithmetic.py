@@ -69,10 +69,10 @@ def _problems_of(kind: str, rung: int, split: Split, seed: int) -> list[Problem]
 
 def _evenly(by_kind: list[list[Problem]], count: int, split: Split) -> list[Problem]:
     turns = itertools.chain.from_iterable(itertools.zip_longest(*by_kind))
-    taken = list(itertools.islice((problem for problem in turns if problem is not None), count))
-    if len(taken) < count:
+    problems = list(itertools.islice((problem for problem in turns if problem is not None), count))
+    if len(problems) < count:
         raise TaskError(
-            f"Task 'plain-arithmetic' has {len(taken)} problems of these kinds in split {split!r}, but {count} were"
+            f"Task 'plain-arithmetic' has {len(problems)} problems of these kinds in split {split!r}, but {count} were"
             " asked for: ask for fewer or name more kinds."
         )
-    return taken
+    return problems

@@ -25,19 +25,19 @@ def draw(family: Family, level: int, split: Split, count: int, seed: int) -> lis
     have found nothing new, so the number in the message is exact but for very unevenly drawn families.
     """
     rng = random.Random(f"{family.name} {level} {split} {seed}")
-    found: dict[str, Problem] = {}
+    problems: dict[str, Problem] = {}
     fruitless = 0
-    while len(found) < count:
+    while len(problems) < count:
         problem = family.sample(rng, level)
         identity = problem.id
-        if identity not in found and split_of(identity) == split:
-            found[identity] = problem
+        if identity not in problems and split_of(identity) == split:
+            problems[identity] = problem
             fruitless = 0
             continue
         fruitless += 1
-        if fruitless > _PATIENCE * (10 * len(found) + 100):
+        if fruitless > _PATIENCE * (10 * len(problems) + 100):
             raise TaskError(
-                f"Family {family.name!r} has only {len(found)} problems of level {level} in split {split!r}, but"
+                f"Family {family.name!r} has only {len(problems)} problems of level {level} in split {split!r}, but"
                 f" {count} were asked for: ask for fewer or choose a higher level."
             )
-    return list(found.values())
+    return list(problems.values())

@@ -59,11 +59,11 @@ def draw_expression(rng: random.Random, operations: int) -> Expression:
     """An expression of so many operations; it never divides by zero."""
     while True:
         try:
-            made = _expression(rng, operations, outermost=True)
+            expression = _expression(rng, operations, outermost=True)
         except ZeroDivisionError:
             continue
-        if max(abs(made.value.numerator), made.value.denominator) <= _LONGEST:
-            return made
+        if max(abs(expression.value.numerator), expression.value.denominator) <= _LONGEST:
+            return expression
 
 
 def _expression(rng: random.Random, operations: int, outermost: bool = False) -> Expression:
@@ -92,16 +92,16 @@ def _operand(rng: random.Random) -> Expression:
 def _draw(settings: RandomCalculationSettings, split: Split) -> list[Problem]:
     """Different problems of a split, the levels in turn; the same settings give the same list."""
     rng = random.Random(f"random-calculation {settings.levels} {split} {settings.seed}")
-    found: dict[str, Problem] = {}
+    problems: dict[str, Problem] = {}
     count, fruitless = getattr(settings, split), 0
-    while len(found) < count:
-        level = settings.levels[len(found) % len(settings.levels)]
-        made = draw_expression(rng, level)
-        problem = Problem(f"What is {made.text}?", str(made.value), "random-calculation", level)
+    while len(problems) < count:
+        level = settings.levels[len(problems) % len(settings.levels)]
+        expression = draw_expression(rng, level)
+        problem = Problem(f"What is {expression.text}?", str(expression.value), "random-calculation", level)
         fruitless += 1
-        if problem.id not in found and split_by_shares(problem, WHOLE_SET) == split:
-            found[problem.id] = problem
+        if problem.id not in problems and split_by_shares(problem, WHOLE_SET) == split:
+            problems[problem.id] = problem
             fruitless = 0
         if fruitless > _PATIENCE:
-            raise TaskError(f"Task 'random-calculation' finds only {len(found)} problems of {count}: ask for fewer.")
-    return list(found.values())
+            raise TaskError(f"Task 'random-calculation' finds only {len(problems)} problems of {count}: ask for fewer.")
+    return list(problems.values())

@@ -68,7 +68,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult | None:
         with handle.rollout_weights() as model:
             keep_weights(cell, model)
     clock.seconds["verifier/lost"] = losses().seconds - lost_before
-    found = {name: result for name, result in measured.items() if result is not None}
-    record = make_record(cell, method, training, (base, tuned), found, clock.seconds)
+    results = {name: result for name, result in measured.items() if result is not None}
+    record = make_record(cell, method, training, (base, tuned), results, clock.seconds)
     rows = [row | {"cell_id": cell.id, "model": "tuned"} for row in samples]
     return CellResult(record, training.steps, rows)

@@ -55,11 +55,11 @@ def leaderboard(
 
     selection = _columns(columns)
     old = None if diff is None else earlier(with_records(results), diff)
-    wanted = {"method": method, "base": base, "task": task, "comparison": comparison and f"*{comparison}*"}
-    found, whole = _standings(with_records(results), write)
-    standings = _matching(found, wanted)
+    filters = {"method": method, "base": base, "task": task, "comparison": comparison and f"*{comparison}*"}
+    standings_of_all, whole = _standings(with_records(results), write)
+    standings = _matching(standings_of_all, filters)
     if old is not None:
-        _show_differences(standings, _matching(old, wanted), as_json or format is Format.json)
+        _show_differences(standings, _matching(old, filters), as_json or format is Format.json)
     else:
         _show([standing.row for standing in standings], Format.json if as_json else format, selection)
     raise typer.Exit(0 if whole else 1)
@@ -82,8 +82,8 @@ def _standings(results: Path, write: bool) -> "tuple[list[Standing], bool]":
     return derive(records), not problems
 
 
-def _matching(standings: "Sequence[Standing]", wanted: dict[str, str | None]) -> "list[Standing]":
-    globs = {name: glob for name, glob in wanted.items() if glob is not None}
+def _matching(standings: "Sequence[Standing]", filters: dict[str, str | None]) -> "list[Standing]":
+    globs = {name: glob for name, glob in filters.items() if glob is not None}
     return [each for each in standings if all(fnmatch(str(each.row[name]), glob) for name, glob in globs.items())]
 
 

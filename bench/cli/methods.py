@@ -118,21 +118,21 @@ def methods_cost(
     if every:
         _say_faults("not measured")
     say(*(f"not measured: {name} has no defaults, its keys decide what it costs" for name in without))
-    sound, measured = every or not without, list[dict[str, Any]]()
+    complete, measured = every or not without, list[dict[str, Any]]()
     for cost in measure_costs(methods, base, pairs, rows):
         if isinstance(cost, Refused):
             say(f"not measured: {cost.method}: {cost.why}")
-            sound = False
+            complete = False
             continue
         measured.append(cost)
         if cost["why"] == UNEXPLAINED:
             say(f"{cost['method']}: a step costs {cost['step_ratio']} of full fine-tuning's, and no reason is known")
-            sound = False
+            complete = False
         if not as_json:
             print_cost(cost, first=len(measured) == 1)
     if as_json:
         print_json(measured)
-    raise typer.Exit(0 if sound else 1)
+    raise typer.Exit(0 if complete else 1)
 
 
 def _say_faults(what: str) -> None:

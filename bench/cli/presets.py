@@ -32,10 +32,10 @@ def presets_show(name: str, as_json: JsonOption = False) -> None:
     from rlvr_bench.plugins.suggestion import did_you_mean
     from rlvr_bench.studies.presets import all_presets
 
-    known = presets()
-    if name not in known:
-        raise ExperimentError(f'unknown preset "{name}"{did_you_mean(name, known)}; see rlvr-bench presets list')
-    file = known[name].read_text(encoding="utf-8")
+    paths = presets()
+    if name not in paths:
+        raise ExperimentError(f'unknown preset "{name}"{did_you_mean(name, paths)}; see rlvr-bench presets list')
+    file = paths[name].read_text(encoding="utf-8")
     if as_json:
         print_json(next(preset._asdict() for preset in all_presets() if preset.name == name) | {"file": file})
     else:

@@ -65,9 +65,9 @@ def cached_score(identity: str, compute: Callable[[], tuple[Score, list[SampleRo
     """
     path = cache_dir() / "base" / f"{identity}.json"
     with locked(path.with_suffix(".lock")):
-        kept = _read(path)
-        if kept is not None and samples_path(identity).exists():
-            return kept
+        cached = _read(path)
+        if cached is not None and samples_path(identity).exists():
+            return cached
         computed, rows = compute()
         write_samples(identity, [row | {"cell_id": identity, "model": "base"} for row in rows])
         write_whole(path, computed.model_dump_json(indent=1) + "\n")

@@ -3,7 +3,8 @@
 The partial-prompt test of Wu et al. 2025 (arXiv 2507.10532): the first 40, 60 and 80 % of a question's characters, no
 prompt style, greedy decoding. A completion counts by exact match and ROUGE-L (Lin 2004, F1) of as many characters as
 are missing, and by the verifier's verdict on all of it. Perplexities are those of the question's own tokens and of the
-gold answer after the prompt (arXiv 2601.11061): training on spurious rewards is said to move them apart.
+gold answer after the prompt (arXiv 2601.11061): training on spurious rewards is reported to move them in opposite
+directions.
 """
 
 import hashlib
@@ -59,7 +60,7 @@ def contamination(
     """
     if not problems:
         raise ValueError(f"task {task.name!r} has no problems to probe; choose another split")
-    asked = [prompt_ids(tokenizer, task.prompt(problem, settings.prompt)) for problem in problems]
+    prompts = [prompt_ids(tokenizer, task.prompt(problem, settings.prompt)) for problem in problems]
     answers = [_ids(tokenizer, task.completion(problem.answer)) for problem in problems]
     questions = [prompt_ids(tokenizer, problem.question) for problem in problems]
     first, rest = [ids[:1] for ids in questions], [ids[1:] for ids in questions]
@@ -67,7 +68,7 @@ def contamination(
         "n": len(problems),
         **{str(share): _completed(model, tokenizer, task, problems, share, settings, backend) for share in SHARES},
         "question_perplexity": perplexity(model, first, rest, settings.batch_size),
-        "answer_perplexity": perplexity(model, asked, answers, settings.batch_size),
+        "answer_perplexity": perplexity(model, prompts, answers, settings.batch_size),
     }
 
 
@@ -128,10 +129,10 @@ def _losses(model: PreTrainedModel, rows: Sequence[tuple[list[int], list[int]]])
         for made in ([first + then for first, then in rows], [[1] * (len(first) + len(then)) for first, then in rows])
     )
     logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, :-1].float()
-    found: Tensor = -torch.log_softmax(logits, dim=-1).gather(-1, ids[:, 1:, None]).squeeze(-1)
+    losses: Tensor = -torch.log_softmax(logits, dim=-1).gather(-1, ids[:, 1:, None]).squeeze(-1)
     return [
         loss
-        for row, (first, then) in zip(found.tolist(), rows, strict=True)
+        for row, (first, then) in zip(losses.tolist(), rows, strict=True)
         for loss in row[len(first) - 1 : len(first) + len(then) - 1]
     ]
 

@@ -15,8 +15,8 @@ class ContaminationOfCell(Measurement[Contamination]):
     def before(self, context: CellContext) -> None:
         """See `Measurement`."""
         self._base: ByGroup = {
-            name: base_contamination(context.loaded, context.task, part, context.cell.evaluate, context.backend)
-            for name, part in _groups(context).items()
+            name: base_contamination(context.loaded, context.task, problems, context.cell.evaluate, context.backend)
+            for name, problems in _groups(context).items()
         }
 
     def after(self, context: CellContext, trained: TrainedModel) -> dict[str, ByGroup]:
@@ -24,8 +24,8 @@ class ContaminationOfCell(Measurement[Contamination]):
         task, tokenizer, evaluate = context.task, context.loaded.tokenizer, context.cell.evaluate
         with trained.handle.rollout_weights() as model:
             tuned: ByGroup = {
-                name: contamination(model, tokenizer, task, part, evaluate, trained.backend)
-                for name, part in _groups(context).items()
+                name: contamination(model, tokenizer, task, problems, evaluate, trained.backend)
+                for name, problems in _groups(context).items()
             }
         return {"base": self._base, "tuned": tuned}
 

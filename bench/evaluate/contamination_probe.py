@@ -19,10 +19,10 @@ def probe(base: str, task: dict[str, Any], split: Split, count: int | None, data
         ModelError, TaskError: the model or the task cannot be had.
         ValueError: the split has no problems.
     """
-    loaded, made = load(BaseConfig(name=base)), task_registry.create(task, data_dir)
+    loaded, drawn_task = load(BaseConfig(name=base)), task_registry.create(task, data_dir)
     backend, settings = create_for("auto", loaded.model), EvaluateSettings()
-    parts = groups(made.problems(split)[:count], planted_in(BaseConfig(name=base)))
+    problem_groups = groups(drawn_task.problems(split)[:count], planted_in(BaseConfig(name=base)))
     return {
-        name: contamination(loaded.model, loaded.tokenizer, made, problems, settings, backend)
-        for name, problems in parts.items()
+        name: contamination(loaded.model, loaded.tokenizer, drawn_task, problems, settings, backend)
+        for name, problems in problem_groups.items()
     }

@@ -88,7 +88,7 @@ def majority_labels(source: LabelSource, progress: Progress = lambda done, total
 
 
 def _vote(source: LabelSource, progress: Progress) -> Labels:
-    asked = EvaluateSettings(
+    settings = EvaluateSettings(
         samples=source.request.samples,
         temperature=1.0,
         seed=source.request.seed,
@@ -100,9 +100,9 @@ def _vote(source: LabelSource, progress: Progress) -> Labels:
     labels: Labels = {}
     for start in range(0, len(problems), _CHUNK):
         chunk = problems[start : start + _CHUNK]
-        graded = grade_problems(model, tokenizer, source.task, chunk, asked, source.backend)
+        graded = grade_problems(model, tokenizer, source.task, chunk, settings, source.backend)
         for place, problem in enumerate(chunk):
-            voted = majority(graded[place * asked.samples : (place + 1) * asked.samples])
+            voted = majority(graded[place * settings.samples : (place + 1) * settings.samples])
             if voted is not None:
                 labels[problem.id] = voted
         progress(start + len(chunk), len(problems))

@@ -24,7 +24,7 @@ def log_likelihoods(
     """
     rows = [list(before) + list(after) for before, after in pairs]
     rows = [row[-(context + 1) :] for row in rows]
-    found: list[tuple[float, bool]] = [(0.0, False)] * len(rows)
+    likelihoods: list[tuple[float, bool]] = [(0.0, False)] * len(rows)
     for batch in _batches(rows, batch_size):
         # Padding stands on the right, where no token that counts looks at it.
         ids = pad_sequence([torch.tensor(rows[place][:-1]) for place in batch], batch_first=True).to(model.device)
@@ -34,8 +34,8 @@ def log_likelihoods(
             end = len(rows[place]) - 1
             own = torch.log_softmax(row[end - len(after) : end].float(), dim=-1)
             total = float(own.gather(-1, after[:, None]).sum())
-            found[place] = (total, bool((own.argmax(dim=-1) == after).all()))
-    return found
+            likelihoods[place] = (total, bool((own.argmax(dim=-1) == after).all()))
+    return likelihoods
 
 
 def _batches(rows: Sequence[Sequence[int]], batch_size: int) -> list[list[int]]:

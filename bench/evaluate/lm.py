@@ -56,9 +56,9 @@ class BackendLM(LM):
         arguments = [(str(request.args[0]), dict(request.args[1])) for request in requests]
         answers: list[str] = [""] * len(requests)
         completed: list[Completion | None] = [None] * len(requests)
-        asked = [(_greedy_limit(options), self._stops(options)) for _, options in arguments]
-        for limit, stops in sorted(set(asked)):
-            places = [place for place, other in enumerate(asked) if other == (limit, stops)]
+        limits_and_stops = [(_greedy_limit(options), self._stops(options)) for _, options in arguments]
+        for limit, stops in sorted(set(limits_and_stops)):
+            places = [place for place, other in enumerate(limits_and_stops) if other == (limit, stops)]
             prompts = [arguments[place][0] for place in places]
             for place, completion in zip(places, self._complete(prompts, limit, stops), strict=True):
                 completed[place] = completion

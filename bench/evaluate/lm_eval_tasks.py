@@ -40,15 +40,15 @@ def load_tasks(settings: LmEval, data_dir: Path | None) -> TaskDict:
     if settings.include_path is not None and not Path(settings.include_path).is_dir():
         raise ExperimentError(f"measurements.lm_eval.include_path: there is no folder {settings.include_path}")
     manager = TaskManager(include_path=settings.include_path)
-    known = manager.all_tasks
+    task_names = manager.all_tasks
     for name in [*settings.tasks, *settings.data_files]:
-        if name not in known:
-            raise ExperimentError(f"measurements.lm_eval: lm-eval has no task {name!r}{did_you_mean(name, known)}")
-    given = {name: Path(path).expanduser() for name, path in settings.data_files.items()}
-    found: list[Any] = []
+        if name not in task_names:
+            raise ExperimentError(f"measurements.lm_eval: lm-eval has no task {name!r}{did_you_mean(name, task_names)}")
+    task_files = {name: Path(path).expanduser() for name, path in settings.data_files.items()}
+    definitions: list[Any] = []
     for name in settings.tasks:
-        found += _load_one(manager, name, given.get(name) or _in_data_folder(data_dir, name))
-    loaded: TaskDict = manager.load(found)
+        definitions += _load_one(manager, name, task_files.get(name) or _in_data_folder(data_dir, name))
+    loaded: TaskDict = manager.load(definitions)
     for task in loaded["tasks"].values():
         _set_examples(task, settings.num_fewshot)
     return loaded

@@ -14,10 +14,10 @@ class PromptRangeOfCell(Measurement[PromptRange]):
     def before(self, context: CellContext) -> None:
         """See `Measurement`."""
         evaluate = context.cell.evaluate
-        asked = {style: evaluate.model_copy(update={"prompt": style, "samples": 0}) for style in STYLES}
+        settings_by_style = {style: evaluate.model_copy(update={"prompt": style, "samples": 0}) for style in STYLES}
         self._scores = {
             style: base_score(context.loaded, context.task, "test", settings, context.backend)
-            for style, settings in asked.items()
+            for style, settings in settings_by_style.items()
         }
 
     def after(self, context: CellContext, trained: TrainedModel) -> dict[str, Score]:

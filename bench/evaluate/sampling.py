@@ -57,8 +57,8 @@ def grade_problems(
     graded = []
     for row, completion in enumerate(decode(completions, tokenizer, task.stop)):
         place, sample = divmod(row, settings.samples)
-        asked = (problems[place], completion.text, completion.truncated)
-        if asked not in verdicts:
-            verdicts[asked] = task.verify(completion.text, problems[place], completion.truncated)
-        graded.append(Graded(problems[place], sample, settings.temperature, completion, verdicts[asked]))
+        answer = (problems[place], completion.text, completion.truncated)
+        if answer not in verdicts:
+            verdicts[answer] = task.verify(completion.text, problems[place], completion.truncated)
+        graded.append(Graded(problems[place], sample, settings.temperature, completion, verdicts[answer]))
     return graded

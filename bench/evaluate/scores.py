@@ -26,8 +26,8 @@ def score_all(
     """Score a trained model on everything that its cell names, with all completions."""
     scores: Scores = {}
     rows: list[SampleRow] = []
-    for name, asked, split in questions(cell, task):
-        score, completions = evaluate(model, tokenizer, asked, split, cell.evaluate, backend)
+    for name, scored_task, split in questions(cell, task):
+        score, completions = evaluate(model, tokenizer, scored_task, split, cell.evaluate, backend)
         scores.setdefault(name, {})[split] = score
         rows += [row | {"task": name} for row in completions]
     return scores, rows
@@ -36,8 +36,8 @@ def score_all(
 def base_scores(cell: Cell, base: LoadedBase, task: Task, backend: Backend) -> Scores:
     """The same scores of the untrained base, from the cache where it has them."""
     scores: Scores = {}
-    for name, asked, split in questions(cell, task):
-        scores.setdefault(name, {})[split] = base_score(base, asked, split, cell.evaluate, backend)
+    for name, scored_task, split in questions(cell, task):
+        scores.setdefault(name, {})[split] = base_score(base, scored_task, split, cell.evaluate, backend)
     return scores
 
 

@@ -145,15 +145,17 @@ class Experiment(Settings):
 
 def refuse_seen_seeds(seeds: tuple[int, ...], protocol: Protocol) -> None:
     """Raise ValueError when a seed of stage 2 was one of stage 1."""
-    if seen := set(seeds) & set(protocol.trial_seeds):
-        raise ValueError(f"seed {min(seen)} is among the protocol's trial_seeds; compare with seeds no trial has seen")
+    if shared := set(seeds) & set(protocol.trial_seeds):
+        raise ValueError(
+            f"seed {min(shared)} is among the protocol's trial_seeds; compare with seeds no trial has seen"
+        )
 
 
 def presets() -> dict[str, Path]:
     """Return the experiment files that ship with the package and with installed studies, by name."""
     folders = [Path(str(files("rlvr_bench"))), *study_folders().values()]
-    found = (path for folder in folders for path in sorted((folder / "presets").glob("*.toml")))
-    return {path.stem: path for path in found}
+    paths = (path for folder in folders for path in sorted((folder / "presets").glob("*.toml")))
+    return {path.stem: path for path in paths}
 
 
 def load(name_or_path: str, changes: Changes | None = None) -> Experiment:
@@ -186,14 +188,14 @@ def _as_written(sentence: str, document: dict[str, Any]) -> str:
 
 
 def _locate(name_or_path: str) -> Path:
-    known = presets()
-    if name_or_path in known:
-        return known[name_or_path]
+    shipped = presets()
+    if name_or_path in shipped:
+        return shipped[name_or_path]
     path = Path(name_or_path)
     if path.exists() and not path.is_dir():
         return path
     if path.suffix == ".toml" or "/" in name_or_path:
         raise ExperimentError(
-            f"experiment file {name_or_path} does not exist; give a path that does, or a preset: {', '.join(known)}"
+            f"experiment file {name_or_path} does not exist; give a path that does, or a preset: {', '.join(shipped)}"
         )
-    raise ExperimentError(f'unknown preset "{name_or_path}"{did_you_mean(name_or_path, known)}')
+    raise ExperimentError(f'unknown preset "{name_or_path}"{did_you_mean(name_or_path, shipped)}')

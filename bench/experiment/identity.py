@@ -35,12 +35,12 @@ def scoring_identity(evaluate: BaseModel, measurements: Mapping[str, Mapping[str
     """
     content: dict[str, Any] = {"evaluate": chosen(evaluate)}
     own: dict[str, Any] = {name: None for name in DEFAULT if name not in measurements}
-    for name, given in measurements.items():
-        settings = chosen(MEASUREMENTS.read(name, given))
+    for name, table in measurements.items():
+        settings = chosen(MEASUREMENTS.read(name, table))
         if name in _FLAGS_OF_EVALUATION:
             content["evaluate"][name] = settings or True
         elif name == "divergence":
-            content["evaluate"]["kl_problems"] = given["problems"]
+            content["evaluate"]["kl_problems"] = table["problems"]
         elif name == "thinking":
             content["verify"] = {_THINKING.get(key, key): value for key, value in settings.items()}
         elif settings or name not in DEFAULT:
@@ -56,10 +56,10 @@ def training_identity(signal: BaseModel, interventions: Mapping[str, Mapping[str
     """
     content: dict[str, Any] = {"signal": chosen(signal, exclude={"report_to", "probe_every"})}
     own: dict[str, Any] = {}
-    for name, given in interventions.items():
-        settings = INTERVENTIONS.read(name, given)
+    for name, table in interventions.items():
+        settings = INTERVENTIONS.read(name, table)
         if name == "adapter_dropout":
-            content["signal"]["adapter_dropout"] = given["share"]
+            content["signal"]["adapter_dropout"] = table["share"]
         elif name == "merge_in_place":
             content["signal"]["merge"] = "in-place"
         elif settings.change_of_base() is None:

@@ -32,9 +32,11 @@ def resolve(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     Raises:
         ExperimentError: one is unknown, or its settings are wrong.
     """
-    asked = dict.fromkeys(DEFAULT, True) | dict(table)
+    requested = dict.fromkeys(DEFAULT, True) | dict(table)
     for name in table:
         REGISTRY.settings_class(name)  # a name is checked also where the measurement is left out
     return {
-        name: REGISTRY.read(name, given).model_dump(mode="json") for name, given in asked.items() if given is not False
+        name: REGISTRY.read(name, settings).model_dump(mode="json")
+        for name, settings in requested.items()
+        if settings is not False
     }

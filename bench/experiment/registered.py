@@ -46,7 +46,7 @@ class SettingsRegistry(Generic[SettingsT]):
         """
         return self._classes.find(name)
 
-    def read(self, name: str, given: Any) -> SettingsT:
+    def read(self, name: str, settings: Any) -> SettingsT:
         """Return the settings that a file gives under this name: true, or a table.
 
         Raises:
@@ -54,6 +54,6 @@ class SettingsRegistry(Generic[SettingsT]):
         """
         kind = self.settings_class(name)
         try:
-            return kind.model_validate({} if given is True else given)
+            return kind.model_validate({} if settings is True else settings)
         except ValidationError as error:
             raise ExperimentError(explain(error, kind, f"{self._what}s.{name}")) from error

@@ -45,11 +45,11 @@ def _levels(task: Mapping[str, Any]) -> dict[str, set[int] | None]:
     return {str(family): set(levels) if levels else None for family in families}
 
 
-def _relation(trained: Mapping[str, set[int] | None], asked: Mapping[str, set[int] | None]) -> Relation:
-    if not asked.keys() <= trained.keys():
+def _relation(trained: Mapping[str, set[int] | None], scored: Mapping[str, set[int] | None]) -> Relation:
+    if not scored.keys() <= trained.keys():
         return "family"
     same = all(
         trained[family] is None or (levels is not None and levels <= (trained[family] or set()))
-        for family, levels in asked.items()
+        for family, levels in scored.items()
     )
     return "trained" if same else "level"

@@ -79,16 +79,16 @@ def space_of(name: str, entry: Mapping[str, Any]) -> Space | None:
     """
     if LEARNING_RATE in entry and "search" not in entry:
         return None
-    found = read_search(f"methods.{name}.search", entry.get("search", {}))
-    given = sorted(found.keys() & entry.keys())
-    if given:
-        raise ExperimentError(f"methods.{name}: {given[0]} is given and searched; take one of them out")
-    if LEARNING_RATE not in entry and LEARNING_RATE not in found:
+    dials = read_search(f"methods.{name}.search", entry.get("search", {}))
+    fixed = sorted(dials.keys() & entry.keys())
+    if fixed:
+        raise ExperimentError(f"methods.{name}: {fixed[0]} is given and searched; take one of them out")
+    if LEARNING_RATE not in entry and LEARNING_RATE not in dials:
         low, high = method_registry.method_class(str(entry.get("type", name))).learning_rates
-        found[LEARNING_RATE] = Range(low=low, high=high)
-    if len(found) > DIMENSIONS:
-        raise ExperimentError(f"methods.{name}.search has {len(found)} dials, at most {DIMENSIONS} are searched")
-    return dict(sorted(found.items(), key=lambda dial: dial[0] != LEARNING_RATE))
+        dials[LEARNING_RATE] = Range(low=low, high=high)
+    if len(dials) > DIMENSIONS:
+        raise ExperimentError(f"methods.{name}.search has {len(dials)} dials, at most {DIMENSIONS} are searched")
+    return dict(sorted(dials.items(), key=lambda dial: dial[0] != LEARNING_RATE))
 
 
 def settings_at(space: Space, point: Sequence[float]) -> dict[str, Any]:

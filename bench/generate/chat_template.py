@@ -36,10 +36,10 @@ def try_out(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]]) 
         _render(tokenizer, messages, writer)
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:
-        said = pipe.read().decode(errors="replace")
+        answer = pipe.read().decode(errors="replace")
     _, status = os.waitpid(child, 0)
     if status != 0:
-        reason = said or f"it took more than {SECONDS} s or {BYTES // 2**30} GiB"
+        reason = answer or f"it took more than {SECONDS} s or {BYTES // 2**30} GiB"
         raise ValueError(f"the model's chat template cannot be used: {reason}; mend it, or set task.chat = false")
     _tried.add(key)
 

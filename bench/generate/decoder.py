@@ -29,8 +29,8 @@ class Decoder:
     def forward(self, x: Tensor, position: Tensor, cache: StaticCache, place: int) -> Tensor:
         """Turn embeddings of one more token per row, [rows, width], into the last layer's output, in place."""
         rotary = self.rotary.index_select(0, position)[:, None, None]
-        for layer, here in zip(self.weights.layers, cache.window(len(x), place), strict=True):
-            add_product(x, here.attend(self._project(layer, x, rotary)), layer.out)
+        for layer, window in zip(self.weights.layers, cache.window(len(x), place), strict=True):
+            add_product(x, window.attend(self._project(layer, x, rotary)), layer.out)
             self._finish(layer, x)
         return x
 

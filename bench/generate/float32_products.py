@@ -103,15 +103,15 @@ def decide_ahead(threads: int, *, renew: bool = False) -> Decision:
     path = decision_file(threads)
     if renew:
         path.unlink(missing_ok=True)
-    if (kept := _kept(path)) is None:
+    if (decision := _kept(path)) is None:
         count = str(threads)
         environment = os.environ | {"OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count, VARIABLE: "auto"}
         done = subprocess.run([sys.executable, "-c", _DECIDE], env=environment, capture_output=True, text=True)
-        kept = _kept(path)
-        if done.returncode or kept is None:
-            said = (done.stderr.strip().splitlines() or [f"nothing was decided for {count} threads"])[-1]
-            raise RecordError(f"float32 products could not be timed ({said}); choose their library with {VARIABLE}")
-    return kept
+        decision = _kept(path)
+        if done.returncode or decision is None:
+            reason = (done.stderr.strip().splitlines() or [f"nothing was decided for {count} threads"])[-1]
+            raise RecordError(f"float32 products could not be timed ({reason}); choose their library with {VARIABLE}")
+    return decision
 
 
 def _kept(path: Path) -> Decision | None:

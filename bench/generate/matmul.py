@@ -160,8 +160,8 @@ def _timings() -> Timings:
     calls = (lambda: functional.linear(x, weight)), (lambda: _onednn(x, weight, None))
     best, since = [math.inf, math.inf], 0
     for _ in range(MOST_ROUNDS):
-        now = [min(known, _fastest(call)) for known, call in zip(best, calls, strict=True)]
-        since = 0 if any(new < 0.98 * known for new, known in zip(now, best, strict=True)) else since + 1
+        now = [min(previous, _fastest(call)) for previous, call in zip(best, calls, strict=True)]
+        since = 0 if any(new < 0.98 * previous for new, previous in zip(now, best, strict=True)) else since + 1
         best = now
         if since == PATIENCE:
             break

@@ -21,12 +21,12 @@ Keys = npt.NDArray[np.uint64]
 
 def row_keys(prompts: list[list[int]], seed: int) -> Keys:
     """One 64-bit key per row, shape [rows]: a hash of the seed, the prompt, and its occurrence number in `prompts`."""
-    seen: Counter[bytes] = Counter()
+    counts: Counter[bytes] = Counter()
     keys = np.empty(len(prompts), dtype=np.uint64)
     for row, prompt in enumerate(prompts):
         tokens = array("q", prompt).tobytes()
-        head = f"{seed}/{seen[tokens]}/".encode()
-        seen[tokens] += 1
+        head = f"{seed}/{counts[tokens]}/".encode()
+        counts[tokens] += 1
         keys[row] = int.from_bytes(hashlib.blake2b(head + tokens, digest_size=8).digest(), "little")
     return keys
 

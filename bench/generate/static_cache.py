@@ -83,13 +83,13 @@ class StaticCache:
 
     def window(self, rows: int, place: int) -> list[LayerView]:
         """Where the next token of the first `rows` rows is written and what it may look at, layer by layer."""
-        flat, seen = rows * self.kv_heads, place + 1
-        padding = None if self.padding is None else self.padding[:flat, :, :seen]
+        flat, length = rows * self.kv_heads, place + 1
+        padding = None if self.padding is None else self.padding[:flat, :, :length]
         keys, values = self.keys[:, :flat], self.values[:, :flat]
         # One unbind for all layers costs less than indexing layer by layer.
-        here = zip(keys[..., place].unbind(), values[:, :, place].unbind(), strict=True)
-        before = zip(keys[..., :seen].unbind(), values[:, :, :seen].unbind(), strict=True)
-        return [LayerView(*new, *seen_by_new, padding) for new, seen_by_new in zip(here, before, strict=True)]
+        newest = zip(keys[..., place].unbind(), values[:, :, place].unbind(), strict=True)
+        before = zip(keys[..., :length].unbind(), values[:, :, :length].unbind(), strict=True)
+        return [LayerView(*new, *seen_by_new, padding) for new, seen_by_new in zip(newest, before, strict=True)]
 
 
 def _padding(prompts: list[list[int]], prompt_length: int, length: int, weights: DecoderWeights) -> Tensor | None:

@@ -66,10 +66,10 @@ def aligned_names(base: Checkpoint, tuned: Checkpoint) -> list[str]:
     """
     left_out = {OUTPUT} if _tied(base) and _tied(tuned) else set()
     for one, other in ((base, tuned), (tuned, base)):
-        lacking = [name for name in one.shapes if name not in other.shapes and name not in left_out]
-        if lacking:
+        missing = [name for name in one.shapes if name not in other.shapes and name not in left_out]
+        if missing:
             raise ModelError(
-                f"{other.folder} has no tensor {lacking[0]} ({len(lacking)} are missing), which {one.folder} has:"
+                f"{other.folder} has no tensor {missing[0]} ({len(missing)} are missing), which {one.folder} has:"
                 " compare two checkpoints of one architecture."
             )
     for name, shape in base.shapes.items():

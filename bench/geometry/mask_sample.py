@@ -97,9 +97,9 @@ def _drawn(key: str, entries: int) -> Tensor:
 
 
 def _different(random: np.random.RandomState, entries: int) -> Iterator[int]:
-    seen: set[int] = set()
-    while len(seen) < PLACES:
+    indices: set[int] = set()
+    while len(indices) < PLACES:
         place = int(random.randint(entries, dtype=np.int64))
-        if place not in seen:
-            seen.add(place)
+        if place not in indices:
+            indices.add(place)
             yield place

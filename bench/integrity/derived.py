@@ -44,10 +44,10 @@ def report_faults(results: Path) -> list[str]:
         page, rows = read_regular(path), read_regular(table)
     except RecordError as error:
         return [str(error)]
-    found = REPORT_DIGEST.search(page)
-    if found is None:
+    digest = REPORT_DIGEST.search(page)
+    if digest is None:
         return [f"{path}: does not say which leaderboard it shows; make it again with rlvr-bench report"]
-    if found[1].decode() != hashlib.sha256(rows).hexdigest():
+    if digest[1].decode() != hashlib.sha256(rows).hexdigest():
         return [f"{path}: shows another leaderboard than {table.name}; make it again with rlvr-bench report"]
     return []
 
@@ -55,16 +55,16 @@ def report_faults(results: Path) -> list[str]:
 def _first_difference(written: bytes, expected: str) -> str:
     """Return line, column and both values of the first difference."""
     try:
-        found = list(csv.reader(io.StringIO(written.decode(), newline="")))
+        actual_rows = list(csv.reader(io.StringIO(written.decode(), newline="")))
     except (UnicodeDecodeError, csv.Error) as error:
         return f": not a table ({error})"
-    wanted = list(csv.reader(io.StringIO(expected)))
-    for number, (line, right) in enumerate(zip_longest(found, wanted), start=1):
+    expected_rows = list(csv.reader(io.StringIO(expected)))
+    for number, (line, right) in enumerate(zip_longest(actual_rows, expected_rows), start=1):
         if line is None:
-            return f", line {number}: is missing, the records give {len(wanted) - 1} rows"
+            return f", line {number}: is missing, the records give {len(expected_rows) - 1} rows"
         if right is None:
-            return f", line {number}: is one too many, the records give {len(wanted) - 1} rows"
-        for name, cell, value in zip_longest(wanted[0], line, right):
+            return f", line {number}: is one too many, the records give {len(expected_rows) - 1} rows"
+        for name, cell, value in zip_longest(expected_rows[0], line, right):
             if cell != value:
                 return f", line {number}, column {name}: is {cell!r}, the records give {value!r}"
     return ": differs in its line ends or quotes only"

@@ -15,24 +15,24 @@ def rescore_folder(results: Path, *, write: bool, data_dir: Path | None, say: Sa
         RecordError: a record cannot be read or written.
     """
     with results_lock(results):
-        found = rescore.rescore(results, data_dir)
-        written, left = rescore.write(results, found) if write else (0, [])
+        rescoring = rescore.rescore(results, data_dir)
+        written, left = rescore.write(results, rescoring) if write else (0, [])
         if written:
             renew_leaderboard(results, say)
     return {
-        "cells": len(found.cells),
-        "changes": rescore.changes(found),
-        "not_graded": sorted({sentence for _, sentence in found.faults}),
-        "reasons": _reasons(found),
+        "cells": len(rescoring.cells),
+        "changes": rescore.changes(rescoring),
+        "not_graded": sorted({sentence for _, sentence in rescoring.faults}),
+        "reasons": _reasons(rescoring),
         "written": written,
         "left": left,
     }
 
 
-def _reasons(found: rescore.Rescoring) -> list[str]:
+def _reasons(rescoring: rescore.Rescoring) -> list[str]:
     """Return why cells could not be graded, the most frequent reason first; a reason of several cells stands once."""
     cells: dict[str, list[str]] = {}
-    for record, sentence in found.faults:
+    for record, sentence in rescoring.faults:
         cells.setdefault(sentence.replace(record.cell_id, "*"), []).append(sentence)
     ordered = sorted(cells.items(), key=lambda reason: -len(reason[1]))
     return [own[0] if len(own) == 1 else f"{len(own)} cells: {reason}" for reason, own in ordered]

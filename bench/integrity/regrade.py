@@ -94,8 +94,8 @@ class Grader:
 
     def _graded(self, identity: str, task: Task, problem: Problem, row: dict[str, Any]) -> Graded:
         truncated = row["finish_reason"] == "length"
-        asked = (identity, problem, row["completion"], truncated)
-        if asked not in self._verdicts:
-            self._verdicts[asked] = task.verify(row["completion"], problem, truncated)
+        key = (identity, problem, row["completion"], truncated)
+        if key not in self._verdicts:
+            self._verdicts[key] = task.verify(row["completion"], problem, truncated)
         completion = Completion(row["completion"], row["tokens"], row["logprob_sum"], truncated)
-        return Graded(problem, row["sample"], row["temperature"], completion, self._verdicts[asked])
+        return Graded(problem, row["sample"], row["temperature"], completion, self._verdicts[key])

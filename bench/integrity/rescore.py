@@ -57,7 +57,7 @@ def rescore(results: Path, data_dir: Path | None = None) -> Rescoring:
     records, problems = store.load_all(results)
     if problems:
         raise problems[0]
-    found, grader, reader = Rescoring(), Grader(data_dir), store.StepReader(results)
+    rescoring, grader, reader = Rescoring(), Grader(data_dir), store.StepReader(results)
     for record in (one for one in records if one.accuracy):
         try:
             # What is written gets a new digest: it must not cover up that the record was changed before.
@@ -66,21 +66,23 @@ def rescore(results: Path, data_dir: Path | None = None) -> Rescoring:
             stored = stored_scores(store.folder_of(results, record), record)
             scores = [grader.regrade(record, one) for one in stored]
         except (RecordError, TaskError) as error:
-            found.faults.append((record, str(error)))
+            rescoring.faults.append((record, str(error)))
         except (ValidationError, MethodError, ExperimentError) as error:
-            found.faults.append((record, f"settings of cell {record.cell_id} are not those of this version ({error})"))
+            rescoring.faults.append(
+                (record, f"settings of cell {record.cell_id} are not those of this version ({error})")
+            )
         else:
-            found.cells.append(RegradedCell(record, scores, grader.fingerprints(record)))
-    return found
+            rescoring.cells.append(RegradedCell(record, scores, grader.fingerprints(record)))
+    return rescoring
 
 
-def changes(found: Rescoring) -> list[dict[str, Any]]:
+def changes(rescoring: Rescoring) -> list[dict[str, Any]]:
     """Return a line per comparison, method, model, task and split whose scores change, summed over seeds.
 
     `gained` and `lost` count problems by their greedy answers, `completions` all whose verdict changes.
     """
     lines: dict[tuple[str, ...], Counter[str]] = {}
-    for cell in found.cells:
+    for cell in rescoring.cells:
         for one in cell.scores:
             if one.differs:
                 key = (cell.record.comparison, cell.record.keys.method_name, one.role, one.task, one.split)
@@ -91,7 +93,7 @@ def changes(found: Rescoring) -> list[dict[str, Any]]:
     return [dict(zip(names, key, strict=True)) | {name: line[name] for name in counts} for key, line in lines.items()]
 
 
-def write(results: Path, found: Rescoring) -> tuple[int, list[str]]:
+def write(results: Path, rescoring: Rescoring) -> tuple[int, list[str]]:
     """Write changed scores into their records, which then say with what code and tasks they were graded.
 
     A comparison is changed as a whole or not at all: its rows must not be graded by different verifiers. What else
@@ -101,24 +103,24 @@ def write(results: Path, found: Rescoring) -> tuple[int, list[str]]:
     Returns:
         The number of records written, and a sentence for each comparison that is left as it is.
     """
-    touched = {cell.record.comparison for cell in found.cells if cell.changed}
-    lacking = Counter(record.comparison for record, _ in found.faults if record.comparison in touched)
-    here, written, reader = capture(), 0, store.StepReader(results)
-    for cell in found.cells:
+    touched = {cell.record.comparison for cell in rescoring.cells if cell.changed}
+    ungraded = Counter(record.comparison for record, _ in rescoring.faults if record.comparison in touched)
+    environment, written, reader = capture(), 0, store.StepReader(results)
+    for cell in rescoring.cells:
         record = cell.record
-        if record.comparison in touched and record.comparison not in lacking:
-            note = Rescored(commit=here.commit, dirty=here.dirty, tasks=cell.tasks)
+        if record.comparison in touched and record.comparison not in ungraded:
+            note = Rescored(commit=environment.commit, dirty=environment.dirty, tasks=cell.tasks)
             accuracy = record.accuracy | _accuracy(cell.scores)
             measurements = {name: one for name, one in record.measurements.items() if name not in RESTS_ON_VERDICTS}
             renewed = record.model_copy(update={"accuracy": accuracy, "measurements": measurements, "rescored": note})
             store.write_run(results, renewed, reader.steps(record))
             written += 1
-    left = [f"{name} is left as it is: {count} of its cells could not be graded" for name, count in lacking.items()]
+    left = [f"{name} is left as it is: {count} of its cells could not be graded" for name, count in ungraded.items()]
     return written, left
 
 
 def _accuracy(scores: Sequence[Regraded]) -> dict[ModelRole, dict[str, dict[ScoredSplit, Score]]]:
-    found: dict[ModelRole, dict[str, dict[ScoredSplit, Score]]] = {}
+    accuracy: dict[ModelRole, dict[str, dict[ScoredSplit, Score]]] = {}
     for one in scores:
-        found.setdefault(one.role, {}).setdefault(one.task, {})[one.split] = one.after
-    return found
+        accuracy.setdefault(one.role, {}).setdefault(one.task, {})[one.split] = one.after
+    return accuracy

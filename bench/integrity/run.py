@@ -29,14 +29,14 @@ def run_faults(results: Path, record: RunRecord, reader: store.StepReader) -> li
     path = steps_path = store.packed_file(results, record.comparison)
     if (folder := reader.folder(record)) is not None:
         path, steps_path = folder / store.RUN_FILE, folder / store.STEPS_FILE
-    said = [*_identity(record), *_status(record)]
-    faults = [f"{_named(path, record)}: {one}; {AGAIN}" for one in said]
+    differences = [*_identity(record), *_status(record)]
+    faults = [f"{_named(path, record)}: {one}; {AGAIN}" for one in differences]
     try:
         steps = reader.steps(record)
     except RecordError as error:
         return [*faults, str(error)]
-    said = [fault for fault in (digest_fault(record, steps), _samples(folder, record)) if fault is not None]
-    faults += [f"{_named(path, record)}: {one}; {AGAIN}" for one in said]
+    differences = [fault for fault in (digest_fault(record, steps), _samples(folder, record)) if fault is not None]
+    faults += [f"{_named(path, record)}: {one}; {AGAIN}" for one in differences]
     return faults + [f"{_named(steps_path, record)}: {one}; {AGAIN}" for one in _steps(record, steps)]
 
 

@@ -43,14 +43,14 @@ def stored_scores(folder: Path, record: RunRecord) -> Iterator[StoredScore]:
     for role in SAMPLED_ROLES:
         for task, by_split in record.accuracy.get(role, {}).items():
             for split, score in by_split.items():
-                found = list(_tuned(folder, record, task, split) if role == "tuned" else _base(record, task, split))
-                if not found:
+                samples = list(_tuned(folder, record, task, split) if role == "tuned" else _base(record, task, split))
+                if not samples:
                     raise RecordError(
                         f"no samples of cell {record.cell_id} ({role}, {task} {split}) in {samples_path('').parent}; "
                         "run the cell here, or point RLVR_BENCH_CACHE to the cache that has them"
                     )
                 # The verdicts that a score rests on were given before it was graded again.
-                usable = [rows for rows in found if record.rescored is not None or _gives(rows, score)]
+                usable = [rows for rows in samples if record.rescored is not None or _gives(rows, score)]
                 if not usable:
                     raise RecordError(
                         f"samples of cell {record.cell_id} ({role}, {task} {split}) are not those of its score; run "
@@ -64,9 +64,9 @@ def _tuned(folder: Path, record: RunRecord, task: str, split: str) -> Iterator[R
     path = samples_file(record.cell_id, beside=folder)
     if record.samples is not None and file_digest(path) != record.samples.sha256:
         raise RecordError(f"samples of cell {record.cell_id} in {path.parent} are of another run; run the cell again")
-    found = [row for row in rows if (row["task"], row["split"]) == (task, split)]
-    if found:
-        yield found
+    selected = [row for row in rows if (row["task"], row["split"]) == (task, split)]
+    if selected:
+        yield selected
 
 
 def _base(record: RunRecord, task: str, split: ScoredSplit) -> Iterator[Rows]:
@@ -75,8 +75,8 @@ def _base(record: RunRecord, task: str, split: ScoredSplit) -> Iterator[Rows]:
     names = score_tasks(record.cell)
     fingerprints = dict(zip(names, [cell.task_fingerprint, *cell.extra_fingerprints], strict=True))
     used = str((record.rollout or {}).get("backend"))
-    known = get_args(RlvrSettings.model_fields["rollout_backend"].annotation)
-    backends = [used, *(name for name in known if name not in ("auto", used))]
+    rollout_backends = get_args(RlvrSettings.model_fields["rollout_backend"].annotation)
+    backends = [used, *(name for name in rollout_backends if name not in ("auto", used))]
     for backend, code in product(backends, range(base_cache.CODE_VERSION, 0, -1)):
         identity = base_cache.key(
             cell.base_fingerprint,

@@ -87,13 +87,13 @@ def _start(
     threads: int,
     processes: int,
 ) -> _Job:
-    ours, theirs = context.Pipe()
+    parent_end, worker_end = context.Pipe()
     log = folder / f"{cell.id}.log"
-    process = context.Process(target=work, args=(cell, results, log, threads, processes, theirs), daemon=True)
+    process = context.Process(target=work, args=(cell, results, log, threads, processes, worker_end), daemon=True)
     with _without_interrupts():
         process.start()
-    theirs.close()  # else the end of the cell's process would not close the connection
-    return _Job(cell, process, ours, log)
+    worker_end.close()  # else the end of the cell's process would not close the connection
+    return _Job(cell, process, parent_end, log)
 
 
 @contextmanager

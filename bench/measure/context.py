@@ -35,8 +35,8 @@ class CellContext:
 
     def encoded(self, problems: Sequence[Problem], task: Task | None = None) -> list[list[int]]:
         """Return the token ids of the problems' prompts, as the cell's task or another `task` asks them."""
-        style, asked = self.cell.evaluate.prompt, task or self.task
-        return [prompt_ids(self.loaded.tokenizer, asked.prompt(problem, style)) for problem in problems]
+        style, scored_task = self.cell.evaluate.prompt, task or self.task
+        return [prompt_ids(self.loaded.tokenizer, scored_task.prompt(problem, style)) for problem in problems]
 
     def pairs(self, handle: Handle) -> Iterator[Pair]:
         """Yield name, W0 and W+ of every weight that the forward pass uses."""

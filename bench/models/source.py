@@ -44,10 +44,10 @@ def source_of(base: BaseConfig) -> Source:
     if name.startswith(("/", ".", "~")):
         raise ModelError(f"There is no folder {name!r}: give the folder of a model saved with save_pretrained.")
     if name.count("/") != 1:
-        known = [*organism_names(), SMOLLM2]
+        names = [*organism_names(), SMOLLM2]
         raise ModelError(
             f"Base model {name!r} is unknown (a hub id is written owner/name, a local folder with a slash)"
-            f"{did_you_mean(name, known)}"
+            f"{did_you_mean(name, names)}"
         )
     return Source("hub", name, None)
 

@@ -56,13 +56,13 @@ def estimate(waiting: Iterable[Cell], records: Sequence[RunRecord]) -> Estimate:
     """Return the cost of cells that have no result yet."""
     seconds, tokens, rough_tokens, rough_seconds, unknown = list[float](), 0.0, 0, 0.0, 0
     done = [record for record in records if record.status in ("done", "collapsed") and record.cost.seconds]
-    cells, known = list(waiting), dict[tuple[object, ...], _Past | None]()
+    cells, past_of_method = list(waiting), dict[tuple[object, ...], _Past | None]()
     for cell in cells:
         # Cells of one grid share the objects of their settings, so that what costs the same is looked up once.
         key = (cell.base.name, cell.task["name"], id(cell.signal), cell.method.get("type"), id(cell.evaluate))
-        if key not in known:
-            known[key] = _past(cell.model_dump(mode="json"), done)
-        if (past := known[key]) is not None:
+        if key not in past_of_method:
+            past_of_method[key] = _past(cell.model_dump(mode="json"), done)
+        if (past := past_of_method[key]) is not None:
             seconds.append(past.seconds)
             tokens += past.tokens
         elif "/" in cell.base.name:
@@ -82,8 +82,8 @@ def estimate(waiting: Iterable[Cell], records: Sequence[RunRecord]) -> Estimate:
 
 def billions(name: str) -> float:
     """Return the parameters of a hub model in 10^9, as its name says them ("Qwen2.5-Math-7B"), else the usual size."""
-    found = re.findall(r"(?<![\w.])(\d+(?:\.\d+)?)B(?![a-z])", name, re.IGNORECASE)
-    return float(found[-1]) if found else ASSUMED_BILLIONS
+    sizes = re.findall(r"(?<![\w.])(\d+(?:\.\d+)?)B(?![a-z])", name, re.IGNORECASE)
+    return float(sizes[-1]) if sizes else ASSUMED_BILLIONS
 
 
 class _Past(NamedTuple):

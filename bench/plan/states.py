@@ -37,13 +37,13 @@ class PlannedCell:
 def plan(cells: Iterable[Cell], records: Sequence[RunRecord]) -> list[PlannedCell]:
     """Compare cells with the `records` of a results folder; returns one entry per cell in the given order."""
     by_place = {(one.comparison, one.keys.method_name, one.keys.seed, one.cell_id): one for one in records}
-    found = [(cell, by_place.get((cell.comparison, cell.method_name, cell.seed, cell.id))) for cell in cells]
+    recorded = [(cell, by_place.get((cell.comparison, cell.method_name, cell.seed, cell.id))) for cell in cells]
     by_name: dict[tuple[Any, ...], list[RunRecord]] = {}
-    if any(record is None for _, record in found):
+    if any(record is None for _, record in recorded):
         for record in records:
             by_name.setdefault(_name(record), []).append(record)
     now = cache(capture)
-    return [_state(cell, record, by_name, now) for cell, record in found]
+    return [_state(cell, record, by_name, now) for cell, record in recorded]
 
 
 def as_document(planned: Sequence[PlannedCell], workers: int, records: Sequence[RunRecord]) -> dict[str, Any]:
@@ -63,8 +63,8 @@ def as_document(planned: Sequence[PlannedCell], workers: int, records: Sequence[
     ]
     waiting = [entry.cell for entry in planned if entry.runs]
     cost = estimate(waiting, records)
-    known = f": {said}" if waiting and (said := cost.sentence(workers)) else ""
-    summary = f"{len(planned) - len(waiting)} of {len(planned)} cells are done, {len(waiting)} to run{known}"
+    cost_note = f": {sentence}" if waiting and (sentence := cost.sentence(workers)) else ""
+    summary = f"{len(planned) - len(waiting)} of {len(planned)} cells are done, {len(waiting)} to run{cost_note}"
     if any(entry.state == "waiting" for entry in planned):
         summary += "; what the settings of stage 2 cost is taken from the first trial's"
     return {
@@ -110,15 +110,15 @@ def _counted(values: Sequence[str], what: str) -> str:
 
 def _state(
     cell: Cell,
-    found: RunRecord | None,
+    record: RunRecord | None,
     by_name: Mapping[tuple[Any, ...], list[RunRecord]],
     now: Callable[[], Environment],
 ) -> PlannedCell:
-    if found is not None:
-        if found.status == "failed":
-            return PlannedCell(cell, "failed", found.cause.message if found.cause else "", found)
-        moved = changes(found.environment, now())
-        return PlannedCell(cell, "stale", ", ".join(moved), found) if moved else PlannedCell(cell, "done", "", found)
+    if record is not None:
+        if record.status == "failed":
+            return PlannedCell(cell, "failed", record.cause.message if record.cause else "", record)
+        moved = changes(record.environment, now())
+        return PlannedCell(cell, "stale", ", ".join(moved), record) if moved else PlannedCell(cell, "done", "", record)
     if cell.absent:
         return PlannedCell(cell, "missing", f"not downloaded: {', '.join(cell.absent)}")
     if namesakes := by_name.get(_name_of(cell)):
@@ -160,14 +160,14 @@ def _resolved(cell: dict[str, Any]) -> dict[str, Any]:
 
 
 def _differences(before: dict[str, Any], after: dict[str, Any], prefix: str = "") -> list[str]:
-    found = []
+    differences = []
     for key in sorted(before.keys() | after.keys()):
         old, new = before.get(key), after.get(key)
         if isinstance(old, dict) and isinstance(new, dict):
-            found += _differences(old, new, f"{prefix}{key}.")
+            differences += _differences(old, new, f"{prefix}{key}.")
         elif old != new:
-            found.append(f"{prefix}{key} {_short(old)} -> {_short(new)}")
-    return found
+            differences.append(f"{prefix}{key} {_short(old)} -> {_short(new)}")
+    return differences
 
 
 def _short(value: Any) -> str:

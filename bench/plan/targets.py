@@ -22,15 +22,17 @@ from rlvr_bench.plan.states import PlannedCell
 def with_targets(planned: Sequence[PlannedCell]) -> list[PlannedCell]:
     """Return the plan with what each method's targets are on a base that has other names than Llama's."""
     folders: dict[str, Path | None] = {}
-    known: dict[tuple[str, str], str] = {}
+    targets: dict[tuple[str, str], str] = {}
     for entry in planned:
         base = entry.cell.base
         if base.name not in folders:
             folders[base.name] = _folder_of_other_names(base)
         folder, key = folders[base.name], (base.name, repr(entry.cell.method))
-        if folder is not None and key not in known:
-            known[key] = _targets(entry.cell, folder)
-    return [replace(entry, targets=known.get((entry.cell.base.name, repr(entry.cell.method)), "")) for entry in planned]
+        if folder is not None and key not in targets:
+            targets[key] = _targets(entry.cell, folder)
+    return [
+        replace(entry, targets=targets.get((entry.cell.base.name, repr(entry.cell.method)), "")) for entry in planned
+    ]
 
 
 def _folder_of_other_names(base: BaseConfig) -> Path | None:

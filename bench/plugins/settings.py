@@ -77,9 +77,9 @@ def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
             meaning = f" ({field.description.rstrip('.')})" if field is not None and field.description else ""
             return f'{where}: the key "{place}" is missing; add it{meaning}'
         case "union_tag_invalid":
-            known = [tag.strip("'") for tag in first["ctx"]["expected_tags"].split(", ")]
+            types = [tag.strip("'") for tag in first["ctx"]["expected_tags"].split(", ")]
             tag = first["ctx"]["tag"]
-            return f'{where}: {place}.type = "{tag}" is unknown{did_you_mean(tag, known)}'
+            return f'{where}: {place}.type = "{tag}" is unknown{did_you_mean(tag, types)}'
         case "value_error":  # our own words
             message = first["msg"].removeprefix("Value error, ")
         case _:

@@ -25,13 +25,13 @@ def broken_studies() -> list[str]:
 @cache
 def _found() -> dict[str, Path | str]:
     """Return by name the folder of a study, or what is wrong with it."""
-    found: dict[str, Path | str] = {}
+    folders: dict[str, Path | str] = {}
     for point in sorted(entry_points(group=GROUP)):
         try:
-            found[point.name] = Path(str(files(point.value)))
+            folders[point.name] = Path(str(files(point.value)))
         except (Exception, SystemExit) as failure:  # noqa: BLE001 - another package's code, which is named
             reason = f"{type(failure).__name__}: {failure}"
-            found[point.name] = (
+            folders[point.name] = (
                 f"study {point.name!r} ({point.value}) cannot be imported ({reason}); mend or uninstall it"
             )
-    return found
+    return folders

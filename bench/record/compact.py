@@ -60,8 +60,8 @@ def read_lines(path: Path) -> Iterator[Line | RecordError]:
             else:
                 yield Line(number, _resolved(document, shared, DEPTH))
         except (ValueError, KeyError, TypeError) as error:
-            said = f"refers to {error}, which no line above holds" if isinstance(error, KeyError) else str(error)
-            yield RecordError(f"{path}, line {number}: {said}; restore the file from git, or run its cell again")
+            reason = f"refers to {error}, which no line above holds" if isinstance(error, KeyError) else str(error)
+            yield RecordError(f"{path}, line {number}: {reason}; restore the file from git, or run its cell again")
 
 
 def _dump(value: Any) -> str:
@@ -78,7 +78,7 @@ def _texts(document: Any, depth: int) -> Iterator[str]:
 
 def _referring(document: Document, counts: Counter[str], shared: dict[str, str], depth: int) -> Document:
     """Return a document in which values that others hold, too, are references; what they refer to goes to `shared`."""
-    found = {}
+    expanded = {}
     for name, value in document.items():
         if depth > 0 and isinstance(value, dict | list) and len(text := _dump(value)) >= LEAST_LENGTH:
             if counts[text] > 1:
@@ -87,8 +87,8 @@ def _referring(document: Document, counts: Counter[str], shared: dict[str, str],
                 value = {REFERENCE: digest}
             elif isinstance(value, dict):
                 value = _referring(value, counts, shared, depth - 1)
-        found[name] = value
-    return found
+        expanded[name] = value
+    return expanded
 
 
 def _resolved(document: Document, shared: dict[str, Any], depth: int) -> Document:

@@ -55,11 +55,15 @@ def changed_parts(record: RunRecord, steps: Sequence[StepRecord]) -> list[str]:
     """
     if record.digest is None:
         return []
-    found = digest_of(record, steps)
-    if found.sha256 == record.digest.sha256 and found.parts == record.digest.parts:
+    computed = digest_of(record, steps)
+    if computed.sha256 == record.digest.sha256 and computed.parts == record.digest.parts:
         return []
-    then, now = record.digest.parts, found.parts
-    return [name for name in sorted(then.keys() | now.keys()) if then.get(name) != now.get(name)] or ["digest"]
+    recorded_parts, computed_parts = record.digest.parts, computed.parts
+    return [
+        name
+        for name in sorted(recorded_parts.keys() | computed_parts.keys())
+        if recorded_parts.get(name) != computed_parts.get(name)
+    ] or ["digest"]
 
 
 def _steps_digest(steps: Sequence[StepRecord]) -> str:

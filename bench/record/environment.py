@@ -78,14 +78,14 @@ def installed(distributions: tuple[str, ...]) -> dict[str, str]:
     return versions
 
 
-def changes(then: Environment, now: Environment) -> list[str]:
+def changes(recorded: Environment, current: Environment) -> list[str]:
     """Return what differs between two environments that may change a result: "transformers 5.17 -> 5.23".
 
     This package's own version is left out: the cell id says when its code changes what settings lead to.
     """
-    names = sorted((then.packages.keys() | now.packages.keys()) - {"rlvr-bench"})
-    pairs = [(name, then.packages.get(name, "none"), now.packages.get(name, "none")) for name in names]
-    pairs += [("python", then.python, now.python), ("gpu", then.gpu or "none", now.gpu or "none")]
+    names = sorted((recorded.packages.keys() | current.packages.keys()) - {"rlvr-bench"})
+    pairs = [(name, recorded.packages.get(name, "none"), current.packages.get(name, "none")) for name in names]
+    pairs += [("python", recorded.python, current.python), ("gpu", recorded.gpu or "none", current.gpu or "none")]
     return [f"{name} {before} -> {after}" for name, before, after in pairs if before != after]
 
 

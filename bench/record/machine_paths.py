@@ -26,11 +26,13 @@ def without_paths(document: dict[str, Any]) -> dict[str, Any]:
     Settings (`cell`) are paths as a whole or not at all; elsewhere a path is also found within a sentence. A method's
     path keeps the fingerprint of its file: "model.safetensors#3f2a1c9d8e7b".
     """
-    found = {name: _stripped(value, whole=name == "cell") for name, value in document.items()}
-    cell, settings = document.get("cell"), found.get("cell")
+    stripped = {name: _stripped(value, whole=name == "cell") for name, value in document.items()}
+    cell, settings = document.get("cell"), stripped.get("cell")
     if isinstance(cell, dict) and isinstance(settings, dict) and settings.get("method") != cell.get("method"):
-        found["cell"] = settings | {"method": _with_fingerprints(cell["method"], cell.get("method_fingerprints") or ())}
-    return found
+        stripped["cell"] = settings | {
+            "method": _with_fingerprints(cell["method"], cell.get("method_fingerprints") or ())
+        }
+    return stripped
 
 
 def last_name(text: str) -> str:
@@ -50,8 +52,8 @@ def _stripped(value: Any, *, whole: bool) -> Any:
     return value
 
 
-def _last_name(found: re.Match[str]) -> str:
-    return PurePosixPath(found[0]).name
+def _last_name(path: re.Match[str]) -> str:
+    return PurePosixPath(path[0]).name
 
 
 def _with_fingerprints(method: dict[str, Any], fingerprints: list[str] | tuple[str, ...]) -> dict[str, Any]:

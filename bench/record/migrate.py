@@ -42,10 +42,10 @@ def step_line(line: Document) -> Document:
 
 def _run_from_1(document: Document) -> Document:
     moved = ("prompts", "contamination", "behaviour", "geometry", "think")
-    kept = {name: value for name, value in document.items() if name not in moved}
-    kept |= {"schema_version": 2, "cell": _cell_from_1(document["cell"])}
+    migrated = {name: value for name, value in document.items() if name not in moved}
+    migrated |= {"schema_version": 2, "cell": _cell_from_1(document["cell"])}
     if "accuracy" in document:
-        kept["accuracy"] = {
+        migrated["accuracy"] = {
             role: {
                 task: {split: _score(score) for split, score in by_split.items()} for task, by_split in tasks.items()
             }
@@ -55,9 +55,9 @@ def _run_from_1(document: Document) -> Document:
     if "cost" in document:
         seconds = document["cost"].get("seconds", {})
         renamed = {_SECONDS.get(name, name): value for name, value in seconds.items()}
-        kept["cost"] = document["cost"] | {"seconds": renamed}
+        migrated["cost"] = document["cost"] | {"seconds": renamed}
     measured = {name: result for name, result in _measured_in_1(document).items() if result}
-    return kept | {"measurements": measured}
+    return migrated | {"measurements": measured}
 
 
 def _run_from_2(document: Document) -> Document:
@@ -68,23 +68,28 @@ def _cell_from_1(cell: Document) -> Document:
     evaluate = dict(cell.get("evaluate", {}))
     flags = [name for name in _FLAGS if evaluate.pop(name, False)]
     problems = evaluate.pop("kl_problems", 0)
-    asked: dict[str, Any] = {name: {} for name in (*_MEASURED_BY_ALL, *flags)}
-    asked |= {"divergence": {"problems": problems}} if problems else {}
+    measurements: dict[str, Any] = {name: {} for name in (*_MEASURED_BY_ALL, *flags)}
+    measurements |= {"divergence": {"problems": problems}} if problems else {}
     probed = {_THINKING.get(name, name): value for name, value in (cell.get("verify") or {}).items()}
-    asked |= {"thinking": probed} if probed else {}
+    measurements |= {"thinking": probed} if probed else {}
     base, signal = dict(cell["base"]), dict(cell["signal"])
-    kept = {name: value for name, value in cell.items() if name not in ("evaluate", "verify")}
-    kept |= {"interventions": _interventions_in_1(base, signal), "base": base, "signal": signal, "measurements": asked}
-    return kept | ({"evaluate": evaluate} if "evaluate" in cell else {})
+    migrated = {name: value for name, value in cell.items() if name not in ("evaluate", "verify")}
+    migrated |= {
+        "interventions": _interventions_in_1(base, signal),
+        "base": base,
+        "signal": signal,
+        "measurements": measurements,
+    }
+    return migrated | ({"evaluate": evaluate} if "evaluate" in cell else {})
 
 
 def _interventions_in_1(base: dict[str, Any], signal: dict[str, Any]) -> dict[str, Any]:
     """Take the keys of interventions out of a base and a signal, and return the interventions."""
-    heads, layers, seed = (base.pop(f"intervention{part}", None) for part in ("", "_layers", "_seed"))
+    heads, layers, seed = (base.pop(f"intervention{suffix}", None) for suffix in ("", "_layers", "_seed"))
     share, merge = signal.pop("adapter_dropout", 0.0), signal.pop("merge", "copy")
-    found: dict[str, Any] = {heads.replace("-", "_"): {"layers": layers, "seed": seed}} if heads else {}
-    found |= {"adapter_dropout": {"share": share}} if share else {}
-    return found | ({"merge_in_place": {}} if merge == "in-place" else {})
+    interventions: dict[str, Any] = {heads.replace("-", "_"): {"layers": layers, "seed": seed}} if heads else {}
+    interventions |= {"adapter_dropout": {"share": share}} if share else {}
+    return interventions | ({"merge_in_place": {}} if merge == "in-place" else {})
 
 
 def _measured_in_1(document: Document) -> dict[str, Any]:

@@ -47,13 +47,13 @@ def pack(results: Path) -> Packing:
     done = Packing()
     for folder in sorted(path for path in (results / store.RUNS_FOLDER).glob("*") if path.is_dir()):
         try:
-            own, faults = _in_folders(results, folder.name)
+            unpacked, faults = _in_folders(results, folder.name)
             done.faults += faults
-            if own.records:
-                _write(results, folder.name, _merged(_packed(results, folder.name), own))
-                _remove(results, own.records)
+            if unpacked.records:
+                _write(results, folder.name, _merged(_packed(results, folder.name), unpacked))
+                _remove(results, unpacked.records)
                 done.comparisons += 1
-                done.cells += len(own.records)
+                done.cells += len(unpacked.records)
         except RecordError as fault:
             done.faults.append(fault)
     _remove_if_empty(results / store.RUNS_FOLDER)
@@ -67,31 +67,32 @@ def packed_document(record: RunRecord) -> dict[str, Any]:
 
 
 def _in_folders(results: Path, comparison: str) -> tuple[_Cells, list[RecordError]]:
-    found, faults = _Cells([], {}), []
+    cells, faults = _Cells([], {}), []
     for path in sorted((results / store.RUNS_FOLDER / comparison).glob(f"*/*/{store.RUN_FILE}")):
         try:
             record = store.read_run(path)
             if (expected := store.folder_of(results, record)) != path.parent:
                 raise RecordError(f"{path}: its content belongs in {expected}; move it there, or delete it")
-            found.steps[record.cell_id] = store.read_steps(path.parent)
-            found.records.append(record)
+            cells.steps[record.cell_id] = store.read_steps(path.parent)
+            cells.records.append(record)
         except RecordError as fault:
             faults.append(fault)
-    return found, faults
+    return cells, faults
 
 
 def _packed(results: Path, comparison: str) -> _Cells:
     """Return what is packed of a comparison; raises RecordError for any line that cannot be read: none may be lost."""
     records = []
-    for found in store.read_packed(store.packed_file(results, comparison)):
-        if isinstance(found, RecordError):
-            raise found
-        records.append(found)
+    for record in store.read_packed(store.packed_file(results, comparison)):
+        if isinstance(record, RecordError):
+            raise record
+        records.append(record)
     table = read_step_table(store.packed_steps_file(results, comparison))
     return _Cells(records, {cell: table.steps(cell) for cell in table.cells})
 
 
 def _merged(old: _Cells, new: _Cells) -> _Cells:
+    # A cell that was run again since it was packed replaces its older line.
     renewed = {_place(record) for record in new.records}
     records = [*new.records, *(record for record in old.records if _place(record) not in renewed)]
     steps = old.steps | new.steps
@@ -106,9 +107,11 @@ def _write(results: Path, comparison: str, cells: _Cells) -> None:
         RecordError: they cannot be written, or are not read back as what was written.
     """
     documents = [packed_document(record) for record in cells.records]
+    # Steps first: a record whose steps are missing would be read as a run that made none.
     write_steps(store.packed_steps_file(results, comparison), cells.steps)
     path = store.packed_file(results, comparison)
     write_whole(path, compact.lines_of(documents))
+    # The run folders are deleted next, so what the two files give is compared with what they were written from.
     read = _packed(results, comparison)
     if [packed_document(record) for record in read.records] != documents or not _equal(read.steps, cells.steps):
         raise RecordError(f"{path}: is not read back as it was written; its run folders stay, report this with one")

@@ -67,8 +67,8 @@ class StepTable:
         return _steps(self._names, self._columns, *self._places.get(cell_id, (0, 0)))
 
 
-def read_steps(path: Path, wanted: Callable[[str], bool] = lambda metric: True) -> StepTable:
-    """Read a file of steps, of its metrics those that are `wanted`; there are none where there is no file.
+def read_steps(path: Path, selected: Callable[[str], bool] = lambda metric: True) -> StepTable:
+    """Read a file of steps, of its metrics those that are `selected`; there are none where there is no file.
 
     They were validated when they were packed; that they are what was packed is known by the pages' checksums.
 
@@ -80,12 +80,12 @@ def read_steps(path: Path, wanted: Callable[[str], bool] = lambda metric: True) 
     refuse_irregular(path)
     try:
         file = pq.ParquetFile(path, page_checksum_verification=True)
-        names = [name for name in file.schema_arrow.names if name != CELL and wanted(name)]
+        names = [name for name in file.schema_arrow.names if name != CELL and selected(name)]
         table = file.read([CELL, *names])
         return StepTable(_cells(table.column(CELL)), names, [_values(table.column(name)) for name in names])
     except (OSError, KeyError, pa.ArrowException) as error:
-        said = " ".join(str(error).split())
-        raise RecordError(f"{path}: not a readable table of steps ({said}); restore the file from git") from error
+        reason = " ".join(str(error).split())
+        raise RecordError(f"{path}: not a readable table of steps ({reason}); restore the file from git") from error
 
 
 def _runs(cells: Sequence[str]) -> Iterator[tuple[str, int, int]]:
@@ -99,6 +99,7 @@ def _runs(cells: Sequence[str]) -> Iterator[tuple[str, int, int]]:
 
 def _steps(names: Sequence[str], columns: Sequence[list[Any]], start: int, stop: int) -> list[StepRecord]:
     """Return the steps of one cell; a metric that none of them has is no extra one of theirs."""
+    # A column is shared by all cells of a comparison: a metric that only another cell reports is null in these rows.
     own = {name: column[start:stop] for name, column in zip(names, columns, strict=True)}
     fields = {FIELDS[name]: values for name, values in own.items() if name in FIELDS}
     extra = {n: values for n, values in own.items() if n not in FIELDS and any(v is not None for v in values)}
@@ -108,9 +109,10 @@ def _steps(names: Sequence[str], columns: Sequence[list[Any]], start: int, stop:
     more = zip(*extra.values(), strict=True)
     return [
         _step(
-            dict(zip(attributes, row, strict=True)), {n: v for n, v in zip(extra, held, strict=True) if v is not None}
+            dict(zip(attributes, row, strict=True)),
+            {n: v for n, v in zip(extra, further, strict=True) if v is not None},
         )
-        for row, held in zip(rows, more, strict=True)
+        for row, further in zip(rows, more, strict=True)
     ]
 
 
@@ -125,6 +127,7 @@ def _step(values: dict[str, Any], extra: dict[str, Any]) -> StepRecord:
 
 
 def _column(values: Sequence[Any]) -> pa.Array:
+    # By the values and not by the first of them: a metric may be whole in one step and a fraction in the next.
     kinds = {type(value) for value in values if value is not None}
     return pa.array(values, pa.bool_() if kinds == {bool} else pa.int64() if kinds == {int} else pa.float64())
 

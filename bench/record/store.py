@@ -69,8 +69,10 @@ def write_run(results: Path, record: RunRecord, steps: Sequence[StepRecord]) -> 
         RecordError: the disk is full, or the folder cannot be written.
     """
     folder = folder_of(results, record)
+    # A process may be killed between the two files: steps without a record are overwritten by the next run of the cell.
     write_whole(folder / STEPS_FILE, "".join(step.to_json() + "\n" for step in steps))
     document = without_paths(record.model_dump(mode="json", exclude={"digest"}))
+    # Validated again, so that the digest is of what a reader of the file gets and not of what is in memory.
     document["digest"] = digest_of(RunRecord.model_validate(document), steps).model_dump(mode="json")
     write_whole(folder / RUN_FILE, strict_json(document, indent=1) + "\n")
     return folder / RUN_FILE
@@ -94,6 +96,7 @@ def record_of(document: dict[str, Any], where: str, *, strict: bool = False) -> 
     Raises:
         RecordError: it is of another schema version, or does not say what a record must; with the fix.
     """
+    # Migrated before the version is looked at: every older version becomes this one, only a newer one is refused.
     try:
         document = dict(migrate.run_document(document))
     except migrate.MISSHAPEN as error:
@@ -124,8 +127,8 @@ def read_cell(results: Path, *, comparison: str, method: str, seed: int, cell_id
     path = run_folder(results, comparison=comparison, method=method, seed=seed, cell_id=cell_id) / RUN_FILE
     if path.exists():
         return read_run(path)
-    found = (record for record in read_packed(packed_file(results, comparison)) if isinstance(record, RunRecord))
-    return next((record for record in found if record.cell_id == cell_id), None)
+    records = (record for record in read_packed(packed_file(results, comparison)) if isinstance(record, RunRecord))
+    return next((record for record in records if record.cell_id == cell_id), None)
 
 
 def read_packed(path: Path) -> Iterator[RunRecord | RecordError]:
@@ -139,6 +142,7 @@ def read_packed(path: Path) -> Iterator[RunRecord | RecordError]:
         where = f"{path}, line {line.number}"
         try:
             record = record_of(line.document, where, strict=True)
+            # A line that was pasted into another comparison's file would be ranked where it does not belong.
             if record.comparison != path.name.removesuffix(PACKED):
                 raise RecordError(f"{where}: its comparison is {record.comparison}; restore the file from git")
             yield record
@@ -177,11 +181,12 @@ def _load_all(results: Path) -> Loaded:
     records: dict[tuple[str, str, str], RunRecord] = {}
     problems: list[RecordError] = []
     for path in sorted((results / RECORDS_FOLDER).glob(f"*{PACKED}")):
-        for found in read_packed(path):
-            if isinstance(found, RunRecord):
-                records[_place(found)] = found
+        for entry in read_packed(path):
+            if isinstance(entry, RunRecord):
+                records[_place(entry)] = entry
             else:
-                problems.append(found)
+                problems.append(entry)
+    # Folders after packed files, by the same key: a cell that was run again since it was packed takes its line's place.
     for path in run_files(results):
         try:
             record = read_run(path)
@@ -214,12 +219,12 @@ TABLES = 32
 class StepReader:
     """Reads the steps of runs when they are asked for, those of a packed comparison from one reading of its file."""
 
-    def __init__(self, results: Path, wanted: Callable[[str], bool] = lambda metric: True) -> None:
-        """`wanted` says of which metrics, by their names in the file, packed steps are asked for."""
+    def __init__(self, results: Path, selected: Callable[[str], bool] = lambda metric: True) -> None:
+        """`selected` says of which metrics, by their names in the file, packed steps are asked for."""
         self._results = results
         self._folders = {path.parent for path in run_files(results)}
         self._table = lru_cache(TABLES)(
-            lambda comparison: read_step_table(packed_steps_file(results, comparison), wanted)
+            lambda comparison: read_step_table(packed_steps_file(results, comparison), selected)
         )
 
     def steps(self, record: RunRecord) -> list[StepRecord]:
@@ -253,9 +258,10 @@ def read_steps(folder: Path) -> list[StepRecord]:
         try:
             steps.append(StepRecord.model_validate(parse_json(line), context=STRICT_JSON))
         except ValueError as error:
-            said = _first_problem(error) if isinstance(error, ValidationError) else str(error)
+            reason = _first_problem(error) if isinstance(error, ValidationError) else str(error)
             raise RecordError(
-                f"{path}, line {number}: {said}; restore the file from git, or delete its folder and run the cell again"
+                f"{path}, line {number}: {reason}; restore the file from git, or delete its folder and run "
+                "the cell again"
             ) from error
     return steps
 

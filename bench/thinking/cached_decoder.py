@@ -109,10 +109,10 @@ class _Batch:
         ).logits
         return logits[:, -1].float()
 
-    def _view(self, fed: int, which: Tensor | None = None) -> TransformersCacheView:
-        if which is None:
+    def _view(self, fed: int, selected: Tensor | None = None) -> TransformersCacheView:
+        if selected is None:
             return TransformersCacheView(self.rows, fed, self.cache, self.lengths + fed, self.pads)
-        rows, part = which.nonzero().squeeze(1), DynamicCache()
+        rows, part = selected.nonzero().squeeze(1), DynamicCache()
         for number, (keys, values, *_) in enumerate(self.cache):
             part.update(keys[rows], values[rows], number)
         return TransformersCacheView(self.rows[rows.cpu()], fed, part, self.lengths[rows] + fed, self.pads[rows])
@@ -128,8 +128,10 @@ class _Batch:
         self.cache.batch_select_indices(rows)
 
     def _store(self, tokens: Tensor, probabilities: Tensor, entropies: Tensor) -> None:
-        told = zip(self.rows.tolist(), tokens.tolist(), probabilities.log().tolist(), entropies.tolist(), strict=True)
-        for row, token, logprob, entropy in told:
+        decoded = zip(
+            self.rows.tolist(), tokens.tolist(), probabilities.log().tolist(), entropies.tolist(), strict=True
+        )
+        for row, token, logprob, entropy in decoded:
             self.result.token_ids[row].append(token)
             self.result.logprobs[row].append(logprob)
             if self.result.entropies is not None:

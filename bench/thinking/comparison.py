@@ -47,9 +47,9 @@ def compare_scorers(
     started = time.perf_counter()
     with watcher.bar("comparing scorers") as report:
         subject = request.subject()
-        others = [request.subject(task=task) for task in other_tasks]
-        others += [_same_vocabulary(subject, request.subject(model=model)) for model in other_models]
-        compared = study(subject, list(scorers) or list(RECIPES), others, live_policies, report)
+        transfers = [request.subject(task=task) for task in other_tasks]
+        transfers += [_same_vocabulary(subject, request.subject(model=model)) for model in other_models]
+        compared = study(subject, list(scorers) or list(RECIPES), transfers, live_policies, report)
     document = {
         "schema_version": SCHEMA_VERSION,
         "name": name,

@@ -93,6 +93,7 @@ def within_share(
     Candidates keep one trace at one of the first positions, or halve; the cheaper one wins a tie. One trace alone is
     what is left where even two are too dear.
     """
+    # Simulated on recorded scores, which needs no model: a policy only decides which prefixes of a trace are read.
     budget = share * sum(len(trace.tokens) for trace in traces)
     best: tuple[float, float, int, Policy] | None = None
     candidates: list[Policy] = [
@@ -106,6 +107,7 @@ def within_share(
         own, read = [traces[row] for row in rows], [scores[row] for row in rows]
         for policy in candidates:
             run = simulate(policy, own, read, size, probe_tokens)
+            # Validation accuracy decides; of equally accurate policies the one with fewer tokens.
             if run.tokens <= budget:
                 correct = mean(answer.correct for answer in answers(run, "weighted")) or 0.0
                 if best is None or (correct, -run.tokens) > best[:2]:

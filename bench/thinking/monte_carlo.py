@@ -31,14 +31,14 @@ def continuation_values(
 
     The whole completion, prefix and continuation, keeps to the settings' `max_new_tokens`.
     """
-    wanted = {
+    pending = {
         (trace.problem, trace.tokens[:place]): trace.prompt
         for trace, own in zip(traces, places, strict=True)
         for place in own
     }
     values: Values = {}
-    for read in sorted({len(prefix) for _, prefix in wanted}):
-        due = [(prefix, prompt) for prefix, prompt in wanted.items() if len(prefix[1]) == read]
+    for read in sorted({len(prefix) for _, prefix in pending}):
+        due = [(prefix, prompt) for prefix, prompt in pending.items() if len(prefix[1]) == read]
         rows = [list(prompt + prefix[1]) for prefix, prompt in due for _ in range(rollouts)]
         limit, seed = asker.settings.max_new_tokens - read, asker.settings.seed + _SEED_OFFSET
         params = replace(asker.params, max_new_tokens=limit, seed=seed)

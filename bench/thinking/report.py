@@ -20,8 +20,10 @@ def quality(scores: Scores, traces: Sequence[Trace], probability: bool) -> dict[
     by_position = []
     for share in SHARES:
         # A score that exists only at a trace's end says nothing before it.
-        known = [(own.get(_nearest(own, at_share(share, t.fed))), t) for own, t in zip(scores, traces, strict=True)]
-        scored = [(score, trace) for score, trace in known if score is not None]
+        scored_traces = [
+            (own.get(_nearest(own, at_share(share, t.fed))), t) for own, t in zip(scores, traces, strict=True)
+        ]
+        scored = [(score, trace) for score, trace in scored_traces if score is not None]
         by_position.append({"share": share} | _at(scored, probability))
     last = {key: value for key, value in by_position[-1].items() if key != "share"}
     ends = [list(own.values())[-1] for own in scores]

@@ -39,6 +39,7 @@ def study(
     Raises:
         ThinkingError: scorers would be asked about problems, of this task or of a transfer, that they learn from.
     """
+    # Before anything is trained: an overlap makes every figure of the study worthless.
     for other in transfers:
         learnt = [*subject.fair, *subject.traces("validation")]
         hygiene.refuse_overlap(learnt, {problem.id for problem in other.problems("test")})
@@ -53,6 +54,7 @@ def study(
     batch, stride = subject.settings.scorer.batch_size, subject.settings.scorer.stride
     plain = plain_scores(test, trace_confidences(subject.model, test, batch), window, stride)
     points = live_points(subject, entries, window, policies or usual_policies(subject))
+    # Scores that need no training read no probe token, so their votes cost nothing beyond the traces.
     zoo = {name: (own.scores, own.probe_tokens) for name, own in entries.items()}
     zoo |= {name: (scores, 0) for name, scores in plain.items()}
     full_tokens = sum(len(trace.tokens) for trace in test)

@@ -71,8 +71,8 @@ class Subject:
 
     def problems(self, split: Split) -> list[Problem]:
         """The first problems of a split, as many as the settings ask for."""
-        wanted = getattr(self.settings.traces, f"{split}_problems")
-        problems = self.asker.task.problems(split)[:wanted]
+        count = getattr(self.settings.traces, f"{split}_problems")
+        problems = self.asker.task.problems(split)[:count]
         if not problems:
             raise ThinkingError(f"task {self.asker.task.name!r} has no {split} problems; choose a task with all splits")
         return problems
@@ -96,7 +96,7 @@ class Subject:
 
     @cached_property
     def fair(self) -> list[Trace]:
-        """Training traces of problems that are neither hopeless nor trivial; none of a test problem."""
+        """Training traces of problems that are neither too hard nor too easy; none of a test problem."""
         traces, settings = self.traces("train"), self.settings.traces
         held_out = {problem.id for problem in self.asker.task.problems("test")}
         hygiene.refuse_overlap([*traces, *self.traces("validation")], held_out)

@@ -158,11 +158,11 @@ def _drawn(trace: Trace, settings: ScorerSettings, source: random.Random) -> lis
     if settings.labels == "mc":
         return spread_positions(trace.fed, settings.mc_positions)
     every = positions(trace.fed, settings.stride)
-    wanted = settings.positions_per_trace
-    if wanted is None or len(every) <= wanted:
+    count = settings.positions_per_trace
+    if count is None or len(every) <= count:
         return every
     # Always with the last position: it is the one that votes are weighed by.
-    return sorted([*source.sample(every[:-1], wanted - 1), every[-1]])
+    return sorted([*source.sample(every[:-1], count - 1), every[-1]])
 
 
 def _targets(
@@ -180,11 +180,11 @@ def _targets(
     for row, (trace, own) in enumerate(zip(traces, places, strict=True)):
         if settings.labels == "mc":
             assert values is not None
-            told = [values[trace.problem, trace.tokens[:place]] for place in own]
+            values_of_places = [values[trace.problem, trace.tokens[:place]] for place in own]
         else:
             label = labels.ramp if settings.labels == "ramp" else labels.hard
-            told = [label(place, trace.fed, trace.correct) for place in own]
-        targets[row, : len(own)] = torch.tensor(told)
+            values_of_places = [label(place, trace.fed, trace.correct) for place in own]
+        targets[row, : len(own)] = torch.tensor(values_of_places)
     return targets
 
 

@@ -239,15 +239,17 @@ def _attention(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor, scal
     The queries that share a key head stand one after the other in one product.
     """
     rows, heads, length, dim = queries.shape
-    key_heads, seen = keys.shape[1:3]
+    key_heads, key_length = keys.shape[1:3]
     group = heads // key_heads
     scores = torch.baddbmm(
-        bias.unsqueeze(1).expand(rows, key_heads, group, length, seen).reshape(rows * key_heads, group * length, seen),
+        bias.unsqueeze(1)
+        .expand(rows, key_heads, group, length, key_length)
+        .reshape(rows * key_heads, group * length, key_length),
         queries.reshape(rows * key_heads, group * length, dim),
-        keys.reshape(rows * key_heads, seen, dim).transpose(1, 2),
+        keys.reshape(rows * key_heads, key_length, dim).transpose(1, 2),
         alpha=scale,
     )
-    attended = torch.bmm(torch.softmax(scores, dim=-1), values.reshape(rows * key_heads, seen, dim))
+    attended = torch.bmm(torch.softmax(scores, dim=-1), values.reshape(rows * key_heads, key_length, dim))
     return attended.view(rows, heads, length, dim)
 
 

@@ -53,9 +53,9 @@ class Probe:
         rows = Rows.of_lists(self._prompts, sampled.token_ids, device)
         trained = scorer.log_probs_of(model, rows, run.settings.temperature, update_backend)
         largest: float = max(
-            abs(ours - theirs)
+            abs(computed - reported)
             for row, logprobs in zip(trained.tolist(), sampled.logprobs, strict=True)
-            for ours, theirs in zip(row, logprobs, strict=False)
+            for computed, reported in zip(row, logprobs, strict=False)
         )
         if not largest <= TOLERANCE[run.settings.precision]:  # also when it is NaN
             raise DriftError(

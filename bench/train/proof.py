@@ -22,7 +22,7 @@ _SEED = 20_260_417
 _proved: WeakKeyDictionary[nn.Module, dict[tuple[int, int, int], str | None]] = WeakKeyDictionary()
 
 
-def choose(asked: str, models: Sequence[nn.Module], prompts: Sequence[Sequence[int]], max_new_tokens: int) -> str:
+def choose(requested: str, models: Sequence[nn.Module], prompts: Sequence[Sequence[int]], max_new_tokens: int) -> str:
     """Return the one way, "packed" or "padded", in which all models of a run are scored.
 
     "auto" is packed where every model can be: a policy and its reference are then off by the same rounding.
@@ -30,13 +30,13 @@ def choose(asked: str, models: Sequence[nn.Module], prompts: Sequence[Sequence[i
     Raises:
         ValueError: "packed" is asked of a model that cannot be.
     """
-    if asked == PADDED:
+    if requested == PADDED:
         return PADDED
     reasons = (packing_refusal(model, prompts, max_new_tokens) for model in models)
     reason = next((each for each in reasons if each is not None), None)
     if reason is None:
         return PACKED
-    if asked == PACKED:
+    if requested == PACKED:
         raise ValueError(f'signal.update_backend = "packed" is not possible: {reason}; set "auto" or "padded"')
     return PADDED
 
@@ -53,10 +53,10 @@ def packing_refusal(model: nn.Module, prompts: Sequence[Sequence[int]], max_new_
         return reason
     short, long = min(prompts, key=len), max(prompts, key=len)
     lengths = (len(short), len(long), max_new_tokens)
-    known = _proved.setdefault(model, {})
-    if lengths not in known:
-        known[lengths] = _refusal_on(model, [list(short), list(long), list(long)], max_new_tokens)
-    return known[lengths]
+    refusals = _proved.setdefault(model, {})
+    if lengths not in refusals:
+        refusals[lengths] = _refusal_on(model, [list(short), list(long), list(long)], max_new_tokens)
+    return refusals[lengths]
 
 
 def _refusal_on(model: nn.Module, prompts: list[list[int]], longest: int) -> str | None:
@@ -69,10 +69,10 @@ def _refusal_on(model: nn.Module, prompts: list[list[int]], longest: int) -> str
     ]
     rows = Rows.of_lists(prompts, completions, weight.device)
     try:
-        ours, theirs = (scorer.log_probs_of(model, rows, 1.0, backend) for backend in (PACKED, PADDED))
+        packed_scores, padded_scores = (scorer.log_probs_of(model, rows, 1.0, backend) for backend in (PACKED, PADDED))
     except packed.UnsupportedAttention as reason:
         return str(reason)
-    off = float((ours - theirs).abs().max())
+    off = float((packed_scores - padded_scores).abs().max())
     tolerance = TOLERANCE if weight.dtype == torch.float32 else TOLERANCE_HALF
     if off <= tolerance:
         return None

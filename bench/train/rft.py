@@ -61,4 +61,4 @@ def verified(run: TrainingRun[RftSettings], places: list[int], drawn: Draw) -> l
         own = examples[place]
         if verdict.correct and not drawn.truncated[row] and len(own) < run.settings.keep_per_problem:
             own.setdefault(text, example(run, place, text))
-    return [made for own in examples.values() for made in own.values()]
+    return [kept_example for own in examples.values() for kept_example in own.values()]

@@ -317,11 +317,11 @@ class RolloutTrainer(GRPOTrainer):
 
 def _occurrences(problems: list[Problem]) -> list[int]:
     """Return for each place how often its problem stands before it."""
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     numbers = []
     for problem in problems:
-        numbers.append(seen[problem.id])
-        seen[problem.id] += 1
+        numbers.append(counts[problem.id])
+        counts[problem.id] += 1
     return numbers
 
 

@@ -95,13 +95,13 @@ class DataTask(StandardTask):
 
     def _sample(self, split: Split) -> list[Problem]:
         problems = self.loaded.splits[split]
-        asked: int | None = getattr(self._sampled, split)
-        if asked is not None and asked > len(problems):
+        count: int | None = getattr(self._sampled, split)
+        if count is not None and count > len(problems):
             raise TaskError(
-                f"Task {self.name!r} has {len(problems)} problems in split {split!r}, but {asked} were asked for: ask"
+                f"Task {self.name!r} has {len(problems)} problems in split {split!r}, but {count} were asked for: ask"
                 " for fewer."
             )
-        return in_hash_order(problems, self._sampled.seed)[:asked]
+        return in_hash_order(problems, self._sampled.seed)[:count]
 
 
 def data_set_task(settings: DataSetSettings, data_dir: Path | None) -> DataTask:
@@ -110,8 +110,8 @@ def data_set_task(settings: DataSetSettings, data_dir: Path | None) -> DataTask:
     The folder is `settings.data_dir`, else `data_dir`, else the environment's RLVR_BENCH_DATA, else the hub is asked.
     """
     data = DATA_SETS[settings.name]
-    given = settings.data_dir or data_dir or os.environ.get(DATA_FOLDER_VARIABLE)
-    folder = Path(given).expanduser() if given else None
+    root = settings.data_dir or data_dir or os.environ.get(DATA_FOLDER_VARIABLE)
+    folder = Path(root).expanduser() if root else None
     instruction = data.instruction if settings.instruction is None else settings.instruction
     return DataTask(settings, lambda: load(data, folder), data.verifier, instruction, data.splits)
 
@@ -134,8 +134,8 @@ def _own_file(settings: JsonlSettings) -> Loaded:
     if not reading.problems:
         raise TaskError(f"{path} holds no problems: give a file with a question and an answer in each row.")
     latex = sum("\\" in problem.answer and parse_number(problem.answer) is None for problem in reading.problems)
-    said = f'{path}: {latex} answers are LaTeX that is compared as text: set verifier = "latex".'
-    notes = (said,) * (settings.verifier == "exact" and latex > 0)
+    message = f'{path}: {latex} answers are LaTeX that is compared as text: set verifier = "latex".'
+    notes = (message,) * (settings.verifier == "exact" and latex > 0)
     if settings.split == "test":
         return Loaded({"train": [], "validation": [], "test": list(reading.problems)}, (reading,), notes)
     return Loaded(cut(reading.problems, WHOLE_SET), (reading,), notes)

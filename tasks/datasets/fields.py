@@ -56,8 +56,8 @@ def _spoken(row: Row, key: str, value: Any, speakers: frozenset[str]) -> str:
     if not _messages(value):
         lines = [plain_text(item) for item in value] if isinstance(value, list) else []
         return "\n".join(line for line in lines if line) if lines and None not in lines else row.text(key)
-    said = [message for message in value if str(message.get("role", message.get("from"))).lower() in speakers]
-    text = _content(said[-1]) if said else None
+    spoken = [message for message in value if str(message.get("role", message.get("from"))).lower() in speakers]
+    text = _content(spoken[-1]) if spoken else None
     if text is None:
         who = " or ".join(sorted(speakers))
         raise TaskError(f"{row.where}: the messages in {key!r} hold no text of {who}: correct or delete it.")

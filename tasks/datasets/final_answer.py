@@ -27,11 +27,11 @@ def final_answer(text: str) -> str:
     last_line = text.rstrip().rpartition("\n")[2]
     if "####" in last_line:
         text = last_line.rpartition("####")[2].strip() or text
-    found = boxes(text)
-    if not found:
+    all_boxes = boxes(text)
+    if not all_boxes:
         return text.strip()
-    last = [found[-1]]
-    for box in reversed(found[:-1]):
+    last = [all_boxes[-1]]
+    for box in reversed(all_boxes[:-1]):
         if not _BETWEEN.fullmatch(text, box.end, last[0].start):
             break
         last.insert(0, box)
@@ -47,14 +47,14 @@ def without_marks(text: str) -> str:
 
 def boxes(text: str) -> list[Box]:
     """The boxes of `text` that hold something, in order; "\\boxed 7" is one too, an unclosed one is not."""
-    found: list[Box] = []
+    boxes_in_order: list[Box] = []
     for match in _BOX.finditer(text):
         start = match.end()
         end = _closing(text, start) if text[start : start + 1] == "{" else _word_end(text, start)
         content = text[start:end].removeprefix("{").strip() if end is not None else ""
-        if end is not None and content and not (found and match.start() < found[-1].end):
-            found.append(Box(content, match.start(), end + (text[end : end + 1] == "}")))
-    return found
+        if end is not None and content and not (boxes_in_order and match.start() < boxes_in_order[-1].end):
+            boxes_in_order.append(Box(content, match.start(), end + (text[end : end + 1] == "}")))
+    return boxes_in_order
 
 
 def _closing(text: str, opening: int) -> int | None:

@@ -32,15 +32,15 @@ class Reading:
 
     def faults(self) -> list[str]:
         """What should be mended, in one sentence for each kind."""
-        found = []
+        sentences = []
         if self.skipped:
-            found.append(f"{len(self.skipped)} of {self.rows} rows were skipped, first: {self.skipped[0]}")
+            sentences.append(f"{len(self.skipped)} of {self.rows} rows were skipped, first: {self.skipped[0]}")
         if self.contradictory:
-            found.append(
+            sentences.append(
                 f"{len(self.contradictory)} questions have different answers and were dropped, first:"
                 f" {self.contradictory[0]}"
             )
-        return found
+        return sentences
 
     def notes(self) -> list[str]:
         """What should be known and does no harm."""
@@ -56,11 +56,11 @@ def read_problems(source: str, rows: Iterable[Row | TaskError], problem: Callabl
         try:
             if isinstance(row, TaskError):
                 raise row
-            found = replace(problem(row), where=row.where)
+            drawn = replace(problem(row), where=row.where)
         except TaskError as fault:
             skipped.append(str(fault))
         else:
-            by_question.setdefault(found.id, []).append(found)
+            by_question.setdefault(drawn.id, []).append(drawn)
     if len(skipped) > min(max(MAX_SKIPPED, MAX_SKIPPED_SHARE * count), count / 2):
         raise TaskError(f"{source}: {len(skipped)} of {count} rows cannot be used, too many to skip; {skipped[0]}")
     agreeing: list[list[Problem]] = []

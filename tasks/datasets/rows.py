@@ -27,12 +27,12 @@ class Row(NamedTuple):
 
         Raises TaskError if it is not there.
         """
-        found = self.fields[key] if key in self.fields else _inside(self.fields, key.split("."))
-        if found is _MISSING:
+        value = self.fields[key] if key in self.fields else _inside(self.fields, key.split("."))
+        if value is _MISSING:
             names = [" ".join(str(name).split())[:40] for name in self.fields]
-            there = ", ".join([*names[:MAX_NAMES], *["..."] * (len(names) > MAX_NAMES)]) or "none"
-            raise TaskError(f"{self.where} has no field {key!r} (it has {there}): add it or name another.")
-        return found
+            fields = ", ".join([*names[:MAX_NAMES], *["..."] * (len(names) > MAX_NAMES)]) or "none"
+            raise TaskError(f"{self.where} has no field {key!r} (it has {fields}): add it or name another.")
+        return value
 
     def first(self, *keys: str) -> str:
         """The text of the first of several fields that is there; raises TaskError if none is, or if it is no text."""

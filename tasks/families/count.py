@@ -15,9 +15,9 @@ class Count(Stepwise):
 
     def draw_walk(self, rng: random.Random, level: int) -> tuple[int, list[Move]]:
         """The operator of every move is the digit that is looked for, which fills about a third of the row."""
-        wanted = rng.randrange(10)
-        row = [wanted if rng.random() < 0.3 else rng.randrange(10) for _ in range(level)]
-        return 0, [(str(wanted), digit) for digit in row]
+        counted = rng.randrange(10)
+        row = [counted if rng.random() < 0.3 else rng.randrange(10) for _ in range(level)]
+        return 0, [(str(counted), digit) for digit in row]
 
     def question(self, start: int, moves: Sequence[Move], rng: random.Random) -> str:
         """For example "count 3 in 37319=?"."""
@@ -25,8 +25,8 @@ class Count(Stepwise):
 
     def apply(self, value: int, move: Move) -> int:
         """One more if the digit is the wanted one."""
-        wanted, digit = move
-        return value + (str(digit) == wanted)
+        counted, digit = move
+        return value + (str(digit) == counted)
 
     def left_side(self, value: int, move: Move) -> str:
         """The digit that is looked at."""

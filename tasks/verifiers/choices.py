@@ -36,9 +36,9 @@ def stated_choice(text: str) -> str | None:
     text = plain(text[:500])
     if _SEVERAL.match(text.lstrip(" ([*")):
         return None
-    found = _FIRST.match(text)
-    if found and (found["letter"].isupper() or _clearly_a_letter(text, found)):
-        return found["letter"].upper()
+    match = _FIRST.match(text)
+    if match and (match["letter"].isupper() or _clearly_a_letter(text, match)):
+        return match["letter"].upper()
     sentence = re.split(r"(?<=[a-zA-Z)])\.\s", text.rstrip(" ."), maxsplit=1)[0]
     last = _LAST.search(text) or _LAST.search(sentence)
     return last["letter"] if last and not _SEVERAL.search(text[max(last.start() - 20, 0) :]) else None
@@ -46,10 +46,10 @@ def stated_choice(text: str) -> str | None:
 
 def last_line_choice(text: str) -> str | None:
     """The option that is all of the last line; None if the last line is another thing."""
-    found = _ALONE.fullmatch(plain(text.rstrip().rpartition("\n")[2][-60:]))
-    return found["letter"].upper() if found else None
+    match = _ALONE.fullmatch(plain(text.rstrip().rpartition("\n")[2][-60:]))
+    return match["letter"].upper() if match else None
 
 
-def _clearly_a_letter(text: str, found: re.Match[str]) -> bool:
+def _clearly_a_letter(text: str, match: re.Match[str]) -> bool:
     """Small letters may be articles or variables: they are options alone, in brackets, or before one ("b) 600")."""
-    return re.match(r"\s*$|\s*[).\]]", text[found.end() :]) is not None
+    return re.match(r"\s*$|\s*[).\]]", text[match.end() :]) is not None

@@ -115,13 +115,13 @@ def _by_letter(answer: Group) -> "tuple[Form, ...]":
 
 
 def _in_order(gold: "tuple[Form, ...]", answer: "tuple[Form, ...]") -> Pairs | None:
-    found: Pairs = []
+    pairs: Pairs = []
     for one, other in zip(gold, answer, strict=True):
         questions = open_questions(one, other)
         if questions is None:
             return None
-        found += questions
-    return found
+        pairs += questions
+    return pairs
 
 
 def _unordered(gold: "tuple[Form, ...]", answer: "tuple[Form, ...]") -> Pairs | None:

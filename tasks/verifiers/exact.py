@@ -81,7 +81,7 @@ class ExactVerifier:
         return _FORMS[self.order[0]].format(answer)
 
     def _verify_number(self, text: str, gold: Fraction, truncated: bool) -> Verdict:
-        unread = None
+        verdict = None
         for rule in self.order:
             if truncated and rule in ("whole", "last-number"):
                 continue
@@ -94,15 +94,15 @@ class ExactVerifier:
                 if rule == "boxed" or any(map(str.isdigit, stated.text)):
                     return Verdict(False, stated.text, "wrong")
                 if rule == "hash":  # words alone: a heading, or an answer if nothing else is one
-                    unread = unread or Verdict(False, stated.text, "wrong")
-        return unread or (_CUT if truncated else _NONE)
+                    verdict = verdict or Verdict(False, stated.text, "wrong")
+        return verdict or (_CUT if truncated else _NONE)
 
     def _equal(self, number: Fraction, gold: Fraction) -> bool:
         return same_value(number, gold) or abs(number - gold) <= min(self.tolerance, abs(gold) / 2)
 
     def _verify_choice(self, text: str, gold: str, truncated: bool) -> Verdict:
         right = plain(gold).strip(" ().").upper()
-        unread = None
+        verdict = None
         for rule in self.order:
             for stated in stated_answers(text, rule) if rule not in ("whole", "last-number") else ():
                 choice = stated_choice(stated.text)
@@ -111,11 +111,11 @@ class ExactVerifier:
                 if choice is not None:
                     return _verdict(choice == right, choice.casefold())
                 if decides(rule):
-                    unread = unread or Verdict(False, stated.text, "wrong")
-        last = last_line_choice(text) if "last-number" in self.order and not truncated and unread is None else None
+                    verdict = verdict or Verdict(False, stated.text, "wrong")
+        last = last_line_choice(text) if "last-number" in self.order and not truncated and verdict is None else None
         if last is not None:
             return _verdict(last == right, last.casefold())
-        return unread or (_CUT if truncated else _NONE)
+        return verdict or (_CUT if truncated else _NONE)
 
     def _verify_text(self, text: str, gold: str, truncated: bool) -> Verdict:
         for rule in self.order:

@@ -74,10 +74,10 @@ def spoken(completion: str) -> str:
 
 def stated_answers(text: str, rule: Rule) -> Iterator[Stated]:
     """What `rule` finds in a text without thoughts, not blank, best first; only `hash` finds more than one."""
-    for found in _FINDERS[rule](text):
-        answer = found.text.strip() if len(found.text) <= MAX_MARKED else unbraced(found.text)
+    for mark in _FINDERS[rule](text):
+        answer = mark.text.strip() if len(mark.text) <= MAX_MARKED else unbraced(mark.text)
         if answer:
-            yield Stated(answer[:MAX_MARKED], found.open)
+            yield Stated(answer[:MAX_MARKED], mark.open)
 
 
 def marked_answer(completion: str, rule: Rule, truncated: bool = False) -> str | None:

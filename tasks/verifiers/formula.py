@@ -26,10 +26,10 @@ def stated_formula(text: str, words: bool) -> str | None:
 
     `words`: if there is no formula, the words themselves are the answer.
     """
-    found = _MATH.search(text)
-    if found and not _LONG_WORD.search(_introduced(text[: found.start()])):
-        return _with_joined(text, found) + _unit_behind(
-            text[found.end() :] if not _JOINED.match(text, found.end()) else ""
+    match = _MATH.search(text)
+    if match and not _LONG_WORD.search(_introduced(text[: match.start()])):
+        return _with_joined(text, match) + _unit_behind(
+            text[match.end() :] if not _JOINED.match(text, match.end()) else ""
         )
     end = _SENTENCE_END.search(text)
     plain_text = _introduced(text[: end.start()] if end else text).strip(" \t,;:*_`$\"'").rstrip(".,;: ")
@@ -57,18 +57,18 @@ def _introduced(text: str) -> str:
     return text[introduction.end() :] if introduction else text
 
 
-def _with_joined(text: str, found: re.Match[str]) -> str:
+def _with_joined(text: str, match: re.Match[str]) -> str:
     """A formula with those that a comma, "and" or "or" joins to it: "$1$ and $2$"."""
-    parts = [_content(found)]
-    place = found.end()
+    parts = [_content(match)]
+    place = match.end()
     while (joint := _JOINED.match(text, place)) and (found_next := _MATH.match(text, joint.end())):
         parts.append(_content(found_next))
         place = found_next.end()
     return ", ".join(parts)
 
 
-def _content(found: re.Match[str]) -> str:
-    return next(part for part in found.groups() if part is not None).strip()
+def _content(match: re.Match[str]) -> str:
+    return next(part for part in match.groups() if part is not None).strip()
 
 
 def _unit_behind(rest: str) -> str:

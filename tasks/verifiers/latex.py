@@ -78,8 +78,8 @@ class LatexVerifier:
     def _answer(self, text: str, gold: Form, truncated: bool) -> str | None:
         for rule in self.order:
             if rule == "last-number":
-                if not truncated and (found := last_formula(text)) is not None:
-                    return found
+                if not truncated and (formula := last_formula(text)) is not None:
+                    return formula
                 continue
             for stated in stated_answers(text, rule):
                 if rule == "boxed":

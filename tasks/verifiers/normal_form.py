@@ -135,20 +135,20 @@ def _latex_number(number: Fraction) -> str:
 def _time(text: str) -> Time | None:
     if text.casefold() in ("noon", "midnight"):
         return Time(0, "p" if text.casefold() == "noon" else "a")
-    found = _TIME.fullmatch(text)
-    if not found or not (found["minute"] or found["half"]) or int(found["hour"]) > 24:
+    match = _TIME.fullmatch(text)
+    if not match or not (match["minute"] or match["half"]) or int(match["hour"]) > 24:
         return None
-    hour = int(found["hour"])
-    half = found["half"][0].lower() if found["half"] else "p" if 12 < hour < 24 else None
-    return Time(hour % 12 * 60 + int(found["minute"] or 0), half)
+    hour = int(match["hour"])
+    half = match["half"][0].lower() if match["half"] else "p" if 12 < hour < 24 else None
+    return Time(hour % 12 * 60 + int(match["minute"] or 0), half)
 
 
 def _matrix(text: str) -> Matrix | None:
     around = enclosed(text)
-    found = _MATRIX.fullmatch(around[1] if around and around[1].startswith("\\begin") else text)
-    if not found or found[1] in ("vmatrix", "Vmatrix") or "\\begin" in found[2]:
+    match = _MATRIX.fullmatch(around[1] if around and around[1].startswith("\\begin") else text)
+    if not match or match[1] in ("vmatrix", "Vmatrix") or "\\begin" in match[2]:
         return None
-    lines = [line for line in re.split(r"\\\\(?:\[[^\]]*\])?|\\cr", found[2].replace("\\hline", "")) if line.strip()]
+    lines = [line for line in re.split(r"\\\\(?:\[[^\]]*\])?|\\cr", match[2].replace("\\hline", "")) if line.strip()]
     return Matrix(tuple(tuple(_item(entry) for entry in line.split("&")) for line in lines))
 
 
@@ -199,13 +199,13 @@ def _inequality(text: str) -> Group | None:
 
 
 def _bracketed(text: str) -> Form | None:
-    found = enclosed(text)
-    if found is None:
+    enclosing = enclosed(text)
+    if enclosing is None:
         name, equals, rest = text.partition("=")
         form = _bracketed(rest.strip()) if equals and enclosed(rest.strip()) else None
         named = _NAME.fullmatch(name) or (enclosed(name.strip()) and not re.search("[0-9]", name))
         return form if named else None
-    left, inside, right = found
+    left, inside, right = enclosing
     items = _spread(split(inside, _COMMA_INSIDE))
     if len(items) == 1:
         return _item(inside) if left != "[" else None

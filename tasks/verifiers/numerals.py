@@ -117,8 +117,8 @@ def stated_number(text: str) -> Fraction | None:
             return None
         before.append(_left(left[0].removesuffix("=").removesuffix("\\approx")))
         text = text[left.end() :]
-    found = _first(text)
-    return found if found is not None and _agree([*before, found]) else None
+    first = _first(text)
+    return first if first is not None and _agree([*before, first]) else None
 
 
 def last_number(text: str) -> Fraction | None:

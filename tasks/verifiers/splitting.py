@@ -28,10 +28,10 @@ def split(text: str, separator: re.Pattern[str]) -> list[str]:
     """The parts of `text` between the places outside of brackets where `separator` matches."""
     parts, begin, level, place = [], 0, 0, 0
     while place < len(text):
-        found = separator.match(text, place) if level == 0 else None
-        if found and found.end() > place:
+        match = separator.match(text, place) if level == 0 else None
+        if match and match.end() > place:
             parts.append(text[begin:place])
-            begin = place = found.end()
+            begin = place = match.end()
             continue
         token = _TOKEN.match(text, place)
         assert token is not None

@@ -73,10 +73,10 @@ def entry_as_text(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return a method's description as `show` prints it: yes and no, a range, and no line for what it has not."""
     words = {True: "yes", False: "no"}
     low, high = entry["learning_rates"]
-    told = {key: words[value] if isinstance(value, bool) else value for key, value in entry.items()}
-    told["settings"] = settings_text(entry["settings"])
-    told["learning_rates"] = f"{low:g} to {high:g}"
-    told["fields"] = [
+    entry_words = {key: words[value] if isinstance(value, bool) else value for key, value in entry.items()}
+    entry_words["settings"] = settings_text(entry["settings"])
+    entry_words["learning_rates"] = f"{low:g} to {high:g}"
+    entry_words["fields"] = [
         {
             "key": field["name"],
             "default": "must be given" if field["required"] else "left out" if field["default"] is None else shown,
@@ -85,7 +85,7 @@ def entry_as_text(entry: Mapping[str, Any]) -> dict[str, Any]:
         for field in entry["fields"]
         for shown in [words[field["default"]] if isinstance(field["default"], bool) else field["default"]]
     ]
-    return {key: value for key, value in told.items() if value not in ("", None, [], ())}
+    return {key: value for key, value in entry_words.items() if value not in ("", None, [], ())}
 
 
 def show_checks(document: Mapping[str, Any], brief: bool) -> None:

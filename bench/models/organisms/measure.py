@@ -51,13 +51,13 @@ def measure(
 ) -> list[LevelScore]:
     """First the main family at all its levels, taught or not, then the others as taught, on a third of the problems."""
     main = [(recipe.main_family, level, problems) for level in FAMILIES[recipe.main_family].levels]
-    others = [
+    transfer_levels = [
         (diet.family, level, -(-problems // 3))
         for diet in recipe.diets
         for level in diet.levels
         if diet.family != recipe.main_family
     ]
-    rows = [measure_level(model, tokenizer, *wanted) for wanted in main + others]
+    rows = [measure_level(model, tokenizer, *task_level) for task_level in main + transfer_levels]
     return [row for row in rows if row is not None]
 
 
