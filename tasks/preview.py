@@ -51,7 +51,7 @@ def _files(name: str) -> dict[str, Any]:
     if name in DATA_SETS:
         data = DATA_SETS[name]
         return {
-            "files": [f"{name}/{file}" for part in data.parts.values() for file in (part.file, *part.also)],
+            "files": [f"{name}/{file_name}" for file in data.files.values() for file_name in (file.name, *file.also)],
             "formats": FORMATS,
             "fields": list(data.fields),
             "hub": f"{data.hub_id} {data.hub_config or ''}".strip(),

@@ -103,18 +103,18 @@ def decide_ahead(threads: int, *, renew: bool = False) -> Decision:
     path = decision_file(threads)
     if renew:
         path.unlink(missing_ok=True)
-    if (decision := _kept(path)) is None:
+    if (decision := _recorded(path)) is None:
         count = str(threads)
         environment = os.environ | {"OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count, VARIABLE: "auto"}
         done = subprocess.run([sys.executable, "-c", _DECIDE], env=environment, capture_output=True, text=True)
-        decision = _kept(path)
+        decision = _recorded(path)
         if done.returncode or decision is None:
             reason = (done.stderr.strip().splitlines() or [f"nothing was decided for {count} threads"])[-1]
             raise RecordError(f"float32 products could not be timed ({reason}); choose their library with {VARIABLE}")
     return decision
 
 
-def _kept(path: Path) -> Decision | None:
+def _recorded(path: Path) -> Decision | None:
     """Return the decision in a file; None where there is none, or a damaged one, which is made again."""
     try:
         return Decision.model_validate_json(path.read_bytes())

@@ -114,11 +114,11 @@ def measure(
 
 def _check_finite(name: str, **sides: Tensor) -> None:
     for when, tensor in sides.items():
-        odd = tensor.numel() - int(torch.isfinite(tensor).count_nonzero())
-        if odd:
+        non_finite = tensor.numel() - int(torch.isfinite(tensor).count_nonzero())
+        if non_finite:
             raise GeometryError(
-                f"{name} has {odd} NaN or infinite entries {when} training, for which no figure is defined: compare a"
-                " checkpoint from before it diverged"
+                f"{name} has {non_finite} NaN or infinite entries {when} training, for which no figure is defined: compare"
+                " a checkpoint from before it diverged"
             )
 
 

@@ -14,11 +14,11 @@ Change = Literal["with-with", "with-without", "without-with", "without-without"]
 """Whether the answer to a problem used a strategy before and after training."""
 
 
-class _Kept(BaseModel):
+class _FrozenModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class StrategyUse(_Kept):
+class StrategyUse(_FrozenModel):
     """One strategy in the answers of one model."""
 
     frequency: Share = Field(description="share of answers that use it")
@@ -26,7 +26,7 @@ class StrategyUse(_Kept):
     accuracy_without: Share = Field(description="accuracy of the other answers; null without any")
 
 
-class Answers(_Kept):
+class Answers(_FrozenModel):
     """The greedy answers of one model."""
 
     strategies: dict[str, StrategyUse] = Field(description="by strategy, of those that base or tuned model use")
@@ -35,14 +35,14 @@ class Answers(_Kept):
     length_wrong: Number = Field(description="mean tokens of wrong answers; null without any")
 
 
-class Transition(_Kept):
+class Transition(_FrozenModel):
     """The problems whose answers changed, or kept, their strategy in one way."""
 
     problems: int = Field(ge=0)
     gained: int = Field(description="of them right after training minus right before")
 
 
-class Behaviour(_Kept):
+class Behaviour(_FrozenModel):
     """Greedy answers of base and tuned model to the same problems of the trained task."""
 
     split: Literal["validation", "test"]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from rlvr_bench.record.migrate import step_line
 from rlvr_bench.record.numbers import JsonObject, Number, OptionalJsonObject, Share, strict_json
-from rlvr_bench.record.parts import PARTS
+from rlvr_bench.record.open_tables import OPEN_TABLES
 
 SCHEMA_VERSION = 3
 """Raised with a step in `migrate` that reads what was written before."""
@@ -255,7 +255,7 @@ class RunRecord(_Record):
     @model_validator(mode="after")
     def _has_what_its_status_says(self) -> "RunRecord":
         CellKeys.model_validate(self.cell)
-        PARTS.validate_python(
+        OPEN_TABLES.validate_python(
             {name: getattr(self, name) for name in ("cell", "attestation", "rollout", "measurements")}
         )
         _SCORES.validate_python(self.measurements.get("prompt_range", {}))

@@ -111,7 +111,7 @@ def _reader(subject: Subject, name: str, watcher: Watcher) -> Callable[[], Reade
     if name != "otv":
         return partial(ConfidenceReader, name.removeprefix(CONFIDENCE), group_window(subject.traces("validation")))
     folder = subject.otv_folder
-    if subject.otv_is_kept:
+    if subject.otv_is_saved:
         watcher.say(f"probe from the cache: {folder}")
     else:
         watcher.say("no probe of this model and task in the cache: sampling traces and training one first")

@@ -13,12 +13,12 @@ from rlvr_bench.thinking.trace import Trace
 class TraceBatch:
     """`token_ids` [traces, length] hold prompt and the completion's tokens up to the last scored position.
 
-    `seen` [traces, positions] counts the tokens (prompt included) that each scored position has read; rows with fewer
-    positions repeat their last one, and `scored` is False there.
+    `tokens_read` [traces, positions] counts the tokens (prompt included) that each scored position has read; rows with
+    fewer positions repeat their last one, and `scored` is False there.
     """
 
     token_ids: Tensor
-    seen: Tensor
+    tokens_read: Tensor
     scored: Tensor
 
 
@@ -26,13 +26,13 @@ def collate(traces: Sequence[Trace], places: Sequence[Sequence[int]], device: to
     """Batch traces with their positions (completion tokens read, ascending). Padding is id 0, which nothing sees."""
     rows = [list(trace.prompt + trace.tokens[: own[-1]]) for trace, own in zip(traces, places, strict=True)]
     longest, most = max(map(len, rows)), max(map(len, places))
-    seen = [
+    tokens_read = [
         [len(trace.prompt) + place for place in [*own, *[own[-1]] * (most - len(own))]]
         for trace, own in zip(traces, places, strict=True)
     ]
     return TraceBatch(
         torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=device),
-        torch.tensor(seen, device=device),
+        torch.tensor(tokens_read, device=device),
         torch.tensor([[place < len(own) for place in range(most)] for own in places], device=device),
     )
 

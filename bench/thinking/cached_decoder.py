@@ -20,13 +20,13 @@ from rlvr_bench.generate.sampling_params import SamplingParams
 class TransformersCacheView:
     """Implements `generate.monitor.CacheView` on transformers' cache, which a probe reads itself.
 
-    `seen` counts the real tokens that are cached of each row, `pads` the padding before them; both [rows].
+    `tokens_read` counts the real tokens that are cached of each row, `pads` the padding before them; both [rows].
     """
 
     rows: Tensor
     fed: int
     cache: DynamicCache
-    seen: Tensor
+    tokens_read: Tensor
     pads: Tensor
 
     def read(self, probe: DecoderWeights, embedding: Tensor, count: int) -> Tensor:

@@ -41,8 +41,8 @@ def compare_scorers(
     Raises:
         ThinkingError: a scorer or policy that there is not, or a model of another vocabulary.
     """
-    if odd := [other for other in scorers if other not in RECIPES]:
-        raise ThinkingError(f"unknown scorer {odd[0]!r}{did_you_mean(odd[0], RECIPES)}")
+    if unknown := [name for name in scorers if name not in RECIPES]:
+        raise ThinkingError(f"unknown scorer {unknown[0]!r}{did_you_mean(unknown[0], RECIPES)}")
     live_policies = [read_policy(text) for text in policies]
     started = time.perf_counter()
     with watcher.bar("comparing scorers") as report:

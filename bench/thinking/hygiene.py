@@ -1,4 +1,4 @@
-"""Which traces a scorer may learn from: of no test problem, of none that is too hard or too easy, both classes alike."""
+"""Which traces a scorer may learn from: no test problem's, none of one too hard or too easy, both classes alike."""
 
 import math
 from collections import Counter

@@ -42,7 +42,7 @@ class HiddenStateScorer(nn.Module):
         body = self._frozen[0] if self.body is None else self.body
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.separate):
             hidden = body(input_ids=batch.token_ids, use_cache=False).last_hidden_state
-        newest = (batch.seen - 1).unsqueeze(-1).expand(-1, -1, hidden.shape[-1])
+        newest = (batch.tokens_read - 1).unsqueeze(-1).expand(-1, -1, hidden.shape[-1])
         logits: Tensor = self.head(hidden.gather(1, newest).float()).squeeze(-1) + self.offset
         return logits
 

@@ -26,7 +26,7 @@ class Prefixes:
         """Keys and values of each row, zeros behind its last scored position."""
         if not self._left and not self._known:
             return self._forward(batch.token_ids)
-        lengths: list[int] = batch.seen.amax(dim=1).tolist()
+        lengths: list[int] = batch.tokens_read.amax(dim=1).tolist()
         # By the tokens themselves: the same trace is asked for under other paddings and in other batches.
         names = [tuple(row[:length]) for row, length in zip(batch.token_ids.tolist(), lengths, strict=True)]
         fresh = self._fresh([row for row, name in enumerate(names) if name not in self._known], batch, names)

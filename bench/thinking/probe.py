@@ -86,26 +86,26 @@ class Probe(nn.Module):
         The base reads each trace once without gradients; then all probe tokens read its cache together. The same as
         probing a growing cache within 1e-4 in float32, and within the rounding of the cache (about 1e-2) in bfloat16.
         """
-        return self.read(self.prefixes.read(batch), batch.seen)
+        return self.read(self.prefixes.read(batch), batch.tokens_read)
 
-    def read(self, cache: DynamicCache, seen: Tensor, pads: Tensor | None = None) -> Tensor:
+    def read(self, cache: DynamicCache, tokens_read: Tensor, pads: Tensor | None = None) -> Tensor:
         """Log odds at given positions of cached rows, shape [rows, positions]; the cache is left as it was.
 
         Args:
             cache: keys and values of the base.
-            seen: real tokens that each position has read, shape [rows, positions].
+            tokens_read: real tokens that each position has read, shape [rows, positions].
             pads: padding tokens before each row's first real one, shape [rows].
         """
         count, length = self.probe_tokens, cache.get_seq_length()
         # One row holds the probe tokens of all its positions; the mask keeps them from seeing each other.
-        mask = probe_mask(seen, length, count, pads, self.embedding.dtype)
-        within = torch.arange(count, device=seen.device).repeat(seen.shape[1])
-        embedded = self.embedding.expand(*within.shape, -1).expand(seen.shape[0], -1, -1)
+        mask = probe_mask(tokens_read, length, count, pads, self.embedding.dtype)
+        within = torch.arange(count, device=tokens_read.device).repeat(tokens_read.shape[1])
+        embedded = self.embedding.expand(*within.shape, -1).expand(tokens_read.shape[0], -1, -1)
         body = self._reading[0] if self._reading else self.body
         read = body(
             inputs_embeds=embedded.to(self.base.dtype),
             past_key_values=cache,
-            position_ids=seen.repeat_interleave(count, dim=1) + within,
+            position_ids=tokens_read.repeat_interleave(count, dim=1) + within,
             attention_mask=mask.to(self.base.dtype),
             use_cache=True,
         ).last_hidden_state
@@ -146,22 +146,24 @@ class Probe(nn.Module):
         return {**parameters, "offset": self.offset}
 
 
-def probe_mask(seen: Tensor, length: int, count: int, pads: Tensor | None, dtype: torch.dtype) -> Tensor:
+def probe_mask(tokens_read: Tensor, length: int, count: int, pads: Tensor | None, dtype: torch.dtype) -> Tensor:
     """What probe tokens may look at: 0, or the lowest number where not, [rows, 1, positions * count, keys].
 
     Keys are `length` cached places, then the probe tokens themselves, `count` for each position, which see the
-    first `seen` real tokens of their row, and those of their own position up to themselves.
+    first `tokens_read` real tokens of their row, and those of their own position up to themselves.
     """
-    rows, places = seen.shape
-    cached = torch.arange(length, device=seen.device).view(1, 1, -1)
+    rows, places = tokens_read.shape
+    cached = torch.arange(length, device=tokens_read.device).view(1, 1, -1)
     # Left padding moves a row's first real token, and with it every position that is counted from there.
-    first = torch.zeros(rows, dtype=torch.long, device=seen.device) if pads is None else pads
-    last = (first.unsqueeze(1) + seen).repeat_interleave(count, dim=1).unsqueeze(2)
+    first = torch.zeros(rows, dtype=torch.long, device=tokens_read.device) if pads is None else pads
+    last = (first.unsqueeze(1) + tokens_read).repeat_interleave(count, dim=1).unsqueeze(2)
     trace = (cached >= first.view(-1, 1, 1)) & (cached < last)
     # Blocks on the diagonal: causal within a position's own probe tokens, nothing between positions.
-    own = torch.kron(torch.eye(places), torch.ones(count, count).tril()).bool().to(seen.device)
+    own = torch.kron(torch.eye(places), torch.ones(count, count).tril()).bool().to(tokens_read.device)
     visible = torch.cat([trace, own.expand(rows, -1, -1)], dim=2).unsqueeze(1)
-    return torch.zeros(visible.shape, dtype=dtype, device=seen.device).masked_fill_(~visible, torch.finfo(dtype).min)
+    return torch.zeros(visible.shape, dtype=dtype, device=tokens_read.device).masked_fill_(
+        ~visible, torch.finfo(dtype).min
+    )
 
 
 def check_architecture(base: PreTrainedModel) -> None:

@@ -46,7 +46,7 @@ class ProbeReader:
                 logits = self._probe.scored(hidden)
             else:
                 assert isinstance(view, TransformersCacheView)
-                logits = self._probe.read(view.cache, view.seen.unsqueeze(1), view.pads).squeeze(1)
+                logits = self._probe.read(view.cache, view.tokens_read.unsqueeze(1), view.pads).squeeze(1)
             return torch.sigmoid(logits).tolist()
 
 

@@ -28,13 +28,13 @@ def _problem(policy: Policy, group: Sequence[Trace], scores: Scores, run: LiveRu
     lengths = [len(trace.tokens) for trace in group]
     alive: dict[int, float] = {}
     dropped: list[bool] = [False] * len(group)
-    seen: list[dict[int, float]] = [{} for _ in group]
+    scores_read: list[dict[int, float]] = [{} for _ in group]
     running = set(range(len(group)))
     for read in range(max(trace.fed for trace in group) + 1):
         if read and running and policy.due(read):
             alive |= {place: scores[place][read] for place in running}
             for place in running:
-                seen[place][read] = alive[place]
+                scores_read[place][read] = alive[place]
             survivors = policy.survivors(read, alive)
             for place in [place for place in alive if place not in survivors]:
                 dropped[place] = True
@@ -42,13 +42,13 @@ def _problem(policy: Policy, group: Sequence[Trace], scores: Scores, run: LiveRu
                 running.discard(place)
                 del alive[place]
         for place in [place for place in sorted(running) if group[place].fed == read]:
-            alive[place] = seen[place][read] = scores[place][read]
+            alive[place] = scores_read[place][read] = scores[place][read]
             running.discard(place)
     run.traces.extend(
         trace if length == len(trace.tokens) else replace(trace, tokens=trace.tokens[:length], truncated=True)
         for trace, length in zip(group, lengths, strict=True)
     )
-    run.scores.extend(list(own.values())[-1] for own in seen)
+    run.scores.extend(list(own.values())[-1] for own in scores_read)
     run.dropped.extend(dropped)
-    run.readings.extend(seen)
-    return sum(map(len, seen))
+    run.readings.extend(scores_read)
+    return sum(map(len, scores_read))

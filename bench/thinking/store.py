@@ -24,7 +24,7 @@ def save(probe: Probe, settings: ScorerSettings, folder: Path) -> None:
     write_whole(folder / SETTINGS, settings.model_dump_json(indent=1) + "\n")
 
 
-def is_kept(folder: Path) -> bool:
+def is_saved(folder: Path) -> bool:
     """Whether `save` has written a probe into the folder."""
     return (folder / SETTINGS).is_file()
 
@@ -35,7 +35,7 @@ def load(base: PreTrainedModel, folder: Path) -> Probe | None:
     Raises:
         RecordError: the file is broken or belongs to another model.
     """
-    if not is_kept(folder):
+    if not is_saved(folder):
         return None
     settings = ScorerSettings.model_validate(json.loads((folder / SETTINGS).read_text(encoding="utf-8")))
     probe = Probe(base, settings.probe_tokens, settings.rank, settings.seed)
@@ -44,9 +44,11 @@ def load(base: PreTrainedModel, folder: Path) -> Probe | None:
     except (OSError, SafetensorError) as error:
         raise RecordError(f"{folder / TENSORS} is no whole safetensors file ({error}); delete the folder") from error
     own = probe.trained()
-    odd = sorted(tensors.keys() ^ own.keys()) + [n for n in own if n in tensors and own[n].shape != tensors[n].shape]
-    if odd:
-        raise RecordError(f"{folder / TENSORS} does not fit this model at {odd[0]!r}; delete the folder")
+    misfits = sorted(tensors.keys() ^ own.keys()) + [
+        n for n in own if n in tensors and own[n].shape != tensors[n].shape
+    ]
+    if misfits:
+        raise RecordError(f"{folder / TENSORS} does not fit this model at {misfits[0]!r}; delete the folder")
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(tensors[name])

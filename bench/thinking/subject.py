@@ -20,7 +20,7 @@ from rlvr_bench.thinking.probe import Probe, check_window
 from rlvr_bench.thinking.proof import refuse_unproved
 from rlvr_bench.thinking.sampling import Asker
 from rlvr_bench.thinking.settings import ScorerSettings, ThinkSettings
-from rlvr_bench.thinking.store import is_kept, load, save
+from rlvr_bench.thinking.store import is_saved, load, save
 from rlvr_bench.thinking.trace import Trace
 from rlvr_bench.thinking.training import Fit, TraceScorer, fit
 
@@ -136,9 +136,9 @@ class Subject:
         return trace_file.folder(trace_file.key(identity))
 
     @property
-    def otv_is_kept(self) -> bool:
+    def otv_is_saved(self) -> bool:
         """Whether the probe of the settings need not be trained."""
-        return is_kept(self.otv_folder)
+        return is_saved(self.otv_folder)
 
     def otv(self, report: Report = lambda message, done: None) -> Trained:
         """The probe of the settings, from the cache where it is there."""

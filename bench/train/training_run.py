@@ -48,13 +48,13 @@ class TrainingRun(Generic[SettingsT]):
     interventions: Sequence[Intervention[Any]] = ()
 
 
-PartT = TypeVar("PartT", bound=TrainingSettings)
+OtherSettingsT = TypeVar("OtherSettingsT", bound=TrainingSettings)
 
 
-def with_settings(run: TrainingRun[Any], settings: PartT) -> TrainingRun[PartT]:
-    """Return the same run under the settings of one of its parts."""
-    part: TrainingRun[PartT] = replace(run, settings=settings)
-    return part
+def with_settings(run: TrainingRun[Any], settings: OtherSettingsT) -> TrainingRun[OtherSettingsT]:
+    """Return the same run under other settings, such as those of its supervised or its RL stage."""
+    changed: TrainingRun[OtherSettingsT] = replace(run, settings=settings)
+    return changed
 
 
 class Trained(Protocol):

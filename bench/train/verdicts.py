@@ -18,9 +18,9 @@ class CountedVerdicts(Sequence[Verdict]):
     @overload
     def __getitem__(self, place: slice) -> Sequence[Verdict]: ...
     def __getitem__(self, place: int | slice) -> Verdict | Sequence[Verdict]:
-        looked_at = self._verdicts[place]
+        graded = self._verdicts[place]
         self._seen.update([range(len(self))[place]] if isinstance(place, int) else range(len(self))[place])
-        return looked_at
+        return graded
 
     def __len__(self) -> int:
         return len(self._verdicts)

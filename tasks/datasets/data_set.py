@@ -1,7 +1,7 @@
-"""A data set: where its parts are, how a row becomes a problem, and how its parts become splits.
+"""A data set: where its files are, how a row becomes a problem, and how files become splits.
 
-Parts that are missing are cut by hash: a set in one part into train, validation and test; a set with train but no
-validation gets a tenth of train. A set with a test part only has no train and no validation problems.
+Splits without a file are cut by hash: a set in one file into train, validation and test; a set with train but no
+validation gets a tenth of train. A set with a test file only has no train and no validation problems.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,18 +18,18 @@ from rlvr_bench.tasks.hash_split import CARVED_FROM_TRAIN, WHOLE_SET, Shares, sp
 from rlvr_bench.tasks.problem import Problem, Split
 from rlvr_bench.tasks.verifiers.verifier import Verifier
 
-PartName = Literal["all", "train", "validation", "test"]
+FileKey = Literal["all", "train", "validation", "test"]
 Splits = dict[Split, list[Problem]]
 
 MAX_SHARED = 0.01
-"""Share of the smaller of two parts: so many problems in both happen in official sets, more are a spoiled copy."""
+"""Share of the smaller of two splits: so many problems in both happen in official sets, more are a spoiled copy."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SplitFile:
     """A file below `<data folder>/<name of the set>`, and the split expression of the hub copy."""
 
-    file: str
+    name: str
     hub_split: str
     also: tuple[str, ...] = ()
     """Names that the file has in other releases."""
@@ -39,7 +39,7 @@ class Part:
 
         Raises NotDownloadedError if nothing of that is there.
         """
-        for name in (self.file, *self.also):
+        for name in (self.name, *self.also):
             stem = name.partition(".")[0]
             for file in (name, *(stem + suffix for suffix in SUFFIXES)):
                 if (folder / file).is_file():
@@ -48,7 +48,7 @@ class Part:
             if several:
                 return several
         raise NotDownloadedError(
-            f"There is no file {folder / self.file}: put it there, or as {', '.join(SUFFIXES[1:])}, or correct the"
+            f"There is no file {folder / self.name}: put it there, or as {', '.join(SUFFIXES[1:])}, or correct the"
             " folder."
         )
 
@@ -60,7 +60,7 @@ class DataSet:
     name: str
     description: str
     hub_id: str
-    parts: Mapping[PartName, Part]
+    files: Mapping[FileKey, SplitFile]
     fields: tuple[str, ...]
     """The fields that `problem` reads."""
     problem: Callable[[Row], Problem]
@@ -68,14 +68,14 @@ class DataSet:
     instruction: str
     hub_config: str | None = None
     shares: Shares = field(default_factory=lambda: WHOLE_SET)
-    """How a set in one part is cut."""
+    """How a set in one file is cut."""
 
     @property
     def splits(self) -> frozenset[Split]:
         """The splits that have problems if the files are whole."""
-        if "all" in self.parts:
+        if "all" in self.files:
             return frozenset(self.shares)
-        named: set[Split] = {name for name in self.parts if name != "all"}
+        named: set[Split] = {name for name in self.files if name != "all"}
         return frozenset(named | {"validation"} if "train" in named else named)
 
 
@@ -91,9 +91,9 @@ class Loaded:
 def load(data: DataSet, folder: Path | None) -> Loaded:
     """All problems of a set, from `folder` or, if there is none, from the hub.
 
-    Raises TaskError for a missing or broken file, an unreachable hub, and parts that share too many problems.
+    Raises TaskError for a missing or broken file, an unreachable hub, and splits that share too many problems.
     """
-    readings = {name: _reading(data, part, folder) for name, part in data.parts.items()}
+    readings = {name: _reading(data, file, folder) for name, file in data.files.items()}
     read = tuple(readings.values())
     if "all" in readings:
         return Loaded(cut(readings["all"].problems, data.shares), read)
@@ -136,23 +136,23 @@ def drop_shared(name: str, splits: Splits) -> int:
     return dropped
 
 
-def _reading(data: DataSet, part: Part, folder: Path | None) -> Reading:
+def _reading(data: DataSet, file: SplitFile, folder: Path | None) -> Reading:
     if folder is None:
-        return read_problems(f"{data.hub_id} {part.hub_split}", _hub_rows(data, part), data.problem)
-    paths = part.paths(folder / data.name)
+        return read_problems(f"{data.hub_id} {file.hub_split}", _hub_rows(data, file), data.problem)
+    paths = file.paths(folder / data.name)
     source = str(paths[0]) if len(paths) == 1 else f"{folder / data.name} ({len(paths)} files)"
     return read_problems(source, chain.from_iterable(map(read_rows, paths)), data.problem)
 
 
-def _hub_rows(data: DataSet, part: Part) -> Rows:
+def _hub_rows(data: DataSet, file: SplitFile) -> Rows:
     import datasets  # seconds to import, and only the hub needs it
 
     try:
-        table = datasets.load_dataset(data.hub_id, data.hub_config, split=part.hub_split)
+        table = datasets.load_dataset(data.hub_id, data.hub_config, split=file.hub_split)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as fault:
         reason = (str(fault).splitlines() or [type(fault).__name__])[0]
         raise NotDownloadedError(
             f"Task {data.name!r} could not be loaded from the hub as {data.hub_id} ({reason}): give a folder that holds"
-            f" {data.name}/{part.file} by --data-dir or RLVR_BENCH_DATA."
+            f" {data.name}/{file.name} by --data-dir or RLVR_BENCH_DATA."
         ) from None
-    return (Row(f"{data.hub_id} {part.hub_split} record {number}", dict(row)) for number, row in enumerate(table, 1))
+    return (Row(f"{data.hub_id} {file.hub_split} record {number}", dict(row)) for number, row in enumerate(table, 1))

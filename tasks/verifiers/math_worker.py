@@ -70,7 +70,7 @@ def limit_cpu(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
-def let_through() -> None:
+def raise_exhaustion() -> None:
     """Make math-verify report exhausted memory and stack: it takes every exception for "not equal" by itself.
 
     `except Exception` looks the name up in its module; there it now stands for all exceptions but those two.
@@ -86,7 +86,7 @@ def main() -> None:
     """Serve until standard input ends."""
     logging.disable(logging.CRITICAL)
     equal("(x+1)^2", "x^2+2x+1")  # before "ready": imports and grammars load on first use, for seconds
-    let_through()
+    raise_exhaustion()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:

@@ -1,4 +1,4 @@
-"""What readers rely on in the free parts of a record: keys that may be missing, but are of these types where they are.
+"""What readers rely on in the open tables of a record: keys that may be missing, but are of these types where they are.
 
 Settings of cells and results of measurements belong to those who wrote them, and hold any other keys. A leaderboard, a
 plan and a report take the few below as they are, so a record in which they are something else is refused on reading.
@@ -107,7 +107,7 @@ class _Measurements(TypedDict, total=False):
     thinking: _Thinking
 
 
-class _Parts(TypedDict, total=False):
+class _OpenTables(TypedDict, total=False):
     __pydantic_config__ = OPEN  # type: ignore[misc]
     cell: _Cell
     attestation: _Attestation | None
@@ -115,5 +115,5 @@ class _Parts(TypedDict, total=False):
     measurements: _Measurements
 
 
-PARTS: TypeAdapter[_Parts] = TypeAdapter(_Parts)
-"""Validates the free parts of a record."""
+OPEN_TABLES: TypeAdapter[_OpenTables] = TypeAdapter(_OpenTables)
+"""Validates the open tables of a record."""
