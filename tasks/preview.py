@@ -14,7 +14,7 @@ from rlvr_bench.tasks.task import Task
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A key that a task can be told; `default` is None also where the task itself chooses."""
+    """A setting of a task; `default` is None also where the task itself chooses."""
 
     key: str
     required: bool

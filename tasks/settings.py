@@ -1,6 +1,6 @@
 """Settings of tasks and rewards: strict pydantic models.
 
-What a setting means is said beside the task or reward that it belongs to.
+What a setting means is described beside the task or reward that it belongs to.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ class Settings(BaseModel):
 
 
 class TaskSettings(Settings):
-    """What every task can be told."""
+    """The settings of every task."""
 
     locations: ClassVar[frozenset[str]] = frozenset()
     """Keys that say where data lie. They stay out of the fingerprint: the problems themselves are in it."""

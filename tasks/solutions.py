@@ -1,4 +1,4 @@
-"""Worked solutions to learn from: gold ones, and those of a teacher who is right as often as asked.
+"""Worked solutions to learn from: gold ones, and those of a teacher whose accuracy is set.
 
 Families work their problems step by step; other tasks have solutions if their problems carry one, which is empty where
 the answer alone is asked for. Nothing here is seen by

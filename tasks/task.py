@@ -1,6 +1,6 @@
 """What a task is, and the one class that most tasks are made of.
 
-A task is a source of problems, an instruction for prompts and a verifier. Which sources there are is said in
+A task is a source of problems, an instruction for prompts and a verifier. Which sources there are is described in
 `registry`; nothing here reads files or generates problems.
 """
 

@@ -9,7 +9,7 @@ from rlvr_bench.models.context import context_length
 
 
 class _Question(NamedTuple):
-    """Prompts that are asked together; `key` is the setting that bounds their completions."""
+    """Prompts that are generated for together; `key` is the setting that bounds their completions."""
 
     what: str
     prompts: list[list[int]]

@@ -11,12 +11,12 @@ from rlvr_bench.record.leftovers import temporary_folder_beside
 
 
 def weights_folder(cell_id: str) -> Path:
-    """Return where a cell's trained model is kept, if it was asked for."""
+    """Return where a cell's trained model is kept, if that was requested."""
     return cache_dir() / "cells" / cell_id / "model"
 
 
 def tracked_folder(cell_id: str) -> Path:
-    """Return where TensorBoard's files of a cell are kept, if it was asked for."""
+    """Return where TensorBoard's files of a cell are kept, if that was requested."""
     return cache_dir() / "cells" / cell_id / "tensorboard"
 
 

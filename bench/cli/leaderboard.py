@@ -66,7 +66,7 @@ def leaderboard(
 
 
 def _standings(results: Path, write: bool) -> "tuple[list[Standing], bool]":
-    """Return the standings of the readable records, and whether those are all; what is wrong with others is said."""
+    """Return the standings of the readable records, and whether those are all; what is wrong with others is printed."""
     from rlvr_bench.console.text import say
     from rlvr_bench.grid.run import renew_leaderboard
     from rlvr_bench.leaderboard.standings import leaderboard as derive

@@ -51,7 +51,7 @@ JsonFileOption = Annotated[str | None, typer.Option("--json", metavar="FILE", he
 @app.command()
 def think(
     model: Annotated[str, typer.Argument(help="Organism, packaged model, folder or hub id.")],
-    task: Annotated[str, typer.Option(help="The task that is asked.")],
+    task: Annotated[str, typer.Option(help="The task whose test problems are answered.")],
     count: Annotated[int, typer.Option("-n", min=1, help="Traces per problem.")] = 16,
     policy: PolicyOption = "halve",
     scorer: ScorerOption = None,

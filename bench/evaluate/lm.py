@@ -1,7 +1,7 @@
 """lm-eval's view of a model that one of our backends runs: greedy generation, and likelihoods of given texts.
 
 Gives the answers of lm-eval's own `HFLM` for the same prompts. Unlike there, prompts are cut to the model's context
-only if that is asked for, and a stop text shortens the answer but not the generation.
+only on request, and a stop text shortens the answer but not the generation.
 """
 
 from collections.abc import Iterator, Mapping

@@ -32,10 +32,10 @@ TaskDict = dict[str, Any]
 
 
 def load_tasks(settings: LmEval, data_dir: Path | None) -> TaskDict:
-    """The tasks that are asked for, with their data.
+    """The requested tasks, with their data.
 
     Raises:
-        ExperimentError: a name is unknown, a file is not there, or data that are asked of the hub cannot be had.
+        ExperimentError: a name is unknown, a file is not there, or data cannot be loaded from the hub.
     """
     if settings.include_path is not None and not Path(settings.include_path).is_dir():
         raise ExperimentError(f"measurements.lm_eval.include_path: there is no folder {settings.include_path}")

@@ -21,7 +21,7 @@ DIGITS = 3
 
 
 class Range(Settings):
-    """The numbers from `low` to `high`, evenly by their logarithm unless told otherwise."""
+    """The numbers from `low` to `high`, evenly by their logarithm unless set otherwise."""
 
     low: float
     high: float

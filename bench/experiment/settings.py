@@ -1,4 +1,4 @@
-"""What a signal and an evaluation can be told.
+"""The settings of a signal and of an evaluation.
 
 A default here is the vetted setting, so that every key in an experiment file is visibly its author's.
 """

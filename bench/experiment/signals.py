@@ -1,4 +1,4 @@
-"""The learning signals beside `rlvr`: what each can be told, and the union of all of them.
+"""The learning signals beside `rlvr`: the settings of each, and the union of all of them.
 
 A key that two signals share means the same in both: `steps` are optimizer steps, `batch_size` completions per update.
 """

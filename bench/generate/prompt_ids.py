@@ -12,7 +12,7 @@ def prompt_ids(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> list[int]:
     """Return the token ids of a prompt; messages go through the tokenizer's own chat template.
 
     Raises:
-        ValueError: messages are asked of a tokenizer that has no chat template, or one that cannot be used.
+        ValueError: messages are to be rendered by a tokenizer that has no chat template, or one that cannot be used.
     """
     if isinstance(prompt, str):
         plain: list[int] = tokenizer(prompt)["input_ids"]

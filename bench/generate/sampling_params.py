@@ -10,7 +10,7 @@ from rlvr_bench.generate.stopping import eos_token_ids
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplingParams:
-    """What a backend is asked for, beside the model and its prompts.
+    """What a backend generates by, beside the model and its prompts.
 
     Attributes:
         max_new_tokens: tokens of a completion at most, its EOS included.

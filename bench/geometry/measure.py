@@ -117,8 +117,8 @@ def _check_finite(name: str, **sides: Tensor) -> None:
         non_finite = tensor.numel() - int(torch.isfinite(tensor).count_nonzero())
         if non_finite:
             raise GeometryError(
-                f"{name} has {non_finite} NaN or infinite entries {when} training, for which no figure is defined: compare"
-                " a checkpoint from before it diverged"
+                f"{name} has {non_finite} NaN or infinite entries {when} training, for which no figure is defined:"
+                " compare a checkpoint from before it diverged"
             )
 
 

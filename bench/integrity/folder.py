@@ -9,7 +9,7 @@ from rlvr_bench.record.lock import results_lock
 
 
 def rescore_folder(results: Path, *, write: bool, data_dir: Path | None, say: Say) -> dict[str, Any]:
-    """Grade stored samples again, write changed scores if asked to, and return what there is to say.
+    """Grade stored samples again, write changed scores on request, and return the report.
 
     Raises:
         RecordError: a record cannot be read or written.

@@ -1,4 +1,4 @@
-"""From the measurements that a cell names to what measures; imports what is asked for and nothing else."""
+"""From the measurements that a cell names to their implementations; imports those and nothing else."""
 
 from collections.abc import Mapping
 from pkgutil import resolve_name

@@ -1,6 +1,6 @@
 """Reads records of older schema versions as records of this one: from document to document, nothing is lost.
 
-Version 1 kept what a cell measured in six fields of its own, asked for by keys of `[evaluate]` and by `[verify]`, what
+Version 1 kept what a cell measured in six fields of its own, requested by keys of `[evaluate]` and by `[verify]`, what
 was done to it on purpose in keys of its base and signal, and called the grading of answers "verify", like a probe.
 Version 2 did not say under which result schema a cell ran: it was 2.
 """

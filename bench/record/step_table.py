@@ -51,7 +51,7 @@ def table_of(steps: Mapping[str, Sequence[StepRecord]]) -> pa.Table:
 
 
 class StepTable:
-    """The steps of one file, of a cell when it is asked for."""
+    """The steps of one file, by cell; a cell's are built on request."""
 
     def __init__(self, cells: Sequence[str], names: Sequence[str], columns: Sequence[list[Any]]) -> None:
         self._places = {cell: (start, stop) for cell, start, stop in _runs(cells)}

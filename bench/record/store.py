@@ -217,10 +217,10 @@ TABLES = 32
 
 
 class StepReader:
-    """Reads the steps of runs when they are asked for, those of a packed comparison from one reading of its file."""
+    """Reads the steps of runs on request, those of a packed comparison from one reading of its file."""
 
     def __init__(self, results: Path, selected: Callable[[str], bool] = lambda metric: True) -> None:
-        """`selected` says of which metrics, by their names in the file, packed steps are asked for."""
+        """`selected` says which metrics of packed steps are read, by their names in the file."""
         self._results = results
         self._folders = {path.parent for path in run_files(results)}
         self._table = lru_cache(TABLES)(

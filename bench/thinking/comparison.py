@@ -27,7 +27,7 @@ def compare_scorers(
     policies: Sequence[str],
     watcher: Watcher,
 ) -> dict[str, Any]:
-    """Compare scorers and policies on what is asked for, and on other tasks and models.
+    """Compare scorers and policies on the requested model and task, and on others.
 
     Args:
         request: the model and the task.

@@ -16,7 +16,7 @@ from rlvr_bench.thinking.training import Scores
 
 
 class Answer:
-    """What is said to one problem. `tokens` is the mean length of the chosen answer's trace."""
+    """The answer to one problem. `tokens` is the mean length of the chosen answer's trace."""
 
     def __init__(self, traces: Sequence[Trace], scores: Sequence[float], aggregator: Aggregator) -> None:
         choice = aggregator([trace.answer for trace in traces], scores)

@@ -1,4 +1,4 @@
-"""What is asked of parallel thinking: a model, a task and settings, and the subject that they make."""
+"""A request for parallel thinking: a model, a task and settings, and the subject that they make."""
 
 import json
 from collections.abc import Mapping

@@ -19,7 +19,7 @@ from rlvr_bench.thinking.trace import Trace
 
 
 class Asker:
-    """A model with the task it is asked: prompts in, graded traces out."""
+    """A model with a task: prompts in, graded traces out."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What one-token verification and parallel thinking can be told. Imports no torch.
+"""The settings of one-token verification and parallel thinking. Imports no torch.
 
 A default here is the vetted setting.
 """

@@ -33,11 +33,11 @@ def study(
 
     Args:
         names: of `RECIPES`; "otv" is always among them, since it is what stops traces.
-        transfers: other models or tasks, whose test traces the scorers are asked about unseen.
+        transfers: other models or tasks, whose test traces are scored by scorers that were not trained on them.
         policies: that run live; by default those of `usual_policies`.
 
     Raises:
-        ThinkingError: scorers would be asked about problems, of this task or of a transfer, that they learn from.
+        ThinkingError: scorers would be tested on problems, of this task or of a transfer, that they learn from.
     """
     # Before anything is trained: an overlap makes every figure of the study worthless.
     for other in transfers:

@@ -34,7 +34,7 @@ class Trained:
 
 
 class Subject:
-    """A model, asked a task's problems.
+    """A model on a task's problems.
 
     Raises ThinkingError where the architecture cannot be probed, or a prompt, its trace and the probe do not fit it.
     """
@@ -56,7 +56,7 @@ class Subject:
 
     @property
     def model(self) -> PreTrainedModel:
-        """The model that is asked, and read."""
+        """The model that makes the traces, and whose cache is read."""
         return self.asker.model
 
     @cached_property

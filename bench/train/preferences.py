@@ -1,4 +1,4 @@
-"""Preference pairs: two completions of one prompt, labelled by a verifier that errs as often as it is told.
+"""Preference pairs: two completions of one prompt, labelled by a verifier that errs at a given rate.
 
 They stand for the comparisons that people are paid for. Only pairs of a right and a wrong completion are bought: on
 others the verifier has nothing to say.

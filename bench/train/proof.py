@@ -28,7 +28,7 @@ def choose(requested: str, models: Sequence[nn.Module], prompts: Sequence[Sequen
     "auto" is packed where every model can be: a policy and its reference are then off by the same rounding.
 
     Raises:
-        ValueError: "packed" is asked of a model that cannot be.
+        ValueError: "packed" is requested for a model that cannot be.
     """
     if requested == PADDED:
         return PADDED

@@ -1,4 +1,4 @@
-"""The data sets that are known by name: one row each. How their rows are read is said in `readers`.
+"""The data sets that are known by name: one row each. How their rows are read is described in `readers`.
 
 Folder names, file names and fields are those of the original releases; hub copies have the same fields. Data sets are
 not shipped: several may not be redistributed.

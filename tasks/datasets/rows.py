@@ -1,6 +1,6 @@
 """A row of a data file with the place that it stands in, so that a fault can be pointed at.
 
-Says what the value of a field is, not what it means; which files there are is said in `files`.
+Says what the value of a field is, not what it means; which files there are is described in `files`.
 """
 
 import json

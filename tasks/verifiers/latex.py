@@ -68,7 +68,7 @@ class LatexVerifier:
         return self._compare(gold, form, answer)
 
     def follows_format(self, completion: str, truncated: bool = False) -> bool:
-        """Whether the form that is asked for is there, with something in it."""
+        """Whether the required form is there, with something in it."""
         return marked_answer(completion, self.order[0], truncated) is not None
 
     def completion(self, answer: str) -> str:

@@ -19,7 +19,7 @@ class Verifier(Protocol):
         ...
 
     def marked(self, marker: Marker) -> Self:
-        """The same verifier, reading only the form that is asked for ("required"), or any form ("any")."""
+        """The same verifier, reading only the form that the prompt requires ("required"), or any form ("any")."""
         ...
 
     def verify(self, completion: str, gold: str, truncated: bool = False) -> Verdict:
@@ -31,12 +31,12 @@ class Verifier(Protocol):
         ...
 
     def follows_format(self, completion: str, truncated: bool = False) -> bool:
-        """Whether the completion states an answer, right or wrong, in the form that is asked for.
+        """Whether the completion states an answer, right or wrong, in the required form.
 
         `truncated`: it was cut off; what touches the cut is no answer.
         """
         ...
 
     def completion(self, answer: str) -> str:
-        """The shortest completion that states `answer` in the form that is asked for."""
+        """The shortest completion that states `answer` in the required form."""
         ...
