@@ -77,6 +77,7 @@ def agreement(base: Tensor, first: Tensor, second: Tensor, k: int) -> Agreement:
         first, second: (m, n) float64.
         k: dimensions of the updates' own singular subspaces; of an adapter, at most its rank.
     """
+    # Changed as a bfloat16 checkpoint shows it: in float32 nearly every entry of a trained matrix differs.
     masks = [shown_in_bf16(base, update)[1] for update in (first, second)]
     counts = [size(mask) for mask in masks]
     both = size(masks[0] & masks[1])
@@ -106,6 +107,7 @@ def update_angles(first: Tensor, second: Tensor, k: int) -> Tensor | None:
 
     None unless both updates have k leading directions that are apart from the rest.
     """
+    # Where the k-th and the next singular value are equal the top-k subspace is not unique, and no angle is defined.
     bases = []
     for update in (first, second):
         singular = decompose(update)

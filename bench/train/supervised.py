@@ -157,6 +157,7 @@ def _dataset(examples: list[Example]) -> Dataset:
     return Dataset.from_dict(
         {
             "input_ids": [each.prompt + each.completion for each in examples],
+            # The loss is of the solution alone, as in every signal the prompt is given.
             "labels": [[IGNORED] * len(each.prompt) + each.completion for each in examples],
         }
     )
@@ -176,7 +177,7 @@ def _arguments(run: TrainingRun[SupervisedSettings], steps: int) -> SFTConfig:
         max_grad_norm=settings.max_grad_norm,
         per_device_train_batch_size=micro_batch,
         gradient_accumulation_steps=settings.batch_size // micro_batch,
-        max_length=None,
+        max_length=None,  # nothing is cut: `example` refuses what the context does not hold
         dataset_kwargs={"skip_prepare_dataset": True},
         loss_type="nll",
         router_aux_loss_coef=0.0,  # as in `trainer`
