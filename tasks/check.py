@@ -167,9 +167,9 @@ def _plainly(answer: str) -> str | None:
 
 
 def _of_wrong(task: Task, problem: Problem) -> Iterator[Finding]:
-    for what, wrong in perturbed(problem.answer).items():
+    for kind, wrong in perturbed(problem.answer).items():
         if task.verify(task.completion(wrong), problem).correct:
-            yield _finding(f"answers with another {what} are accepted", problem, task.completion(wrong))
+            yield _finding(f"answers with another {kind} are accepted", problem, task.completion(wrong))
 
 
 def _of_splits(by_split: dict[Split, list[Problem]]) -> Iterator[Finding]:

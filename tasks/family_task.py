@@ -70,9 +70,9 @@ def _cells(family: Family, levels: Sequence[int] | None) -> list[tuple[Family, i
     return [(family, level) for level in selected]
 
 
-def _once(items: Sequence[Item], what: str) -> Sequence[Item]:
+def _once(items: Sequence[Item], noun: str) -> Sequence[Item]:
     if doubles := [item for item in items if items.count(item) > 1]:
-        raise TaskError(f"The {what} {doubles[0]!r} is named twice: name it once.")
+        raise TaskError(f"The {noun} {doubles[0]!r} is named twice: name it once.")
     return items
 
 

@@ -135,12 +135,12 @@ def methods_cost(
     raise typer.Exit(0 if complete else 1)
 
 
-def _say_faults(what: str) -> None:
+def _say_faults(noun: str) -> None:
     """Say on stderr which plug-ins are left out, and why."""
     from rlvr_bench.console.text import say
     from rlvr_bench.methods.registry import available
 
-    say(*(f"{what}: {fault}" for fault in available()[1]))
+    say(*(f"{noun}: {fault}" for fault in available()[1]))
 
 
 def _check_names(verb: str, names: list[str] | None, every: bool, keys: list[str] | None) -> None:

@@ -125,8 +125,11 @@ def perplexity(
 def _losses(model: PreTrainedModel, rows: Sequence[tuple[list[int], list[int]]]) -> list[float]:
     """Negative log-likelihoods (nats) of the second parts' tokens, row after row."""
     ids, mask = (
-        pad_sequence([torch.tensor(row) for row in made], batch_first=True).to(model.device)
-        for made in ([first + then for first, then in rows], [[1] * (len(first) + len(then)) for first, then in rows])
+        pad_sequence([torch.tensor(row) for row in columns], batch_first=True).to(model.device)
+        for columns in (
+            [first + then for first, then in rows],
+            [[1] * (len(first) + len(then)) for first, then in rows],
+        )
     )
     logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, :-1].float()
     losses: Tensor = -torch.log_softmax(logits, dim=-1).gather(-1, ids[:, 1:, None]).squeeze(-1)

@@ -25,14 +25,14 @@ SettingsT = TypeVar("SettingsT", bound=RegisteredSettings)
 class SettingsRegistry(Generic[SettingsT]):
     """The settings classes of one kind ("measurement"), by the names of their entry points."""
 
-    def __init__(self, what: str, group: str, kind: type[SettingsT]) -> None:
-        self._what = what
+    def __init__(self, noun: str, group: str, kind: type[SettingsT]) -> None:
+        self._noun = noun
 
         def refusal(item: Any) -> str | None:
             return None if isinstance(item, type) and issubclass(item, kind) else f"is no {kind.__name__}"
 
         # Those of this package are entry points too, so that the core need not import the studies they stand in.
-        self._classes: Registry[type[SettingsT]] = Registry(what, group, {}, ExperimentError, refusal=refusal)
+        self._classes: Registry[type[SettingsT]] = Registry(noun, group, {}, ExperimentError, refusal=refusal)
 
     def names(self) -> list[str]:
         """Return all names; nothing is imported."""
@@ -56,4 +56,4 @@ class SettingsRegistry(Generic[SettingsT]):
         try:
             return kind.model_validate({} if settings is True else settings)
         except ValidationError as error:
-            raise ExperimentError(explain(error, kind, f"{self._what}s.{name}")) from error
+            raise ExperimentError(explain(error, kind, f"{self._noun}s.{name}")) from error

@@ -9,10 +9,10 @@ Relation = Literal["trained", "level", "family"]
 
 def _names(own: str, extra: Sequence[str]) -> list[str]:
     """Return the names of the further tasks' scores: those of a name that was there already are numbered from 2."""
-    seen, names = [own], []
+    used, names = [own], []
     for name in extra:
-        seen.append(name)
-        count = seen.count(name)
+        used.append(name)
+        count = used.count(name)
         names.append(name if count == 1 else f"{name}-{count}")
     return names
 

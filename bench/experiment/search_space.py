@@ -100,15 +100,15 @@ def trial_entry(name: str, entry: Mapping[str, Any], settings: Mapping[str, Any]
     """Return the name and the method entry of one trial: `lora@0.001`, `lora@0.001,rank=8`."""
     keys = {"type": name} | {key: value for key, value in entry.items() if key != "search"} | dict(settings)
     rate = keys[LEARNING_RATE]
-    others = [f"{key}={value}" for key, value in settings.items() if key != LEARNING_RATE]
-    text = ",".join([f"{rate:g}" if isinstance(rate, int | float) else str(rate), *others])
+    fixed_settings = [f"{key}={value}" for key, value in settings.items() if key != LEARNING_RATE]
+    text = ",".join([f"{rate:g}" if isinstance(rate, int | float) else str(rate), *fixed_settings])
     return f"{name}@{re.sub(r'[^A-Za-z0-9.,=+_-]', '-', text)}", keys
 
 
 def _dial(where: str, value: object) -> Range | Choices:
     model = Choices if isinstance(value, list) else Range
-    given = {"choices": value} if isinstance(value, list) else value
+    table = {"choices": value} if isinstance(value, list) else value
     try:
-        return model.model_validate(given)
+        return model.model_validate(table)
     except ValidationError as error:
         raise ExperimentError(explain(error, model, where)) from error

@@ -183,9 +183,9 @@ def _shared(settings: TrainingSettings) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in TrainingSettings.model_fields if name not in ("steps", "budget")}
 
 
-def _type(given: Any) -> str | None:
+def _type(table: Any) -> str | None:
     """Return the type of a signal's table; a table without one is `rlvr`."""
-    return given.get("type", "rlvr") if isinstance(given, dict) else getattr(given, "type", None)
+    return table.get("type", "rlvr") if isinstance(table, dict) else getattr(table, "type", None)
 
 
 Signal = Annotated[

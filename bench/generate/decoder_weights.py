@@ -97,13 +97,15 @@ def _module_refusal(name: str, module: nn.Module) -> str | None:
     kind = type(module)
     plain = kind in _PLAIN or kind.__module__.startswith("transformers.models.")
     if not plain or module._forward_hooks or module._forward_pre_hooks:
-        what = f"a {kind.__name__} with a forward hook" if plain else f"a {kind.__module__}.{kind.__name__}"
-        return f"The fast path reads plain weights, but {name!r} is {what}; merge adapters first or use backend 'hf'."
+        reason = f"a {kind.__name__} with a forward hook" if plain else f"a {kind.__module__}.{kind.__name__}"
+        return f"The fast path reads plain weights, but {name!r} is {reason}; merge adapters first or use backend 'hf'."
     # Of this module alone: its children are looked at on their own, under their own names.
     for tensor in module._parameters.values():
         if tensor is not None and (tensor.device.type != "cpu" or not tensor.is_floating_point()):
-            what = f"{tensor.dtype} on {tensor.device}"
-            return f"The fast path reads floating-point weights on the CPU, but {name!r} has {what}; use backend 'hf'."
+            reason = f"{tensor.dtype} on {tensor.device}"
+            return (
+                f"The fast path reads floating-point weights on the CPU, but {name!r} has {reason}; use backend 'hf'."
+            )
     return None
 
 

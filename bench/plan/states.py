@@ -102,10 +102,10 @@ def by_comparison(planned: Sequence[PlannedCell]) -> dict[str, list[dict[str, An
     }
 
 
-def _counted(values: Sequence[str], what: str) -> str:
-    """Return what different values there are, of more than one how many; `what` names them, {} is the first."""
+def _counted(values: Sequence[str], noun: str) -> str:
+    """Return what different values there are, of more than one how many; `noun` names them, {} is the first."""
     distinct = list(dict.fromkeys(values))
-    return f"{len(distinct)} {what.format(distinct[0])}" if len(distinct) > 1 else "".join(distinct)
+    return f"{len(distinct)} {noun.format(distinct[0])}" if len(distinct) > 1 else "".join(distinct)
 
 
 def _state(

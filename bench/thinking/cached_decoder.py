@@ -122,8 +122,8 @@ class _Batch:
         if bool(goes.all()):
             return
         rows = goes.nonzero().squeeze(1)
-        here = rows.cpu()
-        self.rows, self.places = self.rows[here], self.places[here]
+        kept_rows = rows.cpu()
+        self.rows, self.places = self.rows[kept_rows], self.places[kept_rows]
         self.lengths, self.pads, self.next = self.lengths[rows], self.pads[rows], self.next[rows]
         self.cache.batch_select_indices(rows)
 

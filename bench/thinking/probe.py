@@ -172,17 +172,17 @@ def check_architecture(base: PreTrainedModel) -> None:
     missing = [name for name in _NEEDED if name not in inspect.signature(body.forward).parameters]
     layers = DynamicCache(config=base.config).layers
     other = [type(layer).__name__ for layer in layers if type(layer) not in _KEYS_AND_VALUES]
-    what = None
+    reason = None
     if body is base:
-        what = "it has no decoder of its own"
+        reason = "it has no decoder of its own"
     elif missing:
-        what = f"its decoder does not take {', '.join(missing)}"
+        reason = f"its decoder does not take {', '.join(missing)}"
     elif other:
-        what = f"{len(other)} of its {len(layers)} layers keep no keys and values (transformers' {other[0]})"
+        reason = f"{len(other)} of its {len(layers)} layers keep no keys and values (transformers' {other[0]})"
     elif getattr(base.config, "alibi", False):
-        what = "its positions (ALiBi) follow from the mask that hides the trace's end from probe tokens"
-    if what is not None:
-        raise ThinkingError(f"{kind} cannot be probed: {what}; choose a decoder with a key-value cache and positions")
+        reason = "its positions (ALiBi) follow from the mask that hides the trace's end from probe tokens"
+    if reason is not None:
+        raise ThinkingError(f"{kind} cannot be probed: {reason}; choose a decoder with a key-value cache and positions")
     if base.config._attn_implementation not in ("sdpa", "eager"):
         raise ThinkingError(
             f"{kind} attends by {base.config._attn_implementation!r}, which takes no mask of ours; load it with"
@@ -199,9 +199,9 @@ def check_window(base: PreTrainedModel, tokens: int) -> None:
         "context": context_length(config),
         "sliding window": getattr(config, "sliding_window", None) if slides else None,
     }
-    for what, limit in limits.items():
+    for name, limit in limits.items():
         if limit is not None and tokens > limit:
             raise ThinkingError(
-                f"a prompt, its trace and the probe take {tokens} tokens, the model's {what} is {limit}; lower"
+                f"a prompt, its trace and the probe take {tokens} tokens, the model's {name} is {limit}; lower"
                 " max_new_tokens"
             )

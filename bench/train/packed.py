@@ -215,8 +215,8 @@ def _attend(
         UnsupportedAttention: the layer caps its scores or has attention sinks.
     """
     if softcap is not None or s_aux is not None:
-        what = "capped scores" if softcap is not None else "sinks"
-        raise UnsupportedAttention(f"the attention of {type(module).__name__} has {what}")
+        feature = "capped scores" if softcap is not None else "sinks"
+        raise UnsupportedAttention(f"the attention of {type(module).__name__} has {feature}")
     blocks = packing.blocks
     queries = _gathered(query, packing.queries, [block.queries.numel() for block in blocks])
     keys, values = (_gathered(t, packing.keys, [block.keys.numel() for block in blocks]) for t in (key, value))

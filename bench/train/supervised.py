@@ -114,13 +114,13 @@ def example(run: TrainingRun[Any], place: int, text: str) -> Example:
         ValueError: the two together do not fit the model's context.
     """
     ids: list[int] = run.tokenizer(text, add_special_tokens=False)["input_ids"]
-    made = Example(run.prompt_ids[place], [*ids, run.tokenizer.eos_token_id])
+    encoded = Example(run.prompt_ids[place], [*ids, run.tokenizer.eos_token_id])
     config: Any = run.reference.config
     context = getattr(config, "max_position_embeddings", None)
-    length = len(made.prompt) + len(made.completion)
+    length = len(encoded.prompt) + len(encoded.completion)
     if context is not None and length > context:
         raise ValueError(f"a prompt and its solution take {length} tokens, the model's context is {context}")
-    return made
+    return encoded
 
 
 def shadow(run: TrainingRun[SupervisedSettings], step: int) -> dict[str, float | None]:

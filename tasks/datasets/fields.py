@@ -59,8 +59,8 @@ def _spoken(row: Row, key: str, value: Any, speakers: frozenset[str]) -> str:
     spoken = [message for message in value if str(message.get("role", message.get("from"))).lower() in speakers]
     text = _content(spoken[-1]) if spoken else None
     if text is None:
-        who = " or ".join(sorted(speakers))
-        raise TaskError(f"{row.where}: the messages in {key!r} hold no text of {who}: correct or delete it.")
+        roles = " or ".join(sorted(speakers))
+        raise TaskError(f"{row.where}: the messages in {key!r} hold no text of {roles}: correct or delete it.")
     return text
 
 
