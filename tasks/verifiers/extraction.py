@@ -5,7 +5,7 @@ r"""Where in a completion the answer stands: rules, tried in a declared order.
 | whole | the whole completion, if it is a number | |
 | hash | the line after the first `####` that is no heading (GSM8K's form; models that run on write more) | yes |
 | boxed | the last `\boxed{...}`; boxes with a comma, "and" or "or" between them are one list | yes |
-| phrase | after the last "answer is", "answer:" or "answer =" | if what follows has a digit in it |
+| phrase | after the last "answer is", "answer:", "correct option is" | if what follows has a digit in it |
 | last-number | the last number, declared as the fallback that it is; for options a last line that is a letter | |
 
 The marker that the prompt asks for comes first. What a model thinks (`<think>...</think>`) answers nothing.
@@ -35,7 +35,9 @@ _THOUGHT_ENDS = re.compile(rf"</(?:{_THOUGHTS})\s?>|\[/THINK\]|◁/think▷", re
 _THOUGHT_BEGINS = re.compile(rf"<(?:{_THOUGHTS})\s?>|\[THINK\]|◁think▷", re.IGNORECASE)
 
 _HASH = re.compile(r"####[ \t]*([^\s#](?:(?!####)[^\n])*)")
-_PHRASE = re.compile(r"\banswers?[*_]{0,2}\s{0,3}(?:is\b|are\b|:|=)", re.IGNORECASE)
+_PHRASE = re.compile(
+    r"\b(?:answers?|(?:correct|right|best) (?:option|choice))[*_]{0,2}\s{0,3}(?:is\b|are\b|:|=)", re.IGNORECASE
+)
 _BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s{0,3}(?:(\{)|([0-9A-Za-z]))")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _BETWEEN_BOXES = re.compile(r"[\s$]*(?:\\[()\]\[]|\\(?:quad|text\s?\{)|[},;&\s$]|and|or)*[\s$]*")

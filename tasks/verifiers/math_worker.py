@@ -30,7 +30,8 @@ def equal(gold: str, answer: str) -> bool:
         return False
     if verify([one], [other], timeout_seconds=None, raise_on_error=True):
         return _close(one, other)
-    return bool(one.doit() == other.doit())  # a symbol beside a sum is compared as text by math-verify
+    # A symbol beside a sum is compared as text by math-verify, and constants in other forms not at all.
+    return bool(one.doit() == other.doit()) or _same_constant(one, other)
 
 
 def parsed(latex: str) -> Any:
@@ -63,6 +64,19 @@ def _close(one: Any, other: Any) -> bool:
         return True
     limit = FLOAT if one.has(sympy.Float) or other.has(sympy.Float) else EXACT
     return bool(abs(sympy.N(one - other, 30)) <= limit * size)
+
+
+def _same_constant(one: Any, other: Any) -> bool:
+    r"""Whether two complex constants agree in 30 digits, as e^{i\pi/3} and 1/2 + \sqrt{3}/2 i do."""
+    import sympy
+
+    unit = sympy.Symbol("i", real=False)  # as the parser has it
+    if not all(isinstance(side, sympy.Expr) and side.free_symbols == {unit} for side in (one, other)):
+        return False
+    one, other = one.subs(unit, sympy.I), other.subs(unit, sympy.I)
+    if one.has(sympy.Float) or other.has(sympy.Float):
+        return False
+    return bool(abs(sympy.N(one - other, 50)) <= 1e-30 * abs(sympy.N(one, 50)))
 
 
 def limit_cpu(seconds: float) -> None:

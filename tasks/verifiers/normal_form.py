@@ -38,6 +38,7 @@ _FUNCTION = re.compile(
     r"\b(?:sin|cos|tan|cot|sec|csc|log|ln|exp|max|min|gcd|lcm|arcsin|arccos|arctan|det|mod|sqrt|frac|pi|deg)\b"
 )
 _WORDS = re.compile(r"(?=.*[A-Za-z]{3})[A-Za-z][A-Za-z .,'&-]*")
+_DATED = re.compile(r"(?=.*[A-Za-z]{3})[A-Za-z0-9][A-Za-z0-9 .,'&-]*")
 _TIME = re.compile(r"(?P<hour>[0-9]{1,2})(?::(?P<minute>[0-5][0-9]))?(?::00)?\s?(?P<half>[AaPp]\.?\s?[Mm]\b\.?)?")
 _BASED = re.compile(
     r"\(?(?P<digits>[0-9A-Fa-f][0-9A-Fa-f., ]{0,80}?)\)?\s?_\s?\{?\s?(?P<base>[0-9]{1,2}|[a-z]{3,8})\s?\}?"
@@ -62,6 +63,9 @@ _ARGUMENTS = rf"(?:\s?\(\s?{_SYMBOL}(?:\s?,\s?{_SYMBOL})*\s?\))?"
 _NAME = re.compile(rf"\s*(?P<name>{_SYMBOL}(?:\s?\^\s?\{{?-1\}}?)?{_ARGUMENTS}|[A-Za-z][A-Za-z ]{{2,30}})\s*")
 _CHOICE = re.compile(r"\(?\s?([A-J])\s?\)?\s?\.?")
 _THREE_DOTS = re.compile(r"(?<=,)\s*\.{3}")
+_REPEATING = re.compile(
+    r"(?P<sign>-?)\s?(?P<before>[0-9]{0,30}\.[0-9]{0,30})\s?\\overline\s?\{?(?P<period>[0-9]{1,30})\}?"
+)
 _RATIO = re.compile(r"[0-9.]{1,30}(?:\s?:\s?[0-9.]{1,30})+")
 _PLUS_MINUS = re.compile(r"\\(pm|mp)(?![a-z])")
 _TRAILING = " \t\n.,;:"
@@ -120,11 +124,25 @@ def _short_form(spelled: str, raw: str, variable: bool) -> Form | None:
         return Based(re.sub(r"[, ]", "", based["digits"]).lower(), base)
     pair = spelled[:1] in ("(", "[") and "," in spelled  # (50,100), which may be 50,100 where no pairs are asked for
     number = None if variable or pair else parse_number(spelled)
+    number = _repeating(spelled) if number is None else number
     if number is not None:
         return Number(number, "%" in spelled or "percent" in spelled.lower(), _latex_number(number))
     if _WORDS.fullmatch(spelled) and not _FUNCTION.search(spelled) and not re.search(r"(?:^| )[a-z] ?[-=] ?", spelled):
         return Text(_ARTICLE.sub("", " ".join(re.sub(r"[.,]", " ", spelled).casefold().split())))
+    if _TEXT_GROUP.fullmatch(raw.strip()) and _DATED.fullmatch(spelled) and not _FUNCTION.search(spelled):
+        return Text(" ".join(spelled.replace(",", " ").casefold().split()))
     return None
+
+
+def _repeating(text: str) -> Fraction | None:
+    r"""The value of "0.1\overline{6}"."""
+    found = _REPEATING.fullmatch(text)
+    if found is None:
+        return None
+    fixed, period = found["before"], found["period"]
+    places = len(fixed.partition(".")[2])
+    size = Fraction(f"{fixed}0") + Fraction(int(period), (10 ** len(period) - 1) * 10**places)
+    return -size if found["sign"] else size
 
 
 def _latex_number(number: Fraction) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 _NAMED = (
     "text|textrm|textbf|textit|textsf|textnormal|mathrm|mathbf|mathit|mathsf|mbox|bm|boldsymbol|pmb|operatorname"
-    "|boxed|fbox"
+    "|boxed|fbox|underline|uline|emph"
 )
 _FONT = re.compile(
     rf"\\(?:{_NAMED})\*?\s?\{{([^{{}}]*)\}}|\\(?:{_NAMED})(?=[^A-Za-z{{])|\{{\\(?:rm|bf|it|sf)\b([^{{}}]*)\}}"
@@ -20,7 +20,8 @@ _SINGLE: dict[int, str] = {
     **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)},  # full-width forms
     **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212\ufe63"), "-"),
     **dict.fromkeys(map(ord, "\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"), " "),
-    **dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff"), ""),
+    **dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad\u180e"), ""),
+    **dict.fromkeys([0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)], ""),  # text direction
     **dict.fromkeys(map(ord, "\u2018\u2019\u201c\u201d"), "'"),
     **{
         ord(sign): f"^{digit}"
@@ -78,6 +79,8 @@ _REWRITES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
     (
         re.compile(
             r"\\(?:left|right|big|Big|bigg|Bigg|bigl|bigr|displaystyle|textstyle|limits|nolimits)(?![A-Za-z])\.?"
+            r"|\\(?:tiny|small|normalsize|large|Large|LARGE|huge|Huge|centering)(?![A-Za-z])"
+            r"|\\(?:textcolor|color|colorbox|bbox)\s?(?:\[[^\[\]{}]{0,40}\]\s?)?\{[A-Za-z0-9!#,. ]{0,40}\}"
         ),
         "",
     ),

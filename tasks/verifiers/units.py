@@ -24,10 +24,12 @@ _CHANGED = re.compile(
     rf"""
       [+<>=|]\s?[\w(\\.$-]       # a sum, a comparison, an equation
     | [+]\s*$                    # "18+": that and more
+    | \s+[<>]=?\s?[\w(\\.$-]     # a comparison
+    | '\s?[0-9]                  # feet and inches
     | [_^*]\s?[\w({{\\-]         # a base, a power, a product
     | [({{]\s?[-0-9\\]           # a product, when nothing parts the two
     | \s*\\(?!%|ldots)[A-Za-z]+  # any command: \pi, \sqrt, \times
-    | \s*-\s?[-0-9.$(\\{{]       # a range, a difference
+    | \s*-(?!--?\s|-[A-Za-z])\s?[-0-9.$(\\{{]  # a range, a difference; a dash is none
     | \s*-\s?[A-Za-z](?![A-Za-z])
     | \s*/\s?[-0-9(\\{{]
     | \s*[+*^]\s?[\w({{\\]

@@ -19,7 +19,7 @@ from typing import Any
 from clustered import share
 from math_verify import parse, verify
 
-from rlvr_bench.tasks.check import changed
+from rlvr_bench.tasks.perturbations import changed
 from rlvr_bench.tasks.verifiers.exact import ExactVerifier
 from rlvr_bench.tasks.verifiers.forms import Number
 from rlvr_bench.tasks.verifiers.latex import LatexVerifier

@@ -10,6 +10,14 @@ from rlvr_bench.tasks.verifiers.latex import LatexVerifier
 PATIENT = LatexVerifier(seconds=60)  # a busy machine must not turn a verdict into an error
 
 SAME = (
+    (r"0.\overline{3}", r"\frac{1}{3}"),
+    (r"-0.1\overline{6}", r"-\frac{1}{6}"),
+    (r"\frac{1}{2}+\frac{\sqrt{3}}{2}i", r"e^{i\pi/3}"),
+    (r"\text{June 20}", r"\text{June 20}"),
+    ("june 20", r"\text{June 20}"),
+    (r"\textcolor{blue}{\frac{1}{2}}", r"\frac12"),
+    (r"\color{red} 3\sqrt{2}", r"3\sqrt{2}"),
+    (r"\underline{(3, 4)}", "(3,4)"),
     ("2x-y+3=0", "y = 2x + 3"),
     ("y - 2x = 3", "y = 2x + 3"),
     ("2x+3=y", "y=2x+3"),
@@ -219,6 +227,10 @@ SAME = (
     ("100,000", "100000"),
 )
 OTHER = (
+    (r"0.\overline{3}", "0.3"),
+    (r"0.\overline{9}", r"\frac{9}{10}"),
+    (r"\frac{1}{2}-\frac{\sqrt{3}}{2}i", r"e^{i\pi/3}"),
+    (r"\text{June 21}", r"\text{June 20}"),
     ("2x=5", "x=5"),
     ("-x=5", "x=5"),
     ("2x=5", "5"),

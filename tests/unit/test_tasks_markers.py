@@ -78,7 +78,13 @@ def test_a_marker_that_changes_nothing_leaves_the_fingerprint() -> None:
     assert prints[0] == prints[1] != prints[2]
 
 
-@pytest.mark.parametrize("stated", ["18π", "18^2", "18 or 5", "18 x 10^6", "18 million", "18½", "18\\sqrt{3}", "18-20"])
+@pytest.mark.parametrize(
+    "stated",
+    [
+        *("18π", "18^2", "18 or 5", "18 x 10^6", "18 million", "18½", "18\\sqrt{3}", "18-20"),
+        *("18 < x < 20", "18 >= y", "18'10\"", "18' 10"),
+    ],
+)
 @pytest.mark.parametrize(
     "form", ["#### {}", "The answer is {}", "the answer is {}.", "\\boxed{{{}}}", "The answer is ${}$."]
 )
@@ -100,6 +106,13 @@ def test_no_prefix_of_an_answer_is_the_answer(stated: str, form: str) -> None:
         "\\bm{-8}",
         "{-8}",
         "-4 \\times 2 = -8",
+        "\\underline{-8}",
+        "\\large -8",
+        "\\textcolor{blue}{-8}",
+        "\\color{red}{-8}",
+        "\u202a-8\u202c",
+        "\u2066-\u200e8\u2069",
+        "-\u00ad8",
     ],
 )
 @pytest.mark.parametrize("form", ["#### {}", "The answer is {}", "\\boxed{{{}}}", "The answer is ${}$.", "Answer: {}"])
@@ -135,6 +148,10 @@ def test_correct_spellings_behind_every_marker(stated: str, form: str) -> None:
         "#### 18 #### 19",
         "#### 18\r\n",
         '#### "18"',
+        "#### 18 -- done",
+        "The answer is 18 \u2014 that is all.",
+        "The answer is 18\u2014the whole of it.",
+        "\u200eThe answer is \u200e18\u200e.",
     ],
 )
 def test_numbers_as_language_models_state_them(completion: str) -> None:
@@ -144,6 +161,8 @@ def test_numbers_as_language_models_state_them(completion: str) -> None:
 
 
 OPTION_B = (
+    "The correct option is B",
+    "So the right choice is (B).",
     "(B)",
     "#### Option B",
     "#### (B) 600",
