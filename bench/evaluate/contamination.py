@@ -159,6 +159,7 @@ def _completed(
             max_new_tokens=settings.max_new_tokens,
             temperature=0.0,
             batch_size=settings.batch_size,
+            stop=task.stop,
         ),
     )
     answers = decode(completions, tokenizer, task.stop)

@@ -1,7 +1,7 @@
 """lm-eval's view of a model that one of our backends runs: greedy generation, and likelihoods of given texts.
 
 Gives the answers of lm-eval's own `HFLM` for the same prompts. Unlike there, prompts are cut to the model's context
-only on request, and a stop text shortens the answer but not the generation.
+only on request.
 """
 
 from collections.abc import Iterator, Mapping
@@ -76,6 +76,7 @@ class BackendLM(LM):
                 max_new_tokens=max_new_tokens,
                 temperature=0.0,
                 batch_size=self.batch_size,
+                stop=stops,
             ),
         )
         return decode(completions, self.tokenizer, stops)

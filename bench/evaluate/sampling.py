@@ -50,6 +50,7 @@ def grade_problems(
             temperature=settings.temperature,
             seed=settings.seed,
             batch_size=settings.batch_size,
+            stop=task.stop,
         ),
     )
     # Samples of a small model repeat themselves, and some verifiers start a process.

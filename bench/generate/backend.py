@@ -24,7 +24,7 @@ class Completions:
     `token_ids[i]` leaves out prompt and padding and ends with the EOS token if one was sampled. `logprobs[i][t]` is
     the natural logarithm of the probability of that token under softmax(logits / temperature); under softmax(logits)
     for greedy decoding. `entropies[i][t]` is the entropy in nats of that distribution; None where a backend cannot
-    tell. `truncated[i]` says that no EOS came within the limit.
+    tell. `truncated[i]` says that neither an EOS nor a stop text came within the limit.
     """
 
     token_ids: list[list[int]]

@@ -1,7 +1,7 @@
 """Transformers' continuous batching: paged cache, new rows take the places of finished ones; for any size of batch.
 
 Tokens are drawn by transformers, whose noise belongs to the batch and not to the row: the same call gives the same
-samples, another set of rows other ones. It does not tell entropies.
+samples, another set of rows other ones. It does not tell entropies, and does not end rows at stop texts.
 """
 
 from transformers import ContinuousBatchingConfig, GenerationConfig, PreTrainedModel

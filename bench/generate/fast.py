@@ -19,6 +19,7 @@ from rlvr_bench.generate.monitor import Monitor
 from rlvr_bench.generate.sampling import Keys, row_keys, sample_tokens, uniforms
 from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.generate.static_cache import StaticCache, compact
+from rlvr_bench.generate.stopping import StopTexts
 
 
 class FastBackend:
@@ -70,8 +71,9 @@ class _Batch:
     """One batch: what was drawn for each of its rows so far, and which rows are still decoded.
 
     What is drawn is kept by step and row, [steps, rows], so that a step writes to contiguous memory. `lengths` counts
-    a row's tokens, `finished` says: by EOS. `rows` are those that are decoded, in the order of the cache; `alive` says
-    which of them go on, [decoded rows]: others stay where they fill up a block, and nobody reads what they give.
+    a row's tokens, `finished` says: by EOS or a stop text. `rows` are those that are decoded, in the order of the
+    cache; `alive` says which of them go on, [decoded rows]: others stay where they fill up a block, and nobody reads
+    what they give.
     """
 
     def __init__(
@@ -106,6 +108,8 @@ class _Batch:
                 if not len(self.rows):
                     return
             ended = self._draw(step, logits, noise[step])
+            if self.params.stop is not None:
+                ended |= self._stopped(self.params.stop, step)
             # Before ended rows leave: the monitor reads their part of the cache a last time.
             if self.monitor is not None:
                 self._show_ended(self.monitor, step, ended | (step + 1 == steps))
@@ -131,6 +135,16 @@ class _Batch:
         self.probabilities[step].index_copy_(0, self.rows, drawn.probabilities)
         self.entropies[step].index_copy_(0, self.rows, drawn.entropies)
         return self.is_eos.index_select(0, drawn.tokens).logical_and_(self.alive)
+
+    def _stopped(self, stop: StopTexts, step: int) -> Tensor:
+        """Which of the decoded rows that are alive have a stop text in them by now."""
+        tail = self.tokens[max(0, step + 1 - stop.window) : step + 1].index_select(1, self.rows)
+        stopped = torch.tensor(stop.stand_in(tail.t().tolist())).logical_and_(self.alive)
+        if bool(stopped.any()):  # the end of a text may read differently from the same place inside of it
+            places = stopped.nonzero().squeeze(1)
+            whole = self.tokens[: step + 1].index_select(1, self.rows[places])
+            stopped[places] = torch.tensor(stop.stand_in(whole.t().tolist()))
+        return stopped
 
     def _show_ended(self, monitor: Monitor, step: int, ended: Tensor) -> None:
         if bool(ended.any()):

@@ -9,11 +9,19 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedModel
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedModel,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 
 from rlvr_bench.generate.backend import Completions, batches, check_prompts
 from rlvr_bench.generate.sampling import Keys, row_keys, sample_tokens, uniforms
 from rlvr_bench.generate.sampling_params import SamplingParams
+from rlvr_bench.generate.stopping import StopTexts
 
 
 class _Sampler(LogitsProcessor):
@@ -30,6 +38,22 @@ class _Sampler(LogitsProcessor):
         self.probabilities.append(drawn.probabilities)
         self.entropies.append(drawn.entropies)
         return torch.full_like(scores, -torch.inf).scatter_(1, drawn.tokens.unsqueeze(1), 0.0)
+
+
+class _StopAtTexts(StoppingCriteria):
+    """Ends rows in which a stop text stands; `lengths` has their new tokens up to there, None for rows without one."""
+
+    def __init__(self, stop: StopTexts, width: int, rows: int) -> None:
+        self.stop, self.width = stop, width
+        self.lengths: list[int | None] = [None] * rows
+
+    def __call__(self, input_ids: Tensor, scores: Tensor, **_: object) -> Tensor:
+        new = input_ids[:, self.width :]
+        likely = self.stop.stand_in(new[:, -self.stop.window :].tolist())
+        for row, hit in enumerate(likely):
+            if hit and self.lengths[row] is None and self.stop.stand_in([new[row].tolist()])[0]:
+                self.lengths[row] = new.shape[1]
+        return torch.tensor([length is not None for length in self.lengths], device=input_ids.device)
 
 
 @contextmanager
@@ -76,33 +100,38 @@ class HfBackend:
                     eos_token_id=sorted(eos) or None,
                     pad_token_id=params.pad_token_id,
                 )
-                tokens, logprobs, uncertain = _batch(
-                    model, [prompts[row] for row in rows], keys[rows], params.temperature, config
+                tokens, logprobs, uncertain, stopped = _batch(
+                    model, [prompts[row] for row in rows], keys[rows], params, config
                 )
                 for position, row in enumerate(rows):
-                    length = _length(tokens[position], eos)
+                    length = min(_length(tokens[position], eos), stopped[position] or params.max_new_tokens)
                     result.token_ids[row] = tokens[position][:length]
                     result.logprobs[row] = logprobs[position][:length]
                     entropies[row] = uncertain[position][:length]
-                    result.truncated[row] = tokens[position][length - 1] not in eos
+                    ended = tokens[position][length - 1] in eos or length == stopped[position]
+                    result.truncated[row] = not ended
         return result
 
 
 def _batch(
-    model: PreTrainedModel, prompts: list[list[int]], keys: Keys, temperature: float, config: GenerationConfig
-) -> tuple[list[list[int]], list[list[float]], list[list[float]]]:
+    model: PreTrainedModel, prompts: list[list[int]], keys: Keys, params: SamplingParams, config: GenerationConfig
+) -> tuple[list[list[int]], list[list[float]], list[list[float]], list[int | None]]:
+    """New tokens of each row with their log-probabilities and entropies, and how many it has at its stop text."""
     width = max(len(prompt) for prompt in prompts)
     padded = [[config.pad_token_id] * (width - len(prompt)) + prompt for prompt in prompts]
     attended = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
-    sampler = _Sampler(uniforms(keys, config.max_new_tokens).to(model.device), temperature)
+    sampler = _Sampler(uniforms(keys, config.max_new_tokens).to(model.device), params.temperature)
+    stopping = None if params.stop is None else _StopAtTexts(params.stop, width, len(prompts))
     sequences = model.generate(
         input_ids=torch.tensor(padded, device=model.device),
         attention_mask=torch.tensor(attended, device=model.device),
         generation_config=config,
         logits_processor=LogitsProcessorList([sampler]),
+        stopping_criteria=None if stopping is None else StoppingCriteriaList([stopping]),
     )
     logprobs, entropies = torch.stack(sampler.probabilities, dim=1).log(), torch.stack(sampler.entropies, dim=1)
-    return sequences[:, width:].tolist(), logprobs.tolist(), entropies.tolist()
+    stopped: list[int | None] = [None] * len(prompts) if stopping is None else stopping.lengths
+    return sequences[:, width:].tolist(), logprobs.tolist(), entropies.tolist(), stopped
 
 
 def _length(tokens: list[int], eos: Collection[int]) -> int:

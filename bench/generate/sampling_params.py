@@ -1,11 +1,12 @@
 """How completions are sampled: one object that training, evaluation and thinking hand to every backend."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlvr_bench.generate.errors import GenerationError
-from rlvr_bench.generate.stopping import eos_token_ids
+from rlvr_bench.generate.stopping import StopTexts, eos_token_ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,8 @@ class SamplingParams:
             top-p, so that log-probabilities are those of what was drawn.
         seed: of the rows' noise; greedy decoding does not use it.
         eos_token_ids: each of them ends a completion, and stands at its end.
+        stop: texts that end a completion too, where the backend can look for them while it draws; their last token
+            stands at its end. `stop_texts.finish` has to be called all the same.
         pad_token_id: what fills the places before shorter prompts, where a backend needs something there.
         batch_size: rows decoded at once; samples do not depend on it.
 
@@ -31,6 +34,7 @@ class SamplingParams:
     eos_token_ids: frozenset[int] = frozenset()
     pad_token_id: int = 0
     batch_size: int
+    stop: StopTexts | None = None
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1 or self.batch_size < 1:
@@ -50,6 +54,7 @@ class SamplingParams:
         temperature: float,
         seed: int = 0,
         batch_size: int,
+        stop: Sequence[str] = (),
     ) -> "SamplingParams":
         """The same, with the tokens that end and pad the completions of this model."""
         return cls(
@@ -59,4 +64,5 @@ class SamplingParams:
             eos_token_ids=eos_token_ids(model, tokenizer),
             pad_token_id=tokenizer.pad_token_id,
             batch_size=batch_size,
+            stop=StopTexts.of(tokenizer, stop),
         )

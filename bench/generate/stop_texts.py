@@ -1,7 +1,8 @@
 """Stop texts: what ends a completion beside the EOS, the same in training and evaluation.
 
-A stop text is found after generation, whatever backend made the tokens: what stands behind it is dropped before anybody
-reads it, so that it earns no reward and no gradient.
+Backends that can end a row at its stop text; others go on to the limit. So a stop text is looked for once more after
+generation, whatever backend made the tokens: what stands behind it is dropped before anybody reads it, so that it earns
+no reward and no gradient.
 """
 
 from bisect import bisect_left

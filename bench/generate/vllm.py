@@ -52,11 +52,14 @@ class VllmBackend:
         engine.model, engine.temperature = model, params.temperature
         engine.max_completion_length = params.max_new_tokens
         engine.generation_kwargs = {"stop_token_ids": sorted(params.eos_token_ids)}
+        if params.stop is not None:
+            engine.generation_kwargs["stop"] = list(params.stop.texts)
         engine.sync_weights()
         _, tokens, logprobs, _ = engine.generate(prompts, None, num_generations=1)
         return Completions(
             token_ids=[list(row) for row in tokens],
             logprobs=[[float("nan") if place[0] is None else place[0] for place in row] for row in logprobs],
             entropies=None,
+            # What ended at a stop text is told apart by `stop_texts.finish`.
             truncated=[row[-1] not in params.eos_token_ids for row in tokens],
         )

@@ -14,6 +14,7 @@ from rlvr_bench.generate.decoder_weights import DecoderWeights
 from rlvr_bench.generate.monitor import Monitor
 from rlvr_bench.generate.sampling import Keys, sample_tokens, uniforms
 from rlvr_bench.generate.sampling_params import SamplingParams
+from rlvr_bench.generate.stopping import StopTexts
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,8 @@ class _Batch:
             ended = torch.tensor(
                 [token in params.eos_token_ids for token in drawn.tokens.tolist()], device=self.model.device
             )
+            if params.stop is not None:
+                ended |= self._stopped(params.stop)
             # At the limit a trace ends without EOS, and stays marked as truncated.
             last = ended | (step + 1 == steps)
             if bool(last.any()):
@@ -97,6 +100,13 @@ class _Batch:
             self._keep(~last)
             if not len(self.rows):
                 return
+
+    def _stopped(self, stop: StopTexts) -> Tensor:
+        """Which of the running rows have a stop text in them by now."""
+        texts = [self.result.token_ids[row] for row in self.rows.tolist()]
+        likely = stop.stand_in([tokens[-stop.window :] for tokens in texts])
+        stopped = [hit and stop.stand_in([tokens])[0] for hit, tokens in zip(likely, texts, strict=True)]
+        return torch.tensor(stopped, device=self.next.device)
 
     def _forward(self) -> Tensor:
         past, new = self.cache.get_seq_length(), self.next.shape[1]

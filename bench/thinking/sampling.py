@@ -38,6 +38,7 @@ class Asker:
             temperature=settings.temperature,
             seed=settings.seed,
             batch_size=settings.batch_size,
+            stop=task.stop,
         )
         self._verdicts: dict[tuple[str, str, bool], Verdict] = {}
 

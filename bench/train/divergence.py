@@ -52,6 +52,7 @@ def divergence(
         temperature=settings.temperature,
         seed=settings.seed,
         batch_size=settings.batch_size,
+        stop=task.stop,
     )
 
     def kl(sampler: PreTrainedModel, other: PreTrainedModel, backend: Backend) -> float:

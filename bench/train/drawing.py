@@ -53,6 +53,7 @@ def draw(run: TrainingRun[Any], places: Sequence[int], each: int, seed: int) -> 
                 temperature=run.settings.temperature,
                 seed=seed,
                 batch_size=max(len(prompts), 1),
+                stop=run.task.stop,
             ),
         )
     problems = [run.problems[place] for place in repeated]

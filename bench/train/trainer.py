@@ -23,6 +23,7 @@ from trl import GRPOConfig, GRPOTrainer
 from rlvr_bench.experiment.settings import GrpoSettings
 from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.generate.stop_texts import finish
+from rlvr_bench.generate.stopping import StopTexts
 from rlvr_bench.methods.base.plain import in_training_mode
 from rlvr_bench.tasks.problem import Problem, Verdict
 from rlvr_bench.tasks.rewards import RewardContext
@@ -117,6 +118,7 @@ class RolloutTrainer(GRPOTrainer):
                     eos_token_ids=frozenset(self.eos_token_ids),
                     pad_token_id=self._tokenizer.pad_token_id,
                     batch_size=len(prompt_ids),
+                    stop=StopTexts.of(self._tokenizer, run.task.stop),
                 ),
             )
         for intervention in run.interventions:

@@ -1,6 +1,7 @@
 """The backend for vLLM with an engine that only writes down what it is asked: vLLM itself needs a GPU."""
 
 import math
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -11,7 +12,9 @@ from rlvr_bench.generate import vllm
 from rlvr_bench.generate.backend import create
 from rlvr_bench.generate.errors import GenerationError
 from rlvr_bench.generate.sampling_params import SamplingParams
+from rlvr_bench.generate.stopping import StopTexts
 from rlvr_bench.generate.vllm import VllmBackend
+from rlvr_bench.models.tokenizer import character_tokenizer
 
 PARAMS = SamplingParams(max_new_tokens=3, temperature=0.7, eos_token_ids=frozenset({2, 1}), batch_size=4)
 
@@ -46,6 +49,7 @@ def test_a_model_on_the_cpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_engine_gets_the_weights_of_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(VllmBackend, "refusal", lambda self, model: None)
     monkeypatch.setattr(vllm.vllm_generation, "VLLMGeneration", _Engine)
+    monkeypatch.setattr(_Engine, "made", [])
     backend, model = VllmBackend(memory=0.3), tiny_model()
     completions = backend.generate(model, [[4], [5, 6]], PARAMS)
     with torch.no_grad():
@@ -59,3 +63,12 @@ def test_the_engine_gets_the_weights_of_every_call(monkeypatch: pytest.MonkeyPat
     assert completions.truncated == [False, True]
     assert completions.entropies is None
     assert completions.logprobs[0] == [-0.5, -0.25] and math.isnan(completions.logprobs[1][1])
+
+
+def test_the_engine_is_told_the_stop_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(VllmBackend, "refusal", lambda self, model: None)
+    monkeypatch.setattr(vllm.vllm_generation, "VLLMGeneration", _Engine)
+    monkeypatch.setattr(_Engine, "made", [])
+    stop = StopTexts(character_tokenizer(64), ("Question:",))
+    VllmBackend().generate(tiny_model(), [[4], [5, 6]], replace(PARAMS, stop=stop))
+    assert _Engine.made[-1].asked[3] == {"stop_token_ids": [1, 2], "stop": ["Question:"]}
