@@ -40,3 +40,9 @@ class LmEval(MeasurementSettings):
     data_files: dict[str, str] = Field(
         default={}, description="by task, a file in place of its data set, or a folder with a file for each split"
     )
+
+    def refusal(self) -> str | None:
+        """A task that lm-eval does not have, or a file or folder that is not there."""
+        from rlvr_bench.evaluate.lm_eval_names import refusal
+
+        return refusal([*self.tasks, *self.data_files], self.data_files.values(), self.include_path)

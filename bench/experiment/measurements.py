@@ -7,6 +7,7 @@ measurement is a settings class under the entry-point group `rlvr_bench.measurem
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.registered import RegisteredSettings, SettingsRegistry
 
 DEFAULT = ("geometry", "mask_sample", "trajectory", "behaviour")
@@ -22,8 +23,20 @@ class MeasurementSettings(RegisteredSettings):
 
     needs_merged_weights: ClassVar[bool] = False
 
+    def refusal(self) -> str | None:
+        """What keeps this from being measured and can be told in seconds, before anything runs, as one sentence."""
+        return None
+
 
 REGISTRY = SettingsRegistry("measurement", "rlvr_bench.measurements", MeasurementSettings)
+
+
+def check(table: Mapping[str, Any]) -> None:
+    """Raise ExperimentError where a measurement that is asked for cannot be made; see `MeasurementSettings.refusal`."""
+    for name, given in table.items():
+        reason = None if given is False else REGISTRY.read(name, given).refusal()
+        if reason is not None:
+            raise ExperimentError(reason)
 
 
 def resolve(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

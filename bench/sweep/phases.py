@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from rlvr_bench.experiment.cell import Cell, cells
 from rlvr_bench.experiment.experiment import Experiment
+from rlvr_bench.experiment.measurements import check as check_measurements
 from rlvr_bench.experiment.protocol import Protocol
 from rlvr_bench.plan.states import PlannedCell, plan
 from rlvr_bench.record import store
@@ -36,6 +37,7 @@ def phases(experiment: Experiment, selection: Selection) -> list[Phase]:
     Raises:
         ExperimentError, ModelError, TaskError, MethodError: the grid names something that does not exist.
     """
+    check_measurements(experiment.measurements)
     protocol = experiment.protocol
     if protocol is None:
         grid = _grid(experiment, selection)
@@ -59,7 +61,11 @@ class Plan(NamedTuple):
 
 
 def plan_phases(experiment: Experiment, selection: Selection, results: Path) -> Plan:
-    """Compare all stages with a results folder; the final cells of an undecided tuning study wait, with the reason."""
+    """Compare all stages with a results folder; the final cells of an undecided tuning study wait, with the reason.
+
+    Raises what `phases` raises.
+    """
+    check_measurements(experiment.measurements)
     protocol, (records, broken) = experiment.protocol, store.load_all(results)
     problems = [str(problem) for problem in broken]
     if protocol is None:
