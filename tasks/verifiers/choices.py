@@ -21,6 +21,7 @@ _LAST = re.compile(
 _SEVERAL = re.compile(
     rf"\b{_LETTER}\)?\s*(?:,|/|&|,?\s*\b(?:or|and)\b)\s*\(?{_LETTER}\b(?!\s+[a-z]{{2}})", re.IGNORECASE
 )
+_DENIED = re.compile(r"\W{0,5}(?:not|never|neither|none|anything but)\b", re.IGNORECASE)
 _ALONE = re.compile(
     rf"\W{{0,5}}(?:(?:option|choice|answer)\s*:?\s*\W{{0,3}})?(?P<letter>{_LETTER})\W{{0,5}}", re.IGNORECASE
 )
@@ -34,7 +35,7 @@ def is_choice(answer: str) -> bool:
 def stated_choice(text: str) -> str | None:
     """The option that a line states, as a capital letter; None if it states none, or several."""
     text = plain(text[:500])
-    if _SEVERAL.match(text.lstrip(" ([*")):
+    if _SEVERAL.match(text.lstrip(" ([*")) or _DENIED.match(text):
         return None
     match = _FIRST.match(text)
     if match and (match["letter"].isupper() or _clearly_a_letter(text, match)):

@@ -11,8 +11,9 @@ _NAMED = (
     "text|textrm|textbf|textit|textsf|textnormal|mathrm|mathbf|mathit|mathsf|mbox|bm|boldsymbol|pmb|operatorname"
     "|boxed|fbox|underline|uline|emph"
 )
+_IN_BRACES = r"[^{}]*+(?:\{[^{}]*+(?:\{[^{}]*+\}[^{}]*+)*+\}[^{}]*+)*+"  # with braces in it, two deep
 _FONT = re.compile(
-    rf"\\(?:{_NAMED})\*?\s?\{{([^{{}}]*)\}}|\\(?:{_NAMED})(?=[^A-Za-z{{])|\{{\\(?:rm|bf|it|sf)\b([^{{}}]*)\}}"
+    rf"\\(?:{_NAMED})\*?\s?\{{({_IN_BRACES})\}}|\\(?:{_NAMED})(?=[^A-Za-z{{])|\{{\\(?:rm|bf|it|sf)\b([^{{}}]*)\}}"
 )
 _FONT_DEPTH = 4
 
@@ -87,7 +88,12 @@ _REWRITES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
     (re.compile(_COMMAND + r"(?:[,;:> ]|quad(?![a-z])|qquad(?![a-z])|hspace\s?\{[^{}]*\}|enspace(?![a-z]))|~"), " "),
     (re.compile(_COMMAND + r"([$%&#])"), r"\1"),
     (re.compile(r"\\varnothing(?![a-z])|\\\{\s?\\\}"), r"\\emptyset"),
-    (re.compile(r"\^\s?\{?\s?\\(?:circ|degree)(?![a-z])\s?\}?|\\(?:degree|textdegree|circ)(?![a-z])"), "\u00b0"),
+    (
+        re.compile(
+            r"\^\s?(?:\{\s?\\(?:circ|degree)(?![a-z])\s?\}|\\(?:circ|degree)(?![a-z]))|\\(?:degree|textdegree|circ)(?![a-z])"
+        ),
+        "\u00b0",
+    ),
     (re.compile(r"(?<=[0-9])\s?\^\s?\{?\s{0,2}(st|nd|rd|th)(?![a-z])\s{0,2}\}?"), r"\1"),
     (re.compile(r"\\[dtc]frac(?![a-z])"), r"\\frac"),
     (re.compile(r"\\frac\s?([0-9])\s?([0-9])"), r"\\frac{\1}{\2}"),
@@ -143,7 +149,9 @@ def _outer_braces(text: str) -> int:
     """How many pairs of braces stand around all of `text`: the least depth between its first and last run."""
     opening = len(text) - len(text.lstrip("{"))
     closing = len(text) - len(text.rstrip("}"))
-    if not opening or not closing or (closing < len(text) and text[-closing - 1] == "\\"):
+    if closing and closing < len(text) and text[-closing - 1] == "\\":  # the first of them is escaped
+        closing -= 1
+    if not opening or not closing:
         return 0
     inner = text[opening : len(text) - closing]
     depth = lowest = opening

@@ -10,6 +10,12 @@ from rlvr_bench.tasks.verifiers.latex import LatexVerifier
 PATIENT = LatexVerifier(seconds=60)  # a busy machine must not turn a verdict into an error
 
 SAME = (
+    (r"\boldsymbol{\frac{14}{3}}", r"\frac{14}{3}"),
+    (r"\mathbf{\frac{\sqrt{21}}{5}}", r"\frac{\sqrt{21}}{5}"),
+    (r"\text{$\frac{1}{2}$}", r"\frac12"),
+    (r"{90^\circ}", r"90^\circ"),
+    (r"{90^{\circ}}", "90"),
+    (r"{\{1, -2\}}", r"\{1,-2\}"),
     (r"0.\overline{3}", r"\frac{1}{3}"),
     (r"-0.1\overline{6}", r"-\frac{1}{6}"),
     (r"\frac{1}{2}+\frac{\sqrt{3}}{2}i", r"e^{i\pi/3}"),
@@ -227,6 +233,7 @@ SAME = (
     ("100,000", "100000"),
 )
 OTHER = (
+    (r"\text{not }\text{(C)}", r"\text{(C)}"),
     (r"0.\overline{3}", "0.3"),
     (r"0.\overline{9}", r"\frac{9}{10}"),
     (r"\frac{1}{2}-\frac{\sqrt{3}}{2}i", r"e^{i\pi/3}"),
