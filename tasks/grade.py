@@ -27,7 +27,7 @@ from rlvr_bench.tasks.verifiers.verifier import Verifier
 Judge = Callable[[str, str, bool], Verdict]
 """From a completion, a gold answer and whether the completion was cut off to a verdict."""
 
-COMPLETION_FIELDS = ("completion", "response", "output", "generation", "resps")
+COMPLETION_FIELDS = ("completion", "response", "output", "generation", "resps", "prediction", "generated_text")
 ANSWER_FIELDS = ("answer", "gold", "target", "solution")
 """Where completions and gold answers are looked for unless a field is named; `resps` and `target` are lm-eval's."""
 

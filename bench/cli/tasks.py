@@ -114,7 +114,7 @@ def tasks_grade(
     ] = None,
     completion_field: Annotated[
         str | None,
-        typer.Option(help="Field with the completion; else completion, response, output, generation or resps."),
+        typer.Option(help="Field with the completion; else completion, response, output, generation, resps, ..."),
     ] = None,
     against: Annotated[
         str | None, typer.Option(help="Field with another grader's label: show where the verdicts differ.")

@@ -1,5 +1,7 @@
 """What a question and an answer are in files of one's own: texts, several fields, chat messages, lists, solutions."""
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +11,12 @@ from rlvr_bench.tasks.errors import TaskError
 
 _USER = frozenset({"user", "human"})
 _ASSISTANT = frozenset({"assistant", "gpt", "model"})
+
+MAX_WORDS = 12
+"""More words than these are no answer that a completion could repeat."""
+
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
+_SENTENCE_END = re.compile(r"[a-z0-9]{2}[.!?]\s+[A-Z]")
 
 
 def question_of(row: Row, keys: Sequence[str]) -> str:
@@ -25,15 +33,33 @@ def question_of(row: Row, keys: Sequence[str]) -> str:
 def answer_of(row: Row, key: str) -> str:
     """The answer of a field: a text or number; the last line's "#### N" or the last box of a worked solution.
 
-    A list is one answer in several parts: ["1", "2"] is "1, 2". Of chat messages it is what the assistant said last.
+    A list is one answer in several parts: ["1", "2"] is "1, 2", also as JSON text. Of chat messages it is what the
+    assistant said last. Raises TaskError for a worked solution that marks no answer.
     """
-    value = row.value(key)
+    value = _opened(row.value(key))
     if isinstance(value, list) and not _messages(value):
         parts = [plain_text(item) for item in value]
         if not parts or None in parts:
             raise TaskError(f"{row.where}: field {key!r} is {str(value)[:60]!r}, not a list of answers: correct it.")
         return ", ".join(final_answer(part) for part in parts if part is not None)
-    return final_answer(_spoken(row, key, value, _ASSISTANT))
+    answer = final_answer(_spoken(row, key, value, _ASSISTANT))
+    words = len(_WORD.findall(answer))
+    if words > MAX_WORDS or (words > 3 and _SENTENCE_END.search(answer)):
+        raise TaskError(
+            f"{row.where}: field {key!r} is prose without an answer at its end (...{answer[-40:]!r}): end it with"
+            ' "#### N", a \\boxed{} or "The answer is N", or name another field.'
+        )
+    return answer
+
+
+def _opened(value: Any) -> Any:
+    """The list that a text such as '["22"]' holds; everything else, "[1, 2]" too, which is an interval, as it is."""
+    if not (isinstance(value, str) and value.lstrip().startswith('["')):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 def completions_of(row: Row, key: str) -> list[str]:

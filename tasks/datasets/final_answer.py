@@ -1,4 +1,5 @@
-"""The final answer of a worked solution: after `####` in its last line (GSM8K's form), or in its last box (MATH's).
+"""The final answer of a worked solution: after `####` in its last line (GSM8K's form), in its last box (MATH's), or
+after "the answer is" at its end (MetaMathQA's).
 
 This is for gold solutions, which state their answer once and in the end; completions are read by `verifiers`.
 """
@@ -7,6 +8,7 @@ import re
 from typing import NamedTuple
 
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s*")
+_STATED = re.compile(r"\banswer\s*(?:is\s*:?|:|=)\s*(?P<answer>(?:(?!\banswer\b)[^\n!?]){1,80}?)\.?$", re.IGNORECASE)
 _BETWEEN = re.compile(r"[\s$,;&\\]{0,20}(?:and|\\text\s?\{\s?and\s?\}|q?quad)?[\s$,;&\\]{0,20}")
 
 
@@ -19,7 +21,7 @@ class Box(NamedTuple):
 
 
 def final_answer(text: str) -> str:
-    """The answer that `text` ends with; the text itself where it has neither mark.
+    """The answer that `text` ends with; the text itself where it has no such mark.
 
     Boxes that only a comma or "and" parts are one answer: "\\boxed{3} and \\boxed{5}" gives "3, 5".
     Of boxes with "or" between them the last counts, as in MATH: they are spellings of one answer.
@@ -29,7 +31,8 @@ def final_answer(text: str) -> str:
         text = last_line.rpartition("####")[2].strip() or text
     all_boxes = boxes(text)
     if not all_boxes:
-        return text.strip()
+        stated = _STATED.search(text.strip())
+        return stated["answer"].strip() if stated and ". " not in stated["answer"] else text.strip()
     last = [all_boxes[-1]]
     for box in reversed(all_boxes[:-1]):
         if not _BETWEEN.fullmatch(text, box.end, last[0].start):

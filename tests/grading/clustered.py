@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from math import sqrt
 from typing import NamedTuple
 
+from scipy.stats import binomtest
+
 Z = 1.959964
 
 
@@ -20,7 +22,13 @@ class Share(NamedTuple):
         if not self.total:
             return "-"
         part = self.events / self.total
-        return f"{self.events}/{self.total} = {part:.1%} [{self.low:.1%}, {self.high:.1%}]"
+        return f"{self.events}/{self.total} = {part:.2%} [{self.low:.2%}, {self.high:.2%}]"
+
+
+def exact_share(events: int, total: int) -> Share:
+    """The interval of Clopper and Pearson (1934), for draws that are independent."""
+    interval = binomtest(events, total).proportion_ci(method="exact")
+    return Share(events, total, interval.low, interval.high)
 
 
 def share(events: Sequence[bool], clusters: Sequence[str]) -> Share:

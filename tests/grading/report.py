@@ -1,5 +1,7 @@
 """Verdicts beside labels: false negatives and positives of this package's verifiers and of math-verify called directly.
 
+Beside the labelled completions stand synthetic ones: gold answers written otherwise, and spoiled (`synthetic`).
+
 Reads `completions/labelled.jsonl` (`set`, `question`, `answer`, `completion`, `correct`) and `math500/test.jsonl` below
 the folder of --data-dir or RLVR_BENCH_DATA. Labels are other graders' and wrong in places: every disagreement is
 printed, to be looked at by hand.
@@ -16,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clustered import share
+from clustered import exact_share, share
 from math_verify import parse, verify
+from synthetic import PERTURBATIONS, REWRITINGS, written
 
 from rlvr_bench.tasks.perturbations import changed
 from rlvr_bench.tasks.verifiers.exact import ExactVerifier
@@ -105,13 +108,41 @@ def golds(path: Path) -> None:
         print(f"{'':<24} accepted {len(accepted)} changed golds {accepted[:9]}")
 
 
+def synthetic(path: Path) -> None:
+    """Print how many rewritten golds are refused and how many spoiled ones accepted, by ours and by math-verify.
+
+    What is written of one gold is not independent: the share of golds with any fault stands beside.
+    """
+    answers = [row["answer"] for row in rows_of(path)]
+    for what, changes, right in (("rewritten", REWRITINGS, True), ("spoiled", PERTURBATIONS, False)):
+        rows = [
+            {"set": "math", "answer": answer, "completion": rf"So we get $\boxed{{{text}}}$.", "how": how}
+            for answer in answers
+            for how, text in written(answer, changes).items()
+        ]
+        for name, grader in GRADERS.items():
+            faults = [row for row in rows if grader(row) is not right]
+            golds_at_fault = len({row["answer"] for row in faults})
+            print(
+                f"synthetic, {what:<10} {name:<12} faults {exact_share(len(faults), len(rows))};"
+                f" golds with any {exact_share(golds_at_fault, len(set(answers)))}"
+            )
+            if name == "ours":
+                for row in faults:
+                    print(f"  {row['how']}, gold {row['answer']!r}: {row['completion']!r}")
+
+
 def main() -> None:
     """Both parts, as far as there are data."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-dir", type=Path, default=os.environ.get("RLVR_BENCH_DATA"))
     folder = parser.parse_args().data_dir
     files = (
-        [(folder / "completions" / "labelled.jsonl", labelled), (folder / "math500" / "test.jsonl", golds)]
+        [
+            (folder / "completions" / "labelled.jsonl", labelled),
+            (folder / "math500" / "test.jsonl", golds),
+            (folder / "math500" / "test.jsonl", synthetic),
+        ]
         if folder
         else []
     )

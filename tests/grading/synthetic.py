@@ -123,6 +123,7 @@ REWRITINGS: dict[str, Change] = {
         else None
     ),
     "listed backwards": _listed_backwards,
+    "no money sign": lambda gold: _if_changed(gold, gold.removeprefix(r"\$")),
     "half of double": lambda gold: rf"\frac{{2({gold})}}{{2}}" if scalar(gold) else None,
     "plus zero": lambda gold: f"{gold} + 0" if scalar(gold) and _integer(gold) is None else None,
 }
@@ -159,6 +160,14 @@ PERTURBATIONS: dict[str, Change] = {
     "last digit": _last_digit,
     "one more": lambda gold: None if re.search(r"\([A-Z]\)", gold) else f"{gold}, 97",  # "(C), 97" is option C
     "one less": _shorter,
+    "as a pair": lambda gold: None if re.search(r"\([A-Z]\)", gold) else f"({gold}, 0)",
+    "other options": lambda gold: _if_changed(gold, re.sub(r"(?<=\()[A-Z](?=\))", lambda m: chr(ord(m[0]) + 2), gold)),
+    "no option": lambda gold: _if_changed(gold, re.sub(r"\([A-Z]\)", "none of these", gold)),
+    "first digit": lambda gold: (
+        None
+        if _TEXT.search(gold)
+        else _if_changed(gold, re.sub(r"[1-9]", lambda digit: str(int(digit[0]) % 9 + 1), gold, count=1))
+    ),
     "twice": lambda gold: f"2({gold})" if scalar(gold) and gold != "0" else None,
     "plus one": lambda gold: f"{gold} + 1" if scalar(gold) else None,
     "times pi": lambda gold: rf"{gold}\pi" if scalar(gold) and gold != "0" and "+" not in gold else None,
@@ -172,5 +181,6 @@ PERTURBATIONS: dict[str, Change] = {
 
 def written(gold: str, changes: dict[str, Change]) -> dict[str, str]:
     """The gold answer by every change that applies, each text once."""
-    by_text = {text: name for name, change in changes.items() if (text := change(gold)) is not None}
+    found = {name: change(gold) for name, change in changes.items()}
+    by_text = {text: name for name, text in found.items() if text is not None}
     return {name: text for text, name in by_text.items()}

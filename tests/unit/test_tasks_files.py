@@ -139,6 +139,51 @@ SHAPES: dict[str, Shape] = {
         json_lines(lambda n: {"question": f"{n}, and\n1?", "final_answer": [f"{n + 1}"]}),
         {"answer": "final_answer"},
     ),
+    "JSON text of a list": (
+        "listed.jsonl",
+        json_lines(lambda n: {"question": f"{n}, and\n1?", "answer": json.dumps([f"{n + 1}"])}),
+        {},
+    ),
+    "MetaMathQA": (
+        "meta.jsonl",
+        json_lines(
+            lambda n: {
+                "query": f"{n}, and\n1?",
+                "response": f"Adding gives {n + 1}.\n#### {n + 1}\nThe answer is: {n + 1}",
+                "type": "GSM_Rephrased",
+            }
+        ),
+        {"question": "query", "answer": "response"},
+    ),
+    "PRM800K": (
+        "prm.jsonl",
+        json_lines(
+            lambda n: {
+                "labeler": "a",
+                "question": {
+                    "problem": f"{n}, and\n1?",
+                    "ground_truth_answer": f"{n + 1}",
+                    "pre_generated_answer": "x",
+                },
+            }
+        ),
+        {"question": "question.problem", "answer": "question.ground_truth_answer"},
+    ),
+    "DAPO": (
+        "dapo.jsonl",
+        json_lines(
+            lambda n: {
+                "prompt": [{"role": "user", "content": f"{n}, and\n1?"}],
+                "reward_model": {"ground_truth": f"{n + 1}", "style": "rule"},
+            }
+        ),
+        {"question": "prompt", "answer": "reward_model.ground_truth"},
+    ),
+    "a sentence at the end": (
+        "alpaca.jsonl",
+        json_lines(lambda n: {"question": f"{n}, and\n1?", "answer": f"We add 1. So the answer is {n + 1}."}),
+        {},
+    ),
     "gz": ("data.jsonl.gz", _packed, {}),
 }
 
@@ -213,6 +258,18 @@ def test_every_shape_gives_the_same_problems(shape: str, tmp_path: Path) -> None
             "a.xlsx is a .xlsx file, which is not read: save it as JSON lines, ",
         ),
         ("a.pkl", b"\x80\x04N.", {}, "a.pkl is a .pkl file, which is not read"),
+        (
+            "a.jsonl",
+            '{"question": "1?", "answer": "Anna has one pen. She gets one more. Therefore she has 2 pens."}',
+            {},
+            r"line 1: field 'answer' is prose without an answer at its end \(...'.*she has 2 pens.'\): end it with",
+        ),
+        (
+            "a.jsonl",
+            '{"problem": "1?", "solution": "This is shown by induction. QED"}',
+            {"question": "problem", "answer": "solution"},
+            "line 1: field 'solution' is prose without an answer at its end",
+        ),
         ("a.jsonl", "", {}, "a.jsonl holds no problems: give a file with a question and an answer in each row"),
     ],
 )
@@ -316,6 +373,9 @@ def test_latex_that_is_compared_as_text_is_said(tmp_path: Path) -> None:
         (r"$\boxed{\left\{ x \right.}$", r"\left\{ x \right."),
         (r"unclosed \boxed{7", r"unclosed \boxed{7"),
         (r"no \boxedness here", r"no \boxedness here"),
+        ("We add.\n#### 7\nThe answer is: 7", "7"),
+        (r"We add. The answer is: \frac{1}{2}", r"\frac{1}{2}"),
+        ("The answer is not known. We stop.", "The answer is not known. We stop."),
     ],
 )
 def test_the_final_answer_of_a_solution(text: str, answer: str) -> None:
