@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +117,7 @@ def synthetic(path: Path) -> None:
     answers = [row["answer"] for row in rows_of(path)]
     for what, changes, right in (("rewritten", REWRITINGS, True), ("spoiled", PERTURBATIONS, False)):
         rows = [
-            {"set": "math", "answer": answer, "completion": rf"So we get $\boxed{{{text}}}$.", "how": how}
+            {"set": "math", "answer": answer, "completion": _sentence(text), "how": how}
             for answer in answers
             for how, text in written(answer, changes).items()
         ]
@@ -127,9 +128,15 @@ def synthetic(path: Path) -> None:
                 f"synthetic, {what:<10} {name:<12} faults {exact_share(len(faults), len(rows))};"
                 f" golds with any {exact_share(golds_at_fault, len(set(answers)))}"
             )
+            print(f"  by kind: {dict(Counter(row['how'] for row in faults).most_common())}")
             if name == "ours":
                 for row in faults:
                     print(f"  {row['how']}, gold {row['answer']!r}: {row['completion']!r}")
+
+
+def _sentence(text: str) -> str:
+    box = rf"\boxed{{{text}}}"
+    return f"So we get {box}." if "$" in text else f"So we get ${box}$."
 
 
 def main() -> None:
