@@ -168,6 +168,7 @@ PERTURBATIONS: dict[str, Change] = {
         if _TEXT.search(gold)
         else _if_changed(gold, re.sub(r"[1-9]", lambda digit: str(int(digit[0]) % 9 + 1), gold, count=1))
     ),
+    "plus for minus": lambda gold: None if _TEXT.search(gold) else _if_changed(gold, gold.replace("-", "+", 1)),
     "twice": lambda gold: f"2({gold})" if scalar(gold) and gold != "0" else None,
     "plus one": lambda gold: f"{gold} + 1" if scalar(gold) else None,
     "times pi": lambda gold: rf"{gold}\pi" if scalar(gold) and gold != "0" and "+" not in gold else None,
