@@ -1,7 +1,8 @@
-r"""Gold answers written otherwise, and gold answers spoiled: made from their LaTeX as text, nothing of ours reads them.
+r"""Gold answers written otherwise, and gold answers spoiled: made from their LaTeX as text.
 
 A rewriting gives the same value by construction, a perturbation surely another; either gives None where it does not
-apply. What they show is how a verifier reads, not what language models write.
+apply. Only `perturbed` reads numbers with the reader that is tested. What they show is how a verifier reads, not what
+language models write.
 """
 
 import re
