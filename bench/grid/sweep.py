@@ -25,7 +25,7 @@ from rlvr_bench.sweep.objectives import OBJECTIVES
 from rlvr_bench.sweep.optimise import Sweep
 from rlvr_bench.sweep.search import Search
 from rlvr_bench.sweep.study_storage import open_storage
-from rlvr_bench.sweep.trial_queue import CAUSE, TrialQueue, settings_of
+from rlvr_bench.sweep.trial_queue import CAUSE, TrialQueue, settings_of, standing
 
 
 def run_sweep(
@@ -78,8 +78,11 @@ def run_sweep(
 
 
 def as_document(study: Study, search: Search) -> dict[str, Any]:
-    """Return the study: its trials in order, and the numbers of the best (several for several objectives)."""
-    trials = study.get_trials(deepcopy=False)
+    """Return the study: its trials in order, and the numbers of the best (several for several objectives).
+
+    A trial that was tried again is not among them: its second try is.
+    """
+    trials = standing(study.get_trials(deepcopy=False))
     done = any(trial.state == TrialState.COMPLETE for trial in trials)
     return {
         "study": study.study_name,

@@ -108,7 +108,8 @@ class Sweep:
         record = self._record(cell)
         if record is None or record.status == "failed":
             cause = record.cause if record is not None else None
-            self._queue.fail(running.trial, cause or Cause(type="NoRecord", message=outcome.message or "no record"))
+            cause = cause or Cause(type="NoRecord", message=outcome.message or "no record")
+            self._queue.fail(running.trial, cause, may_pass=True)
             return
         self._advance(running)
 

@@ -29,6 +29,9 @@ RENEW_SECONDS = 20.0
 LEASE, CAUSE, POINT = "lease", "cause", "point"
 """User attributes of a trial: who runs it, why it failed, its number among points that were drawn ahead."""
 
+MAY_PASS, RETRY_OF = "may_pass", "retry_of"
+"""User attributes of a trial: whether it failed by what another try may not meet, and whose second try it is."""
+
 Asked = Trial | Literal["later", "never"]
 
 
@@ -54,9 +57,10 @@ class TrialQueue:
         self._trials, self._sampler = trials, sampler
         self._mine: dict[int, Trial] = {}
         self._renewed = 0.0
-        if points is not None:
-            with turn(turn_file):
+        with turn(turn_file):
+            if points is not None:
                 self._enqueue(points)
+            self._retry()
 
     def ask(self) -> Asked:
         """Return the next trial; "later" while others run what may come back, "never" when all is done."""
@@ -65,7 +69,7 @@ class TrialQueue:
             trials = self._study.get_trials(deepcopy=False)
             states = [trial.state for trial in trials]
             waiting = TrialState.WAITING in states
-            if waiting or (self._sampler is not None and len(trials) < self._trials):
+            if waiting or (self._sampler is not None and len(standing(trials)) < self._trials):
                 if not waiting and self._sampler is not None:
                     self._study.sampler = self._sampler(len(trials))
                 trial = self._study.ask(self._distributions)
@@ -91,9 +95,10 @@ class TrialQueue:
         """Record that a trial was stopped because others are better."""
         self._tell(trial, state=TrialState.PRUNED)
 
-    def fail(self, trial: Trial, cause: Cause) -> None:
-        """Record that a trial has no result, and why."""
+    def fail(self, trial: Trial, cause: Cause, *, may_pass: bool = False) -> None:
+        """Record that a trial has no result, and why; the next command tries again what may pass."""
         with suppress(UpdateFinishedTrialError):
+            trial.set_user_attr(MAY_PASS, may_pass)
             trial.set_user_attr(CAUSE, cause.model_dump(mode="json", exclude={"tail"}))
         self._tell(trial, state=TrialState.FAIL)
 
@@ -114,6 +119,15 @@ class TrialQueue:
             if number not in there:
                 self._study.enqueue_trial(dict(point), user_attrs={POINT: number})
 
+    def _retry(self) -> None:
+        """Put the settings of trials whose cell was killed, or found the disk full, into the queue once more.
+
+        Under a new number: Optuna keeps a finished trial as it is.
+        """
+        for trial in standing(self._study.get_trials(deepcopy=False)):
+            if trial.state == TrialState.FAIL and trial.user_attrs.get(MAY_PASS):
+                self._study.enqueue_trial(settings_of(trial), user_attrs={RETRY_OF: trial.number})
+
     def _take_back(self) -> None:
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if trial.number not in self._mine and is_stale(trial.user_attrs.get(LEASE), time.time()):
@@ -126,6 +140,12 @@ class TrialQueue:
     def _sign(self, trial: Trial) -> None:
         self._renewed = time.time()
         trial.set_user_attr(LEASE, {"place": place(), "process": os.getpid(), "until": self._renewed + LEASE_SECONDS})
+
+
+def standing(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Return the trials of a study without those that were tried again."""
+    retried = {trial.user_attrs.get(RETRY_OF) for trial in trials}
+    return [trial for trial in trials if trial.number not in retried]
 
 
 def is_stale(lease: Mapping[str, Any] | None, now: float) -> bool:

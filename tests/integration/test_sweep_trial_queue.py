@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 
 from rlvr_bench.record.schema import Cause
 from rlvr_bench.sweep.study_storage import open_storage
-from rlvr_bench.sweep.trial_queue import LEASE, LEASE_SECONDS, TrialQueue, is_stale, place
+from rlvr_bench.sweep.trial_queue import LEASE, LEASE_SECONDS, TrialQueue, is_stale, place, standing
 
 RATES = {"learning_rate": FloatDistribution(1e-4, 1e-2, log=True)}
 
@@ -27,7 +27,7 @@ from pathlib import Path
 import optuna
 from optuna.distributions import FloatDistribution
 from rlvr_bench.sweep.study_storage import open_storage
-from rlvr_bench.sweep.trial_queue import TrialQueue
+from rlvr_bench.sweep.trial_queue import TrialQueue, standing
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 place, folder, trials, drawn = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "drawn"
@@ -113,6 +113,21 @@ def test_a_failed_trial_keeps_its_cause_and_is_not_run_again(tmp_path: Path) -> 
     (failed,) = study.trials
     assert failed.state == TrialState.FAIL
     assert failed.user_attrs["cause"] == {"type": "OutOfMemoryError", "message": "no memory", "fix": "buy some"}
+
+
+def test_what_may_pass_is_tried_again_by_the_next_command_and_once_a_command(tmp_path: Path) -> None:
+    study, queue = _queue(tmp_path, 2)
+    trial, other = queue.ask(), queue.ask()
+    assert not isinstance(trial, str) and not isinstance(other, str)
+    queue.fail(trial, Cause(type="SIGKILL", message="killed"), may_pass=True)
+    queue.complete(other, [0.5])
+    assert queue.ask() == "never"
+    study, queue = _queue(tmp_path, 2)
+    again = queue.ask()
+    assert not isinstance(again, str) and again.params == trial.params and again.number == 2
+    queue.complete(again, [0.5])
+    study, queue = _queue(tmp_path, 2)
+    assert queue.ask() == "never" and [one.number for one in standing(study.get_trials())] == [1, 2]
 
 
 def test_a_trial_of_a_living_worker_is_left_alone_and_comes_back_when_given_back(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from rlvr_bench.models.organisms.text import planted_problems
 from rlvr_bench.models.organisms.train import pretrain
 from rlvr_bench.models.tokenizer import character_tokenizer
 from rlvr_bench.plugins.suggestion import did_you_mean
-from rlvr_bench.record.atomic import write_whole
-from rlvr_bench.record.leftovers import sweep
+from rlvr_bench.record.atomic import disk_errors, write_whole
+from rlvr_bench.record.leftovers import SUFFIX, sweep
 
 CHECKPOINTS = ".build"
 MEASURED_PROBLEMS = 100
@@ -51,8 +51,10 @@ def build_recipe(recipe: Recipe, folder: Path, watcher: Watcher, problems: int =
         model = pretrain(recipe, checkpoints, on_step)
     watcher.say(f"measuring {recipe.name}")
     scores = measure(model, character_tokenizer(recipe.shape.context), recipe, problems)
-    card = _write(recipe, folder, model, scores, clock.seconds)
-    shutil.rmtree(checkpoints)
+    with disk_errors(folder):
+        card = _write(recipe, folder, model, scores, clock.seconds)
+    # Renamed first: of a folder that is half removed, no build could go on.
+    shutil.rmtree(checkpoints.rename(folder / f"{CHECKPOINTS}{SUFFIX}"))
     return card
 
 

@@ -1,8 +1,8 @@
 """Breaks a process at its n-th write to the disk: imported by every interpreter that has this folder on its path.
 
-RLVR_BENCH_FAULT says where and how: "kill:12", "full:12", or "count:0", which only counts. What counts is a rename, an
-fsync, or a file that is opened to be written, in the folders of RLVR_BENCH_FAULT_FOLDERS (others, such as an
-interpreter's own files, do not). The count is shared by all processes of a command through a file.
+RLVR_BENCH_FAULT says where and how: "kill:12", "full:12", or "count:0", which only counts. What counts is a rename
+(before and after), a file that is opened to be written or synced, and, but for a full disk, a file that is removed, in
+the folders of RLVR_BENCH_FAULT_FOLDERS (others, such as an interpreter's own files, do not). The count is shared by all processes of a command through a file.
 """
 
 import errno
@@ -56,8 +56,11 @@ def _before_and_after(real: Callable[..., Any], place: int) -> Callable[..., Any
     return wrapped
 
 
-def _watch_opens(event: str, arguments: tuple[Any, ...]) -> None:
-    """Take every open for writing: an audit hook also sees those of libraries written in C that go through Python."""
+def _watch(event: str, arguments: tuple[Any, ...]) -> None:
+    """Take every open for writing, of libraries written in C too where they go through Python, and every removal."""
+    if event == "os.remove" and KIND != "full":
+        path, folder = arguments
+        _event(path if folder == -1 else os.path.join(os.readlink(f"/proc/self/fd/{folder}"), os.fsdecode(path)))
     if event != "open":
         return
     path, mode, flags = arguments
@@ -69,4 +72,4 @@ def _watch_opens(event: str, arguments: tuple[Any, ...]) -> None:
 if COUNTER and FOLDERS:
     os.replace = _before_and_after(os.replace, 1)
     os.rename = _before_and_after(os.rename, 1)
-    sys.addaudithook(_watch_opens)
+    sys.addaudithook(_watch)
