@@ -91,11 +91,18 @@ class _Interrupts:
     @staticmethod
     def _end() -> NoReturn:
         # Written past the buffers, which the interrupted code may hold.
-        words = (SHOW_CURSOR if os.isatty(2) else "") + "rlvr-bench: interrupted\n"
+        words = f"{SHOW_CURSOR if os.isatty(2) else ''}rlvr-bench: interrupted{_during()}\n"
         try:
             os.write(2, words.encode())
         finally:
             os._exit(INTERRUPTED_EXIT)
+
+
+def _during() -> str:
+    """Return " while ..." where a plug-in is being imported; nothing is imported to find that out."""
+    importing = sys.modules.get("rlvr_bench.plugins.importing")
+    plugin = importing.plugin_at_work() if importing is not None else None
+    return "" if plugin is None else f" while importing {plugin}; mend or uninstall it"
 
 
 def _importing(frame: FrameType | None) -> bool:

@@ -36,12 +36,14 @@ def key(
     split: str,
     settings: EvaluateSettings,
     backend: str,
+    products: str | None,
     versions: Mapping[str, str] | None = None,
     code: int = CODE_VERSION,
 ) -> str:
     """Id of a base score: "base-" and 16 hex digits of the hash of all that changes it, library versions included.
 
     Args:
+        products: the library of float32 products; None gives the id of a score from before it was part of it.
         versions: by distribution, where the score was made; the installed ones if not given.
         code: the code version that made it.
     """
@@ -53,7 +55,7 @@ def key(
         "split": split,
         "settings": settings.model_dump(mode="json", exclude=NOT_OF_A_SCORE),
         "backend": backend,
-    }
+    } | ({} if products is None else {"products": products})
     return "base-" + hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 

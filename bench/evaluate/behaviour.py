@@ -5,9 +5,9 @@ from itertools import product
 from statistics import fmean
 from typing import Literal
 
-from rlvr_bench.evaluate import base_cache
 from rlvr_bench.evaluate.grading import SampleRow
 from rlvr_bench.evaluate.measurements import Behaviour as BehaviourSettings
+from rlvr_bench.evaluate.scores import base_identity
 from rlvr_bench.measure.context import CellContext, TrainedModel
 from rlvr_bench.measure.measurement import Measurement
 from rlvr_bench.record.behaviour import Answers, Behaviour, Change, StrategyUse, Transition
@@ -27,7 +27,7 @@ class BehaviourOfCell(Measurement[BehaviourSettings]):
         """See `Measurement`; the base was scored, so that its answers are in the cache."""
         base, task, split = context.loaded, context.task, _split(context)
         settings, backend = context.cell.evaluate, context.backend
-        identity = base_cache.key(base.fingerprint, task.fingerprint(), split, settings, backend.name)
+        identity = base_identity(base, task, split, settings, backend)
         self._answers = greedy_rows(read_samples(identity), task.name, split)
 
     def after(self, context: CellContext, trained: TrainedModel) -> Behaviour:

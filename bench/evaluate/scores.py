@@ -10,6 +10,7 @@ from rlvr_bench.evaluate.evaluator import evaluate
 from rlvr_bench.evaluate.grading import SampleRow
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.settings import EvaluateSettings
+from rlvr_bench.generate import matmul
 from rlvr_bench.generate.backend import Backend
 from rlvr_bench.models.base import LoadedBase
 from rlvr_bench.record.schema import Score, ScoredSplit
@@ -43,10 +44,15 @@ def base_scores(cell: Cell, base: LoadedBase, task: Task, backend: Backend) -> S
 
 def base_score(base: LoadedBase, task: Task, split: ScoredSplit, settings: EvaluateSettings, backend: Backend) -> Score:
     """One score of the untrained base, from the cache where it has it."""
-    identity = base_cache.key(base.fingerprint, task.fingerprint(), split, settings, backend.name)
-    return base_cache.cached_score(
-        identity, partial(evaluate, base.model, base.tokenizer, task, split, settings, backend)
-    )
+    compute = partial(evaluate, base.model, base.tokenizer, task, split, settings, backend)
+    return base_cache.cached_score(base_identity(base, task, split, settings, backend), compute)
+
+
+def base_identity(
+    base: LoadedBase, task: Task, split: ScoredSplit, settings: EvaluateSettings, backend: Backend
+) -> str:
+    """Return the id of one score of the untrained base as this process computes it."""
+    return base_cache.key(base.fingerprint, task.fingerprint(), split, settings, backend.name, matmul.library())
 
 
 def questions(cell: Cell, task: Task) -> Iterator[tuple[str, Task, ScoredSplit]]:

@@ -77,13 +77,15 @@ def _base(record: RunRecord, task: str, split: ScoredSplit) -> Iterator[Rows]:
     used = str((record.rollout or {}).get("backend"))
     rollout_backends = get_args(RlvrSettings.model_fields["rollout_backend"].annotation)
     backends = [used, *(name for name in rollout_backends if name not in ("auto", used))]
-    for backend, code in product(backends, range(base_cache.CODE_VERSION, 0, -1)):
+    libraries = dict.fromkeys((record.environment.float32_products, None))
+    for backend, code, library in product(backends, range(base_cache.CODE_VERSION, 0, -1), libraries):
         identity = base_cache.key(
             cell.base_fingerprint,
             fingerprints[task],
             split,
             cell.evaluate,
             backend,
+            library,
             versions=record.environment.packages,
             code=code,
         )

@@ -9,6 +9,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
+from rlvr_bench.plugins.importing import naming
 from rlvr_bench.plugins.suggestion import did_you_mean
 
 Item = TypeVar("Item")
@@ -79,7 +80,8 @@ class Registry(Generic[Item]):
     def _imported(self, point: EntryPoint) -> Item:
         plugin = f"plug-in {self.kind} {point.name!r} ({point.value})"
         try:
-            item = point.load()
+            with naming(plugin):
+                item = point.load()
         except (Exception, SystemExit) as failure:  # another package's code: the sentence has to name the package
             reason = f"{type(failure).__name__}: {failure}"
             raise self.error(f"{plugin} cannot be imported ({reason}); mend or uninstall it") from failure

@@ -102,7 +102,7 @@ def _exit_code(work: Callable[[], object]) -> int:
         return 1
     except SystemExit as end:
         return int(end.code or 0)
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever it is, the test shows it
         os.write(2, traceback.format_exc().encode())
         return 1
     return 0

@@ -60,6 +60,36 @@ def test_ctrl_c_in_an_import_ends_the_process_at_once(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "rlvr-bench: interrupted\n")
 
 
+def test_a_plugin_that_never_ends_its_import_is_named_and_ctrl_c_ends_the_command(tmp_path: Path) -> None:
+    (tmp_path / "endless.py").write_text("import time\nwhile True:\n    time.sleep(0.01)\n")
+    metadata = tmp_path / "endless-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: endless\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[rlvr_bench.methods]\nforever = endless:Method\n")
+    code = (
+        "import sys; from rlvr_bench.plugins import importing; importing.PATIENCE = 0.1;"
+        "from rlvr_bench.cli.entry import main; sys.argv = ['rlvr-bench', 'methods', 'list']; main()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment(tmp_path / "cache", tmp_path),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    plugin = "plug-in method 'forever' (endless:Method)"
+    assert process.stderr.readline() == (
+        f"rlvr-bench: still importing {plugin}; wait, or press Ctrl-C and uninstall it\n"
+    )
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=900)[1]
+    assert (process.returncode, said) == (
+        130,
+        f"rlvr-bench: interrupted while importing {plugin}; mend or uninstall it\n",
+    )
+
+
 def _handles_interrupts(pid: int) -> bool:
     status = Path(f"/proc/{pid}/status").read_text()
     caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))

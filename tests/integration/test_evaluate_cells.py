@@ -10,6 +10,7 @@ from rlvr_bench.evaluate.grading import problems_hash
 from rlvr_bench.evaluate.scores import base_scores, score_all
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.settings import EvaluateSettings
+from rlvr_bench.generate import matmul
 from rlvr_bench.generate.backend import create
 from rlvr_bench.models.base import LoadedBase
 from rlvr_bench.models.tokenizer import character_tokenizer
@@ -63,7 +64,7 @@ def test_the_base_is_scored_like_a_tuned_model_and_only_once(cell, monkeypatch):
     first = base_scores(cell, base, task, backend)
     tuned, rows = score_all(cell, base.model, tokenizer, task, backend)
     assert first == tuned
-    key = base_cache.key("fingerprint", task.fingerprint(), "test", cell.evaluate, "fast")
+    key = base_cache.key("fingerprint", task.fingerprint(), "test", cell.evaluate, "fast", matmul.library())
     kept = [row["completion"] for row in read_samples(key)]
     assert kept == [row["completion"] for row in rows if row["task"] == "chain" and row["split"] == "test"]
     monkeypatch.setattr(scores, "evaluate", lambda *_: pytest.fail("the base was scored twice"))

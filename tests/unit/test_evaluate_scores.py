@@ -61,21 +61,25 @@ def test_pass_at_powers_of_two_and_at_all(samples, ks):
 
 def test_the_key_names_everything_that_changes_a_score():
     settings = EvaluateSettings()
-    key = base_cache.key("base", "task", "test", settings, "fast")
-    assert key == base_cache.key("base", "task", "test", settings, "fast")
+    key = base_cache.key("base", "task", "test", settings, "fast", "blas")
+    assert key == base_cache.key("base", "task", "test", settings, "fast", "blas")
     # Which other splits or tasks are scored beside this one is none of its business.
-    assert key == base_cache.key("base", "task", "test", settings.model_copy(update={"splits": ("test",)}), "fast")
+    assert key == base_cache.key(
+        "base", "task", "test", settings.model_copy(update={"splits": ("test",)}), "fast", "blas"
+    )
     others = {
-        base_cache.key("other", "task", "test", settings, "fast"),
-        base_cache.key("base", "other", "test", settings, "fast"),
-        base_cache.key("base", "task", "validation", settings, "fast"),
-        base_cache.key("base", "task", "test", settings, "hf"),
+        base_cache.key("base", "task", "test", settings, "fast", "onednn"),
+        base_cache.key("base", "task", "test", settings, "fast", None),
+        base_cache.key("other", "task", "test", settings, "fast", "blas"),
+        base_cache.key("base", "other", "test", settings, "fast", "blas"),
+        base_cache.key("base", "task", "validation", settings, "fast", "blas"),
+        base_cache.key("base", "task", "test", settings, "hf", "blas"),
         *(
-            base_cache.key("base", "task", "test", settings.model_copy(update=change), "fast")
+            base_cache.key("base", "task", "test", settings.model_copy(update=change), "fast", "blas")
             for change in ({"samples": 5}, {"seed": 1}, {"prompt": "none"}, {"temperature": 0.5}, {"max_new_tokens": 5})
         ),
     }
-    assert len(others) == 9
+    assert len(others) == 11
     assert key not in others
 
 

@@ -70,7 +70,7 @@ def run(results: Path, cell: Cell, right: Sequence[bool]) -> RunRecord:
     answers, base = graded(right), graded([False] * 6)
     keep(cell.id, "tuned", answers)
     keep(
-        base_cache.key(cell.base_fingerprint, cell.task_fingerprint, "test", cell.evaluate, "hf", PACKAGES),
+        base_cache.key(cell.base_fingerprint, cell.task_fingerprint, "test", cell.evaluate, "hf", None, PACKAGES),
         "base",
         base,
     )

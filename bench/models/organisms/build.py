@@ -53,8 +53,8 @@ def build_recipe(recipe: Recipe, folder: Path, watcher: Watcher, problems: int =
     scores = measure(model, character_tokenizer(recipe.shape.context), recipe, problems)
     with disk_errors(folder):
         card = _write(recipe, folder, model, scores, clock.seconds)
-    # Renamed first: of a folder that is half removed, no build could go on.
-    shutil.rmtree(checkpoints.rename(folder / f"{CHECKPOINTS}{SUFFIX}"))
+        # Renamed first: of a folder that is half removed, no build could go on.
+        shutil.rmtree(checkpoints.rename(folder / f"{CHECKPOINTS}{SUFFIX}"))
     return card
 
 

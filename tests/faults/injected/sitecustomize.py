@@ -2,7 +2,8 @@
 
 RLVR_BENCH_FAULT says where and how: "kill:12", "full:12", or "count:0", which only counts. What counts is a rename
 (before and after), a file that is opened to be written or synced, and, but for a full disk, a file that is removed, in
-the folders of RLVR_BENCH_FAULT_FOLDERS (others, such as an interpreter's own files, do not). The count is shared by all processes of a command through a file.
+the folders of RLVR_BENCH_FAULT_FOLDERS (others, such as an interpreter's own files, do not). The count is shared by
+all processes of a command through a file.
 """
 
 import errno
@@ -10,6 +11,7 @@ import fcntl
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 KIND, _, NUMBER = os.environ.get("RLVR_BENCH_FAULT", "count:0").partition(":")
@@ -60,7 +62,7 @@ def _watch(event: str, arguments: tuple[Any, ...]) -> None:
     """Take every open for writing, of libraries written in C too where they go through Python, and every removal."""
     if event == "os.remove" and KIND != "full":
         path, folder = arguments
-        _event(path if folder == -1 else os.path.join(os.readlink(f"/proc/self/fd/{folder}"), os.fsdecode(path)))
+        _event(path if folder == -1 else Path(f"/proc/self/fd/{folder}").readlink() / os.fsdecode(path))
     if event != "open":
         return
     path, mode, flags = arguments
