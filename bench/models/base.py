@@ -20,6 +20,10 @@ from rlvr_bench.models.source import hub_folder, source_of
 __all__ = ["LoadedBase", "fingerprint", "folder_of", "load", "load_tokenizer"]
 
 
+SETTINGS = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
+"""What transformers reads of a folder beside its weights."""
+
+
 class LoadedBase(NamedTuple):
     """A base model in memory, the folder that it was read from, and the fingerprint of its weights."""
 
@@ -59,6 +63,7 @@ def load(base: BaseConfig, progress: Report = _silent) -> LoadedBase:
 
 def load_tokenizer(base: BaseConfig, folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer in `folder`, padding left. Raises ModelError if it has no pad token and the config names none."""
+    _refuse_misshapen(folder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=base.trust_remote_code)
     except (OSError, ValueError, RecursionError) as error:
@@ -78,6 +83,17 @@ def load_tokenizer(base: BaseConfig, folder: Path) -> PreTrainedTokenizerBase:
         )
     tokenizer.padding_side = "left"
     return tokenizer
+
+
+def _refuse_misshapen(folder: Path) -> None:
+    """Raise ModelError for a file of settings that is no JSON object: on such, libraries fail in ways of their own."""
+    for path in filter(Path.is_file, (folder / name for name in SETTINGS)):
+        try:
+            document = json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError) as error:
+            raise ModelError(f"{path} cannot be read as JSON ({_first_line(error)}): save the model again.") from error
+        if not isinstance(document, dict):
+            raise ModelError(f"{path} holds a JSON {type(document).__name__}, not an object: save the model again.")
 
 
 def _first_line(error: Exception) -> str:

@@ -8,6 +8,7 @@ import hashlib
 import shutil
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Any
 
 from rlvr_bench.console.progress import Report
 from rlvr_bench.models.errors import ModelError
@@ -79,13 +80,14 @@ def _convert(source: Path, folder: Path, progress: Report) -> None:
 
     with temporary_folder_beside(folder) as partial:
         progress("reading SmolLM2's tokenizer", 0.05)
-        AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name).save_pretrained(partial)
+        gguf: dict[str, Any] = {"gguf_file": source.name, "trust_remote_code": False}
+        AutoTokenizer.from_pretrained(source.parent, **gguf).save_pretrained(partial)
         progress("reading SmolLM2's 4-bit weights", 0.3)
-        loaded = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, dtype=torch.float32)
+        loaded = AutoModelForCausalLM.from_pretrained(source.parent, dtype=torch.float32, **gguf)
         config = loaded.config
         if hasattr(config, "quantization_config"):  # save_pretrained refuses a model that was read from a GGUF file
             del config.quantization_config
-        plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)
         plain.load_state_dict(loaded.state_dict())
         plain.generation_config = loaded.generation_config
         progress("writing SmolLM2 as safetensors", 0.8)

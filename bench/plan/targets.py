@@ -55,7 +55,7 @@ def _targets(cell: Cell, folder: Path) -> str:
     method = method_registry.create(cell.method)
     try:
         model = skeleton(folder)
-    except (OSError, ValueError):  # no config that transformers knows: the cell itself will say so
+    except (OSError, ValueError, RecursionError):  # no config that transformers knows: the cell itself will say so
         return ""
     try:
         resolved = resolve_targets(method, model)

@@ -34,5 +34,9 @@ class Steering(Method):
     def depends_on_seed(self) -> bool:
         return False
 
+    def refuse_misfit(self, model: "PreTrainedModel") -> None:
+        super().refuse_misfit(model)
+        resolve_name("rlvr_bench.methods.steering.handle:refuse_inner_ends")(self, model)
+
     def expected_trainable(self, shapes: Mapping[str, Shape]) -> dict[str, Shape | None]:
         return {f"{path}.steering": (shape[0],) for path, shape in target_weights(shapes, self.targets).items()}

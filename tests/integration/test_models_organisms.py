@@ -175,7 +175,7 @@ def test_a_tokenizer_without_a_pad_token_says_the_key(folder: Path) -> None:
 
 def test_a_broken_config_is_one_sentence(folder: Path) -> None:
     (folder / "config.json").write_text("{")
-    with pytest.raises(ModelError, match="cannot be read from") as caught:
+    with pytest.raises(ModelError, match="cannot be read as JSON") as caught:
         load(BaseConfig(name=str(folder)))
     assert "\n" not in str(caught.value)
 
