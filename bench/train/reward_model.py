@@ -92,7 +92,9 @@ def with_scalar_output(base: PreTrainedModel, pad_id: int) -> PreTrainedModel:
     config: Any = copy.deepcopy(base.config)
     config.num_labels, config.pad_token_id = 1, pad_id
     try:
-        model: Any = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32, trust_remote_code=False)
+        model: Any = AutoModelForSequenceClassification.from_config(
+            config, dtype=torch.float32, trust_remote_code=False
+        )
     except ValueError as error:
         raise ValueError(f"{type(base).__name__} has no form with a scalar output, which rlhf needs") from error
     model.base_model.load_state_dict(base.base_model.state_dict())

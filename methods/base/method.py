@@ -122,6 +122,11 @@ class Method(Settings, ABC):
         return TARGET_GROUPS[given]
 
     @property
+    def targets_are_norms(self) -> bool:
+        """Whether `targets` names norms: at their default, all of a model, whatever they are called in it."""
+        return False
+
+    @property
     def targets_are_linear(self) -> bool:
         """Whether `targets` names linear modules of the base."""
         return True

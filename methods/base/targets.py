@@ -24,6 +24,8 @@ def resolve_targets(method: Method, model: PreTrainedModel) -> Method:
     The endings are the shortest that name the group's modules and no other weight. On a Llama they are the group's own
     names. Raises `MethodError` when the model has no module of the group.
     """
+    if method.targets_are_norms:
+        return _resolve_norms(method, model)
     group = _GROUPS.get(method.targets)
     if group is None or not method.targets_are_linear:
         return method
@@ -40,6 +42,16 @@ def resolve_targets(method: Method, model: PreTrainedModel) -> Method:
     last = _shortest(closing, set(weights) - set(closing))
     endings = _shortest(rest, set(weights) - set(rest)) + last
     return method if set(endings) == set(method.targets) else method.with_targets(endings, last)
+
+
+def _resolve_norms(method: Method, model: PreTrainedModel) -> Method:
+    """Return `method` with its default targets written as the endings of all norms of `model`, by their classes."""
+    weights = [path for path, module in model.named_modules() if "weight" in module._parameters]
+    wanted = [path for path in weights if "Norm" in type(model.get_submodule(path)).__name__]
+    at_default = method.targets == type(method).model_fields["targets"].default
+    if not at_default or wanted == [path for path in weights if ends_with(path, method.targets)]:
+        return method
+    return method.with_targets(_shortest(wanted, set(weights) - set(wanted)), ())
 
 
 def refuse_misfit(method: Method, model: PreTrainedModel) -> None:

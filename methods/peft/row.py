@@ -144,6 +144,10 @@ class TabledPeft(PeftMethod):
     def targets_are_linear(self) -> bool:
         return self.row.touches == "linear modules"
 
+    @property
+    def targets_are_norms(self) -> bool:
+        return self.row.touches == "norms"
+
     def with_targets(self, endings: tuple[str, ...], closing: tuple[str, ...]) -> Self:
         moved = super().with_targets(endings, closing)
         if self.row.closing is None or self.row.closing in self.model_fields_set:

@@ -31,6 +31,35 @@ class SteeredLinear(WrappedLinear):
 
 def attach_steering(method: Steering, model: PreTrainedModel, seed: int, _: Calibration | None = None) -> WrappedHandle:
     """Add a vector to the module that ends each layer; raises `MethodError` when targets do not name one per layer."""
+    _ends(method, model)
+    return attach_wrapped(method, model, seed, SteeredLinear, WrappedHandle)
+
+
+def refuse_inner_ends(method: Steering, model: PreTrainedModel) -> None:
+    """Raise `MethodError` where targets do not end the layers, or what they give is normed or scaled behind them."""
+    end = model.get_submodule(_ends(method, model)[-1])
+    if any(parameter.is_meta for parameter in model.parameters()):  # a plan has no weights to try it on
+        return
+    (*_, layer), width = decoder_layers(model).values(), model.config.hidden_size
+    ids = torch.arange(8, device=model.device)[None] % model.config.vocab_size
+    push = torch.linspace(1, 2, width, device=model.device)
+    seen: list[Tensor] = []
+    outputs = layer.register_forward_hook(lambda _, __, output: seen.append(_hidden(output)))
+    last_logits(model, ids)
+    pushes = end.register_forward_hook(lambda _, __, output: output + push.to(output.dtype))
+    last_logits(model, ids)
+    for hook in (outputs, pushes):
+        hook.remove()
+    before, after = seen
+    if not torch.allclose((after - before).float(), push.expand_as(after), atol=0.05):
+        raise MethodError(
+            f"steering adds to a layer's output by its last linear module, but in {type(model).__name__} a norm or a "
+            f"factor follows on {list(method.targets)}; choose bitfit or ln-tuning for this base"
+        )
+
+
+def _ends(method: Steering, model: PreTrainedModel) -> list[str]:
+    """Return the targeted module of each layer; raises `MethodError` when targets do not name one per layer."""
     paths, width = linear_targets(model, method.targets), model.config.hidden_size
     for layer in decoder_layers(model):
         ends = [path for path in paths if path.startswith(f"{layer}.")]
@@ -39,7 +68,13 @@ def attach_steering(method: Steering, model: PreTrainedModel, seed: int, _: Cali
                 f"steering adds one vector of {width} values to every layer, but targets = {list(method.targets)} "
                 f"names {ends or 'nothing'} in {layer}; set targets to the module that ends a layer, such as down_proj"
             )
-    return attach_wrapped(method, model, seed, SteeredLinear, WrappedHandle)
+    return paths
+
+
+def _hidden(output: Any) -> Tensor:
+    """Return the hidden states of what a decoder layer hands on."""
+    hidden: Tensor = output[0] if isinstance(output, tuple) else output
+    return hidden
 
 
 def steering_problems(method: Steering, handle: Handle, base: BaseObservation) -> list[str]:
@@ -79,7 +114,7 @@ def _layer_outputs(model: nn.Module, pushes: Sequence[Tensor], token_ids: Tensor
 
     def adding(push: Tensor) -> Callable[[nn.Module, Any, Any], Any]:
         def add(_: nn.Module, __: Any, output: Any) -> Any:
-            hidden = output[0] if isinstance(output, tuple) else output
+            hidden = _hidden(output)
             seen.append(hidden + push.to(hidden.dtype))
             return (seen[-1], *output[1:]) if isinstance(output, tuple) else seen[-1]
 

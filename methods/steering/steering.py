@@ -6,11 +6,15 @@ plain one whose module has that bias.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from rlvr_bench.methods.base.method import Method, Shape, target_weights
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 class Steering(Method):

@@ -154,3 +154,30 @@ def test_a_cell_that_does_not_fit_ends_before_its_base_is_scored(tmp_path: Path)
     (misfit,) = cells(Experiment.model_validate(document | lora | short), seeds=(0,))
     with pytest.raises(MethodError, match=r"'q_proj', which no linear module of GPT2LMHeadModel ends in"):
         load(misfit)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_ln_tuning_names_every_norm_of_any_decoder(name: str) -> None:
+    model = tiny(name)
+    tuning = resolve_targets(create({"type": "ln-tuning"}), model)
+    norms = {
+        path for path, module in model.named_modules() if "Norm" in type(module).__name__ and [*module.parameters()]
+    }
+    expected = tuning.expected_trainable({key: tuple(value.shape) for key, value in model.named_parameters()})
+    tensors = {f"{path}.{key}" for path in norms for key, _ in model.get_submodule(path).named_parameters()}
+    assert len(expected) == len(tensors)
+    handle = tuning.attach(model, 0)
+    assert {key for key, _ in handle.trainable()} == set(expected)
+    handle.live(input_ids=torch.tensor([[5, 6, 7]]))
+
+
+@pytest.mark.parametrize("name", ["gemma2", "olmo2", "granite", "gpt2", "llama", "qwen2"])
+def test_steering_is_refused_where_its_module_does_not_end_the_layer(name: str) -> None:
+    model, steering = tiny(name), create({"type": "steering"})
+    if name in ("llama", "qwen2"):
+        steering.refuse_misfit(model)
+        return
+    with pytest.raises(
+        MethodError, match=r"a norm or a factor follows|which no linear module of GPT2LMHeadModel ends in"
+    ):
+        steering.refuse_misfit(model)
