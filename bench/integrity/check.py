@@ -6,11 +6,13 @@ that it agrees with the run's status is checked.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from rlvr_bench.integrity.derived import leaderboard_faults, report_faults
-from rlvr_bench.integrity.run import run_faults
+from rlvr_bench.integrity.run import AGAIN, run_faults
 from rlvr_bench.record import store
+from rlvr_bench.record.errors import RecordError
 
 Check = Callable[[Path, store.Loaded], list[str]]
 """From a results folder and what was read of its records to its faults."""
@@ -34,11 +36,24 @@ def check(results: Path, also: Iterable[Check] = ()) -> Checked:
     faults = [str(problem) for problem in problems]
     faults += _misplaced(results)
     reader = store.StepReader(results)
-    for record in records:
-        faults += run_faults(results, record, reader)
+    for comparison, own in groupby(records, key=lambda record: record.comparison):
+        cells = set[str]()
+        for record in own:
+            faults += run_faults(results, record, reader)
+            cells.add(record.cell_id)
+        faults += _without_record(results, comparison, cells, reader)
     faults += leaderboard_faults(results, records) + report_faults(results)
     faults += [fault for look in also for fault in look(results, loaded)]
     return Checked(faults, len(records), sum(record.digest is None for record in records))
+
+
+def _without_record(results: Path, comparison: str, cells: set[str], reader: store.StepReader) -> list[str]:
+    try:
+        lost = sorted(reader.packed_cells(comparison) - cells)
+    except RecordError:  # said of each record
+        return []
+    path = store.packed_steps_file(results, comparison)
+    return [f"{path}: has steps of cell {cell}, of which there is no record; {AGAIN}" for cell in lost]
 
 
 def _misplaced(results: Path) -> list[str]:

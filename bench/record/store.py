@@ -182,10 +182,12 @@ def _load_all(results: Path) -> Loaded:
     problems: list[RecordError] = []
     for path in sorted((results / RECORDS_FOLDER).glob(f"*{PACKED}")):
         for entry in read_packed(path):
-            if isinstance(entry, RunRecord):
-                records[_place(entry)] = entry
-            else:
+            if isinstance(entry, RecordError):
                 problems.append(entry)
+            elif _place(entry) in records:
+                problems.append(RecordError(f"{path}: cell {entry.cell_id} is there twice; restore the file from git"))
+            else:
+                records[_place(entry)] = entry
     # Folders after packed files, by the same key: a cell that was run again since it was packed takes its line's place.
     for path in run_files(results):
         try:
@@ -235,6 +237,10 @@ class StepReader:
         """
         folder = self.folder(record)
         return self._table(record.comparison).steps(record.cell_id) if folder is None else read_steps(folder)
+
+    def packed_cells(self, comparison: str) -> set[str]:
+        """Return the ids of the cells that have packed steps; raises RecordError where they cannot be read."""
+        return set(self._table(comparison).cells)
 
     def folder(self, record: RunRecord) -> Path | None:
         """Return the folder of a run, None of one that is packed."""
