@@ -162,7 +162,11 @@ def load_all(results: Path) -> Loaded:
         A folder without records gives two empty lists.
     """
     with _without_collection():
-        return _load_all(results)
+        while True:
+            packed = _packed_state(results)
+            loaded = _load_all(results)
+            if _packed_state(results) == packed:
+                return loaded
 
 
 @contextmanager
@@ -175,6 +179,12 @@ def _without_collection() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def _packed_state(results: Path) -> list[tuple[str, int, int]]:
+    """Return what tells packed files from those that took their place: packing moves records behind a reader's back."""
+    files = sorted((results / RECORDS_FOLDER).glob(f"*{PACKED}"))
+    return [(path.name, status.st_ino, status.st_mtime_ns) for path in files for status in [path.lstat()]]
 
 
 def _load_all(results: Path) -> Loaded:
@@ -197,7 +207,8 @@ def _load_all(results: Path) -> Loaded:
                 raise RecordError(f"{path}: its content belongs in {expected}; move it there, or delete it")
             records[_place(record)] = record
         except RecordError as error:
-            problems.append(error)
+            if path.exists() or path.is_symlink():  # else it was packed, or deleted, since it was listed
+                problems.append(error)
     return [records[place] for place in sorted(records)], problems
 
 
@@ -236,7 +247,13 @@ class StepReader:
             RecordError: they cannot be read: which file and why.
         """
         folder = self.folder(record)
-        return self._table(record.comparison).steps(record.cell_id) if folder is None else read_steps(folder)
+        if folder is not None:
+            steps = read_steps(folder)
+            if (folder / RUN_FILE).exists():
+                return steps
+            self._folders.discard(folder)  # packed meanwhile: what was read may be of a folder half removed
+            self._table.cache_clear()
+        return self._table(record.comparison).steps(record.cell_id)
 
     def packed_cells(self, comparison: str) -> set[str]:
         """Return the ids of the cells that have packed steps; raises RecordError where they cannot be read."""

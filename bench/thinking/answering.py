@@ -118,7 +118,7 @@ def _reader(subject: Subject, name: str, watcher: Watcher) -> Callable[[], Reade
     started = time.perf_counter()
     with watcher.bar("the probe") as report:
         trained = subject.otv(report)
-    if trained.fit is not None:
+    if trained.is_new and trained.fit is not None:
         seconds, best = time.perf_counter() - started, min(trained.fit.validation_brier)
         line = f"probe trained in {seconds:.0f} s on {len(subject.fair)} traces, validation Brier {best:.3f}: {folder}"
         watcher.say(line)

@@ -1,6 +1,7 @@
 """A trained probe on disk: safetensors and its settings, in the content-addressed cache."""
 
 import json
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -13,20 +14,32 @@ from rlvr_bench.record.atomic import replace_whole, write_whole
 from rlvr_bench.record.errors import RecordError
 from rlvr_bench.thinking.probe import Probe
 from rlvr_bench.thinking.settings import ScorerSettings
+from rlvr_bench.thinking.training import Fit
 
-TENSORS, SETTINGS = "probe.safetensors", "probe.json"
+TENSORS, FIT, SETTINGS = "probe.safetensors", "fit.json", "probe.json"
 
 
-def save(probe: Probe, settings: ScorerSettings, folder: Path) -> None:
-    """Write what was learnt, whole or not at all; the settings come last, so that a folder with them is complete."""
+def save(probe: Probe, fit: Fit | None, settings: ScorerSettings, folder: Path) -> None:
+    """Write what was learnt and how that went, whole or not at all.
+
+    The settings come last, so that a folder with them is complete.
+    """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in probe.trained().items()}
     replace_whole(folder / TENSORS, partial(save_file, tensors))
+    if fit is not None:
+        write_whole(folder / FIT, json.dumps(asdict(fit)))
     write_whole(folder / SETTINGS, settings.model_dump_json(indent=1) + "\n")
 
 
 def is_saved(folder: Path) -> bool:
     """Whether `save` has written a probe into the folder."""
     return (folder / SETTINGS).is_file()
+
+
+def saved_fit(folder: Path) -> Fit | None:
+    """Return how the training of the probe in the folder went; None for a folder from before that was kept."""
+    path = folder / FIT
+    return Fit(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
 
 
 def load(base: PreTrainedModel, folder: Path) -> Probe | None:

@@ -20,17 +20,18 @@ from rlvr_bench.thinking.probe import Probe, check_window
 from rlvr_bench.thinking.proof import refuse_unproved
 from rlvr_bench.thinking.sampling import Asker
 from rlvr_bench.thinking.settings import ScorerSettings, ThinkSettings
-from rlvr_bench.thinking.store import is_saved, load, save
+from rlvr_bench.thinking.store import is_saved, load, save, saved_fit
 from rlvr_bench.thinking.trace import Trace
 from rlvr_bench.thinking.training import Fit, TraceScorer, fit
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A scorer with how its training went; None where it came from the cache."""
+    """A scorer with how its training went, as far as that is known, and whether it was trained just now."""
 
     scorer: TraceScorer
     fit: Fit | None
+    is_new: bool = True
 
 
 class Subject:
@@ -143,10 +144,10 @@ class Subject:
     def otv(self, report: Report = lambda message, done: None) -> Trained:
         """The probe of the settings, from the cache where it is there."""
         if (cached := load(self.model, self.otv_folder)) is not None:
-            return Trained(cached, None)
+            return Trained(cached, saved_fit(self.otv_folder), is_new=False)
         probe = self.probe(self.settings.scorer)
         trained = self.train(probe, self.settings.scorer, report=report)
-        save(probe, self.settings.scorer, self.otv_folder)
+        save(probe, trained.fit, self.settings.scorer, self.otv_folder)
         return trained
 
     def values_at(self, traces: Sequence[Trace], places: Sequence[Sequence[int]], rollouts: int) -> Values:

@@ -73,7 +73,7 @@ def train_and_score(name: str, recipe: Recipe, subject: Subject, report: Report)
         "settings": settings.model_dump(mode="json"),
         "training_problems_share": recipe.problems,
         "trained_parameters": sum(tensor.numel() for tensor in learnt),
-        "seconds_training": seconds if trained.fit else None,
+        "seconds_training": seconds if trained.is_new else None,
         "validation_brier": trained.fit.validation_brier if trained.fit else None,
         "kept_epoch": trained.fit.best_epoch + 1 if trained.fit else None,
         **quality(scores, subject.traces("test"), probability=True),

@@ -27,10 +27,10 @@ def whole(experiment: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
 
 
 def _trials(place: Place, experiment: Path) -> list[dict[str, Any]]:
-    """Run the sweep to its end; return its complete trials but for their numbers, which count the broken ones too."""
+    """Run the sweep to its end; return its trials but for their numbers: what is tried again gets a new one."""
     done = place.run("sweep", experiment, *ASK, "--results", place.results)
     assert done.returncode == 0, done.stderr
-    trials = [trial for trial in json.loads(done.stdout)["trials"] if trial["state"] == "complete"]
+    trials = sorted(json.loads(done.stdout)["trials"], key=lambda trial: json.dumps(trial["settings"]))
     return [{name: value for name, value in trial.items() if name != "number"} for trial in trials]
 
 
