@@ -72,7 +72,7 @@ def analysis_of(claim: Claim) -> Analysis:
             f"claim {claim.id}: unknown analysis {claim.analysis!r}{did_you_mean(claim.analysis, analyses())}"
         )
     signature = inspect.signature(analysis)
-    arguments: dict[str, Any] = claim.arguments
+    arguments: dict[str, Any] = claim.asked
     try:
         signature.bind(None, **arguments)
     except TypeError as error:

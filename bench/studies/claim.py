@@ -17,10 +17,15 @@ from rlvr_bench.studies.errors import FindingsError
 
 CLAIMS_FILE = "claims.toml"
 Side = Literal["above", "below"]
+CHOICES = ("runs", "a", "b", "plain")
+"""Arguments that choose runs by their settings."""
 
 
 class Claim(Settings):
-    """A claim, where it was made, and the rule: the estimate's whole interval on `side` of `threshold` supports it."""
+    """A claim, where it was made, and the rule: the estimate's whole interval on `side` of `threshold` supports it.
+
+    Within `margin` of the threshold it is neither supported nor contradicted: the effect is negligible.
+    """
 
     id: str = Field(pattern=r"^[A-Z][0-9]+[a-z]?$")
     claim: str = Field(min_length=1)
@@ -33,10 +38,24 @@ class Claim(Settings):
     arguments: dict[str, Any] = Field({})
     side: Side
     threshold: float = Field(allow_inf_nan=False)
+    margin: float = Field(ge=0, allow_inf_nan=False)
+    """Nearer to the threshold than this is next to no effect; 0 where the threshold is itself such a distance."""
+    settings: dict[str, Any] = Field({})
+    """What every run of it must be set to beside what its arguments ask for; a file's own where a claim gives none."""
+    seeds: int = Field(3, ge=1)
+    """Seeds of each side below which runs of a new result schema do not take the place of the older ones."""
     bases: tuple[str, ...] = ()
     """Base models to judge it on; none given: every one that has the records."""
     topic: str = ""
     """Heading of the page under which it stands; given once at the top of a file."""
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The arguments of the analysis, with the settings in each choice of runs."""
+        if not self.settings:
+            return self.arguments
+        chosen = {name: {**self.settings, **self.arguments[name]} for name in CHOICES if name in self.arguments}
+        return self.arguments | chosen
 
     @property
     def number(self) -> tuple[str, int, str]:
@@ -47,6 +66,7 @@ class Claim(Settings):
 
 class _File(Settings):
     topic: str = Field(min_length=1)
+    settings: dict[str, Any] = Field({})
     claim: list[Claim]
 
 
@@ -79,4 +99,9 @@ def _read(path: Path) -> list[Claim]:
         raise FindingsError(explain(error, _File, str(path))) from error
     except (OSError, ValueError) as error:
         raise FindingsError(f"{path}: not readable as TOML: {error}; mend the file") from error
-    return [claim.model_copy(update={"topic": file.topic}) for claim in file.claim]
+    return [
+        claim.model_copy(
+            update={"topic": file.topic} | ({} if "settings" in claim.model_fields_set else {"settings": file.settings})
+        )
+        for claim in file.claim
+    ]

@@ -1,24 +1,22 @@
 """Analyses that any topic can use: the mean of a figure, and how it differs between two kinds of runs.
 
-A run is the unit: intervals are over seeds. Where two kinds are compared, it is within strata of runs that agree in
-`match` (dotted keys of the cell's settings), so that a task or a learning rate that only one side has decides nothing.
+Intervals are over seeds and, where the figure is made of outcomes on problems, over problems (`stats.hierarchical`).
+Where two kinds are compared, it is within strata of runs that agree in `match` (dotted keys of the cell's settings), so
+that a task or a learning rate that only one side has decides nothing. Both sides of a stratum are paired by seed where
+they saw the same prompts and the same kind of reward, which is drawn from a hash of prompt and completion; runs of one
+seed in several strata are never taken as independent.
 """
 
-from collections.abc import Callable, Sequence
-from math import atanh, exp, isnan, log, sqrt, tanh
-from operator import mul
-from statistics import fmean
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from math import atanh, isnan, log, sqrt, tanh
 
-import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from rlvr_bench.leaderboard.row import outcome_matrix, test_score
-from rlvr_bench.record.schema import Score
-from rlvr_bench.stats import estimate
-from rlvr_bench.stats.random_effects import Floats
+from rlvr_bench.stats.hierarchical import Group, Value, mean_value, weighted_sum
 from rlvr_bench.studies.errors import NoEvidence
 from rlvr_bench.studies.evidence import Evidence, EvidenceRun, Where
-from rlvr_bench.studies.finding import CONFIDENCE, Finding, Interval, around, difference_interval
+from rlvr_bench.studies.finding import CONFIDENCE, Finding, Interval, Settings, exponential
 
 SAME = ("task_fingerprint", "signal.steps")
 """What both sides of a comparison must share unless a claim says otherwise."""
@@ -26,7 +24,12 @@ SAME = ("task_fingerprint", "signal.steps")
 PROBLEMS = "problems"
 """In a list of what must be shared: the problems of the test split."""
 
-Figure = Callable[[EvidenceRun], float | None]
+PROMPTS = ("task_fingerprint", "signal.type", "signal.prompts_per_batch", "signal.group_size", "reward.name")
+"""Runs of one seed that agree in these saw the same prompts and the same kind of reward at every step."""
+
+Figure = Callable[[EvidenceRun], Value | float | None]
+
+Valued = tuple[EvidenceRun, Value]
 
 Weigh = Callable[[Sequence[Sequence[EvidenceRun]]], Sequence[float]]
 """From the runs at each of several settings to a weight for each."""
@@ -55,108 +58,117 @@ def ratio(evidence: Evidence, figure: str, a: Where, b: Where, match: Sequence[s
     return exponential(contrast(evidence, logarithm, figure, a, b, match))
 
 
-def exponential(logarithmic: Finding) -> Finding:
-    """Return what was found on the logarithm of a figure as a geometric mean or a ratio."""
-    low, high = (None if end is None else exp(end) for end in (logarithmic.low, logarithmic.high))
-    return Finding(exp(logarithmic.estimate), low, high, logarithmic.seeds, logarithmic.cells, logarithmic.note)
-
-
 def accuracy_difference(evidence: Evidence, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:
-    """Greedy test accuracy of runs `a` minus that of `b`, problems paired and seeds independent.
-
-    Only runs on the same problems are compared.
-    """
-    first, second = ([run for run in evidence.select(where) if test_score(run.record, "tuned")] for where in (a, b))
-    strata = repeated(paired_strata(first, second, (*match, PROBLEMS)))
-    intervals = []
-    for one, other in strata:
-        intervals.append(outcome_difference(one, other))
-    return Finding.of(pooled(intervals), [run for pair in strata for side in pair for run in side])
+    """Greedy test accuracy of runs `a` minus that of `b`. Only runs on the same problems are compared."""
+    return contrast(evidence, greedy_outcomes, "a greedy test score", a, b, (*match, PROBLEMS))
 
 
-def outcome_difference(one: Sequence[EvidenceRun], other: Sequence[EvidenceRun]) -> Interval:
-    """Return the greedy test accuracy of runs `one` minus that of `other` on the same problems."""
-    first, second = _outcomes(one), _outcomes(other)
-    difference = estimate.difference(first, second)
-    alone = min(len(first), len(second)) < 2
-    return Interval(difference.mean, None if alone else difference.low, None if alone else difference.high)
-
-
-def _outcomes(runs: Sequence[EvidenceRun]) -> Floats:
-    """Return the greedy outcomes on the test split in [0, 1], the mean of a seed's runs, shape (seeds, problems)."""
-    by_seed: dict[int, list[Score]] = {}
-    for run in runs:
-        if score := test_score(run.record, "tuned"):
-            by_seed.setdefault(run.seed, []).append(score)
-    return np.array([outcome_matrix(scores).mean(axis=0) for scores in by_seed.values()])
+def greedy_outcomes(run: EvidenceRun) -> Value | None:
+    """Return the greedy outcomes of the tuned model on the trained task's test split."""
+    score = test_score(run.record, "tuned")
+    return None if score is None else Value(outcomes={score.problem_set: outcome_matrix([score])[0]})
 
 
 def contrast(evidence: Evidence, value: Figure, name: str, a: Where, b: Where, match: Sequence[str]) -> Finding:
     """Mean value of runs `a` minus that of `b` within strata."""
-    one, other = (dict_of(having(evidence.select(where), value, name)) for where in (a, b))
-    values = one | other
-    runs = {cell: run for cell, (run, _) in values.items()}
-    strata = repeated(paired_strata([runs[cell] for cell in one], [runs[cell] for cell in other], match))
-    intervals = [
-        difference_interval(*(list(_by_seed([values[run.record.cell_id] for run in side]).values()) for side in pair))
-        for pair in strata
+    sides = [having(evidence.select(where), value, name) for where in (a, b)]
+    values = {run.record.cell_id: each for side in sides for run, each in side}
+    one, other = (list({run.record.cell_id: run for run, _ in side}.values()) for side in sides)
+    return between(paired_strata(one, other, match), values)
+
+
+def between(strata: Sequence[Stratum], values: Mapping[str, Value], note: str = "") -> Finding:
+    """Return the mean over strata of the first side's mean minus the second's, from values by cell id.
+
+    Strata in which a side has a single seed are left out where others have more: one run knows nothing of the spread
+    over seeds and would take the interval of all others away.
+    """
+    used = repeated(strata)
+    paired = all(same_prompts(*pair) for pair in used)
+    used = [on_common_seeds(pair) for pair in used] if paired else used
+    groups = []
+    for pair in used:
+        for side, (runs, weight) in enumerate(zip(pair, (1.0, -1.0), strict=True)):
+            of_seed = by_seed([(run, values[run.record.cell_id]) for run in runs])
+            clusters: dict[Hashable, Value] = {seed if paired else (side, seed): v for seed, v in of_seed.items()}
+            groups.append(Group(weight / len(used), clusters))
+    parts = [
+        weighted_sum([Group(sign, group.runs) for sign, group in zip((1, -1), groups[at : at + 2], strict=True)])
+        for at in range(0, len(groups), 2)
     ]
-    return Finding.of(pooled(intervals), [run for pair in strata for side in pair for run in side])
+    sides = ([run for pair in used for run in pair[side]] for side in (0, 1))
+    notes = [note, "paired by seed" if paired else ""]
+    return Finding.of(
+        Interval.of_sum(weighted_sum(groups)),
+        *sides,
+        note="; ".join(filter(None, notes)),
+        settings=Settings.of(parts) if len(parts) > 1 else None,
+    )
 
 
-def having(runs: Sequence[EvidenceRun], value: Figure, name: str) -> list[tuple[EvidenceRun, float]]:
+def on_common_seeds(pair: Stratum) -> Stratum:
+    """Return the runs of both sides under the seeds that both have, or all of them where those are fewer than two."""
+    common = {run.seed for run in pair[0]} & {run.seed for run in pair[1]}
+    if len(common) < 2:
+        return pair
+    one, other = ([run for run in side if run.seed in common] for side in pair)
+    return one, other
+
+
+def same_prompts(one: Sequence[EvidenceRun], other: Sequence[EvidenceRun]) -> bool:
+    """Whether runs of one seed on either side share their prompts and their kind of reward, and there are such."""
+    seen = {repr([run.setting(key) for key in PROMPTS]) for run in (*one, *other)}
+    return len(seen) == 1 and bool({run.seed for run in one} & {run.seed for run in other})
+
+
+def having(runs: Sequence[EvidenceRun], value: Figure, name: str) -> list[Valued]:
     """Return the runs for which a value is defined, with it. Raises NoEvidence if there is none."""
-    pairs = [(run, figure) for run in runs if (figure := value(run)) is not None]
+    pairs = [
+        (run, each if isinstance(each, Value) else Value(float(each)))
+        for run in runs
+        if (each := value(run)) is not None
+    ]
     if not pairs:
         raise NoEvidence(f"none of {len(runs)} records has {name}")
     return pairs
 
 
-def over_seeds(pairs: Sequence[tuple[EvidenceRun, float]], weigh: Weigh | None = None) -> Finding:
+def over_seeds(pairs: Sequence[Valued], weigh: Weigh | None = None, note: str = "") -> Finding:
     """Return a weighted sum of settings' means over their seeds, with its interval; by default their mean.
 
     Settings are fixed and seeds random: what a seed has at one setting and not at another is no spread over seeds. Runs
-    of one seed at several settings are not independent: a seed's deviations are added up before they are squared (Liang
-    and Zeger 1986, Biometrika 73:13), with as many degrees of freedom as a setting has on average. With the same seeds
-    at all settings it is Student's interval of the seeds' own weighted sums. A setting with a single seed is left out
-    where others have more.
+    of one seed at several settings are not independent. A setting with a single seed is left out where others have
+    more.
 
     Args:
         pairs: runs with their values.
         weigh: gives the weight of each setting from the runs at each; None weighs all alike.
+        note: what a reader must know.
     """
-    settings: dict[str, list[tuple[EvidenceRun, float]]] = {}
+    settings: dict[str, list[Valued]] = {}
     for run, value in pairs:
         settings.setdefault(repr((run.record.comparison, run.record.keys.method_name)), []).append((run, value))
-    groups = [(group, _by_seed(group)) for group in settings.values()]
+    groups = [(group, by_seed(group)) for group in settings.values()]
     # One setting with a single seed would take the interval of all others away.
     groups = [pair for pair in groups if len(pair[1]) > 1] or groups
     runs = [[run for run, _ in group] for group, _ in groups]
     weights = [1 / len(groups)] * len(groups) if weigh is None else weigh(runs)
-    means = [fmean(of_seed.values()) for _, of_seed in groups]
-    middle, used = sum(map(mul, weights, means)), [run for each in runs for run in each]
-    count = fmean(len(of_seed) for _, of_seed in groups)
-    if count == 1:
-        return Finding.of(Interval(middle, None, None), used)
-    deviations: dict[int, float] = {}
-    for (_, of_seed), weight, mean_ in zip(groups, weights, means, strict=True):
-        for seed, value in of_seed.items():
-            deviations[seed] = deviations.get(seed, 0.0) + weight * (value - mean_) / len(of_seed)
-    squared_error = sum(deviation**2 for deviation in deviations.values()) * count / (count - 1)
-    return Finding.of(around(middle, squared_error, count - 1), used)
+    total = weighted_sum([Group(weight, of) for (_, of), weight in zip(groups, weights, strict=True)])
+    parts = [weighted_sum([Group(1.0, of)]) for _, of in groups]
+    return Finding.of(
+        Interval.of_sum(total),
+        [run for each in runs for run in each],
+        note=note,
+        settings=Settings.of(parts) if len(parts) > 1 and weigh is None else None,
+    )
 
 
-def _by_seed(pairs: Sequence[tuple[EvidenceRun, float]]) -> dict[int, float]:
+def by_seed(pairs: Sequence[Valued]) -> dict[Hashable, Value]:
     """Return the mean value of each seed: a seed that was run twice at a setting is no second seed."""
-    by_seed: dict[int, list[float]] = {}
+    values: dict[int, list[Value]] = {}
     for run, value in pairs:
-        by_seed.setdefault(run.seed, []).append(value)
-    return {seed: fmean(values) for seed, values in sorted(by_seed.items())}
-
-
-def dict_of(pairs: Sequence[tuple[EvidenceRun, float]]) -> dict[str, tuple[EvidenceRun, float]]:
-    """Return runs and values by cell id: the same cell counts once."""
-    return {run.record.cell_id: (run, value) for run, value in pairs}
+        values.setdefault(run.seed, []).append(value)
+    return {seed: mean_value(each) for seed, each in sorted(values.items())}
 
 
 def paired_strata(one: Sequence[EvidenceRun], other: Sequence[EvidenceRun], match: Sequence[str]) -> list[Stratum]:
@@ -181,21 +193,6 @@ def repeated(strata: Sequence[Stratum]) -> Sequence[Stratum]:
     return repetitions or strata
 
 
-def pooled(intervals: Sequence[Interval]) -> Interval:
-    """Return the mean of independent estimates; without an interval if one of them has none.
-
-    The half widths add up in squares, which is exact for equal degrees of freedom.
-    """
-    middle = fmean(interval.estimate for interval in intervals)
-    squares = 0.0
-    for interval in intervals:
-        if interval.low is None or interval.high is None:
-            return Interval(middle, None, None)
-        squares += ((interval.high - interval.low) / 2) ** 2
-    half = sqrt(squares) / len(intervals)
-    return Interval(middle, middle - half, middle + half)
-
-
 def rank_correlation(pairs: Sequence[tuple[float, float]]) -> Interval:
     """Return Spearman's rank correlation with the interval of Bonett and Wright (2000, Psychometrika 65:23).
 
@@ -212,7 +209,11 @@ def rank_correlation(pairs: Sequence[tuple[float, float]]) -> Interval:
     bounded = min(max(correlation, -1 + 1e-12), 1 - 1e-12)
     error = sqrt((1 + bounded**2 / 2) / (len(pairs) - 3))
     half = float(ndtri((1 + CONFIDENCE) / 2)) * error
-    return Interval(correlation, tanh(atanh(bounded) - half), tanh(atanh(bounded) + half))
+
+    def tail(hypothesis: float) -> float:
+        return 2 * float(ndtr(-abs(atanh(bounded) - atanh(hypothesis)) / error)) if abs(hypothesis) < 1 else 0.0
+
+    return Interval(correlation, tanh(atanh(bounded) - half), tanh(atanh(bounded) + half), tail)
 
 
 def _strata(runs: Sequence[EvidenceRun], match: Sequence[str]) -> dict[str, list[EvidenceRun]]:

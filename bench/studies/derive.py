@@ -1,4 +1,7 @@
-"""From claims and evidence to verdicts: one entry per claim and base model that has the records."""
+"""From claims and evidence to verdicts: one entry per claim and base model that has the records.
+
+Each entry rests on runs of one result schema, which it names.
+"""
 
 from collections.abc import Sequence
 from math import isinf
@@ -7,17 +10,18 @@ from typing import Any
 
 from rlvr_bench.record.atomic import write_whole
 from rlvr_bench.record.numbers import strict_json
+from rlvr_bench.stats.false_discovery import adjusted
 from rlvr_bench.studies.analyses import analysis_of
 from rlvr_bench.studies.claim import Claim, load_claims
 from rlvr_bench.studies.errors import NoEvidence
 from rlvr_bench.studies.evidence import Evidence, gather
-from rlvr_bench.studies.finding import Finding
+from rlvr_bench.studies.finding import Finding, Settings
 from rlvr_bench.studies.page import as_markdown
 
 FINDINGS_FILE = "findings.json"
 PAGE_FILE = "findings.md"
 DIGITS = 6
-CLAIM_KEYS = {"id", "claim", "source", "published", "test", "side", "threshold", "topic"}
+CLAIM_KEYS = {"id", "claim", "source", "published", "test", "side", "threshold", "margin", "topic"}
 """What an entry repeats of its claim."""
 
 JudgedClaim = dict[str, Any]
@@ -42,8 +46,17 @@ def contents(entries: list[JudgedClaim]) -> dict[str, str]:
 
 
 def judge_all(claims: Sequence[Claim], evidence: Sequence[Evidence]) -> list[JudgedClaim]:
-    """Return the verdicts in the order of the claims; of one that no base has records for, a single entry."""
-    return [entry for claim in claims for entry in judge(claim, evidence)]
+    """Return the verdicts in the order of the claims; of one that no base has records for, a single entry.
+
+    `q` of each is the p-value of the test behind its verdict, adjusted for all tests of all entries.
+    """
+    entries = [entry for claim in claims for entry in judge(claim, evidence)]
+    tests = [(entry, test) for entry in entries for test in entry["p"]]
+    adjusted_values = adjusted([entry["p"][test] for entry, test in tests])
+    for (entry, test), value in zip(tests, adjusted_values, strict=True):
+        if test == ("margin" if entry["verdict"] == "negligible" else "threshold"):
+            entry["q"] = _rounded(value)
+    return entries
 
 
 def judge(claim: Claim, evidence: Sequence[Evidence]) -> list[JudgedClaim]:
@@ -51,41 +64,76 @@ def judge(claim: Claim, evidence: Sequence[Evidence]) -> list[JudgedClaim]:
     analysis = analysis_of(claim)
     verdicts: list[JudgedClaim] = []
     missing: dict[str, str] = {}
-    for each in evidence:
-        if claim.bases and each.base not in claim.bases:
+    for base in dict.fromkeys(each.base for each in evidence):
+        if claim.bases and base not in claim.bases:
             continue
-        try:
-            verdicts.append(_judged(claim, each.base, analysis(each, **claim.arguments)))
-        except NoEvidence as reason:
-            missing[each.base] = str(reason)
+        found: list[tuple[int, Finding]] = []
+        for each in evidence:
+            if each.base == base:
+                try:
+                    found.append((each.schema, analysis(each, **claim.asked)))
+                except NoEvidence as reason:
+                    missing[base] = str(reason)
+        if found:
+            verdicts.append(_judged(claim, base, *_of_one_schema(claim, found)))
     lacking = [base for base in claim.bases if base not in {entry["base"] for entry in verdicts}]
     verdicts += [_undecided(claim, base, missing.get(base, "no records")) for base in lacking]
     return verdicts or [_undecided(claim, None, _summary(missing))]
 
 
-def _judged(claim: Claim, base: str, finding: Finding) -> JudgedClaim:
-    verdict = finding.judgement(claim.side, claim.threshold)
-    reason = finding.note
+def _of_one_schema(claim: Claim, found: Sequence[tuple[int, Finding]]) -> tuple[int, Finding]:
+    """Return what was found under one result schema, from findings of the newest first.
+
+    It is the newest in which each side has the claim's least number of seeds, at no fewer settings than an older one
+    that has them; where none has, the one with the most seeds.
+    """
+    whole = [(schema, finding) for schema, finding in found if min(finding.sides, default=claim.seeds) >= claim.seeds]
+    most = max((_settings(finding) for _, finding in whole), default=0)
+    for schema, finding in whole:
+        if _settings(finding) == most:
+            return schema, finding
+    return max(found, key=lambda pair: (min(pair[1].sides, default=0), pair[0]))
+
+
+def _settings(finding: Finding) -> int:
+    return finding.settings.count if finding.settings else 1
+
+
+def _judged(claim: Claim, base: str, schema: int, finding: Finding) -> JudgedClaim:
+    verdict = finding.judgement(claim.side, claim.threshold, claim.margin)
+    reasons = [finding.note]
     if finding.low is None or finding.high is None:
-        reason = "; ".join(filter(None, (reason, "too few seeds for an interval")))
+        reasons.append("too few seeds for an interval")
     elif verdict == "undecided":
-        reason = "; ".join(filter(None, (reason, "the interval holds the threshold")))
-    numbers = {name: _rounded(getattr(finding, name)) for name in ("estimate", "low", "high")}
+        reasons.append("the interval holds the threshold")
+    settings = finding.settings
     return (
         _entry(claim, base)
-        | numbers
+        | {name: _rounded(getattr(finding, name)) for name in ("estimate", "low", "high")}
         | {
             "verdict": verdict,
-            "reason": reason,
+            "p": {test: _rounded(value) for test, value in finding.p_values(claim.threshold, claim.margin).items()},
+            "q": None,
+            "reason": "; ".join(filter(None, reasons)),
+            "result_schema": schema if finding.cells else None,
             "seeds": list(finding.seeds),
+            "sides": list(finding.sides),
+            "settings": None if settings is None else _described(settings),
             "cells": list(finding.cells),
         }
     )
 
 
+def _described(settings: Settings) -> dict[str, float | int | None]:
+    """Return how an estimate differs between the settings that it averages over."""
+    ends = {name: _rounded(getattr(settings, name)) for name in ("low", "high", "i_squared")}
+    return {"count": settings.count} | ends
+
+
 def _undecided(claim: Claim, base: str | None, reason: str) -> JudgedClaim:
     nothing = dict.fromkeys(("estimate", "low", "high"))
-    return _entry(claim, base) | nothing | {"verdict": "undecided", "reason": reason, "seeds": [], "cells": []}
+    verdict: JudgedClaim = {"verdict": "undecided", "p": {}, "q": None, "reason": reason, "result_schema": None}
+    return _entry(claim, base) | nothing | verdict | {"seeds": [], "sides": [], "settings": None, "cells": []}
 
 
 def _entry(claim: Claim, base: str | None) -> JudgedClaim:

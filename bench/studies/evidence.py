@@ -4,7 +4,6 @@ An analysis chooses runs by the settings of their cells, never by the name of an
 experiment count when they are what the claim is about.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -23,7 +22,8 @@ from rlvr_bench.thinking.documents import upgraded
 Where = Mapping[str, Any]
 """Dotted keys of a cell's settings -> the value asked for, a list of them, or a glob: {"signal.type": "sft"}.
 
-`learning_rate = "best"` asks for the rate with the best mean validation accuracy, of every method in every setting.
+`learning_rate = "best"` asks for the rate with the best mean validation accuracy, of every method in every setting;
+`learning_rate = { best_of = [1e-4, 3e-4] }` for the best of those rates, whatever others were tried.
 """
 
 RATE = "learning_rate"
@@ -31,7 +31,7 @@ RATE = "learning_rate"
 INTERVENTIONS = "interventions"
 """The setting of what was done to a cell on purpose; runs that have one count only for claims that ask for it."""
 
-BEST = "best"
+BEST, BEST_OF = "best", "best_of"
 
 TRAINED = ("done", "collapsed")
 
@@ -67,11 +67,15 @@ class EvidenceRun:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All runs on one base model, and the documents of `results/thinking` about it (base None: not about one model)."""
+    """The runs on one base model under one result schema, and the documents of `results/thinking` about the model.
+
+    What the same settings lead to differs between schemas: their runs are neither compared nor counted together.
+    """
 
     base: str
     runs: tuple[EvidenceRun, ...]
     thinking: tuple[dict[str, Any], ...] = ()
+    schema: int = 0
 
     def select(self, where: Where, statuses: Iterable[str] = TRAINED) -> list[EvidenceRun]:
         """Return the runs whose cells are set as asked, in the order of their seeds; `statuses`: how they ended.
@@ -82,9 +86,10 @@ class Evidence:
             NoEvidence: there is none, or the best rate is asked for of runs without a validation score.
         """
         filters = dict(where)
-        best = filters.get(RATE) == BEST
+        best = filters.get(RATE) == BEST or isinstance(filters.get(RATE), Mapping)
         if best:
-            del filters[RATE]
+            rates = filters.pop(RATE)
+            filters |= {} if rates == BEST else {RATE: rates[BEST_OF]}
         as_they_are = not any(key.partition(".")[0] == INTERVENTIONS for key in filters)
         usual = (run for run in self.runs if not (as_they_are and run.setting(INTERVENTIONS)))
         runs = [run for run in usual if run.record.status in statuses and _matches(run, filters)]
@@ -96,7 +101,7 @@ class Evidence:
 
 
 def gather(results: Path) -> list[Evidence]:
-    """Read a results folder: one piece of evidence per base model, by name, under one result schema.
+    """Read a results folder: a piece of evidence per base model, by name, and result schema, the newest first.
 
     Comparisons of probes are `thinking/*.json`, and `thinking/trainings/*.json`: the same with other training seeds.
 
@@ -111,29 +116,23 @@ def evidence_of(results: Path, loaded: store.Loaded) -> list[Evidence]:
     records, problems = loaded
     if problems:
         raise FindingsError(str(problems[0]))
-    grouped: dict[str, list[EvidenceRun]] = {}
+    grouped: dict[tuple[str, int], list[EvidenceRun]] = {}
     reader = store.StepReader(results)
     for record in records:
         run = EvidenceRun(record, partial(reader.steps, record))
-        grouped.setdefault(base_label(record.keys.base), []).append(run)
-    grouped = {base: _of_one_schema(runs) for base, runs in grouped.items()}
+        key = base_label(record.keys.base), int(record.cell.get("result_schema", 0))
+        grouped.setdefault(key, []).append(run)
     folders = [results / "thinking", results / "thinking" / "trainings"]
     documents = [_document(path) for folder in folders for path in sorted(folder.glob("*.json"))]
-    bases = sorted({*grouped, *(str(document["base"]) for document in documents)})
+    without_runs = {str(document["base"]) for document in documents} - {base for base, _ in grouped}
+    keys = sorted({*grouped, *((base, 0) for base in without_runs)}, key=lambda key: (key[0], -key[1]))
     return [
-        Evidence(base, tuple(grouped.get(base, ())), tuple(d for d in documents if str(d["base"]) == base))
-        for base in bases
+        Evidence(base, tuple(grouped.get((base, schema), ())), _about(documents, base), schema) for base, schema in keys
     ]
 
 
-def _of_one_schema(runs: Sequence[EvidenceRun]) -> list[EvidenceRun]:
-    """Return the runs under the result schema that has most of them, of equal ones the newest.
-
-    What the same settings lead to differs between schemas: their runs are neither compared nor counted together.
-    """
-    schemas = Counter(int(run.record.cell.get("result_schema", 0)) for run in runs)
-    most = max(schemas, key=lambda schema: (schemas[schema], schema))
-    return [run for run in runs if int(run.record.cell.get("result_schema", 0)) == most]
+def _about(documents: Sequence[dict[str, Any]], base: str) -> tuple[dict[str, Any], ...]:
+    return tuple(document for document in documents if str(document["base"]) == base)
 
 
 def base_label(base: Mapping[str, Any]) -> str:
@@ -186,7 +185,7 @@ def _validated(run: EvidenceRun) -> float:
 
 def _is(value: Any, pattern: Any) -> bool:
     if isinstance(pattern, list):
-        return any(_is(value, one) for one in pattern)
+        return bool(value == pattern) or any(_is(value, one) for one in pattern)
     if isinstance(pattern, str):
         return fnmatchcase("" if value is None else str(value), pattern)
     return bool(value == pattern)

@@ -13,27 +13,54 @@ HEAD = """# Findings
 
 Verdicts on published claims, derived by `rlvr-bench findings` from the run records in this folder. On one base model a
 claim is supported (✓) when the whole 95 % interval of our estimate is on its side of the threshold, contradicted (✗)
-when it is on the other, and undecided (?) otherwise: a wide interval asks for more runs, a narrow one around the
-threshold says that there is next to no effect. The rules are in `bench/studies/*/claims.toml`, the numbers with
-their cell ids in `findings.json`. A verdict on an organism (a model of 0.3 M parameters) is a verdict on that organism.
+when it is on the other, negligible (≈) when the interval lies within the claim's own margin of the threshold, and
+undecided (?) otherwise: a wide interval asks for more runs. Intervals are over seeds and, for accuracies, over the
+test problems too. Rules and margins are in `bench/studies/*/claims.toml`, the numbers with their cell ids in
+`findings.json`. Each verdict rests on runs of one result schema. A verdict on an organism (a model of 0.3 M
+parameters) is a verdict on that organism.
 """
 
 STANDINGS = {
     "supported": "supported by every base model that decides them",
     "contradicted": "contradicted by every base model that decides them",
-    "mixed": "supported by one base model and contradicted by another",
+    "negligible": "whose effect is negligible on every base model that decides them",
+    "mixed": "decided differently by different base models",
     "undecided": "not decided by any",
 }
 """How a claim stands over its base models -> what the page calls it, in the page's order."""
 
-MARKS = {"supported": "✓", "contradicted": "✗", "undecided": "?"}
+FALSE_DISCOVERY_RATE = 0.05
+"""Expected share of false ones among the verdicts that are not marked `WEAK`."""
+
+WEAK = "°"
+"""Mark of a verdict that does not hold at the page's false discovery rate."""
+
+MARKS = {"supported": "✓", "contradicted": "✗", "negligible": "≈", "undecided": "?"}
 
 
 def as_markdown(entries: Sequence[JudgedClaim]) -> str:
     """Return the page."""
     topics = dict.fromkeys(entry["topic"] for entry in entries)
     sections = [_section(topic, [entry for entry in entries if entry["topic"] == topic]) for topic in topics]
-    return "\n".join([HEAD, *sections]) + "\n"
+    return "\n".join([HEAD, false_discovery(entries), *sections]) + "\n"
+
+
+def false_discovery(entries: Sequence[JudgedClaim]) -> str:
+    """Return what the page's many tests mean for its verdicts, as a paragraph."""
+    decided = [entry for entry in entries if entry["verdict"] != "undecided"]
+    strong = [entry for entry in decided if not is_weak(entry)]
+    tests = sum(len(entry["p"]) for entry in entries)
+    return (
+        f"**{len(strong)} of {len(decided)} verdicts hold at a false discovery rate of {FALSE_DISCOVERY_RATE:.0%} over"
+        f" this page**: at most one in {1 / FALSE_DISCOVERY_RATE:.0f} of them is expected to be false (Benjamini &"
+        f" Yekutieli 2001, over all {tests} tests, valid whatever the dependence between claims that share runs). The"
+        f" others are marked {WEAK}: their interval alone decides them.\n"
+    )
+
+
+def is_weak(entry: JudgedClaim) -> bool:
+    """Whether an entry has a verdict that does not hold at the page's false discovery rate."""
+    return entry["verdict"] != "undecided" and (entry["q"] is None or entry["q"] > FALSE_DISCOVERY_RATE)
 
 
 def standing(entries: Sequence[JudgedClaim]) -> str:
@@ -62,14 +89,19 @@ def _section(topic: str, entries: Sequence[JudgedClaim]) -> str:
 def _claim(judged: Sequence[JudgedClaim], bases: Sequence[str]) -> str:
     """Return the line of one claim, judged on some of the base models."""
     first, of = judged[0], {entry["base"]: entry for entry in judged}
-    rule = f"{'>' if first['side'] == 'above' else '<'} {first['threshold']:g}"
+    margin = f" (± {first['margin']:g})" if first["margin"] else ""
+    rule = f"{'>' if first['side'] == 'above' else '<'} {first['threshold']:g}{margin}"
     return _row([first["id"], first["claim"], rule, *(_verdict(of[base]) if base in of else "" for base in bases)])
 
 
 def _verdict(entry: JudgedClaim) -> str:
-    seeds = len(entry["seeds"])
-    counted = f" ({seeds} seed{'' if seeds == 1 else 's'})" if seeds else ""
-    return f"{MARKS[entry['verdict']]} {interval(entry)}{counted}"
+    return f"{MARKS[entry['verdict']]}{WEAK if is_weak(entry) else ''} {interval(entry)}{counted_seeds(entry)}"
+
+
+def counted_seeds(entry: JudgedClaim) -> str:
+    """Return how many seeds an entry rests on: of each side, where they differ."""
+    counts = list(dict.fromkeys(entry["sides"])) or ([len(entry["seeds"])] if entry["seeds"] else [])
+    return f" ({' against '.join(map(str, counts))} seed{'' if counts == [1] else 's'})" if counts else ""
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -98,8 +130,19 @@ def _note(judged: Sequence[JudgedClaim]) -> str:
     first = judged[0]
     published = f" Published: {first['published']}." if first["published"] else ""
     lines = [f"- **{first['id']}** ({first['source']}). {first['test']}.{published}"]
-    lines += [f"  - {entry['base'] or 'no base'}: {entry['reason']}" for entry in judged if entry["reason"]]
+    lines += [f"  - {entry['base'] or 'no base'}: {remark}" for entry in judged if (remark := _remark(entry))]
     return "\n".join(escaped(line) for line in lines)
+
+
+def _remark(entry: JudgedClaim) -> str:
+    """Return what must be known of one verdict: its schema, how it differs between settings, what was left out."""
+    settings = entry["settings"]
+    parts = [f"result schema {entry['result_schema']}"] if entry["result_schema"] is not None else []
+    if settings:
+        beyond = "" if settings["i_squared"] is None else f", I² {settings['i_squared']:.0%}"
+        ends = f"{settings['low']:.3g} to {settings['high']:.3g}"
+        parts.append(f"{settings['count']} settings from {ends}{beyond}")
+    return "; ".join([*parts, *([entry["reason"]] if entry["reason"] else [])])
 
 
 def escaped(text: str) -> str:

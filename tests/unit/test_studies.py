@@ -18,6 +18,7 @@ from record_factory import outcomes, record
 from rlvr_bench.plugins.studies import GROUP
 from rlvr_bench.record import store
 from rlvr_bench.record.schema import RunRecord
+from rlvr_bench.stats.hierarchical import Value
 from rlvr_bench.studies import analyses as registry
 from rlvr_bench.studies import contrasts
 from rlvr_bench.studies.claim import Claim, load_claims
@@ -45,6 +46,7 @@ WRITTEN: dict[str, Any] = {
     },
     "side": "above",
     "threshold": 0.0,
+    "margin": 0.0,
 }
 
 
@@ -58,7 +60,7 @@ def _evidence(records: list[RunRecord]) -> Evidence:
 
 
 def _planted(effect: float, seeds: int = 4) -> Evidence:
-    noise = random.Random(1)
+    noise = random.Random(3)
     records = []
     for method, middle in (("lora", 0.5 + effect), ("full", 0.5)):
         records += [_measured(method, s, sparsity_bf16=middle + noise.gauss(0, 0.01)) for s in range(seeds)]
@@ -81,7 +83,11 @@ def test_a_claim_that_a_figure_is_below_is_the_mirror_image() -> None:
 
 def test_one_seed_a_side_decides_nothing_and_says_why() -> None:
     (entry,) = judge(Claim.model_validate(WRITTEN), [_planted(0.2, seeds=1)])
-    assert (entry["verdict"], entry["low"], entry["reason"]) == ("undecided", None, "too few seeds for an interval")
+    assert (entry["verdict"], entry["low"], entry["reason"]) == (
+        "undecided",
+        None,
+        "paired by seed; too few seeds for an interval",
+    )
     assert entry["estimate"] == pytest.approx(0.2, abs=0.05)
 
 
@@ -146,10 +152,10 @@ def test_a_ratio_is_taken_on_the_logarithm() -> None:
     assert found.low * found.high == pytest.approx(4.0)
 
 
-def _runs(values: dict[str, list[float]]) -> list[tuple[EvidenceRun, float]]:
+def _runs(values: dict[str, list[float]]) -> list[contrasts.Valued]:
     """Return runs of each method with these values for the seeds 0, 1, ..."""
     return [
-        (EvidenceRun(record(method, seed)), value)
+        (EvidenceRun(record(method, seed)), Value(value))
         for method, found in values.items()
         for seed, value in enumerate(found)
     ]
@@ -231,7 +237,7 @@ def test_a_broken_file_is_named(tmp_path: Path, content: str, said: str) -> None
 
 def test_ids_are_unique_over_files_and_sorted_by_number(tmp_path: Path) -> None:
     text = "topic = 't'\n[[claim]]\nid = '{}'\nclaim = 'c'\nsource = 's'\npublished = ''\ntest = 't'\n"
-    text += "analysis = 'mean'\nside = 'above'\nthreshold = 0\n"
+    text += "analysis = 'mean'\nside = 'above'\nthreshold = 0\nmargin = 0\n"
     (tmp_path / "a.toml").write_text(text.format("W10"))
     (tmp_path / "b.toml").write_text(text.format("W2"))
     assert [hypothesis.id for hypothesis in load_claims(tmp_path)] == ["W2", "W10"]
@@ -248,8 +254,98 @@ def test_runs_of_two_result_schemas_are_not_judged_together(tmp_path: Path) -> N
         for run in runs:
             cell = run.cell | {"result_schema": schema}
             store.write_run(tmp_path, run.model_copy(update={"cell": cell}), [])
-    (evidence,) = gather(tmp_path)
-    assert [run.seed for run in evidence.select({})] == [0, 1, 2]
+    newest, older = gather(tmp_path)
+    assert (newest.schema, [run.seed for run in newest.select({})]) == (3, [3, 4])
+    assert (older.schema, [run.seed for run in older.select({})]) == (2, [0, 1, 2])
+
+
+def _under(schema: int, seeds: range, effect: float, tasks: tuple[str, ...] = ("chain",)) -> Evidence:
+    runs = []
+    for task in tasks:
+        for seed in seeds:
+            for method, value in (("lora", 0.5 + effect + 0.01 * seed), ("full", 0.5 - 0.01 * seed)):
+                made = _measured(method, seed, sparsity_bf16=value)
+                changes = {"cell": made.cell | {"task": {"name": task}}, "cell_id": f"{schema}{task}{method}{seed}"}
+                runs.append(EvidenceRun(made.model_copy(update=changes)))
+    return Evidence("organism-steps", tuple(runs), schema=schema)
+
+
+def test_a_verdict_rests_on_the_newest_schema_that_has_enough_of_the_claim() -> None:
+    claim = Claim.model_validate(WRITTEN)
+    old = _under(2, range(5), -0.2)
+
+    def chosen(new: Evidence, older: Evidence = old) -> tuple[int, str, list[int]]:
+        (entry,) = judge(claim, [new, older])
+        return entry["result_schema"], entry["verdict"], entry["sides"]
+
+    assert chosen(_under(3, range(3), 0.2)) == (3, "supported", [3, 3])
+    assert chosen(_under(3, range(2), 0.2)) == (2, "contradicted", [5, 5]), "two seeds are too few"
+    both = _under(2, range(5), -0.2, ("chain", "sums"))
+    assert chosen(_under(3, range(3), 0.2), both)[0] == 2, "a setting is still to be run again"
+    assert chosen(_under(3, range(3), 0.2, ("chain", "sums")), both)[0] == 3
+    assert chosen(_under(3, range(2), 0.2), _under(2, range(2), -0.2))[0] == 3, "where none has enough, the newest"
+    assert chosen(Evidence("organism-steps", (), schema=3))[0] == 2, "nothing vanishes"
+
+
+def test_a_difference_within_the_margin_is_negligible() -> None:
+    near, far = _planted(0.02, seeds=8), _planted(0.2, seeds=8)
+    assert _verdicts([near]) == ["supported"]
+    assert _verdicts([near], margin=0.05) == ["negligible"]
+    assert _verdicts([far], margin=0.05) == ["supported"]
+    assert _verdicts([_planted(0.0, seeds=2)], margin=0.001) == ["undecided"], "a wide interval shows no equivalence"
+    (entry,) = judge(Claim.model_validate(WRITTEN | {"margin": 0.05}), [near])
+    found = difference(near, **WRITTEN["arguments"])
+    ends = [found.p_value(end) for end in (-0.05, 0.05)]
+    assert entry["p"]["margin"] == pytest.approx(max(end for end in ends if end is not None), rel=1e-5)
+
+
+def test_settings_of_a_claim_hold_for_all_sides() -> None:
+    moved = _under(2, range(3), -0.9, ("sums",))
+    evidence = Evidence("organism-steps", (*_under(2, range(3), 0.2).runs, *moved.runs), schema=2)
+    claim = WRITTEN | {"settings": {"task.name": "chain"}}
+    (before,) = judge(Claim.model_validate(claim), [_under(2, range(3), 0.2)])
+    (after,) = judge(Claim.model_validate(claim), [evidence])
+    assert before["estimate"] == after["estimate"] and after["settings"] is None
+    (drifting,) = judge(Claim.model_validate(WRITTEN), [evidence])
+    assert drifting["estimate"] != before["estimate"]
+    assert drifting["settings"]["count"] == 2 and drifting["settings"]["i_squared"] > 0.9
+
+
+def test_sides_on_the_same_prompts_are_paired_by_seed() -> None:
+    """As the arms of a clip: each seed moves both sides alike, so that their difference hardly scatters."""
+
+    def evidence(rewards: tuple[str, str]) -> Evidence:
+        records = []
+        for method, reward, shift in (("lora", rewards[0], 0.05), ("full", rewards[1], 0.0)):
+            for seed, luck in enumerate((0.1, 0.7, 0.4, 0.9)):
+                made = _measured(method, seed, sparsity_bf16=luck + shift + 0.001 * (seed % 2) * len(method))
+                cell = made.cell | {"reward": {"name": reward}}
+                records.append(made.model_copy(update={"cell": cell}))
+        return _evidence(records)
+
+    together, apart = (
+        difference(evidence(names), **WRITTEN["arguments"]) for names in (("random",) * 2, ("random", "exact"))
+    )
+    assert together.note == "paired by seed" and apart.note == ""
+    assert together.estimate == apart.estimate
+    from scipy import stats
+
+    values = {run.record.keys.method_name: [] for run in evidence(("random",) * 2).runs}
+    for run in evidence(("random",) * 2).runs:
+        values[run.record.keys.method_name].append(run.figure("geometry.sparsity_bf16"))
+    expected = stats.ttest_rel(values["lora"], values["full"]).confidence_interval(0.95)
+    assert (together.low, together.high) == pytest.approx((expected.low, expected.high))
+    assert apart.high is not None and apart.high > 0.5
+
+
+def test_the_page_states_its_false_discovery_rate() -> None:
+    strong, weak = _planted(0.2, seeds=8), replace(_planted(0.02, seeds=3), base="other")
+    entries = judge_all([Claim.model_validate(WRITTEN)], [strong, weak])
+    ps = [entry["p"]["threshold"] for entry in entries]
+    assert [entry["q"] for entry in entries] == pytest.approx([min(2 * ps[0] * 1.5, 1), min(ps[1] * 1.5, 1)], rel=1e-4)
+    page = as_markdown(entries)
+    assert "of 1 verdicts hold" in page or "of 2 verdicts hold" in page
+    assert "over all 2 tests" in page
 
 
 def test_a_broken_record_or_report_stops_the_verdicts(tmp_path: Path) -> None:
@@ -294,6 +390,8 @@ def test_a_claim_stands_as_the_base_models_that_decide_it_say() -> None:
         ("contradicted", "contradicted"): "contradicted",
         ("supported", "contradicted", "undecided"): "mixed",
         ("undecided",): "undecided",
+        ("negligible", "undecided"): "negligible",
+        ("supported", "negligible"): "mixed",
     }
     for verdicts, expected in said.items():
         assert standing([{"verdict": verdict} for verdict in verdicts]) == expected

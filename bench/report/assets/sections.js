@@ -76,7 +76,7 @@ const SHARED = [
   },
   {
     id: "findings", short: "Published claims", title: "Findings on published claims", missing: "findings (no findings.json)", has: () => DATA.findings.length > 0,
-    lead: "A claim is supported if the whole 95 % interval lies on its side of the threshold, contradicted if on the other, and undecided otherwise.",
+    lead: "A claim is supported if the whole 95 % interval lies on its side of the threshold, contradicted if on the other, negligible if within the claim's margin of the threshold, and undecided otherwise. ° marks a verdict that does not hold at a false discovery rate of 5 % over all of them (Benjamini and Yekutieli).",
     draw: drawFindings,
   },
 ];
@@ -213,12 +213,14 @@ function drawFindings() {
 
 /* A claim stands once, with its verdict on each base model below it. */
 function findingsTable(caption, findings) {
-  const marks = { supported: "✓ ", contradicted: "✗ " };
+  const marks = { supported: "✓ ", contradicted: "✗ ", negligible: "≈ " };
+  const weak = (found, verdict) => (verdict !== "undecided" && !(found.q <= 0.05) ? "°" : "");
   const verdictOf = (found) => {
     const verdict = String(found.verdict ?? "undecided");
-    const seeds = Array.isArray(found.seeds) ? found.seeds.length : found.seeds;
-    return el("tr", {}, el("td", {}, el("span", { class: `verdict ${verdict.replace(/\W/g, "")}` }, marks[verdict] ?? "? ", verdict)), el("td", {}, String(found.base ?? "")),
-      el("td", { class: "number" }, interval(found.estimate, found.low, found.high, short)), el("td", { class: "note" }, seeds ? `${seeds} seed${seeds === 1 ? "" : "s"}` : ""));
+    const counts = [...new Set(found.sides?.length ? found.sides : [Array.isArray(found.seeds) ? found.seeds.length : 0])];
+    const seeds = counts.join(" against ");
+    return el("tr", {}, el("td", {}, el("span", { class: `verdict ${verdict.replace(/\W/g, "")}` }, marks[verdict] ?? "? ", verdict, weak(found, verdict))), el("td", {}, String(found.base ?? "")),
+      el("td", { class: "number" }, interval(found.estimate, found.low, found.high, short)), el("td", { class: "note" }, counts[0] ? `${seeds} seed${seeds === "1" ? "" : "s"}` : ""));
   };
   const rows = d3.groups(findings, (found) => String(found.id ?? "")).map(([id, group]) => {
     const [found] = group;
@@ -228,7 +230,7 @@ function findingsTable(caption, findings) {
       id,
       el("td", { class: "wide" }, String(found.claim ?? ""), el("br"), el("span", { class: "note" }, source),
         tested ? el("details", {}, el("summary", {}, "How it was tested"), tested) : null),
-      [{ above: ">", below: "<" }[found.side], short(found.threshold)].filter(Boolean).join(" "),
+      [{ above: ">", below: "<" }[found.side], short(found.threshold), found.margin ? `± ${short(found.margin)}` : ""].filter(Boolean).join(" "),
       el("td", {}, el("table", { class: "verdicts" }, el("tbody", {}, ...group.map(verdictOf)))),
     ];
   });

@@ -6,17 +6,15 @@ A run is taken with every other one of another seed; the interval is a jackknife
 from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from itertools import combinations
-from math import sqrt
 from statistics import fmean
 
 import numpy as np
-from scipy.special import stdtrit
 
 from rlvr_bench.geometry.packed_masks import expected_jaccard, unpack
 from rlvr_bench.studies.contrasts import SAME, paired_strata
 from rlvr_bench.studies.errors import NoEvidence
 from rlvr_bench.studies.evidence import INTERVENTIONS, Evidence, EvidenceRun, Where
-from rlvr_bench.studies.finding import CONFIDENCE, Finding, Interval
+from rlvr_bench.studies.finding import Finding, Interval, Settings, around
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
@@ -76,7 +74,9 @@ def mask_agreement(
 
     used = [run for group in groups for run in group]
     note = f"{beyond} runs change too many entries to be {reach:g} above chance" if beyond else ""
-    return Finding.of(_jackknife(used, excess), used, note)
+    parts = [of_group(group) for group in groups]
+    settings = Settings(len(parts), min(parts), max(parts), None) if len(parts) > 1 else None
+    return Finding.of(_jackknife(used, excess), used, note=note, settings=settings)
 
 
 def intervened_agreement(
@@ -120,8 +120,8 @@ def intervened_agreement(
             raise NoEvidence("plain runs agree no more than independent ones: there is nothing to lose")
         return left / ceiling
 
-    used = [run for pair in pairs for side in pair for run in side]
-    return Finding.of(_jackknife(used, kept_share), used)
+    sides = [[run for pair in pairs for run in pair[side]] for side in (0, 1)]
+    return Finding.of(_jackknife([*sides[0], *sides[1]], kept_share), *sides)
 
 
 def _jackknife(runs: Sequence[EvidenceRun], figure: Callable[[Sequence[int]], float]) -> Interval:
@@ -130,8 +130,7 @@ def _jackknife(runs: Sequence[EvidenceRun], figure: Callable[[Sequence[int]], fl
     count, whole = len(seeds), figure(seeds)
     without = [figure([seed for seed in seeds if seed != left]) for left in seeds]
     squares = sum((value - fmean(without)) ** 2 for value in without)
-    half = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * sqrt((count - 1) / count * squares)
-    return Interval(whole, whole - half, whole + half)
+    return around(whole, (count - 1) / count * squares, count - 1)
 
 
 def _sampled(runs: Iterable[EvidenceRun], sample: str) -> list[EvidenceRun]:

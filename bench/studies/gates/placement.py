@@ -3,10 +3,11 @@
 from math import log
 from statistics import fmean
 
-from rlvr_bench.studies.contrasts import exponential, having, over_seeds
+from rlvr_bench.stats.hierarchical import Value
+from rlvr_bench.studies.contrasts import Valued, having, over_seeds
 from rlvr_bench.studies.errors import NoEvidence
 from rlvr_bench.studies.evidence import Evidence, EvidenceRun, Where, value_at
-from rlvr_bench.studies.finding import Finding, Interval
+from rlvr_bench.studies.finding import Finding, Interval, exponential
 
 ACROSS_HEADS = ("q_proj", "k_proj", "v_proj")
 """Their rows belong to heads; of `o_proj` the columns do."""
@@ -28,8 +29,8 @@ def lift(evidence: Evidence, figure: str, null: str, runs: Where) -> Finding:
     if len(lifts) > 1:
         return logarithmic(lifts)
     run, value = lifts[0]
-    interval = Interval(value, run.figure(f"{key}lift_lo"), run.figure(f"{key}lift_hi"))
-    return Finding.of(interval, [run], "one run: the interval is that of its null draws")
+    interval = Interval(value.mean, run.figure(f"{key}lift_lo"), run.figure(f"{key}lift_hi"))
+    return Finding.of(interval, [run], note="one run: the interval is that of its null draws")
 
 
 def stripes(evidence: Evidence, runs: Where) -> Finding:
@@ -45,11 +46,11 @@ def stripes_above_null(evidence: Evidence, runs: Where) -> Finding:
     return logarithmic(having(evidence.select(runs), lambda run: _mean(run, ".lift"), "lifts of stripe indices"))
 
 
-def logarithmic(ratios: list[tuple[EvidenceRun, float]]) -> Finding:
+def logarithmic(ratios: list[Valued]) -> Finding:
     """Return the geometric mean of positive values of runs, with its interval on the logarithm."""
-    if min(value for _, value in ratios) <= 0:
+    if min(value.mean for _, value in ratios) <= 0:
         raise NoEvidence("a geometric mean needs positive values")
-    return exponential(over_seeds([(run, log(value)) for run, value in ratios]))
+    return exponential(over_seeds([(run, Value(log(value.mean))) for run, value in ratios]))
 
 
 def _along_over_across(run: EvidenceRun) -> float | None:

@@ -9,18 +9,19 @@ from rlvr_bench.record.schema import ModelRole, ScoredSplit
 from rlvr_bench.studies.contrasts import (
     PROBLEMS,
     SAME,
+    Stratum,
+    Valued,
+    between,
     contrast,
+    greedy_outcomes,
     having,
-    outcome_difference,
     over_seeds,
     paired_strata,
-    pooled,
     rank_correlation,
-    repeated,
 )
 from rlvr_bench.studies.errors import NoEvidence
 from rlvr_bench.studies.evidence import RATE, Evidence, EvidenceRun, Where, by_rate
-from rlvr_bench.studies.finding import Finding, Interval, mean_interval
+from rlvr_bench.studies.finding import Finding, Interval, Settings, mean_interval
 
 LEAST_GAIN = 0.02
 """A share of a gain smaller than this, in accuracy, says nothing."""
@@ -39,15 +40,16 @@ def kl_difference(evidence: Evidence, a: Where, b: Where, match: Sequence[str] =
 def kl_accuracy_correlation(evidence: Evidence, runs: Where) -> Finding:
     """Spearman's correlation, over methods, of KL growth per step and test accuracy, each a mean over seeds."""
     slopes = having(evidence.select(runs), kl_slope, "a KL")
-    grouped: dict[str, list[tuple[EvidenceRun, float]]] = {}
+    grouped: dict[str, list[Valued]] = {}
     for run, slope in slopes:
         if accuracy(run) is not None:
             grouped.setdefault(repr((run.record.comparison, run.record.keys.method_name)), []).append((run, slope))
     pairs = [
-        (fmean(slope for _, slope in group), fmean(accuracy(run) or 0.0 for run, _ in group))
+        (fmean(slope.mean for _, slope in group), fmean(accuracy(run) or 0.0 for run, _ in group))
         for group in grouped.values()
     ]
-    return Finding.of(rank_correlation(pairs), [run for run, _ in slopes])
+    settings = Settings(len(pairs), min(y for _, y in pairs), max(y for _, y in pairs), None)
+    return Finding.of(rank_correlation(pairs), [run for run, _ in slopes], settings=settings)
 
 
 def rank_one_recovery(evidence: Evidence, runs: Where) -> Finding:
@@ -65,14 +67,14 @@ def rank_one_recovery(evidence: Evidence, runs: Where) -> Finding:
 
 def best_rate_difference(evidence: Evidence, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:
     """Test accuracy of `a` minus that of `b`, each at the learning rate with the best mean validation accuracy."""
-    intervals: list[Interval] = []
-    used: list[EvidenceRun] = []
-    for ones, others in repeated(paired_strata(evidence.select(a), evidence.select(b), (*match, PROBLEMS))):
-        first, second = _at_best_rate(ones), _at_best_rate(others)
-        intervals.append(outcome_difference(first, second))
-        used += [*first, *second]
+    strata: list[Stratum] = [
+        (_at_best_rate(ones), _at_best_rate(others))
+        for ones, others in paired_strata(evidence.select(a), evidence.select(b), (*match, PROBLEMS))
+    ]
+    used = [run for pair in strata for side in pair for run in side]
+    values = {run.record.cell_id: value for run, value in having(used, greedy_outcomes, "a greedy test score")}
     rates = sorted({f"{run.record.keys.method['type']} {run.setting(RATE):g}" for run in used})
-    return Finding.of(pooled(intervals), used, f"best rates: {', '.join(rates)}")
+    return between(strata, values, f"best rates: {', '.join(rates)}")
 
 
 def survived_rate_ratio(evidence: Evidence, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:
@@ -88,7 +90,7 @@ def survived_rate_ratio(evidence: Evidence, a: Where, b: Where, match: Sequence[
         NoEvidence: `b` survives every rate that was tried, so that nothing is known of where it collapses.
     """
     middles, lows, highs = [], [], []
-    used: list[EvidenceRun] = []
+    sides: tuple[list[EvidenceRun], list[EvidenceRun]] = ([], [])
     one, other = ([run for run in evidence.select(where) if accuracy(run) is not None] for where in (a, b))
     strata = paired_strata(one, other, (*match, "seed"))
     swept = [pair for pair in strata if len({run.setting(RATE) for run in pair[1]}) > 1]
@@ -99,12 +101,13 @@ def survived_rate_ratio(evidence: Evidence, a: Where, b: Where, match: Sequence[
         middles.append(log(survived / other_survived))
         lows.append(log(survived / other_collapsed))
         highs.append(inf if collapsed is None else log(collapsed / other_survived))
-        used += [*ones, *others]
+        sides[0].extend(ones)
+        sides[1].extend(others)
     middle = mean_interval(middles)
     if middle.low is None or middle.high is None:
-        return Finding.of(Interval(exp(middle.estimate), None, None), used)
+        return Finding.of(Interval(exp(middle.estimate), None, None), *sides)
     half = middle.high - middle.estimate
-    return Finding.of(Interval(exp(middle.estimate), exp(fmean(lows) - half), exp(fmean(highs) + half)), used)
+    return Finding.of(Interval(exp(middle.estimate), exp(fmean(lows) - half), exp(fmean(highs) + half)), *sides)
 
 
 def _at_best_rate(runs: Sequence[EvidenceRun]) -> list[EvidenceRun]:

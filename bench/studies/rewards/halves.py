@@ -1,18 +1,18 @@
 """Accuracy and gain of one run on a test split, or on the half of it that organism-memorised has read in pre-training.
 
-A run is the unit, as in `contrasts`. A gain is greedy accuracy on the trained task's test split minus the base's.
+A gain is greedy accuracy on the trained task's test split minus the base's, problem by problem.
 """
 
 import json
 from functools import cache
-from statistics import fmean
 from typing import Literal
 
-from rlvr_bench.leaderboard.row import test_score
+from rlvr_bench.leaderboard.row import outcome_matrix, test_score
 from rlvr_bench.models.organisms.card import read_card
 from rlvr_bench.models.source import WEIGHTS
 from rlvr_bench.record.numbers import strict_json
 from rlvr_bench.record.schema import ModelRole
+from rlvr_bench.stats.hierarchical import Value
 from rlvr_bench.studies import contrasts
 from rlvr_bench.studies.evidence import Evidence, EvidenceRun, Where
 from rlvr_bench.studies.finding import Finding
@@ -30,21 +30,21 @@ def mean_over_runs(evidence: Evidence, value: contrasts.Figure, name: str, runs:
     return contrasts.over_seeds(contrasts.having(evidence.select(runs), value, name))
 
 
-def gain_of(run: EvidenceRun, half: Half = "all") -> float | None:
+def gain_of(run: EvidenceRun, half: Half = "all") -> Value | None:
     """Greedy accuracy of the tuned model minus the base's on the half; None where either was not scored."""
     after, before = (accuracy_of(run, role, half) for role in ("tuned", "base"))
     return None if after is None or before is None else after - before
 
 
-def accuracy_of(run: EvidenceRun, role: ModelRole = "tuned", half: Half = "all") -> float | None:
+def accuracy_of(run: EvidenceRun, role: ModelRole = "tuned", half: Half = "all") -> Value | None:
     """Greedy accuracy on the trained task's test problems of the half; None where there is none."""
     score = test_score(run.record, role)
     if score is None:
         return None
-    if half == "all":
-        return score.greedy
-    right = [score.greedy_outcomes[place] == "1" for place in places_of(run, half)]
-    return fmean(right) if right else None
+    outcomes, name = outcome_matrix([score])[0], score.problem_set
+    if half != "all":
+        outcomes, name = outcomes[places_of(run, half)], f"{name}/{half}"
+    return Value(outcomes={name: outcomes}) if len(outcomes) else None
 
 
 def places_of(run: EvidenceRun, half: Half) -> list[int]:

@@ -1,5 +1,6 @@
 """Contamination: gains on test problems that the base has read in pre-training, and whether it knows them by heart."""
 
+from rlvr_bench.stats.hierarchical import Value
 from rlvr_bench.studies.errors import NoEvidence
 from rlvr_bench.studies.evidence import Evidence, EvidenceRun, Where, value_at
 from rlvr_bench.studies.finding import Finding, difference_interval
@@ -9,7 +10,7 @@ from rlvr_bench.studies.rewards.halves import gain_of, mean_over_runs
 def planted_gain(evidence: Evidence, runs: Where) -> Finding:
     """Gain on the planted half minus gain on the clean half of the same run, mean over runs."""
 
-    def value(run: EvidenceRun) -> float | None:
+    def value(run: EvidenceRun) -> Value | None:
         planted, clean = gain_of(run, "planted"), gain_of(run, "clean")
         return None if planted is None or clean is None else planted - clean
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from rlvr_bench.leaderboard.row import test_score
 from rlvr_bench.record.schema import Score
+from rlvr_bench.stats.hierarchical import Value
 from rlvr_bench.studies import contrasts
 from rlvr_bench.studies.errors import NoEvidence
 from rlvr_bench.studies.evidence import Evidence, EvidenceRun, Where
@@ -25,13 +26,14 @@ def prompt_range(evidence: Evidence, runs: Where) -> Finding:
 def shrinkage(evidence: Evidence, runs: Where) -> Finding:
     """Share of the gain that is gone when the base may use its best prompt style: (best - same prompt) / gain."""
     pairs = [(run, gain) for run in _with_prompts(evidence, runs) if (gain := gain_of(run)) is not None]
-    gains, gone = contrasts.over_seeds(pairs), contrasts.over_seeds([(run, _gone(run)) for run, _ in pairs]).estimate
+    gains = contrasts.over_seeds(pairs)
+    gone = contrasts.over_seeds([(run, Value(_gone(run))) for run, _ in pairs]).estimate
     if gains.estimate <= 0:
         raise NoEvidence(f"there is no gain to lose: {gains.estimate:.3f} on average")
     ends: tuple[float | None, float | None] = (None, None)
     if gains.low is not None and gains.high is not None and gains.low > 0:
         ends = (gone / gains.high, gone / gains.low)
-    return replace(gains, estimate=gone / gains.estimate, low=ends[0], high=ends[1])
+    return replace(gains, estimate=gone / gains.estimate, low=ends[0], high=ends[1], tail=None)
 
 
 def _gone(run: EvidenceRun) -> float:

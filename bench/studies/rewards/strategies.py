@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from statistics import fmean
 
+from rlvr_bench.stats.hierarchical import Value
 from rlvr_bench.studies import contrasts
 from rlvr_bench.studies.evidence import Evidence, EvidenceRun, Where
 from rlvr_bench.studies.finding import Finding
@@ -38,13 +39,13 @@ def rollout_change_difference(
 def signed_gain(evidence: Evidence, strategy: str, runs: Where) -> Finding:
     """The gain times the sign of the base's accuracy with a strategy minus without: positive where they agree."""
 
-    def value(run: EvidenceRun) -> float | None:
+    def value(run: EvidenceRun) -> Value | None:
         with_it = run.figure(f"behaviour.base.strategies.{strategy}.accuracy_with")
         without = run.figure(f"behaviour.base.strategies.{strategy}.accuracy_without")
         gain = gain_of(run)
         if with_it is None or without is None or gain is None:
             return None
-        return gain * ((with_it > without) - (with_it < without))
+        return gain.times((with_it > without) - (with_it < without))
 
     return mean_over_runs(evidence, value, f"accuracy with and without {strategy}", runs)
 

@@ -3,24 +3,34 @@
 Each is a pure function of the evidence on one base model; the numbers of single runs are in `figures`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import log2
 from statistics import fmean
 
 import numpy as np
 
 from rlvr_bench.plugins.suggestion import did_you_mean
-from rlvr_bench.studies.contrasts import SAME, Figure, contrast, having, over_seeds
+from rlvr_bench.stats.hierarchical import Value
+from rlvr_bench.studies.contrasts import SAME, Figure, contrast, greedy_outcomes, having, over_seeds
 from rlvr_bench.studies.errors import FindingsError, NoEvidence
 from rlvr_bench.studies.evidence import Evidence, EvidenceRun, Where
 from rlvr_bench.studies.finding import Analysis, Finding
+from rlvr_bench.studies.interpolation import difference_at_equal
 from rlvr_bench.studies.signals.figures import FIGURES, gain_on_families
 
 
-def signal_mean(evidence: Evidence, figure: str, runs: Where) -> Finding:
-    """The mean of a signal figure over settings, with its interval over seeds."""
-    read = _figure(figure)
-    return over_seeds(having(evidence.select(runs), read, figure))
+def signal_mean(evidence: Evidence, figure: str, runs: Where, learned: float | None = None) -> Finding:
+    """The mean of a signal figure over settings, with its interval over seeds.
+
+    Raises:
+        NoEvidence: the runs gained less than `learned` on their task: what learning does was not seen in them.
+    """
+    pairs = having(evidence.select(runs), _figure(figure), figure)
+    if learned is not None:
+        gained = over_seeds(having([run for run, _ in pairs], _figure("gain"), "gain")).estimate
+        if gained < learned:
+            raise NoEvidence(f"nothing was learned: a gain of {gained:.3f} on average, {learned:g} is asked for")
+    return over_seeds(pairs)
 
 
 def signal_difference(evidence: Evidence, figure: str, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:
@@ -28,12 +38,26 @@ def signal_difference(evidence: Evidence, figure: str, a: Where, b: Where, match
     return contrast(evidence, _figure(figure), figure, a, b, match)
 
 
+def equal_accuracy_difference(
+    evidence: Evidence, figure: str, a: Where, b: Where, match: Sequence[str] = SAME
+) -> Finding:
+    """Mean of a signal figure over runs `a` minus that of runs `b` of the same seed and accuracy on their task."""
+
+    def place(run: EvidenceRun) -> float | None:
+        outcomes = greedy_outcomes(run)
+        return None if outcomes is None else outcomes.mean
+
+    return difference_at_equal(evidence, _figure(figure), place, "accuracy", a, b, match)
+
+
 def figure_difference(evidence: Evidence, one: str, other: str, runs: Where) -> Finding:
     """Mean over runs of one signal figure minus another of the same run: in-family minus out-of-family transfer."""
     first, second = _figure(one), _figure(other)
 
-    def within(run: EvidenceRun) -> float | None:
-        values = first(run), second(run)
+    def within(run: EvidenceRun) -> Value | None:
+        values = [
+            each if isinstance(each, Value) or each is None else Value(each) for each in (first(run), second(run))
+        ]
         return None if values[0] is None or values[1] is None else values[0] - values[1]
 
     return over_seeds(having(evidence.select(runs), within, f"{one} and {other}"))
@@ -63,7 +87,7 @@ def cold_gain(evidence: Evidence, runs: Where, below: float) -> Finding:
     return over_seeds(cold)
 
 
-def _slope(evidence: Evidence, runs: Where, figure: Figure, place: Figure) -> Finding:
+def _slope(evidence: Evidence, runs: Where, figure: Figure, place: Callable[[EvidenceRun], float | None]) -> Finding:
     """Return the least-squares slope of settings' means on their places, which is a weighted sum of these means."""
     gains = having(evidence.select(runs), figure, "gains on those tasks")
     places = {run.record.cell_id: at for run, _ in gains if (at := place(run)) is not None}
@@ -95,6 +119,7 @@ def _figure(name: str) -> Figure:
 ANALYSES: Mapping[str, Analysis] = {
     "signal-mean": signal_mean,
     "signal-difference": signal_difference,
+    "equal-accuracy-difference": equal_accuracy_difference,
     "figure-difference": figure_difference,
     "family-slope": family_slope,
     "cold-gain": cold_gain,

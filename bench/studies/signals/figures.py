@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlvr_bench.experiment.scored import Relation, related, score_tasks
-from rlvr_bench.record.schema import RunRecord, StepRecord
+from rlvr_bench.leaderboard.row import outcome_matrix
+from rlvr_bench.record.schema import ModelRole, RunRecord, StepRecord
+from rlvr_bench.stats.hierarchical import Value, mean_value
 from rlvr_bench.stats.sampling import pass_at_k
 from rlvr_bench.studies.contrasts import Figure
 from rlvr_bench.studies.evidence import EvidenceRun
@@ -16,10 +18,12 @@ from rlvr_bench.studies.evidence import EvidenceRun
 SMOOTHED = 5
 """Steps in the moving mean of a curve whose peak or end is read."""
 
+ROLES: tuple[ModelRole, ModelRole] = ("tuned", "base")
+
 Curve = NDArray[np.float64]
 
 
-def gain(run: EvidenceRun) -> float | None:
+def gain(run: EvidenceRun) -> Value | None:
     """Greedy accuracy on the trained task's test split minus the base's."""
     return _gain(run.record, str(run.record.keys.task["name"]))
 
@@ -27,10 +31,10 @@ def gain(run: EvidenceRun) -> float | None:
 def gain_on(relation: Relation) -> Figure:
     """Return the figure "mean gain over the scored tasks that are so related to the trained one": T_ij of a row i."""
 
-    def figure(run: EvidenceRun) -> float | None:
+    def figure(run: EvidenceRun) -> Value | None:
         names = [name for name, kind in related(run.record.cell).items() if kind == relation]
         gains = [value for name in names if (value := _gain(run.record, name)) is not None]
-        return fmean(gains) if gains else None
+        return mean_value(gains) if gains else None
 
     return figure
 
@@ -38,14 +42,14 @@ def gain_on(relation: Relation) -> Figure:
 def gain_on_families(families: Sequence[str]) -> Figure:
     """Return the figure "mean gain over the further tasks of these families": the same ones whatever was trained on."""
 
-    def figure(run: EvidenceRun) -> float | None:
+    def figure(run: EvidenceRun) -> Value | None:
         scored = score_tasks(run.record.cell)
         gains = [
             value
             for name, task in scored.items()
             if task["name"] in families and (value := _gain(run.record, name)) is not None
         ]
-        return fmean(gains) if gains else None
+        return mean_value(gains) if gains else None
 
     return figure
 
@@ -73,19 +77,27 @@ def transferability(run: EvidenceRun) -> float | None:
     return 100 * fmean(others) / own if own is not None and own > 0 and others else None
 
 
-def above_teacher(run: EvidenceRun) -> float | None:
+def above_teacher(run: EvidenceRun) -> Value | None:
     """Accuracy on the trained task minus the accuracy of the teacher whose solutions were imitated."""
-    score = run.record.score("tuned", str(run.record.keys.task["name"]), "test")
+    outcomes = _outcomes(run.record, "tuned", str(run.record.keys.task["name"]))
     teacher = run.setting("signal.teacher_accuracy")
-    return None if score is None or score.greedy is None or teacher is None else score.greedy - float(teacher)
+    return None if outcomes is None or teacher is None else outcomes - Value(float(teacher))
 
 
 def pass_gain(k: int) -> Figure:
     """Return the figure "pass@k of the tuned model minus the base's" on the trained task's sampled test problems."""
 
-    def figure(run: EvidenceRun) -> float | None:
-        curves = pass_curves(run.record)
-        return curves["tuned"][k] - curves["base"][k] if all(k in curve for curve in curves.values()) else None
+    def figure(run: EvidenceRun) -> Value | None:
+        task = str(run.record.keys.task["name"])
+        scores = [run.record.score(role, task, "test") for role in ROLES]
+        if any(score is None or not score.sample_counts or score.k < k for score in scores):
+            return None
+        values = [
+            Value(outcomes={f"{score.problem_set}/sampled": pass_at_k(np.array(score.sample_counts), score.k, k)})
+            for score in scores
+            if score is not None
+        ]
+        return values[0] - values[1]
 
     return figure
 
@@ -164,16 +176,21 @@ def _smooth(values: list[float]) -> Curve:
     return np.convolve(values, np.full(width, 1 / width), mode="valid") if width else np.zeros(0)
 
 
-def _gain(record: RunRecord, task: str) -> float | None:
-    tuned, base = (record.score(role, task, "test") for role in ("tuned", "base"))
-    if tuned is None or base is None or tuned.greedy is None or base.greedy is None:
+def _gain(record: RunRecord, task: str) -> Value | None:
+    tuned, base = (_outcomes(record, role, task) for role in ROLES)
+    return None if tuned is None or base is None else tuned - base
+
+
+def _outcomes(record: RunRecord, role: ModelRole, task: str) -> Value | None:
+    score = record.score(role, task, "test")
+    if score is None or score.greedy is None:
         return None
-    return tuned.greedy - base.greedy
+    return Value(outcomes={f"{task}/{score.problem_set}": outcome_matrix([score])[0]})
 
 
 def _relative_gain(record: RunRecord, task: str) -> float | None:
     base, gained = record.score("base", task, "test"), _gain(record, task)
-    return gained / base.greedy if gained is not None and base is not None and base.greedy else None
+    return gained.mean / base.greedy if gained is not None and base is not None and base.greedy else None
 
 
 FIGURES: Mapping[str, Figure] = {

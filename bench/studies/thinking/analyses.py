@@ -134,7 +134,7 @@ def _mean(evidence: Evidence, of: Callable[[Study], estimate.Estimate | None], w
     names = ", ".join(_named(study) for study, _ in pairs)
     over = "problems and trainings" if any(len(study) > 1 for study, _ in pairs) else "problems"
     seeds = sorted({int(document["settings"]["scorer"]["seed"]) for study, _ in pairs for document in study})
-    return Finding(mean, mean - below, mean + above, tuple(seeds), note=f"interval over {over}; from {names}")
+    return Finding(mean, mean - below, mean + above, seeds=tuple(seeds), note=f"interval over {over}; from {names}")
 
 
 def _named(study: Study) -> str:
