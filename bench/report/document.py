@@ -6,9 +6,11 @@ stands once and is pointed at.
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rlvr_bench.leaderboard.columns import COLUMNS, Row
+from rlvr_bench.leaderboard.over_bases import over_bases
 from rlvr_bench.leaderboard.row import BASE_METHOD
 from rlvr_bench.leaderboard.standings import row_key
 from rlvr_bench.record.numbers import strict_json
@@ -60,6 +62,7 @@ def document(material: Material) -> tuple[Document, tuple[str, ...]]:
         "transfer": contrasts.transfer(material),
         "frontiers": {name: front.frontier(found["frontier"]) for name, found in material.frontiers.items()},
         "findings": material.findings,
+        "over_bases": [asdict(each) for each in over_bases(material.records)],
     }
     return content, (*getattr(material.steps, "faults", ()), *completions.faults)
 

@@ -8,13 +8,15 @@ from math import isinf
 from pathlib import Path
 from typing import Any
 
+from rlvr_bench.leaderboard.over_bases import OVER_BASES_FILE, OverBases, over_bases, to_csv
+from rlvr_bench.record import store
 from rlvr_bench.record.atomic import write_whole
 from rlvr_bench.record.numbers import strict_json
 from rlvr_bench.stats.false_discovery import adjusted
 from rlvr_bench.studies.analyses import analysis_of
 from rlvr_bench.studies.claim import Claim, load_claims
 from rlvr_bench.studies.errors import NoEvidence
-from rlvr_bench.studies.evidence import Evidence, gather
+from rlvr_bench.studies.evidence import Evidence, evidence_of
 from rlvr_bench.studies.finding import Finding, Settings
 from rlvr_bench.studies.page import as_markdown
 
@@ -28,21 +30,23 @@ JudgedClaim = dict[str, Any]
 
 
 def derive(results: Path, claims: Path | None = None) -> list[JudgedClaim]:
-    """Judge every claim on the records of a results folder, and write findings.json and findings.md there.
+    """Judge every claim on the records of a results folder; write findings.json, findings.md and over-bases.csv there.
 
     Raises:
         FindingsError: a claim or a record cannot be read.
         RecordError: a file cannot be written.
     """
-    entries = judge_all(load_claims(claims), gather(results))
-    for name, content in contents(entries).items():
+    loaded = store.load_all(results)
+    entries = judge_all(load_claims(claims), evidence_of(results, loaded))
+    for name, content in contents(entries, over_bases(loaded[0])).items():
         write_whole(results / name, content)
     return entries
 
 
-def contents(entries: list[JudgedClaim]) -> dict[str, str]:
-    """Return the files that verdicts are written to, by name."""
-    return {FINDINGS_FILE: strict_json(entries, indent=1) + "\n", PAGE_FILE: as_markdown(entries)}
+def contents(entries: list[JudgedClaim], orders: Sequence[OverBases] = ()) -> dict[str, str]:
+    """Return the files that verdicts and the methods' ranks over bases are written to, by name."""
+    verdicts = {FINDINGS_FILE: strict_json(entries, indent=1) + "\n", PAGE_FILE: as_markdown(entries, orders)}
+    return verdicts | ({OVER_BASES_FILE: to_csv(orders)} if orders else {})
 
 
 def judge_all(claims: Sequence[Claim], evidence: Sequence[Evidence]) -> list[JudgedClaim]:

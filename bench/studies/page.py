@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from math import floor, log10
 from typing import Any
 
+from rlvr_bench.leaderboard.over_bases import OverBases
+
 JudgedClaim = Mapping[str, Any]
 
 HEAD = """# Findings
@@ -38,11 +40,38 @@ WEAK = "°"
 MARKS = {"supported": "✓", "contradicted": "✗", "negligible": "≈", "undecided": "?"}
 
 
-def as_markdown(entries: Sequence[JudgedClaim]) -> str:
-    """Return the page."""
+def as_markdown(entries: Sequence[JudgedClaim], orders: Sequence[OverBases] = ()) -> str:
+    """Return the page: verdicts by topic, then how methods rank over bases."""
     topics = dict.fromkeys(entry["topic"] for entry in entries)
     sections = [_section(topic, [entry for entry in entries if entry["topic"] == topic]) for topic in topics]
-    return "\n".join([HEAD, false_discovery(entries), *sections]) + "\n"
+    return "\n".join([HEAD, false_discovery(entries), *sections, *map(_orders, orders)]) + "\n"
+
+
+def _orders(of: OverBases) -> str:
+    """Return how the methods of one setting rank over its bases, and how far the orders agree."""
+    lines = [
+        f"## Methods over bases: {escaped(of.setting)}\n",
+        f"{len(of.methods)} methods on {' and '.join(of.bases)}, {of.runs} runs each, result schema {of.result_schema}."
+        " Ranks are averaged over bases, 1 is the best; the interval is a bootstrap over runs and problems. Shares are"
+        " of all runs (a performance profile: Agarwal et al. 2021). All numbers: `over-bases.csv`.\n",
+        _row(["method", "rank [95 %]", "runs above 80 %", "worst run", "trainable"]),
+        "|---|---|---:|---:|---:|",
+    ]
+    for method in of.methods:
+        share = "" if method.trainable_share is None else f"{method.trainable_share:.3g}"
+        rank = f"{method.rank.mean:.1f} [{method.rank.low:.1f}, {method.rank.high:.1f}]"
+        lines.append(_row([method.method, rank, f"{method.above[1].mean:.0%}", f"{method.worst:.1%}", share]))
+    lines += [
+        "",
+        _row(["order", "against", "methods", "Kendall's tau [95 %]", "among the better ones"]),
+        "|---|---|---:|---|---|",
+    ]
+    for pair in of.agreements:
+        tau = f"{pair.tau.mean:.2f} [{pair.tau.low:.2f}, {pair.tau.high:.2f}]"
+        better = "" if pair.tau_of_better is None else f"{pair.tau_of_better:.2f} of {pair.better}"
+        lines.append(_row([pair.one, pair.other, str(pair.methods), tau, better]))
+    lines += ["", "Intervals of tau are a bootstrap over methods: what other methods of this kind would have given."]
+    return "\n".join(lines) + "\n"
 
 
 def false_discovery(entries: Sequence[JudgedClaim]) -> str:

@@ -55,6 +55,11 @@ const OWN = [
 /* Sections over all comparisons. */
 const SHARED = [
   {
+    id: "bases", short: "Over bases", title: "Methods over bases", missing: "methods over bases (no setting with five methods on two bases)", has: () => DATA.over_bases.length > 0,
+    lead: "The same methods in the same setting on several bases. Ranks are averaged over bases, 1 is the best; intervals are a bootstrap over runs and problems. Shares are of all runs: a method that is often above a bar and never far below it is a safe choice. Kendall’s tau says how far two orders agree (1: the same, 0: no relation), its interval is a bootstrap over methods.",
+    draw: drawOverBases,
+  },
+  {
     id: "rewards", short: "Rewards", title: "Rewards", missing: "rewards (no method trained under two)", has: () => DATA.rewards.length > 0,
     lead: "The gain over the untrained base by what training was rewarded for; evaluation always uses the task’s own verifier. A gain that a random or format reward gives as well is not learning from correctness.",
     draw: rewardParts,
@@ -195,6 +200,21 @@ function drawFrontiers(width) {
     const table = dataTable(`Frontier ${name}`, labels.map((label, i) => ({ label, numeric: i > 2 })), points.map((point) => [String(point.policy ?? "") + (point.front ? " ●" : "") + (defined(point.chosen_for_share) ? " ◆" : ""), String(point.scorer ?? ""), String(point.aggregator ?? ""), String(point.n ?? ""),
       interval(point.accuracy, point.accuracy_lo, point.accuracy_hi), grouped(point.tokens), percent(point.tokens_share)]));
     return figure(name, null, frontierPicture(points, width), table);
+  });
+}
+
+function drawOverBases() {
+  const estimate = (found, digits) => `${found.mean.toFixed(digits)} [${found.low.toFixed(digits)}, ${found.high.toFixed(digits)}]`;
+  const share = (found) => percent(found.mean);
+  return DATA.over_bases.flatMap((found) => {
+    const bars = ["50", "80", "90"].map((bar) => ({ label: `runs above ${bar} %, %`, numeric: true }));
+    const methods = dataTable(`${found.setting}: ${found.bases.join(" and ")}, ${found.runs} runs each, result schema ${found.result_schema}`,
+      [{ label: "method" }, { label: "rank [95 %]", numeric: true }, ...bars, { label: "worst run, %", numeric: true }, { label: "trainable, %", numeric: true }],
+      found.methods.map((row) => [row.method, estimate(row.rank, 1), ...row.above.map(share), percent(row.worst), defined(row.trainable_share) ? percent(row.trainable_share) : ""]));
+    const orders = dataTable(`How far orders agree in ${found.setting}`,
+      [{ label: "order" }, { label: "against" }, { label: "methods", numeric: true }, { label: "tau [95 %]", numeric: true }, { label: "tau among the better ones", numeric: true }],
+      found.agreements.map((pair) => [pair.one, pair.other, String(pair.methods), estimate(pair.tau, 2), defined(pair.tau_of_better) ? `${pair.tau_of_better.toFixed(2)} of ${pair.better}` : ""]));
+    return [methods, orders];
   });
 }
 
