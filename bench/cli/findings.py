@@ -18,9 +18,10 @@ def findings(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge the published claims on the run records: derive findings.json and findings.md, and show the verdicts."""
+    """Judge the published claims on the run records: derive findings.json, findings.md and over-bases.csv, and show the verdicts."""
     from rlvr_bench.console.tables import print_table
     from rlvr_bench.console.text import print_json, say
+    from rlvr_bench.leaderboard.over_bases import OVER_BASES_FILE
     from rlvr_bench.studies.derive import FINDINGS_FILE, PAGE_FILE, derive
     from rlvr_bench.studies.errors import FindingsError
     from rlvr_bench.studies.page import interval
@@ -33,4 +34,4 @@ def findings(
         return
     rows = [entry | {"estimate": interval(entry), "seeds": len(entry["seeds"])} for entry in entries]
     print_table(rows, ["id", "base", "verdict", "estimate", "claim", "seeds"], numbers=["seeds"])
-    say(f"written: {results / FINDINGS_FILE} and {results / PAGE_FILE}")
+    say(f"written: {results / FINDINGS_FILE}, {PAGE_FILE} and, of several bases, {OVER_BASES_FILE}")

@@ -63,4 +63,4 @@ def _tau(counts: Floats, first: Floats, second: Floats) -> Floats:
         np.einsum("di,ij,dj->d", counts, table, counts) for table in (first * second, first**2, second**2)
     )
     scale = np.sqrt(own * others)
-    return np.divide(agree, scale, out=np.full(len(counts), np.nan), where=scale > 0)
+    return np.asarray(np.divide(agree, scale, out=np.full(len(counts), np.nan), where=scale > 0))
