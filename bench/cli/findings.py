@@ -18,7 +18,7 @@ def findings(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge the published claims on the run records: derive findings.json, findings.md and over-bases.csv, and show the verdicts."""
+    """Judge the published claims on the run records: derive their files, and show the verdicts."""
     from rlvr_bench.console.tables import print_table
     from rlvr_bench.console.text import print_json, say
     from rlvr_bench.leaderboard.over_bases import OVER_BASES_FILE
