@@ -46,6 +46,7 @@ class Comparison:
         names: n names.
         seeds: number of seeds of each, shape (n,).
         better, worse: places in `names` of each pair's two methods, shape (pairs,).
+        gaps: mean of the better minus mean of the worse, shape (pairs,).
         variance: of the difference of each pair, shape (pairs,).
         p_values: two-sided, of each difference by itself, shape (pairs,).
         adjusted: of the largest of all differences, shape (pairs,): at most ALPHA where two differ significantly.
@@ -55,6 +56,7 @@ class Comparison:
     seeds: NDArray[np.int64]
     better: NDArray[np.int64]
     worse: NDArray[np.int64]
+    gaps: Floats
     variance: Variance
     p_values: Floats
     adjusted: Floats
@@ -68,13 +70,18 @@ class Comparison:
         }
         return letters(self.names, lambda better, worse: (better, worse) in apart)
 
-    def best(self) -> frozenset[str]:
+    def pairs(self) -> list[tuple[int, int]]:
+        """Return places in `names`: the better and the worse method of each pair."""
+        return list(zip(self.better.tolist(), self.worse.tolist(), strict=True))
+
+    def best(self, alpha: float = ALPHA) -> frozenset[str]:
         """Return the methods that may be the best: those that no other is told to be better than.
 
-        The truly best is among them in 95 % of comparisons (multiple comparisons with the best: Hsu 1984, Ann. Stat.
-        12:1136, by Bonferroni's bound). One-sided, against n - 1 rivals instead of all pairs: sharper than letters.
+        The truly best is among them in 1 - alpha of comparisons (multiple comparisons with the best: Hsu 1984, Ann.
+        Stat. 12:1136, by Bonferroni's bound). One-sided, against n - 1 rivals instead of all pairs: sharper than
+        letters.
         """
-        beaten = self.worse[self.p_values / 2 * (len(self.names) - 1) <= ALPHA]
+        beaten = self.worse[self.p_values / 2 * (len(self.names) - 1) <= alpha]
         return frozenset(self.names) - {self.names[place] for place in beaten}
 
     def detectable(self) -> float | None:
@@ -117,6 +124,7 @@ def compare(outcomes: Mapping[str, Floats]) -> Comparison:
         seeds=np.array([len(table) for table in tables], dtype=np.int64),
         better=better,
         worse=worse,
+        gaps=gaps,
         variance=variance,
         p_values=p_value(gaps, variance),
         adjusted=p_value(gaps, variance, len(names)),

@@ -1,0 +1,180 @@
+"""What a comparison claims, and when: seeds are added at declared looks, and a claim once made stays.
+
+Each of four looks spends a quarter of alpha (Bonferroni over looks, as a spending function that is declared before: Lan
+& DeMets 1983, Biometrika 70:659). What was claimed follows from the scores alone: every look up to the last is made
+again on the first 5, 10, 20 and 40 runs of each method, so that nobody needs to remember it. At a look
+
+- a pair is *separated* by Holm's step-down over the p-values of its pairs that are not yet separated;
+- a pair is *equivalent* if two one-sided tests put its difference within the margin (Schuirmann 1987, J. Pharmacokinet.
+  Biopharm. 15:657), by Holm's step-down over the same pairs: either kind of claim has its own 5 %;
+- a row may no longer be the best if p / 2 (rows - 1) <= alpha / 4 for a better one (Hsu 1984, Ann. Stat. 12:1136).
+
+A pair is tested at the looks that both of its methods reach, so that a method whose pairs are all closed needs no more
+seeds. Whether a method is brought to a look may depend on everything seen before: its p-value there does not. Runs are
+compared by their accuracy given that they are sound; that some break is another estimand (`stats.broken`).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import combinations
+
+import numpy as np
+
+from rlvr_bench.stats.comparison import ALPHA, Comparison, compare
+from rlvr_bench.stats.random_effects import Floats, p_value
+
+__all__ = ["ALPHA", "LOOKS", "MARGIN", "MIN_SOUND", "Decision", "Pair", "PairState", "Runs", "decide", "next_look"]
+
+LOOKS = (5, 10, 20, 40)
+"""Seeds of a method, broken runs included, at which claims are made."""
+
+MARGIN = 0.03
+"""Two methods are equivalent if their accuracies differ by less: three points."""
+
+MIN_SOUND = 3
+"""A method with fewer sound runs at a look is not compared there: it has no accuracy given sound to speak of."""
+
+Pair = tuple[str, str]
+"""Two methods in the order of the alphabet."""
+
+
+class PairState(StrEnum):
+    """What is claimed of two methods."""
+
+    SEPARATED = "separated"
+    EQUIVALENT = "equivalent"
+    OPEN = "open"
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The runs of one method in the declared order of their seeds.
+
+    Attributes:
+        outcomes: of the sound runs, shape (sound runs, problems[, samples]), each in [0, 1]; the same problems in the
+            same order for all methods of a comparison. A model without seeds, such as an untrained base, has one row.
+        places: of each sound run among all runs, ascending, from 0.
+        count: all runs, broken ones included; None for a model without seeds, which stands at every look.
+    """
+
+    outcomes: Floats
+    places: tuple[int, ...]
+    count: int | None
+
+    @classmethod
+    def all_sound(cls, outcomes: Floats) -> "Runs":
+        """Return runs of which none broke, from outcomes of shape (seeds, problems[, samples])."""
+        return cls(outcomes, tuple(range(len(outcomes))), len(outcomes))
+
+    @classmethod
+    def untrained(cls, outcomes: Floats) -> "Runs":
+        """Return a model without seeds, from outcomes of shape (evaluations, problems[, samples])."""
+        return cls(outcomes, tuple(range(len(outcomes))), None)
+
+    @property
+    def look(self) -> int | None:
+        """The largest look that the runs reach; None before the first and without seeds."""
+        return max((look for look in LOOKS if self.count is not None and self.count >= look), default=None)
+
+    def at(self, look: int) -> Floats | None:
+        """Return the outcomes of the sound ones of the first `look` runs; None if these are too few to compare."""
+        if self.count is None:
+            return self.outcomes
+        sound = [row for row, place in enumerate(self.places) if place < look]
+        return self.outcomes[sound] if self.count >= look and len(sound) >= MIN_SOUND else None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What stands claimed of the methods of one comparison.
+
+    Attributes:
+        look: the last look that claims were made at; None before the first.
+        pairs: the state of every pair of methods that was compared at some look. A method with too few sound runs
+            stands in no pair.
+        may_be_best: the compared methods that none is claimed to be better than. The truly best of them is one of
+            these in 95 % of comparisons.
+        p_values: two-sided, of each pair at the last look that both reached; unadjusted.
+    """
+
+    look: int | None
+    pairs: Mapping[Pair, PairState]
+    may_be_best: frozenset[str]
+    p_values: Mapping[Pair, float]
+
+
+NOTHING_CLAIMED = Decision(None, {}, frozenset(), {})
+
+
+def next_look(seeds: int) -> int | None:
+    """Return the first look that needs more seeds than these, None after the last."""
+    return next((look for look in LOOKS if look > seeds), None)
+
+
+def pair_of(one: str, other: str) -> Pair:
+    """Return two names as a pair."""
+    return (one, other) if one < other else (other, one)
+
+
+def decide(scores: Mapping[str, Runs], margin: float = MARGIN, earlier: Decision | None = None) -> Decision:
+    """Return what the runs at hand allow to claim, at all looks that they reach.
+
+    Args:
+        scores: by method.
+        margin: of equivalence, as a fraction of 1.
+        earlier: claims that stay whatever the scores say; its looks are not made again.
+
+    Raises:
+        ValueError: the margin is not above 0, or methods have different numbers of problems.
+    """
+    if margin <= 0:
+        raise ValueError(f"margin is {margin}; two methods can only be equivalent within a margin above 0")
+    decision = earlier or NOTHING_CLAIMED
+    for look in LOOKS:
+        if decision.look is None or look > decision.look:
+            decision = _decide_at(look, scores, margin, decision)
+    return decision
+
+
+def _decide_at(look: int, scores: Mapping[str, Runs], margin: float, earlier: Decision) -> Decision:
+    tables = {name: table for name, runs in scores.items() if (table := runs.at(look)) is not None}
+    if all(scores[name].count is None for name in tables):
+        return earlier
+    comparison = compare(tables)
+    tested = [pair_of(comparison.names[i], comparison.names[j]) for i, j in comparison.pairs()]
+    names = {name for pair in [*tested, *earlier.pairs] for name in pair} | set(tables)
+    states = {pair: earlier.pairs.get(pair, PairState.OPEN) for pair in combinations(sorted(names), 2)}
+    family = sum(state is not PairState.SEPARATED for state in states.values())
+    claims = (
+        (PairState.SEPARATED, comparison.p_values),
+        (PairState.EQUIVALENT, equivalence_p_values(comparison, margin)),
+    )
+    for state, p_values in claims:
+        at_issue = [(p, pair) for p, pair in zip(p_values, tested, strict=True) if states[pair] is PairState.OPEN]
+        states |= dict.fromkeys(holm(at_issue, family, ALPHA / len(LOOKS)), state)
+    beaten = {name for pair in earlier.pairs for name in pair} - earlier.may_be_best
+    beaten |= set(comparison.names) - comparison.best(ALPHA / len(LOOKS))
+    present = dict(zip(tested, comparison.p_values.tolist(), strict=True))
+    return Decision(look, states, frozenset(names - beaten), {**earlier.p_values, **present})
+
+
+def equivalence_p_values(comparison: Comparison, margin: float) -> Floats:
+    """Return of each pair the larger p-value of the two one-sided tests that its difference lies within the margin."""
+    inside = margin - np.abs(comparison.gaps)
+    one_sided = p_value(inside, comparison.variance) / 2
+    return np.where(inside > 0, one_sided, 1 - one_sided)
+
+
+def holm(p_values: Iterable[tuple[float, Pair]], family: int, alpha: float) -> list[Pair]:
+    """Return the pairs that Holm's step-down rejects (Holm 1979, Scand. J. Stat. 6:65).
+
+    Args:
+        family: hypotheses in all: those without a p-value here are not rejected, but count.
+    """
+    rejected: list[Pair] = []
+    for p, pair in sorted(p_values):
+        if p > alpha / (family - len(rejected)):
+            break
+        rejected.append(pair)
+    return rejected
