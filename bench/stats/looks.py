@@ -10,21 +10,30 @@ again on the first 5, 10, 20 and 40 runs of each method, so that nobody needs to
 - a row may no longer be the best if p / 2 (rows - 1) <= alpha / 4 for a better one (Hsu 1984, Ann. Stat. 12:1136).
 
 A pair is tested at the looks that both of its methods reach, so that a method whose pairs are all closed needs no more
-seeds. Whether a method is brought to a look may depend on everything seen before: its p-value there does not. Runs are
-compared by their accuracy given that they are sound; that some break is another estimand (`stats.broken`).
+seeds. Whether a method is brought to a look may depend on everything seen before: its p-value there does not. Seeds
+between the looks, and after the last, count through an e-process (`anytime`), which may be looked at after every one.
+Runs are compared by their accuracy given that they are sound; that some break is another estimand (`broken`).
+
+Comparisons with a false claim of a difference among 2,000 simulated ones of methods that are equal in truth, looked at
+four times, and with the truly best method left out of those that may be it, in per cent (standard error 0.5):
+
+TABLE
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import combinations
 
 import numpy as np
 
-from rlvr_bench.stats.comparison import ALPHA, Comparison, compare
-from rlvr_bench.stats.random_effects import Floats, p_value
+from rlvr_bench.stats.anytime import anytime_claims
+from rlvr_bench.stats.comparison import compare
+from rlvr_bench.stats.letters import letters
+from rlvr_bench.stats.random_effects import Floats, cell_means, problem_variance
 
-__all__ = ["ALPHA", "LOOKS", "MARGIN", "MIN_SOUND", "Decision", "Pair", "PairState", "Runs", "decide", "next_look"]
+ALPHA = 0.05
+"""Chance that a comparison makes one false claim or more of a kind."""
 
 LOOKS = (5, 10, 20, 40)
 """Seeds of a method, broken runs included, at which claims are made."""
@@ -84,6 +93,24 @@ class Runs:
         sound = [row for row, place in enumerate(self.places) if place < look]
         return self.outcomes[sound] if self.count >= look and len(sound) >= MIN_SOUND else None
 
+    def by_seed(self, seeds: int) -> Floats:
+        """Return the accuracy of each run, shape (seeds,): NaN where there is none or it broke."""
+        accuracies = cell_means(self.outcomes).mean(axis=1)
+        if self.count is None:
+            return np.full(seeds, accuracies.mean())
+        by_seed = np.full(seeds, np.nan)
+        by_seed[list(self.places)] = accuracies
+        return by_seed
+
+    def by_problem(self, seeds: int) -> Floats:
+        """Return accuracies by problem over the sound ones of the first 1, 2, ... runs, shape (seeds, problems)."""
+        cells = cell_means(self.outcomes)
+        if self.count is None:
+            return np.broadcast_to(cells.mean(axis=0), (seeds, cells.shape[1]))
+        sums = cells.cumsum(axis=0)
+        sound = np.searchsorted(self.places, np.arange(seeds), side="right")
+        return np.asarray(sums[np.maximum(sound, 1) - 1] / np.maximum(sound, 1)[:, None])
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -102,6 +129,15 @@ class Decision:
     pairs: Mapping[Pair, PairState]
     may_be_best: frozenset[str]
     p_values: Mapping[Pair, float]
+
+    def letters(self, order: Sequence[str]) -> dict[str, str]:
+        """Return tie groups of methods, the best first: two share a letter exactly when they are not separated."""
+        return letters(order, lambda one, other: self.pairs.get(pair_of(one, other)) is PairState.SEPARATED)
+
+    def equivalent_to(self, name: str) -> list[str]:
+        """Return the methods that are claimed to be equivalent to this one, in the order of the alphabet."""
+        pairs = [pair for pair, state in self.pairs.items() if state is PairState.EQUIVALENT and name in pair]
+        return sorted(one if other == name else other for one, other in pairs)
 
 
 NOTHING_CLAIMED = Decision(None, {}, frozenset(), {})
@@ -134,7 +170,7 @@ def decide(scores: Mapping[str, Runs], margin: float = MARGIN, earlier: Decision
     for look in LOOKS:
         if decision.look is None or look > decision.look:
             decision = _decide_at(look, scores, margin, decision)
-    return decision
+    return _between_looks(scores, decision)
 
 
 def _decide_at(look: int, scores: Mapping[str, Runs], margin: float, earlier: Decision) -> Decision:
@@ -148,7 +184,7 @@ def _decide_at(look: int, scores: Mapping[str, Runs], margin: float, earlier: De
     family = sum(state is not PairState.SEPARATED for state in states.values())
     claims = (
         (PairState.SEPARATED, comparison.p_values),
-        (PairState.EQUIVALENT, equivalence_p_values(comparison, margin)),
+        (PairState.EQUIVALENT, comparison.equivalence(margin)),
     )
     for state, p_values in claims:
         at_issue = [(p, pair) for p, pair in zip(p_values, tested, strict=True) if states[pair] is PairState.OPEN]
@@ -159,11 +195,24 @@ def _decide_at(look: int, scores: Mapping[str, Runs], margin: float, earlier: De
     return Decision(look, states, frozenset(names - beaten), {**earlier.p_values, **present})
 
 
-def equivalence_p_values(comparison: Comparison, margin: float) -> Floats:
-    """Return of each pair the larger p-value of the two one-sided tests that its difference lies within the margin."""
-    inside = margin - np.abs(comparison.gaps)
-    one_sided = p_value(inside, comparison.variance) / 2
-    return np.where(inside > 0, one_sided, 1 - one_sided)
+def _between_looks(scores: Mapping[str, Runs], decision: Decision) -> Decision:
+    """Return a decision with what the e-process claims of the pairs that no look has separated."""
+    names = sorted({name for pair in decision.pairs for name in pair} & scores.keys())
+    if len(names) < 2:
+        return decision
+    seeds = max(scores[name].count or 0 for name in names)
+    by_seed = np.array([scores[name].by_seed(seeds) for name in names])
+    by_problem = np.array([scores[name].by_problem(seeds) for name in names])
+    first, second = np.triu_indices(len(names), 1)
+    variance = np.array([problem_variance(by_problem[:, seed], first, second) for seed in range(seeds)]).T
+    claims = anytime_claims(first, second, by_seed, variance, ALPHA)
+    states, beaten = dict(decision.pairs), set[str]()
+    for place in np.flatnonzero(claims.separated):
+        pair = names[first[place]], names[second[place]]
+        if states[pair] is PairState.OPEN:
+            states[pair] = PairState.SEPARATED
+            beaten.add(pair[1] if claims.first_is_better[place] else pair[0])
+    return replace(decision, pairs=states, may_be_best=decision.may_be_best - beaten)
 
 
 def holm(p_values: Iterable[tuple[float, Pair]], family: int, alpha: float) -> list[Pair]:

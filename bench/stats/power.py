@@ -6,7 +6,7 @@ from scipy.special import nctdtrinc
 from rlvr_bench.stats.random_effects import Floats, Variance, half_width, pooled_df
 
 
-def detectable_difference(variance: Variance, alpha: float, means: int = 2, power: float = 0.8) -> Floats:
+def detectable_difference(variance: Variance, alpha: float, power: float = 0.8) -> Floats:
     """Return the true difference that is found at level `alpha` in a share `power` of repetitions.
 
     From the noncentral t distribution with Satterthwaite's degrees of freedom; same shape as the variance's parts. 0
@@ -14,15 +14,14 @@ def detectable_difference(variance: Variance, alpha: float, means: int = 2, powe
 
     Args:
         variance: of the estimated difference.
-        alpha: two-sided level of all differences together.
-        means: so many means are compared in pairs.
+        alpha: two-sided level of this one difference.
     """
     between_seeds = np.asarray(np.maximum(variance.seeds - variance.residual, 0.0))
     df = pooled_df(
         between_seeds, np.asarray(variance.seed_df), np.asarray(variance.problems), np.asarray(variance.problem_df)
     )
     error = np.sqrt(variance.total())
-    threshold = np.divide(half_width(variance, alpha, means), error, out=np.zeros_like(error), where=error > 0)
+    threshold = np.divide(half_width(variance, alpha), error, out=np.zeros_like(error), where=error > 0)
     return np.asarray(nctdtrinc(df, 1 - power, threshold) * error)
 
 

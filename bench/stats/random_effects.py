@@ -17,20 +17,13 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, gammaincinv, ndtr, ndtri, stdtr
+from scipy.special import expit, gammaincinv, stdtr
 
 Floats = NDArray[np.float64]
 
 # Quadrature over the quantiles of a chi-square distribution, dense where it is near 0: there p-values are made.
 _QUANTILES = expit(np.linspace(-30.0, 12.0, 64))
 _WEIGHTS = _QUANTILES * (1 - _QUANTILES) / (_QUANTILES * (1 - _QUANTILES)).sum()
-
-# Quadrature over the smallest of several standard normal means.
-_NODES = np.linspace(-8.0, 8.0, 97)
-_DENSITY = np.exp(-(_NODES**2) / 2) * (_NODES[1] - _NODES[0]) / np.sqrt(2 * np.pi)
-
-_FARTHEST, _KNOTS_PER_UNIT = 16, 128
-"""Of the table of the studentized range: further apart than this no two of many means ever lie."""
 
 _PRECISION, _MOST_STEPS = 1e-11, 60
 """Of an interval's end: the step, as a share of it, after which it is found, and the most steps to get there."""
@@ -144,29 +137,37 @@ def pooled_df(one: Floats, one_df: Floats, other: Floats, other_df: Floats) -> F
     return np.where(spread > 0, np.where(other == 0, one_df, np.where(one == 0, other_df, pooled)), pooled)
 
 
-def p_value(deviation: Floats | float, variance: Variance, means: int = 2) -> Floats:
-    """Return the two-sided p-value of deviations from a hypothesis, same shape as the variance's parts.
+def problem_variance(by_problem: Floats, better: NDArray[np.int64], worse: NDArray[np.int64]) -> Floats:
+    """Return the variance over problems of each pair's difference, shape (pairs,).
 
     Args:
-        means: for the difference of two of so many means: the chance that, were all of them equal in truth, the largest
-            of their differences is as large (the studentized range: Tukey 1953; with variances that differ, Games &
-            Howell 1976, J. Educ. Stat. 1:113). With two it is the p-value of one difference.
+        by_problem: accuracies, shape (methods, problems); `better`, `worse`: places of each pair's two methods.
     """
-    return _tail(np.asarray(deviation, dtype=np.float64), _likely_totals(variance), variance.problem_df, means)
+    problems = by_problem.shape[1]
+    centred = by_problem - by_problem.mean(axis=1, keepdims=True)
+    covariance = centred @ centred.T / (problems - 1)
+    own = np.diag(covariance)
+    variance: Floats = np.maximum(own[better] + own[worse] - 2 * covariance[better, worse], 0.0) / problems
+    return variance
 
 
-def half_width(variance: Variance, alpha: float, means: int = 2) -> Floats:
+def p_value(deviation: Floats | float, variance: Variance) -> Floats:
+    """Return the two-sided p-value of deviations from a hypothesis, same shape as the variance's parts."""
+    return _tail(np.asarray(deviation, dtype=np.float64), _likely_totals(variance), variance.problem_df)
+
+
+def half_width(variance: Variance, alpha: float) -> Floats:
     """Return the deviation whose p-value is `alpha`, in (0, 1): half the width of the 1 - alpha interval.
 
-    Same shape as the variance's parts; 0 where there is no variance. `means` as for `p_value`.
+    Same shape as the variance's parts; 0 where there is no variance.
     """
     totals = _likely_totals(variance)
     low = np.zeros(totals.shape[:-1])
     high = 2 * np.sqrt(np.asarray(variance.problems + variance.seeds))
-    while np.any(short := (high > 0) & (_tail(high, totals, variance.problem_df, means) > alpha)):
+    while np.any(short := (high > 0) & (_tail(high, totals, variance.problem_df) > alpha)):
         high = np.where(short, 2 * high, high)
     asked = _level(alpha)
-    return _crossing(lambda deviation: asked - _level(_tail(deviation, totals, variance.problem_df, means)), low, high)
+    return _crossing(lambda deviation: asked - _level(_tail(deviation, totals, variance.problem_df)), low, high)
 
 
 def _level(p: Floats | float) -> Floats:
@@ -219,37 +220,10 @@ def _scales(df: float) -> Floats:
     return np.asarray((df / 2) / gammaincinv(df / 2, _QUANTILES))
 
 
-def _tail(deviation: Floats, totals: Floats, problem_df: int | NDArray[np.int64], means: int) -> Floats:
+def _tail(deviation: Floats, totals: Floats, problem_df: int | NDArray[np.int64]) -> Floats:
     distance = np.abs(deviation)[..., None] + np.zeros(totals.shape)
     # An estimate without any spread: a deviation of 0 says nothing, any other one is certain.
     without_spread = np.where(distance > 0, np.inf, 0.0)
     scaled = np.divide(distance, np.sqrt(totals), out=without_spread, where=totals > 0)
     below = stdtr(np.asarray(problem_df)[..., None], -scaled)
-    tails = 2 * below if means == 2 else range_tail(-np.sqrt(2) * ndtri(below), means)
-    return np.asarray(np.minimum(np.maximum(tails @ _WEIGHTS, 0.0), 1.0))
-
-
-def range_tail(distance: Floats, means: int) -> Floats:
-    """Return the chance that `means` independent standard normal values lie further apart than `distance`, 0 or more.
-
-    Absolute error below 1e-9; the shape of `distance` stays. Between the knots of a table that is made once for each
-    number of means the function is a cubic with its values and slopes at both knots: off by 1e-11 at most.
-    """
-    values, slopes = _range_table(means)
-    at = np.minimum(distance, _FARTHEST) * _KNOTS_PER_UNIT
-    knot = np.minimum(at.astype(np.int64), len(values) - 2)
-    part = at - knot
-    rest = 1 - part
-    low = rest**2 * ((1 + 2 * part) * values[knot] + part * slopes[knot])
-    return np.asarray(low + part**2 * ((1 + 2 * rest) * values[knot + 1] - rest * slopes[knot + 1]))
-
-
-@lru_cache(maxsize=64)
-def _range_table(means: int) -> tuple[Floats, Floats]:
-    """Return the chance of `range_tail` at knots from 0 to `_FARTHEST`, and how it changes from knot to knot there."""
-    distance = np.arange(_FARTHEST * _KNOTS_PER_UNIT + 1)[:, None] / _KNOTS_PER_UNIT
-    inside = ndtr(_NODES) - ndtr(_NODES - distance)
-    density = np.exp(-((_NODES - distance) ** 2) / 2) / np.sqrt(2 * np.pi)
-    values = 1 - means * inside ** (means - 1) @ _DENSITY
-    slopes = -means * (means - 1) * (inside ** max(means - 2, 0) * density) @ _DENSITY
-    return np.asarray(values), np.asarray(slopes / _KNOTS_PER_UNIT)
+    return np.asarray(np.minimum(2 * below @ _WEIGHTS, 1.0))
