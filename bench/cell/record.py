@@ -10,7 +10,7 @@ from rlvr_bench.generate import matmul
 from rlvr_bench.methods.attestation import Attestation
 from rlvr_bench.record.environment import capture
 from rlvr_bench.record.schema import Cause, Cost, RunRecord, Stability, Status, StepRecord
-from rlvr_bench.train import agreement, processes, rlvr, stability
+from rlvr_bench.train import agreement, collapse, processes, rlvr, stability
 from rlvr_bench.train.step_record import WITHIN_STEP, peak_memory_bytes
 
 MISMATCH_FIX = 'set signal.rollout_backend = "hf" and signal.update_backend = "padded", transformers\' own forward pass'
@@ -32,7 +32,12 @@ def make_record(
         seconds: wall-clock seconds by stage.
     """
     base, tuned = scores
-    stable = stability.summarise(training.steps, cell.signal.sampled_at_once, _accuracy_at_start(cell, base))
+    own = str(cell.task["name"])
+    start = collapse.sampled_start(
+        cell.evaluate.model_dump(), cell.signal.model_dump(), list(base.get(own, {}).values())
+    )
+    final = collapse.final_ending(own, {"base": base, "tuned": tuned})
+    stable = stability.summarise(training.steps, cell.signal.sampled_at_once, start, final)
     attested = method.attested.model_copy(
         update={
             "rollout_mismatch": agreement.mean_mismatch(training.steps),
@@ -63,15 +68,6 @@ def make_record(
     )
 
 
-def _accuracy_at_start(cell: Cell, base: Scores) -> float | None:
-    """Return the base's sampled accuracy, which a collapse is judged by; None unless it was sampled as rollouts are."""
-    scored, trained = cell.evaluate, cell.signal
-    if (scored.max_new_tokens, scored.temperature) != (trained.max_new_tokens, trained.temperature):
-        return None
-    scores = base.get(str(cell.task["name"]), {}).values()
-    return next((score.avg_k for score in scores if score.avg_k is not None), None)
-
-
 def _disagreements(cell: Cell, attested: Attestation, training: FinishedTraining) -> list[str]:
     """Return how rollouts and trainer were not the same policy, where no intervention wants that."""
     if any(each.settings.trains_off_policy for each in training.run.interventions):
@@ -90,8 +86,7 @@ def _verdict(attested: Attestation, disagreements: list[str], stable: Stability)
     if disagreements:
         return "invalid", Cause(type="PolicyMismatch", message="; ".join(disagreements), fix=MISMATCH_FIX)
     if stable.collapse_rule is not None:
-        message = f"training collapsed at step {stable.collapse_step} ({stable.collapse_rule})"
-        return "collapsed", Cause(type="Collapse", message=message, fix="lower the learning rate, or raise kl_weight")
+        return "collapsed", collapse.cause(stable)
     return "done", None
 
 

@@ -1,37 +1,28 @@
 """How often runs break, and what a mean over sound and broken runs is worth.
 
-A method whose runs sometimes die has accuracies in two heaps. Student's interval takes them as one: if a tenth of the
-runs die, it holds the mean in 46 to 67 % of repetitions at 5 to 10 seeds, because a handful of seeds seldom shows a
+A method whose runs sometimes die has accuracies in two heaps. Student's interval takes them as one: if 5 to 10 % of the
+runs die, it holds the mean in 39 to 66 % of repetitions at 5 or 10 seeds, because a handful of seeds seldom shows a
 death. So the share of broken runs and the accuracy of sound ones are estimated by themselves, and the interval of the
-mean is what the two, and bounds on the accuracy of broken runs, leave possible (Bonferroni over the three).
+mean is what the two, and bounds on the accuracy of broken runs, leave possible. Coverage in per cent, and mean width
+in points, of 2,000 simulated methods whose sound runs score 75 +- 2 and broken ones 0 to 20, by the share that breaks:
+
+| seeds | none | 5 % | 10 % | 25 % | 40 % |
+|---|---|---|---|---|---|
+TABLE
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from math import log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv
 
-from rlvr_bench.stats.estimate import CONFIDENCE, Estimate, accuracies
-from rlvr_bench.stats.random_effects import Floats, cell_means
+from rlvr_bench.stats.estimate import CONFIDENCE, Estimate
+from rlvr_bench.stats.random_effects import Floats
 
-SHARE_SPENDS, SOUND_SPENDS, BROKEN_SPENDS = 0.5, 0.4, 0.1
-"""Parts of the mean's error: most goes to the share of broken runs, whose ignorance makes most of the width."""
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """The runs of one method that have an accuracy.
-
-    Attributes:
-        outcomes: in [0, 1], shape (runs, problems[, samples]).
-        sound: whether each run is sound, shape (runs,).
-    """
-
-    outcomes: Floats
-    sound: NDArray[np.bool_]
+SHARE_CONFIDENCE, BROKEN_CONFIDENCE = 0.92, 0.90
+"""Of the share of broken runs and of their mean, beside 95 % of the sound runs' mean. All three have to be off to the
+same side before the mean of all is missed: the table above is for these."""
 
 
 def broken_share(broken: int, runs: int, confidence: float = CONFIDENCE) -> Estimate:
@@ -48,41 +39,35 @@ def broken_share(broken: int, runs: int, confidence: float = CONFIDENCE) -> Esti
     return Estimate(broken / runs, low, high)
 
 
-def mixture_means(tables: Sequence[Mixture], floor: Sequence[float] | None = None) -> list[Estimate]:
-    """Return the mean over all runs of each of many methods, with an interval that covers whatever share breaks.
+def mixture_mean(by_run: Floats, sound: NDArray[np.bool_], of_sound: Estimate | None, base: float = 0.0) -> Estimate:
+    """Return the mean of accuracies, or gains, over all runs, with an interval that covers whatever share breaks.
 
-    Coverage and width in simulations: see `test_stats_broken`. The interval assumes that no broken run is better than
-    the best that the sound runs' mean may be, or than the best broken run that was seen.
+    The interval assumes that broken runs are not better than the sound ones' mean may be, or than the best broken run
+    that was seen.
 
     Args:
-        floor: accuracy of each method's base, which is taken off: then means are gains over a base whose accuracy is
-            known exactly on these problems. None: 0.
+        by_run: shape (runs,), each in [-base, 1 - base].
+        sound: whether each is sound, shape (runs,).
+        of_sound: mean of the sound ones with its 95 % interval, None where they are too few to have one.
+        base: accuracy of the base, where values are gains over it.
     """
-    error = 1 - CONFIDENCE
-    sound = accuracies([one.outcomes[one.sound] for one in tables if one.sound.sum() > 1], 1 - error * SOUND_SPENDS)
-    found, remaining = [], iter(sound)
-    for one in tables:
-        by_run = cell_means(one.outcomes).mean(axis=1)
-        of_sound = next(remaining) if one.sound.sum() > 1 else Estimate(float(by_run.mean()), 0.0, 1.0)
-        found.append(_mixture(by_run, one.sound, of_sound))
-    return found
-
-
-def _mixture(by_run: Floats, sound: NDArray[np.bool_], of_sound: Estimate) -> Estimate:
-    error, broken = 1 - CONFIDENCE, by_run[~sound]
-    share = broken_share(len(broken), len(by_run), 1 - error * SHARE_SPENDS)
-    low, high = _bounded_mean(broken, of_sound.high, error * BROKEN_SPENDS)
+    lowest, highest = -base, 1 - base
+    known = of_sound or Estimate(0.0, lowest, highest)
+    broken = by_run[~sound]
+    share = broken_share(len(broken), len(by_run), SHARE_CONFIDENCE)
+    low, high = _bounded_mean(broken, lowest, known.high)
     shares = np.array([share.low, share.high])
-    lowest = ((1 - shares) * of_sound.low + shares * min(low, of_sound.low)).min()
-    highest = ((1 - shares) * of_sound.high + shares * high).max()
     mean = float(by_run.mean())
-    return Estimate(mean, min(float(lowest), mean), max(float(highest), mean))
+    bottom = ((1 - shares) * known.low + shares * min(low, known.low)).min()
+    top = ((1 - shares) * known.high + shares * high).max()
+    return Estimate(mean, min(float(bottom), mean), max(float(top), mean))
 
 
-def _bounded_mean(broken: Floats, best: float, error: float) -> tuple[float, float]:
-    """Return the interval of the mean of values that lie between 0 and `best` or the largest seen (Hoeffding 1963)."""
+def _bounded_mean(broken: Floats, lowest: float, best: float) -> tuple[float, float]:
+    """Return the interval of the mean of values between `lowest` and `best`, or the largest seen (Hoeffding 1963)."""
     if not len(broken):
-        return 0.0, best
+        return lowest, best
     top = max(best, float(broken.max()))
-    reach = top * sqrt(log(2 / error) / (2 * len(broken)))
-    return max(float(broken.mean()) - reach, 0.0), min(float(broken.mean()) + reach, top)
+    reach = (top - lowest) * sqrt(log(2 / (1 - BROKEN_CONFIDENCE)) / (2 * len(broken)))
+    mean = float(broken.mean())
+    return max(mean - reach, lowest), min(mean + reach, top)

@@ -50,33 +50,31 @@ def accuracy(outcomes: Floats) -> Estimate:
     return accuracies([outcomes])[0]
 
 
-def accuracies(tables: Sequence[Floats], confidence: float = CONFIDENCE) -> list[Estimate]:
+def accuracies(tables: Sequence[Floats]) -> list[Estimate]:
     """Return `accuracy` of each of many methods: their intervals are found together, in a tenth of the time."""
     if not tables:
         return []
     cells = [cell_means(table) for table in tables]
     variance = Variance.stacked([mean_squares(table).variance() for table in cells])
-    halves = half_width(variance, 1 - confidence).tolist()
+    halves = half_width(variance, 1 - CONFIDENCE).tolist()
     return [
-        _score_interval(float(table.mean()), half, _quantile(table.shape[1] - 1, confidence) ** 2 / table.shape[1])
-        for table, half in zip(cells, halves, strict=True)
+        _score_interval(float(table.mean()), half, table.shape[1]) for table, half in zip(cells, halves, strict=True)
     ]
 
 
-def _score_interval(mean: float, half: float, independent: float) -> Estimate:
-    """Return the interval with a half width; `independent` is its square over the spread, were all problems equal."""
+def _score_interval(mean: float, half: float, problems: int) -> Estimate:
     spread = mean * (1 - mean)
     # The half width of as many independent outcomes as there are would be a lower bound.
-    ratio = half**2 / spread if half > 0 else independent
+    ratio = half**2 / spread if half > 0 else _quantile(problems - 1) ** 2 / problems
     middle = (mean + ratio / 2) / (1 + ratio)
     reach = sqrt(ratio * spread + ratio**2 / 4) / (1 + ratio)
     return Estimate(mean, max(middle - reach, 0.0), min(middle + reach, 1.0))
 
 
 @lru_cache(maxsize=256)
-def _quantile(df: int, confidence: float) -> float:
+def _quantile(df: int) -> float:
     """Return the two-sided quantile of Student's t."""
-    return float(stdtrit(df, (1 + confidence) / 2))
+    return float(stdtrit(df, (1 + CONFIDENCE) / 2))
 
 
 def difference(one: Floats, other: Floats) -> Estimate:
