@@ -70,6 +70,7 @@ def _standings(results: Path, write: bool) -> "tuple[list[Standing], bool]":
     from rlvr_bench.console.text import say
     from rlvr_bench.grid.run import renew_leaderboard
     from rlvr_bench.leaderboard.standings import leaderboard as derive
+    from rlvr_bench.leaderboard.standings import step_reader
     from rlvr_bench.record import store
     from rlvr_bench.record.lock import results_lock
 
@@ -79,7 +80,7 @@ def _standings(results: Path, write: bool) -> "tuple[list[Standing], bool]":
         return renewed.standings, renewed.whole
     records, problems = store.load_all(results)
     say(*map(str, problems))
-    return derive(records), not problems
+    return derive(records, step_reader(results)), not problems
 
 
 def _matching(standings: "Sequence[Standing]", filters: dict[str, str | None]) -> "list[Standing]":

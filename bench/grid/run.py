@@ -17,7 +17,7 @@ from rlvr_bench.launch.launcher import Launcher
 from rlvr_bench.leaderboard.columns import Row
 from rlvr_bench.leaderboard.differences import Difference, compare
 from rlvr_bench.leaderboard.file import contents
-from rlvr_bench.leaderboard.standings import Standing, leaderboard
+from rlvr_bench.leaderboard.standings import Standing, leaderboard, step_reader
 from rlvr_bench.plan.states import PlannedCell, plan
 from rlvr_bench.record import store
 from rlvr_bench.record.atomic import write_whole
@@ -106,7 +106,9 @@ def _reference(folder: Path, comparisons: set[str], say: Say) -> list[Standing]:
     say(*(str(problem) for problem in problems))
     if not records:
         say(f"{folder} holds no run records to compare with")
-    return [standing for standing in leaderboard(records) if standing.row["comparison"] in comparisons]
+    return [
+        standing for standing in leaderboard(records, step_reader(folder)) if standing.row["comparison"] in comparisons
+    ]
 
 
 class Renewed(NamedTuple):
@@ -120,7 +122,7 @@ def renew_leaderboard(results: Path, say: Say) -> Renewed:
     """Derive the leaderboard's files from the records of a folder; one that cannot be read is said and left out."""
     records, problems = store.load_all(results)
     say(*(str(problem) for problem in problems))
-    standings = leaderboard(records)
+    standings = leaderboard(records, step_reader(results))
     for name, content in contents([standing.row for standing in standings]).items():
         write_whole(results / name, content)
     return Renewed(standings, not problems)

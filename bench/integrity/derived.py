@@ -9,7 +9,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from rlvr_bench.leaderboard.file import ALL_FILE, contents
-from rlvr_bench.leaderboard.standings import leaderboard
+from rlvr_bench.leaderboard.standings import leaderboard, step_reader
 from rlvr_bench.record.documents import read_regular
 from rlvr_bench.record.errors import RecordError
 from rlvr_bench.record.schema import RunRecord
@@ -21,7 +21,7 @@ REPORT_DIGEST = re.compile(rb'<meta name="leaderboard-sha256" content="([0-9a-f]
 
 def leaderboard_faults(results: Path, records: Sequence[RunRecord]) -> list[str]:
     """Return where the leaderboard's files are not, byte for byte, what the records give."""
-    expected = contents([standing.row for standing in leaderboard(records)])
+    expected = contents([standing.row for standing in leaderboard(records, step_reader(results))])
     return [fault for name, content in expected.items() for fault in _table_faults(results / name, content)]
 
 

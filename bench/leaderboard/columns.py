@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from rlvr_bench.console.formats import neutral, original
+from rlvr_bench.stats.estimate import Estimate
 
 Kind = Literal["text", "json", "count", "fraction", "number"]
 Value = str | int | float | None
@@ -36,11 +37,13 @@ COLUMNS = (
     Column("signal", "text", "what drives learning: rlvr, sft, rft, rlhf, sft+rlvr"),
     Column("reward", "text", "reward that training sees; evaluation always uses the task's verifier"),
     Column("method", "text", "fine-tuning method; `base` is the untrained model"),
-    Column("rank_group", "text", "tie groups: rows of a comparison that share a letter are not significantly "
-           "different, with the chance of any false claim in the comparison held at 5 % (studentized range); a is the "
-           "best; empty: unranked"),
-    Column("accuracy", "fraction", "greedy accuracy on the test split after the last step, mean over seeds"),
-    Column("accuracy_lo", "fraction", "lower end of its 95 % interval over seeds and problems (one seed: problems)"),
+    Column("rank_group", "text", "tie groups by `accuracy_sound`: rows of a comparison that share a letter are not "
+           "significantly different, with the chance of any false claim in the comparison held at 5 % over all looks "
+           "(Holm); a is the best; empty: unranked"),
+    Column("accuracy", "fraction", "greedy accuracy on the test split after the last step, mean over seeds, sound or "
+           "collapsed"),
+    Column("accuracy_lo", "fraction", "lower end of its 95 % interval over seeds and problems, which covers whatever "
+           "share of runs breaks (one seed: problems)"),
     Column("accuracy_hi", "fraction", "upper end of its 95 % interval"),
     Column("gain", "fraction", "accuracy minus the base model's on the same problems"),
     Column("gain_lo", "fraction", "lower end of the gain's 95 % interval (paired by problem)"),
@@ -61,6 +64,20 @@ COLUMNS = (
     Column("seconds", "number", "wall-clock seconds of a cell, all stages, mean over seeds", measured=True),
     Column("peak_memory_mb", "number", "largest memory of a cell's process in 10^6 bytes, largest seed", measured=True),
     Column("status", "text", "`ranked`, `reference` (the base), or `unranked:` and why; failed seeds are named"),
+    Column("broken", "fraction", "P(broken): share of all runs that failed, met a collapse rule or ended below the "
+           "base on validation, beyond noise"),
+    Column("broken_lo", "fraction", "lower end of its 95 % interval (Clopper-Pearson)"),
+    Column("broken_hi", "fraction", "upper end of its 95 % interval"),
+    Column("accuracy_sound", "fraction", "greedy accuracy on the test split given that a run is sound, mean over "
+           "seeds; what the letters are about"),
+    Column("accuracy_sound_lo", "fraction", "lower end of its 95 % interval over seeds and problems"),
+    Column("accuracy_sound_hi", "fraction", "upper end of its 95 % interval"),
+    Column("look", "count", "last declared look (5, 10, 20, 40 seeds, broken ones included) that the row reaches: "
+           "claims about it are made at these, or by an e-process between them; of the base, the last look of all"),
+    Column("equivalent_to", "text", "rows of the comparison whose `accuracy_sound` is claimed to be within three "
+           "points (two one-sided tests at the looks, the chance of any false claim held at 5 %)"),
+    Column("may_be_best", "text", "`yes`: no row of the comparison is claimed to be better; the truly best row is "
+           "among these in 95 % of comparisons; sharper than the letters"),
     Column("failed", "count", "seeds without a result (crash, out of memory); not in `accuracy`"),
     Column("stable_share", "fraction", "seeds that neither failed nor collapsed / all seeds"),
     Column("accuracy_worst_seed", "fraction", "lowest accuracy of a seed"),
@@ -106,10 +123,8 @@ COLUMNS = (
     Column("gain_over_best_prompt", "fraction", "accuracy minus the base's under its best prompt style"),
     Column("gain_over_best_prompt_lo", "fraction", "lower end of its 95 % interval (paired by problem)"),
     Column("gain_over_best_prompt_hi", "fraction", "upper end of its 95 % interval"),
-    Column("may_be_best", "text", "`yes`: no row of the comparison is significantly better; the truly best row is "
-           "among these in 95 % of comparisons; sharper than the letters"),
     Column("detectable_difference", "fraction", "true difference by which a typical pair of the comparison's ranked "
-           "rows would be significantly different in 80 % of repetitions: smaller ones are mostly missed"),
+           "rows would be significantly different at its look in 80 % of repetitions: smaller ones are mostly missed"),
     Column("improvement_over_full", "fraction", "chance that a run of this method scores higher than a run of full "
            "fine-tuning in the comparison, ties half; empty unless one ranked row is full fine-tuning"),
     Column("improvement_over_full_lo", "fraction", "lower end of its 95 % interval"),
@@ -143,13 +158,20 @@ COLUMNS = (
 BY_NAME = {column.name: column for column in COLUMNS}
 
 REVIEWED = frozenset({
-    "accuracy_worst_seed", "base_accuracy", "beats_control", "control", "detectable_difference", "failed", "match",
-    "may_be_best", "method_config", "problems", "result_schema", "tuning",
+    "broken", "broken_lo", "broken_hi", "accuracy_sound", "accuracy_sound_lo", "accuracy_sound_hi", "look",
+    "equivalent_to", "may_be_best", "beats_control", "method_config", "result_schema",
 })  # fmt: skip
 """The columns after `status` that a person reviews with the results: at most twelve, forty columns in all."""
 
 _CONTRACT = [column.name for column in COLUMNS].index("status") + 1
 REVIEWED_COLUMNS = tuple(column for place, column in enumerate(COLUMNS) if place < _CONTRACT or column.name in REVIEWED)
+
+
+def interval_columns(name: str, estimate: Estimate | None) -> Row:
+    """Return the columns `name`, `name_lo` and `name_hi`, empty where there is no estimate."""
+    if estimate is None:
+        return {name: None, f"{name}_lo": None, f"{name}_hi": None}
+    return {name: estimate.mean, f"{name}_lo": estimate.low, f"{name}_hi": estimate.high}
 
 
 def rounded(column: Column, value: Value) -> Value:

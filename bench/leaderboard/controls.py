@@ -11,9 +11,8 @@ from pydantic import ValidationError
 
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.errors import ExperimentError
-from rlvr_bench.leaderboard.columns import Row
-from rlvr_bench.leaderboard.row import MIN_SEEDS, Entry, outcome_matrix
-from rlvr_bench.leaderboard.uncertainty import interval_columns
+from rlvr_bench.leaderboard.columns import Row, interval_columns
+from rlvr_bench.leaderboard.row import Entry, outcome_matrix
 from rlvr_bench.methods.errors import MethodError
 from rlvr_bench.record.numbers import strict_json
 from rlvr_bench.record.schema import RunRecord, Score
@@ -21,6 +20,9 @@ from rlvr_bench.stats.estimate import Estimate, difference
 
 CONTROL_REWARDS = ("format", "incorrect", "inverted", "length", "no-repetition", "random", "strategy")
 """Rewards that never pay for being right. Add a new one here, and nowhere else."""
+
+MIN_SEEDS = 2
+"""Scored seeds without which a gain over a control has no interval."""
 
 
 def controls(entries: Iterable[Entry]) -> dict[str, list[Entry]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.leaderboard.differences import standings_of
 from rlvr_bench.leaderboard.file import ALL_FILE, LEADERBOARD_FILE, parse_csv, read_csv
-from rlvr_bench.leaderboard.standings import Standing, leaderboard
+from rlvr_bench.leaderboard.standings import Standing, leaderboard, step_reader
 from rlvr_bench.record import store
 from rlvr_bench.record.environment import git
 
@@ -33,7 +33,7 @@ def earlier(results: Path, name: str) -> list[Standing]:
         records, problems = store.load_all(path)
         if problems:
             raise problems[0]
-        return leaderboard(records)
+        return leaderboard(records, step_reader(path))
     for file in FILES:
         if (path / file).is_file():
             return standings_of(read_csv(path / file))

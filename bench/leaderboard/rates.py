@@ -8,9 +8,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
-from rlvr_bench.leaderboard.columns import Row
+from rlvr_bench.leaderboard.columns import Row, interval_columns
 from rlvr_bench.leaderboard.row import Entry, outcome_matrix
-from rlvr_bench.leaderboard.uncertainty import interval_columns
 from rlvr_bench.record.numbers import strict_json
 from rlvr_bench.record.schema import RunRecord, Score, ScoredSplit
 from rlvr_bench.stats.survival import survival

@@ -12,18 +12,18 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rlvr_bench.leaderboard.columns import Row
+from rlvr_bench.leaderboard.columns import Row, interval_columns
 from rlvr_bench.leaderboard.tuning import protocol_hash, reasons_against, tuning_column
 from rlvr_bench.record.numbers import strict_json
 from rlvr_bench.record.schema import ModelRole, RunRecord, Score, ScoredSplit
+from rlvr_bench.stats.broken import broken_share
+from rlvr_bench.stats.looks import LOOKS, MIN_SOUND, Runs, reached_look
 from rlvr_bench.stats.random_effects import Floats
 from rlvr_bench.tasks import rewards
 
 BASE_METHOD = "base"
-MIN_SEEDS = 2
-"""A row with fewer scored seeds is shown, never ranked: one run says nothing about the next."""
-
 MIN_PROBLEMS = 2
 """Fewer problems show no spread, so nothing can be said of others."""
 
@@ -68,6 +68,23 @@ class Entry:
         """Records with a test score of the tuned model and of the base."""
         return tuple(r for r in self.records if test_score(r, "tuned") and test_score(r, "base"))
 
+    @cached_property
+    def counted(self) -> tuple[RunRecord, ...]:
+        """Records that say how a run of this method goes: all but the invalid ones, which are of another method."""
+        return tuple(record for record in self.records if record.status != "invalid")
+
+    @cached_property
+    def sound(self) -> NDArray[np.bool_]:
+        """Whether each scored run is sound, shape (scored,): it did not collapse."""
+        return np.array([record.status == "done" for record in self.scored], dtype=np.bool_)
+
+    @cached_property
+    def runs(self) -> Runs:
+        """The runs as a comparison takes them, in the order of their seeds."""
+        scored = {id(record) for record in self.scored}  # the same objects; to compare their content takes long
+        sound = [place for place, one in enumerate(self.counted) if one.status == "done" and id(one) in scored]
+        return Runs(self.outcomes("tuned")[self.sound], tuple(sound), len(self.counted))
+
     def scores(self, role: ModelRole = "tuned", split: ScoredSplit = "test") -> list[Score]:
         """Return the trained task's scores in order of seeds; on the test split those of the scored records."""
         return self._scores(self.trained, role, split) if split != "test" else self._test_scores[role]
@@ -109,13 +126,22 @@ class Entry:
         scored = {id(record) for record in self.scored}  # the same objects; to compare their content takes long
         unscored = [record for record in self.trained if id(record) not in scored]
         reasons += [f"seed {record.keys.seed} has no greedy score on the test split" for record in unscored]
-        if len(self.scored) < MIN_SEEDS:
-            reasons.append(f"{len(self.scored)} scored seed{'s' * (len(self.scored) != 1)}, {MIN_SEEDS} are needed")
+        reasons += self._too_few()
         if len(self.problem_sets) > 1:
             reasons.append("its seeds or its base were scored on different problems")
         if any(score.n < MIN_PROBLEMS for score in self.scores()):
             reasons.append(f"scored on 1 problem, {MIN_PROBLEMS} are needed")
         return reasons
+
+    def _too_few(self) -> list[str]:
+        """Return what the first look misses: runs, or sound ones among them."""
+        count, look = len(self.counted), reached_look(len(self.counted))
+        if look is None:
+            return [f"{count} seed{'s' * (count != 1)}, {LOOKS[0]} are needed"]
+        sound = sum(record.status == "done" for record in self.counted[:look])
+        if sound < MIN_SOUND:
+            return [f"{sound} of its first {look} runs {'is' if sound == 1 else 'are'} sound, {MIN_SOUND} are needed"]
+        return []
 
     def failures(self) -> list[str]:
         """Return how many seeds failed, by cause."""
@@ -180,6 +206,8 @@ def measurements(entry: Entry) -> Row:
             "seeds": len(entry.scored or entry.trained),
             "collapsed": sum(record.status == "collapsed" for record in entry.records),
             "failed": sum(record.status == "failed" for record in entry.records),
+            "look": reached_look(len(entry.counted)),
+            **_broken(entry),
             "stable_share": sum(record.status == "done" for record in entry.records) / len(entry.records),
             "accuracy_worst_seed": min(accuracies, default=None),
             "accuracy_validation": mean(score.greedy for score in entry.scores(split="validation")),
@@ -191,6 +219,12 @@ def measurements(entry: Entry) -> Row:
             "cells": _cells_hash(entry.records),
         }
     )
+
+
+def _broken(entry: Entry) -> Row:
+    broken = sum(record.status in ("failed", "collapsed") for record in entry.counted)
+    share = broken_share(broken, len(entry.counted)) if entry.counted else None
+    return interval_columns("broken", share)
 
 
 def sampled(scores: Sequence[Score]) -> Row:

@@ -1,14 +1,19 @@
 """From run records to the rows of the leaderboard, ranked within each comparison.
 
-Ranking rule: a row is ranked if two or more seeds were scored, none is invalid and all were scored on the problems that
-its comparison is scored on. Ranked rows, the base among them, get tie letters from all pairwise differences, with the
-chance of any false claim held at 5 % (`stats.comparison`). Failed seeds are named in `status`; collapsed ones
-count with their final accuracy; stale ones are left out.
+Ranking rule: a row is ranked if it reaches the first look with enough sound runs, none is invalid and all were scored
+on the problems that its comparison is scored on. Ranked rows, the base among them, get tie letters from all pairwise
+differences of their accuracy given that a run is sound, with the chance of any false claim held at 5 % (`stats.looks`).
+Runs are labelled by the present collapse rules, whatever they were labelled when they were made. Failed seeds are named
+in `status`; collapsed ones count in the plain mean with their final accuracy; stale ones are left out.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rlvr_bench.leaderboard.columns import BY_NAME, Row, rounded
 from rlvr_bench.leaderboard.controls import control_columns, control_remark, controls, prompt_columns
@@ -26,14 +31,20 @@ from rlvr_bench.leaderboard.row import (
 )
 from rlvr_bench.leaderboard.tuning import protocols_of
 from rlvr_bench.leaderboard.uncertainty import (
+    Outcomes,
     accuracy_columns,
     gain_columns,
     improvement_columns,
     ranking_columns,
     seed_columns,
 )
-from rlvr_bench.record.schema import RunRecord, Score
+from rlvr_bench.record.schema import RunRecord, Score, StepRecord
+from rlvr_bench.record.store import StepReader
+from rlvr_bench.stats.looks import Runs
 from rlvr_bench.stats.random_effects import Floats
+from rlvr_bench.train.collapse import METRICS, relabelled
+
+ReadSteps = Callable[[RunRecord], Sequence[StepRecord]]
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,8 @@ class Standing:
 
     Attributes:
         outcomes: 0 or 1, shape (scored seeds, problems); the untrained base has one row.
+        sound: whether each of these seeds is sound, shape (scored seeds,).
+        runs: as they are compared with other rows'.
         problems: names the problem set of `outcomes`: those of equal ones can be paired.
         base: those of the row's own base, where its gain is known; one row for each evaluation of it.
     """
@@ -50,6 +63,8 @@ class Standing:
     outcomes: Floats | None = None
     problems: str | None = None
     base: Floats | None = None
+    sound: NDArray[np.bool_] | None = None
+    runs: Runs | None = None
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -64,13 +79,26 @@ def row_key(row: Row) -> tuple[str, ...]:
     )
 
 
-def leaderboard(records: Iterable[RunRecord]) -> list[Standing]:
+def no_steps(record: RunRecord) -> Sequence[StepRecord]:
+    """Return no steps."""
+    return ()
+
+
+def step_reader(results: Path) -> ReadSteps:
+    """Return what reads the steps of a results folder's runs, as far as labels depend on them."""
+    return StepReader(results, METRICS.__contains__).steps
+
+
+def leaderboard(records: Iterable[RunRecord], read_steps: ReadSteps = no_steps) -> list[Standing]:
     """Return the rows of all comparisons, sorted: by comparison, ranked rows first, best first.
 
     The order of the records does not matter. Stale records are left out.
+
+    Args:
+        read_steps: reads those of a run, with which it is labelled again; without, its final score alone does that.
     """
-    held = [record for record in records if record.status != "stale"]
-    entries, by_id = _entries(held), {record.cell_id: record for record in held}
+    current = [relabelled(record, read_steps) for record in records if record.status != "stale"]
+    entries, by_id = _entries(current), {record.cell_id: record for record in current}
     by_comparison: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         by_comparison[entry.comparison].append(entry)
@@ -107,10 +135,11 @@ def _rank(entries: list[Entry], by_settings: dict[str, list[Entry]], by_id: dict
         standings[key].row.update(columns)
     standings[BASE_METHOD] = _base_standing(entries, problems)
     _add_intervals(standings)
-    ranked = {key: s.outcomes for key, s in standings.items() if _is_ranked(s.row) and s.outcomes is not None}
-    for key, columns in ranking_columns(ranked).items():
+    ranked = {key: s for key, s in standings.items() if _is_ranked(s.row) and s.runs is not None}
+    names = {key: str(standing.row["method"]) for key, standing in ranked.items()}
+    for key, columns in ranking_columns({key: s.runs for key, s in ranked.items() if s.runs}, names).items():
         standings[key].row.update(columns)
-    trained = {key: outcomes for key, outcomes in ranked.items() if key != BASE_METHOD}
+    trained = {key: s.outcomes for key, s in ranked.items() if key != BASE_METHOD and s.outcomes is not None}
     full = [e.key for e in entries if e.key in trained and e.first.keys.method.get("type") == "full"]
     if len(full) == 1:
         for key, columns in improvement_columns(trained, full[0], str(problems)).items():
@@ -135,12 +164,16 @@ def _standing(
     row |= seed_columns(tuned, own_problems, entry.key)
     row |= control_columns(entry, by_settings) | prompt_columns(entry)
     row["status"] = "; ".join([str(row["status"]), *control_remark(row)])
-    return Standing(row, tuned, own_problems, base)
+    return Standing(row, tuned, own_problems, base, entry.sound, entry.runs)
 
 
 def _add_intervals(standings: Mapping[str, Standing]) -> None:
     """Add accuracies and gains to the rows of a comparison, all at once: one by one they take most of the time."""
-    outcomes = {key: one.outcomes for key, one in standings.items() if one.outcomes is not None}
+    outcomes = {
+        key: Outcomes(one.outcomes, one.sound)
+        for key, one in standings.items()
+        if one.outcomes is not None and one.sound is not None
+    }
     bases = {key: one.base for key, one in standings.items() if one.base is not None}
     for columns in (accuracy_columns(outcomes), gain_columns(outcomes, bases)):
         for key, added in columns.items():
@@ -159,7 +192,8 @@ def _base_standing(entries: list[Entry], problems: str | None) -> Standing:
         return Standing(row | {"status": f"unranked: scored on 1 problem, {MIN_PROBLEMS} are needed"})
     outcomes = outcome_matrix(distinct)
     row |= {"status": "reference", "base_accuracy": float(outcomes.mean())}
-    return Standing(row, outcomes, problems)
+    every = np.ones(len(outcomes), dtype=np.bool_)
+    return Standing(row, outcomes, problems, sound=every, runs=Runs.untrained(outcomes))
 
 
 def _distinct(scores: Iterable[Score]) -> list[Score]:
@@ -194,5 +228,5 @@ def _is_ranked(row: Row) -> bool:
 
 def _order(standing: Standing) -> tuple[bool, float, tuple[str, ...]]:
     row = standing.row | {name: standing.row.get(name) for name in ("accuracy", "lr", "method_config")}
-    accuracy = row["accuracy"]
+    accuracy = standing.row.get("accuracy_sound") if _is_ranked(row) else row["accuracy"]
     return not _is_ranked(row), -accuracy if isinstance(accuracy, float) else 1.0, row_key(row)

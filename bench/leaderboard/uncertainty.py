@@ -5,25 +5,56 @@ or 1, of shape (seeds, problems); the untrained base has one row.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from rlvr_bench.leaderboard.columns import Row
+import numpy as np
+from numpy.typing import NDArray
+
+from rlvr_bench.leaderboard.columns import Row, interval_columns
 from rlvr_bench.stats.aggregate import aggregate, improvement, iqm
+from rlvr_bench.stats.broken import mixture_mean
 from rlvr_bench.stats.comparison import compare
 from rlvr_bench.stats.estimate import Estimate, accuracies, differences, seed_sd
+from rlvr_bench.stats.looks import ALPHA, LOOKS, Decision, Runs, decide
 from rlvr_bench.stats.random_effects import Floats
 
 
-def interval_columns(name: str, estimate: Estimate | None) -> Row:
-    """Return the columns `name`, `name_lo` and `name_hi`, empty where there is no estimate."""
-    if estimate is None:
-        return {name: None, f"{name}_lo": None, f"{name}_hi": None}
-    return {name: estimate.mean, f"{name}_lo": estimate.low, f"{name}_hi": estimate.high}
+@dataclass(frozen=True)
+class Outcomes:
+    """The scored runs of one model: outcomes of shape (runs, problems), and which runs are sound, shape (runs,)."""
+
+    table: Floats
+    sound: NDArray[np.bool_]
+
+    @property
+    def sound_rows(self) -> Floats:
+        """Outcomes of the sound runs."""
+        return self.table[self.sound]
+
+    def shown(self, of_sound: Estimate | None) -> Estimate | None:
+        """Return the sound runs' estimate; one sound run among several has an accuracy, and no interval over runs."""
+        return of_sound if self.sound.sum() > 1 or len(self.table) == 1 else None
+
+    def mean(self, of_sound: Estimate | None, base: float = 0.0) -> Estimate:
+        """Return the mean over all runs; gains, where a base is given. One run has an interval over problems only."""
+        if len(self.table) == 1 and of_sound is not None:
+            return of_sound
+        return mixture_mean(self.table.mean(axis=1) - base, self.sound, self.shown(of_sound), base)
 
 
-def accuracy_columns(outcomes: Mapping[str, Floats]) -> dict[str, Row]:
-    """Return by model its mean accuracy with its interval."""
-    found = zip(outcomes, accuracies(list(outcomes.values())), strict=True)
-    return {model: interval_columns("accuracy", estimate) for model, estimate in found}
+def accuracy_columns(tables: Mapping[str, Outcomes]) -> dict[str, Row]:
+    """Return by model its accuracy given that a run is sound, and its mean over all runs, each with its interval."""
+    of_sound = dict(zip(*_estimated({model: one.sound_rows for model, one in tables.items()}), strict=True))
+    return {
+        model: interval_columns("accuracy_sound", one.shown(of_sound.get(model)))
+        | interval_columns("accuracy", one.mean(of_sound.get(model)))
+        for model, one in tables.items()
+    }
+
+
+def _estimated(tables: Mapping[str, Floats]) -> tuple[list[str], list[Estimate]]:
+    some = {model: table for model, table in tables.items() if len(table)}
+    return list(some), accuracies(list(some.values()))
 
 
 def seed_columns(outcomes: Floats, problems: str, model: str) -> Row:
@@ -36,27 +67,44 @@ def seed_columns(outcomes: Floats, problems: str, model: str) -> Row:
     return interval_columns("accuracy_sd", seed_sd(outcomes)) | interval_columns("accuracy_iqm", middle)
 
 
-def gain_columns(tuned: Mapping[str, Floats], base: Mapping[str, Floats]) -> dict[str, Row]:
+def gain_columns(tuned: Mapping[str, Outcomes], base: Mapping[str, Floats]) -> dict[str, Row]:
     """Return by model its gain over its base on the same problems; models without a base have none."""
-    found = zip(base, differences([(tuned[model], outcomes) for model, outcomes in base.items()]), strict=True)
-    return {model: interval_columns("gain", estimate) for model, estimate in found}
-
-
-def ranking_columns(outcomes: Mapping[str, Floats]) -> dict[str, Row]:
-    """Return tie groups, possible winners and the detectable difference, by the names of a comparison's ranked rows."""
-    if not outcomes:
-        return {}
-    found = compare(outcomes)
-    groups, best, detectable = found.letters(), found.best(), found.detectable()
-    alone = len(outcomes) == 1
+    sound = {model: tuned[model].sound_rows for model in base if len(tuned[model].sound_rows)}
+    gains = differences([(rows, base[model]) for model, rows in sound.items()])
+    of_sound = dict(zip(sound, gains, strict=True))
     return {
-        name: {
-            "rank_group": groups[name],
-            "may_be_best": None if alone else "yes" if name in best else "no",
+        model: interval_columns("gain", tuned[model].mean(of_sound.get(model), float(outcomes.mean())))
+        for model, outcomes in base.items()
+    }
+
+
+def ranking_columns(runs: Mapping[str, Runs], names: Mapping[str, str]) -> dict[str, Row]:
+    """Return what is claimed of a comparison's rows: tie groups, equivalence, possible winners; and what it may miss.
+
+    Args:
+        runs: of the rows that may be ranked, by their keys; `names`: what readers call each.
+    """
+    decision = decide(runs)
+    ranked = sorted({key for pair in decision.pairs for key in pair}) or list(runs)
+    means = {key: runs[key].outcomes.mean() for key in ranked}
+    groups = decision.letters(sorted(ranked, key=lambda key: (-means[key], key)))
+    detectable = _detectable(runs, decision) if decision.look is not None else None
+    return {
+        key: {
+            "rank_group": groups[key],
+            "equivalent_to": ", ".join(sorted({names[other] for other in decision.equivalent_to(key)})) or None,
+            "may_be_best": None if len(ranked) == 1 else "yes" if key in decision.may_be_best else "no",
             "detectable_difference": detectable,
         }
-        for name in outcomes
+        | ({"look": decision.look} if runs[key].count is None else {})
+        for key in ranked
     }
+
+
+def _detectable(runs: Mapping[str, Runs], decision: Decision) -> float | None:
+    """Return the difference that a typical pair is separated by at the last look, were it the first to be so."""
+    tables = {key: table for key, one in runs.items() if (table := one.at(decision.look or 0)) is not None}
+    return compare(tables).detectable(ALPHA / len(LOOKS) / max(len(decision.pairs), 1))
 
 
 def improvement_columns(outcomes: Mapping[str, Floats], baseline: str, problems: str) -> dict[str, Row]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rlvr_bench.leaderboard.columns import BY_NAME, Row, rounded
-from rlvr_bench.leaderboard.standings import leaderboard, row_key
+from rlvr_bench.leaderboard.standings import leaderboard, row_key, step_reader
 from rlvr_bench.record import store
 from rlvr_bench.record.documents import parse_json, read_regular
 from rlvr_bench.record.errors import RecordError
@@ -84,7 +84,7 @@ def gather(results: Path) -> Material:
         if (document := _read(path, dict, faults)) and isinstance(document.get("frontier"), list)
     }
     return Material(
-        rows=tuple(standing.row for standing in leaderboard(records)),
+        rows=tuple(standing.row for standing in leaderboard(records, step_reader(results))),
         runs={key: tuple(group) for key, group in runs.items()},
         records=tuple(records),
         steps=RunSteps(results, records),

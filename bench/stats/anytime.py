@@ -5,7 +5,6 @@ alpha of repetitions at most (Ville 1939). The differences of two methods are pa
 needs one value at a time; what the seeds do not share costs power, never validity.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +43,7 @@ def log_e_value(t: Floats, n: Floats) -> Floats:
 
 
 def anytime_claims(
-    first: Sequence[int], second: Sequence[int], by_seed: Floats, problem_variance: Floats, alpha: float
+    first: NDArray[np.int64], second: NDArray[np.int64], by_seed: Floats, problem_variance: Floats, alpha: float
 ) -> AnytimeClaims:
     """Return which pairs of methods were separated at any number of seeds: E >= pairs / alpha (Bonferroni).
 
@@ -56,7 +55,7 @@ def anytime_claims(
         by_seed: accuracies, shape (methods, seeds), NaN where a run is missing or broken.
         problem_variance: of each pair's difference over problems after each seed, shape (pairs, seeds).
     """
-    differences = by_seed[list(first)] - by_seed[list(second)]
+    differences = by_seed[first] - by_seed[second]
     present = ~np.isnan(differences)
     values = np.where(present, differences, 0.0)
     n = present.cumsum(axis=1)

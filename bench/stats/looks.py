@@ -84,7 +84,7 @@ class Runs:
     @property
     def look(self) -> int | None:
         """The largest look that the runs reach; None before the first and without seeds."""
-        return max((look for look in LOOKS if self.count is not None and self.count >= look), default=None)
+        return None if self.count is None else reached_look(self.count)
 
     def at(self, look: int) -> Floats | None:
         """Return the outcomes of the sound ones of the first `look` runs; None if these are too few to compare."""
@@ -146,6 +146,11 @@ NOTHING_CLAIMED = Decision(None, {}, frozenset(), {})
 def next_look(seeds: int) -> int | None:
     """Return the first look that needs more seeds than these, None after the last."""
     return next((look for look in LOOKS if look > seeds), None)
+
+
+def reached_look(seeds: int) -> int | None:
+    """Return the last look that so many seeds reach, None before the first."""
+    return max((look for look in LOOKS if look <= seeds), default=None)
 
 
 def pair_of(one: str, other: str) -> Pair:

@@ -33,6 +33,9 @@ END_SHARE = 0.1
 BEYOND_NOISE = 0.01
 """Chance that a run which is as good as its base ends above it, or below it, by as much."""
 
+METRICS = frozenset({"step", "accuracy", "non_finite", "entropy", "frac_reward_zero_std", "completions/clipped_ratio"})
+"""What of a step the rules read, by its names in files."""
+
 ACCURACY_ERRORS, END_ERRORS = 2, 4
 """Standard errors, as of independent completions, below the start. Those of a prompt are alike, which makes one window
 err twice as far; five in a row need no such care."""
