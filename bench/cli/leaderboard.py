@@ -18,7 +18,7 @@ app = typer.Typer()
 
 IN_PRINT = (
     "base", "task", "signal", "reward", "method", "rank_group",
-    "accuracy", "accuracy_lo", "accuracy_hi", "gain", "seeds",
+    "accuracy_sound", "accuracy_sound_lo", "accuracy_sound_hi", "broken", "may_be_best", "accuracy", "gain", "seeds",
 )  # fmt: skip
 """Columns of a Markdown or LaTeX table unless others are asked for."""
 

@@ -5,8 +5,9 @@ the 95 % interval of the difference decides: "within noise" if it holds zero.
 
 - With the run records of both at hand the interval is that of a difference on the same problems, as in the leaderboard
   itself: problems are paired, so their difficulty cancels; seeds are independent.
-- With only the two tables it is built from the two intervals (MOVER: Zou & Donner 2008, Stat. Med. 27:1693), as
-  if they were independent. That is too wide where problems are shared: it misses small differences, it invents none.
+- With only the two tables it is built from two intervals (MOVER: Zou & Donner 2008, Stat. Med. 27:1693), as if they
+  were independent. That is too wide where problems are shared: it misses small differences, it invents none. The
+  intervals are those of the accuracy given that a run is sound, where both tables have it.
 
 One interval per row, not corrected for their number: of 20 rows that are equal in truth, about one lies beyond noise.
 """
@@ -107,7 +108,11 @@ def difference_interval(here: Standing, reference: Standing) -> tuple[Estimate |
     """Return accuracy here minus in the reference with its 95 % interval and its test; None if one has no interval."""
     if here.outcomes is not None and reference.outcomes is not None and here.problems == reference.problems:
         return difference(here.outcomes, reference.outcomes), "paired by problem"
-    one, other = _interval(here.row), _interval(reference.row)
+    names = ("accuracy_sound", "accuracy")
+    one, other = next(
+        (pair for name in names if all(pair := (_interval(here.row, name), _interval(reference.row, name)))),
+        (None, None),
+    )
     if one is None or other is None:
         return None, None
     mean = one.mean - other.mean
@@ -124,8 +129,8 @@ def _group(standing: Standing) -> str:
     return str(standing.row["rank_group"] or "")
 
 
-def _interval(row: Row) -> Estimate | None:
-    mean, low, high = (row[name] for name in ("accuracy", "accuracy_lo", "accuracy_hi"))
+def _interval(row: Row, name: str) -> Estimate | None:
+    mean, low, high = (row.get(f"{name}{end}") for end in ("", "_lo", "_hi"))
     if not (isinstance(mean, float) and isinstance(low, float) and isinstance(high, float)):
         return None
     return Estimate(mean, low, high)

@@ -91,7 +91,7 @@ def _slots(row: Row, alphabet: Sequence[str]) -> str:
 
 def _scale(rows: Sequence[Row], base: Value) -> tuple[float, float]:
     """Return the range of the methods' intervals, stretched to the base if it is no further away than it is wide."""
-    names = ("accuracy_lo", "accuracy", "accuracy_hi")
+    names = ("accuracy_sound_lo", "accuracy_sound", "accuracy_sound_hi")
     held = [row[name] for row in rows if row["status"] != "reference" for name in names]
     ends = [_float(value) for value in held if value is not None]
     if not ends or min(ends) == max(ends):
@@ -104,7 +104,7 @@ def _scale(rows: Sequence[Row], base: Value) -> tuple[float, float]:
 
 def _interval(row: Row, scale: tuple[float, float], base: Value) -> Interval | None:
     """Return what is drawn of a row, nothing if some of it lies off the scale; the base's mark where it is on it."""
-    ends = [row["accuracy_lo"], row["accuracy"], row["accuracy_hi"]]
+    ends = [row["accuracy_sound_lo"], row["accuracy_sound"], row["accuracy_sound_hi"]]
     if any(end is None or not scale[0] - 1e-9 <= _float(end) <= scale[1] + 1e-9 for end in ends):
         return None
     low, mean, high = (_pixel(end, scale) for end in ends)
@@ -139,6 +139,10 @@ def _with_interval(name: str, sign: str = "") -> Callable[[Row], str]:
         return mean if low is None or high is None else f"{mean} [{percent(low, sign)}, {percent(high, sign)}]"
 
     return text
+
+
+def _text_of(name: str) -> Callable[[Row], str]:
+    return lambda row: str(row.get(name) or "")
 
 
 def _percent_of(name: str) -> Callable[[Row], str]:
@@ -176,6 +180,9 @@ def _float(value: Value) -> float:
 
 
 _HEADINGS = (
+    Heading("accuracy_sound", "accuracy if sound, % [95 %]", _with_interval("accuracy_sound")),
+    Heading("broken", "broken, % [95 %]", _with_interval("broken")),
+    Heading("may_be_best", "may be the best", _text_of("may_be_best")),
     Heading("accuracy", "accuracy, % [95 %]", _with_interval("accuracy")),
     Heading("gain", "gain, points", _with_interval("gain", "+")),
     Heading("gain_over_control", "over control", _with_interval("gain_over_control", "+")),

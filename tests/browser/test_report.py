@@ -35,7 +35,7 @@ def test_every_section_with_data_is_drawn(opened: Visit) -> None:
 
 
 def test_sorting_by_a_heading_and_back(opened: Visit) -> None:
-    heading = opened.page.locator("#rows thead th", has_text="accuracy, %")
+    heading = opened.page.locator("#rows thead th", has_text="accuracy if sound, %")
     heading.get_by_role("button").click()
     descending = opened.rows()
     expect(heading).to_have_attribute("aria-sort", "descending")

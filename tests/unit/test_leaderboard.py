@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from record_factory import outcomes, record
+from scipy.stats import binomtest
 
 from rlvr_bench.leaderboard.columns import BY_NAME, COLUMNS, Row, columns_markdown, json_row, text
 from rlvr_bench.leaderboard.file import read_csv, to_csv
@@ -26,12 +27,12 @@ def by_method(records: list[RunRecord]) -> dict[str, Row]:
 
 
 def grid() -> list[RunRecord]:
-    """Two methods apart, one tied with the best, one half failed, a control reward."""
-    records = [record("lora", seed) for seed in range(3)]
-    records += [record("full", seed, outcomes(0.8, seed=seed + 10)) for seed in range(3)]
-    records += [record("pissa", seed, outcomes(0.79, seed=seed + 20), extra={"svamp": "0110"}) for seed in range(3)]
-    records += [record("mask", seed, status="failed" if seed == 0 else "done") for seed in range(3)]
-    return records + [record("lora", seed, outcomes(0.45, seed=seed + 30), reward="random") for seed in range(3)]
+    """Two methods apart, one tied with the best, one that failed once, a control reward."""
+    records = [record("lora", seed) for seed in range(5)]
+    records += [record("full", seed, outcomes(0.8, seed=seed + 10)) for seed in range(5)]
+    records += [record("pissa", seed, outcomes(0.79, seed=seed + 20), extra={"svamp": "0110"}) for seed in range(5)]
+    records += [record("mask", seed, status="failed" if seed == 0 else "done") for seed in range(5)]
+    return records + [record("lora", seed, outcomes(0.45, seed=seed + 30), reward="random") for seed in range(5)]
 
 
 def test_the_contract_columns_come_first_in_their_order() -> None:
@@ -43,18 +44,19 @@ def test_the_contract_columns_come_first_in_their_order() -> None:
 
 
 def test_every_line_of_a_small_board_by_hand() -> None:
-    tuned = ["1110" * 5, "1100" * 5, "1111" * 5]
+    tuned = ["1110" * 5, "1100" * 5, "1111" * 5, "1110" * 5, "1110" * 5]
     records = [record("lora", seed, digits, base="1000" * 5) for seed, digits in enumerate(tuned)]
     base, lora = sorted(rows_of(records), key=lambda row: str(row["method"]))
-    assert lora["accuracy"] == 0.75 and lora["accuracy_sd"] == 0.25 and lora["accuracy_worst_seed"] == 0.5
+    assert lora["accuracy"] == 0.75 and lora["accuracy_sd"] == 0.1768 and lora["accuracy_worst_seed"] == 0.5
     assert lora["gain"] == 0.5 and lora["base_accuracy"] == 0.25 and base["accuracy"] == 0.25
-    assert lora["tokens"] == 5000 and lora["seconds"] == 11.0 and lora["peak_memory_mb"] == 300.0
+    assert lora["tokens"] == 5000 and lora["seconds"] == 12.0 and lora["peak_memory_mb"] == 300.0
     assert lora["trainable_params"] == 1000 and lora["trainable_share"] == 0.025 and lora["lr"] == 0.001
     assert lora["rollouts"] == 40 * 4 * 8 / 2
     line = to_csv([lora]).splitlines()[1]
     assert line.startswith("organism-steps.chain-4.rlvr.exact.abcdef,organism-steps,chain,rlvr,exact,lora,a,0.7500,")
-    assert ",,3,0,0.2500,1000,0.025,0.001,0.7500,,,0.05,5000,11,300,ranked,0,1.0000,0.5000,,0.2500,20,2," in line
-    assert f',0.5,1,40,640,{lora["match"]},,,,"{{""type"":""lora""}}",0 1 2,fast,,{lora["cells"]},' in line
+    assert ",,5,0,0.1768,1000,0.025,0.001,0.7500,,,0.05,5000,12,300,ranked,0.0000,0.0000,0.5218,0.7500," in line
+    assert ",5,,yes,0,1.0000,0.5000,,0.2500,20,2," in line
+    assert f',0.5,2,40,640,{lora["match"]},,,,"{{""type"":""lora""}}",0 1 2 3 4,fast,,{lora["cells"]},' in line
 
 
 def test_any_order_of_records_gives_the_same_bytes() -> None:
@@ -75,33 +77,62 @@ def test_ranks_groups_and_order() -> None:
 
 def test_failed_seeds_are_named_and_are_not_in_the_accuracy() -> None:
     mask = by_method(grid())["mask"]
-    assert mask["status"] == "ranked; 1 of 3 seeds failed (OutOfMemoryError)"
-    assert (mask["seeds"], mask["failed"], mask["seed_list"]) == (2, 1, "0 1 2")
-    assert mask["stable_share"] == pytest.approx(2 / 3, abs=1e-4)
+    assert mask["status"] == "ranked; 1 of 5 seeds failed (OutOfMemoryError)"
+    assert (mask["seeds"], mask["failed"], mask["seed_list"]) == (4, 1, "0 1 2 3 4")
+    assert mask["stable_share"] == 0.8 and mask["broken"] == 0.2
 
 
-def test_collapsed_seeds_count_with_their_final_accuracy() -> None:
-    ends = [("done", "1" * 20), ("collapsed", "0" * 20)]
+def test_collapsed_seeds_count_in_the_mean_and_not_in_the_accuracy_given_sound() -> None:
+    ends = [*[("done", "1" * 20)] * 4, ("collapsed", "0" * 20)]
     records = [record("lora", i, tuned, base="0" * 20, status=status) for i, (status, tuned) in enumerate(ends)]
     lora = by_method(records)["lora"]
-    assert lora["accuracy"] == 0.5 and lora["collapsed"] == 1 and lora["stable_share"] == 0.5
-    assert lora["status"] == "ranked"
+    assert lora["accuracy"] == 0.8 and lora["collapsed"] == 1 and lora["stable_share"] == 0.8
+    assert lora["accuracy_sound"] == 1.0 and lora["broken"] == 0.2
+    interval = binomtest(1, 5).proportion_ci(method="exact")
+    assert (lora["broken_lo"], lora["broken_hi"]) == pytest.approx(tuple(interval), abs=1e-4)
+    low, high = lora["accuracy_lo"], lora["accuracy_hi"]
+    assert isinstance(low, float) and isinstance(high, float) and low < 0.5 and high == 1.0
+    assert lora["status"] == "ranked" and lora["look"] == 5
+
+
+def test_a_dead_run_that_is_called_done_is_labelled_when_the_table_is_derived() -> None:
+    dead = record("lora", 4, outcomes(0.1, seed=4))
+    assert dead.status == "done"
+    lora = by_method([*(record("lora", seed) for seed in range(4)), dead])["lora"]
+    assert (lora["collapsed"], lora["broken"], lora["seeds"]) == (1, 0.2, 5)
+    assert isinstance(lora["accuracy_sound"], float) and isinstance(lora["accuracy"], float)
+    assert lora["accuracy_sound"] > lora["accuracy"] + 0.05
+
+
+def test_a_method_that_dies_mostly_is_shown_and_not_ranked() -> None:
+    dying = [record("dying", seed, outcomes(0.1, seed=seed)) for seed in range(3)]
+    dying += [record("dying", seed) for seed in (3, 4)]
+    rows = by_method([*grid(), *dying])
+    assert rows["dying"]["status"] == "unranked: 2 of its first 5 runs are sound, 3 are needed"
+    assert rows["dying"]["broken"] == 0.6 and rows["dying"]["rank_group"] is rows["dying"]["may_be_best"] is None
+    assert rows["full"]["rank_group"] == "a"
+
+
+def test_at_three_seeds_nothing_is_ranked() -> None:
+    rows = by_method([record(method, seed) for method in ("lora", "full") for seed in range(3)])
+    assert {rows[method]["status"] for method in ("lora", "full")} == {"unranked: 3 seeds, 5 are needed"}
+    assert rows["lora"]["look"] is None and rows["lora"]["accuracy_sound"] is not None
 
 
 @pytest.mark.parametrize(
     ("records", "reason"),
     [
-        ([record("lora", 0)], "unranked: 1 scored seed, 2 are needed"),
+        ([record("lora", 0)], "unranked: 1 seed, 5 are needed"),
         (
-            [record("lora", seed, status="invalid") for seed in range(2)],
-            "unranked: 2 of 2 seeds invalid (OutOfMemoryError)",
+            [record("lora", seed, status="invalid" if seed > 4 else "done") for seed in range(7)],
+            "unranked: 2 of 7 seeds invalid (OutOfMemoryError)",
         ),
         (
             [record("lora", seed, status="failed") for seed in range(3)],
-            "unranked: 0 scored seeds, 2 are needed; 3 of 3 seeds failed (OutOfMemoryError)",
+            "unranked: 3 seeds, 5 are needed; 3 of 3 seeds failed (OutOfMemoryError)",
         ),
         (
-            [record("lora", 0), record("lora", 1, problems="other")],
+            [record("lora", seed, problems="other" if seed else "problems-1") for seed in range(5)],
             "unranked: its seeds or its base were scored on different problems",
         ),
     ],
@@ -112,13 +143,13 @@ def test_what_cannot_be_ranked_says_why(records: list[RunRecord], reason: str) -
 
 
 def test_rows_on_other_problems_than_the_rest_are_unranked() -> None:
-    records = [record("lora", s) for s in range(3)] + [record("full", s, problems="other") for s in range(2)]
+    records = [record("lora", s) for s in range(6)] + [record("full", s, problems="other") for s in range(5)]
     assert by_method(records)["full"]["status"] == "unranked: scored on other problems than the rest of its comparison"
     assert by_method(records)["lora"]["status"] == "ranked"
 
 
 def test_rows_of_another_backend_than_the_rest_are_unranked() -> None:
-    records = [record("lora", s) for s in range(3)] + [record("full", s, backend="vllm") for s in range(2)]
+    records = [record("lora", s) for s in range(6)] + [record("full", s, backend="vllm") for s in range(5)]
     status = str(by_method(records)["full"]["status"])
     assert status.startswith("unranked: run by vllm rollouts and packed updates, most of its comparison by fast")
     assert by_method(records)["lora"]["status"] == "ranked"

@@ -42,7 +42,7 @@ def runs(share: float, offset: int = 0) -> list[RunRecord]:
     return [
         record(method, seed, outcomes(share, seed=seed + offset + 10 * place))
         for place, method in enumerate(("lora", "full"))
-        for seed in range(3)
+        for seed in range(5)
     ]
 
 
@@ -84,9 +84,9 @@ def test_the_file_with_all_rows_of_a_commit_is_preferred(results: Path) -> None:
 
 
 def test_the_verb_says_what_changed_and_how_it_was_tested(results: Path, tmp_path: Path) -> None:
-    old = write(results, runs(0.3, offset=500))
+    old = write(results, runs(0.45, offset=500))
     commit(results, old)
-    write(results, runs(0.7))
+    write(results, runs(0.9))
     (results / LEADERBOARD_FILE).write_text(old)
     (tmp_path / "old.csv").write_text(old)
     done = CliRunner().invoke(

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from rlvr_bench.stats.estimate import accuracies, accuracy, difference, differences, paired_difference, seed_sd
-from rlvr_bench.stats.random_effects import Variance, half_width, mean_squares, p_value, pooled_df, range_tail
+from rlvr_bench.stats.random_effects import Variance, half_width, mean_squares, p_value, pooled_df
 
 
 def table(seeds: int, problems: int, share: float, seed: int = 0) -> np.ndarray:
@@ -33,20 +33,6 @@ def test_with_seeds_alone_it_is_students_t(df: float) -> None:
     for distance in (0.5, 2.0, 10.0, 30.0):
         expected = 2 * stats.t.sf(distance, df)
         assert p_value(distance, variance(0.0, 1.0, df)) == pytest.approx(expected, rel=2e-3)
-
-
-@pytest.mark.parametrize("means", [3, 8, 21])
-def test_the_largest_of_many_differences_is_the_studentized_range(means: int) -> None:
-    distances = np.array([0.5, 3.0, 5.0, 8.0])
-    assert range_tail(distances, means) == pytest.approx(stats.studentized_range.sf(distances, means, np.inf), abs=1e-9)
-    # The range is in units of one mean's spread, a difference has twice its variance.
-    for distance in distances:
-        expected = stats.studentized_range.sf(distance, means, 5)
-        assert p_value(distance, variance(0.0, 2.0, 5), means) == pytest.approx(expected, rel=5e-3)
-
-
-def test_of_two_means_the_largest_difference_is_the_difference() -> None:
-    assert 1 - range_tail(np.array([2.0]), 2) == pytest.approx(1 - 2 * stats.norm.sf(np.sqrt(2)))
 
 
 def test_with_problems_alone_it_is_students_t_of_the_problems() -> None:

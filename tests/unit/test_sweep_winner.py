@@ -166,10 +166,10 @@ def test_inside_a_protocol_alone_a_row_is_ranked() -> None:
     rows = {
         str(s.row["method"]): s.row
         for s in leaderboard(
-            [tuned_record("lora", seed, 0.6, "3f2a1c000000") for seed in (0, 1, 2)]
-            + [tuned_record("full", seed, 0.7, "3f2a1c000000") for seed in (0, 1, 2)]
-            + [tuned_record("c3a", seed, 0.9, None) for seed in (0, 1, 2)]
-            + [tuned_record("mask", seed, 0.9, "777777000000") for seed in (0, 1, 2)]
+            [tuned_record("lora", seed, 0.6, "3f2a1c000000") for seed in range(5)]
+            + [tuned_record("full", seed, 0.7, "3f2a1c000000") for seed in range(5)]
+            + [tuned_record("c3a", seed, 0.9, None) for seed in range(5)]
+            + [tuned_record("mask", seed, 0.9, "777777000000") for seed in range(5)]
         )
     }
     assert rows["lora"]["status"] == rows["full"]["status"] == "ranked"
@@ -181,12 +181,12 @@ def test_inside_a_protocol_alone_a_row_is_ranked() -> None:
 
 
 def test_without_a_protocol_nothing_changes() -> None:
-    rows = [s.row for s in leaderboard([tuned_record("lora", seed, 0.6, None) for seed in (0, 1, 2)])]
+    rows = [s.row for s in leaderboard([tuned_record("lora", seed, 0.6, None) for seed in range(5)])]
     assert {row["status"] for row in rows} == {"ranked", "reference"}
 
 
 def test_the_same_settings_inside_and_outside_a_protocol_are_two_rows() -> None:
-    inside = [tuned_record("lora", seed, 0.6, "3f2a1c000000") for seed in (0, 1, 2)]
-    outside = [tuned_record("lora", seed, 0.6, None) for seed in (0, 1, 2)]
+    inside = [tuned_record("lora", seed, 0.6, "3f2a1c000000") for seed in range(5)]
+    outside = [tuned_record("lora", seed, 0.6, None) for seed in range(5)]
     rows = [s.row for s in leaderboard(inside + outside) if s.row["method"] == "lora"]
     assert sorted(str(row["tuning"]) for row in rows) == ["8 trials, qmc, 3f2a1c", "None"]

@@ -4,10 +4,14 @@ import random
 from statistics import median
 
 import pytest
+from record_factory import outcomes, record, score
+from scipy.stats import binomtest
 
+from rlvr_bench.record.errors import RecordError
 from rlvr_bench.record.schema import StepRecord
+from rlvr_bench.train.collapse import BEYOND_NOISE, PATIENCE, WINDOW, collapse, ending, relabelled
 from rlvr_bench.train.seeds import derive
-from rlvr_bench.train.stability import PATIENCE, WINDOW, collapse, spikes, summarise
+from rlvr_bench.train.stability import spikes, summarise
 
 BATCH = 64
 
@@ -36,10 +40,81 @@ def test_a_solved_task_without_entropy_has_not_collapsed() -> None:
 
 def test_accuracy_must_stay_low_for_five_windows() -> None:
     fall = [0.3, 0.6, *[0.1] * (PATIENCE - 1)]
-    assert collapse(_steps(fall), BATCH) is None
+    assert collapse(_steps(fall), BATCH, ending="above") is None
+    assert collapse(_steps([*fall, 0.6]), BATCH) is None
     found = collapse(_steps([*fall, 0.1]), BATCH)
     assert found is not None
     assert (found.kind, found.step) == ("accuracy", 2 * WINDOW + 1)
+
+
+def test_a_run_that_dies_in_its_last_tenth_is_seen() -> None:
+    found = collapse(_steps([0.34, 0.49, 0.6, 0.61, 0.65, 0.65, 0.48, 0.21]), BATCH)
+    assert found is not None and (found.kind, found.step) == ("end", 7 * WINDOW + 1)
+    assert collapse(_steps([0.34, 0.49, 0.6, 0.61, 0.65, 0.21, 0.6]), BATCH) is None
+
+
+def test_the_end_is_relative_to_the_length_of_a_run() -> None:
+    rise = [0.3 + 0.01 * window for window in range(38)]
+    assert collapse(_steps([*rise, 0.1, 0.1]), BATCH) is None
+    found = collapse(_steps([*rise[:-2], *[0.1] * 4]), BATCH)
+    assert found is not None and (found.kind, found.step) == ("end", 36 * WINDOW + 1)
+
+
+def test_the_end_is_counted_from_the_last_batch() -> None:
+    steps = _steps([0.3, 0.6, 0.6, 0.1])[: 3 * WINDOW + 4]
+    assert collapse(steps, BATCH) is None
+    dead = [step.model_copy(update={"accuracy": 0.05}) for step in steps[-WINDOW:]]
+    found = collapse([*steps[:-WINDOW], *dead], BATCH)
+    assert found is not None and (found.kind, found.step) == ("end", 2 * WINDOW + 5)
+
+
+def test_one_bad_window_of_a_run_that_ends_above_its_base_is_no_collapse() -> None:
+    fallen = _steps([0.3, 0.6, 0.6, 0.2])
+    assert collapse(fallen, BATCH, ending="above") is None
+    assert all(collapse(fallen, BATCH, ending=end) is not None for end in (None, "level", "below"))
+
+
+def test_a_final_score_below_the_base_beyond_noise_is_a_collapse_at_the_last_step() -> None:
+    found = collapse(_steps([0.3, 0.3]), BATCH, ending="below")
+    assert found is not None and (found.kind, found.step) == ("validation", 2 * WINDOW)
+    assert collapse(_steps([0.3, 0.3]), BATCH, ending="level") is None
+    assert collapse([], BATCH, ending="below") is not None
+
+
+@pytest.mark.parametrize(("won", "lost"), [(0, 6), (0, 7), (3, 12), (3, 13), (13, 3), (7, 0), (5, 5)])
+def test_an_ending_is_an_exact_test_of_discordant_problems(won: int, lost: int) -> None:
+    tuned, base = score("1" * won + "0" * lost + "01"), score("0" * won + "1" * lost + "01")
+    p = {way: binomtest(won, won + lost, alternative=way).pvalue for way in ("less", "greater")}
+    expected = "below" if p["less"] <= BEYOND_NOISE else "above" if p["greater"] <= BEYOND_NOISE else "level"
+    assert ending(tuned, base) == expected
+
+
+def test_scores_that_cannot_be_paired_say_nothing() -> None:
+    assert ending(score("01"), score("01", problems="other")) is None and ending(None, score("01")) is None
+
+
+def test_a_record_is_labelled_again_from_its_steps_and_stays_as_it_is_stored() -> None:
+    level = record("lora", 0, outcomes(0.4, seed=99))
+    dead = relabelled(level, lambda _: _steps([0.5, 0.6, 0.6, 0.1]))
+    assert dead.status == "collapsed" and dead.cause is not None and level.status == "done"
+    assert dead.stability is not None and dead.stability.collapse_rule == "end"
+    assert relabelled(level, lambda _: _steps([0.5, 0.6])) is level
+
+
+def test_a_run_that_ends_above_its_base_is_not_read_again() -> None:
+    def unread(_: object) -> list[StepRecord]:
+        raise AssertionError("its steps cannot change its label")
+
+    sound = record("lora", 0)
+    assert relabelled(sound, unread) is sound
+
+
+def test_a_run_whose_steps_cannot_be_read_is_judged_by_its_final_score() -> None:
+    def damaged(_: object) -> list[StepRecord]:
+        raise RecordError("damaged")
+
+    fallen = relabelled(record("lora", 0, outcomes(0.1)), damaged)
+    assert fallen.stability is not None and fallen.stability.collapse_rule == "validation"
 
 
 def test_a_fall_below_half_of_the_best_that_stays_above_the_start_counts() -> None:

@@ -45,8 +45,10 @@ def show(rows: Iterable[Row], file: IO[str] | None = None, width: int | None = N
         if detectable is not None:
             print_line(f"True differences below {percent(detectable)} points are mostly missed here.", out)
     print_line(
-        "\nRows that share a letter are not significantly different (chance of any false claim in a comparison: 5 %). "
-        "Accuracy: greedy, test split, mean over seeds, with its 95 % interval.",
+        "\nRows that share a letter are not significantly different (chance of any false claim in a comparison, over "
+        "all looks: 5 %). If sound: greedy accuracy on the test split of the runs that did not break, mean over seeds, "
+        "with its 95 % interval; the letters are about it. Broken: share of runs that failed, collapsed or ended below "
+        "the base.",
         out,
     )
 
@@ -83,7 +85,7 @@ def _foremost(block: Sequence[Row]) -> list[Row]:
 def _show_table(rows: Sequence[Row], file: IO[str] | None, width: int | None) -> None:
     """Print one comparison with as many columns as fit, the first ones first."""
     tested = any(row["accuracy"] is not None for row in rows)
-    accuracy = ("accuracy % [95 %]", _accuracy) if tested else ("validation %", _validation)
+    accuracy = ("if sound % [95 %]", _between("accuracy_sound")) if tested else ("validation %", _validation)
     columns = dict([accuracy, *(column for column in COLUMNS if any(column[1](row) for row in rows))])
     lines = [
         {"method": row["method"], "group": row["rank_group"] or "-"} | {name: of(row) for name, of in columns.items()}
@@ -155,10 +157,6 @@ def _plain(name: str, scale: float = 1) -> Cell:
     return lambda row: _short(row[name], scale)
 
 
-def _accuracy(row: Row) -> str:
-    return _between("accuracy")(row)
-
-
 def _validation(row: Row) -> str:
     return percent(row["accuracy_validation"])
 
@@ -179,8 +177,11 @@ def _improvement(row: Row) -> str:
 
 
 COLUMNS: tuple[tuple[str, Cell], ...] = (
-    ("gain", _between("gain", "+")),
+    ("broken % [95 %]", _between("broken")),
+    ("best?", lambda row: str(row["may_be_best"] or "")),
     ("seeds", _seeds),
+    ("accuracy %", lambda row: percent(row["accuracy"])),
+    ("gain", _between("gain", "+")),
     ("over control", _between("gain_over_control", "+")),
     ("train %", _plain("trainable_share", 100)),
     ("lr", _plain("lr")),
@@ -191,7 +192,6 @@ COLUMNS: tuple[tuple[str, Cell], ...] = (
     ("sd over seeds", _deviation),
     ("over best prompt", _between("gain_over_best_prompt", "+")),
     ("P(> full)", _improvement),
-    ("best?", lambda row: str(row["may_be_best"] or "")),
     ("lr decades", _plain("lr_tolerance")),
 )
 """What follows method, group and accuracy, the most important first; a column without values is left out."""
