@@ -27,11 +27,11 @@ MIN_SEEDS = 2
 
 def controls(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
     """Return the entries that were trained on a control reward, by what else they were trained with."""
-    found: dict[str, list[Entry]] = defaultdict(list)
+    by_settings: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         if is_control(entry) and len(entry.problem_sets) == 1:
-            found[_all_but_reward(entry.first)].append(entry)
-    return found
+            by_settings[_all_but_reward(entry.first)].append(entry)
+    return by_settings
 
 
 def is_control(entry: Entry) -> bool:
@@ -68,9 +68,9 @@ def control_columns(entry: Entry, by_settings: dict[str, list[Entry]]) -> Row:
 
 def control_remark(row: Row) -> list[str]:
     """Return what the status says of a row that does not beat its controls."""
-    said = {"no": "worse than control reward", "undecided": "not significantly different from control reward"}
+    remarks = {"no": "worse than control reward", "undecided": "not significantly different from control reward"}
     verdict = row.get("beats_control")
-    return [f"{said[verdict]} {row['control']}"] if isinstance(verdict, str) and verdict in said else []
+    return [f"{remarks[verdict]} {row['control']}"] if isinstance(verdict, str) and verdict in remarks else []
 
 
 def prompt_columns(entry: Entry) -> Row:

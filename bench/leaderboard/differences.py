@@ -69,9 +69,9 @@ def compare(here: Sequence[Standing], reference: Sequence[Standing]) -> list[Dif
     """Match the rows of two leaderboards, in the order of `here`, then what only the reference has."""
     others = {standing.key: standing for standing in reference}
     own = {standing.key for standing in here}
-    found = [_difference(standing, others.get(standing.key)) for standing in here]
+    matched = [_difference(standing, others.get(standing.key)) for standing in here]
     missing = [standing for standing in reference if standing.key not in own]
-    return found + [
+    return matched + [
         Difference(*_names(s), "only in the reference", None, _accuracy(s.row), group_reference=_group(s))
         for s in missing
     ]
@@ -87,7 +87,7 @@ def _difference(here: Standing, reference: Standing | None) -> Difference:
     if reference is None:
         return Difference(*_names(here), "only here", accuracy, None, group_here=_group(here))
     other = _accuracy(reference.row)
-    found = partial(
+    with_verdict = partial(
         Difference,
         *_names(here),
         here=accuracy,
@@ -96,12 +96,12 @@ def _difference(here: Standing, reference: Standing | None) -> Difference:
         group_reference=_group(reference),
     )
     if accuracy is None or other is None:
-        return found(verdict="not scored")
+        return with_verdict(verdict="not scored")
     if accuracy == other:
-        return found(verdict="same")
+        return with_verdict(verdict="same")
     estimate, test = difference_interval(here, reference)
     noise = estimate is None or estimate.low <= 0 <= estimate.high
-    return found(verdict="within noise" if noise else "beyond noise", estimate=estimate, test=test)
+    return with_verdict(verdict="within noise" if noise else "beyond noise", estimate=estimate, test=test)
 
 
 def difference_interval(here: Standing, reference: Standing) -> tuple[Estimate | None, Test | None]:

@@ -21,11 +21,11 @@ def rate_columns(entries: Sequence[Entry], trials: Mapping[str, RunRecord]) -> d
     by_method: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         by_method[strict_json(entry.first.keys.method)].append(entry)
-    found: dict[str, Row] = {}
+    by_entry: dict[str, Row] = {}
     for group in by_method.values():
         columns = _tolerance(group) | _survival([record for entry in group for record in entry.records])
-        found |= {entry.key: columns | {"lr_edge": rate_edge(entry.first, trials)} for entry in group}
-    return found
+        by_entry |= {entry.key: columns | {"lr_edge": rate_edge(entry.first, trials)} for entry in group}
+    return by_entry
 
 
 def rate_edge(record: RunRecord, trials: Mapping[str, RunRecord]) -> str | None:
@@ -43,11 +43,11 @@ def rate_edge(record: RunRecord, trials: Mapping[str, RunRecord]) -> str | None:
     tried = [[trials[cell] for cell in cells] for cells in tuning["cells"]]
     order = sorted(range(len(tried)), key=lambda trial: tried[trial][0].keys.learning_rate or 0.0)
     place = order.index(tuning["ranking"][0])
-    found = [f"{end} rate tried" for end, at in (("lowest", 0), ("highest", len(order) - 1)) if place == at]
+    doubts = [f"{end} rate tried" for end, at in (("lowest", 0), ("highest", len(order) - 1)) if place == at]
     for side, at in (("lower", place - 1), ("higher", place + 1)):
         if at in range(len(order)) and any(run.status == "collapsed" for run in tried[order[at]]):
-            found.append(f"next {side} rate collapsed")
-    return "; ".join(found) or None
+            doubts.append(f"next {side} rate collapsed")
+    return "; ".join(doubts) or None
 
 
 def _tolerance(group: Sequence[Entry]) -> Row:
@@ -58,9 +58,12 @@ def _tolerance(group: Sequence[Entry]) -> Row:
         return {}
     problems = scores[0][0].problem_set
     key = f"{strict_json(group[0].first.keys.method)}/{problems}"
-    found = learning_rate_tolerance(known, [outcome_matrix(of_rate) for of_rate in scores], key)
-    ends = [name for name, is_open in (("low", found.open_low), ("high", found.open_high)) if is_open]
-    return interval_columns("lr_tolerance", found.width) | {"lr_tried": len(known), "lr_open": " ".join(ends) or None}
+    tolerance = learning_rate_tolerance(known, [outcome_matrix(of_rate) for of_rate in scores], key)
+    ends = [name for name, is_open in (("low", tolerance.open_low), ("high", tolerance.open_high)) if is_open]
+    return interval_columns("lr_tolerance", tolerance.width) | {
+        "lr_tried": len(known),
+        "lr_open": " ".join(ends) or None,
+    }
 
 
 def _comparable_scores(group: Sequence[Entry]) -> list[list[Score]] | None:

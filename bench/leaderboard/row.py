@@ -96,8 +96,8 @@ class Entry:
         return {role: self._scores(self.scored, role, "test") for role in roles}
 
     def _scores(self, records: Iterable[RunRecord], role: ModelRole, split: ScoredSplit) -> list[Score]:
-        found = (record.score(role, record.keys.task["name"], split) for record in records)
-        return [score for score in found if score is not None]
+        scores = (record.score(role, record.keys.task["name"], split) for record in records)
+        return [score for score in scores if score is not None]
 
     def outcomes(self, role: ModelRole) -> Floats:
         """Return greedy outcomes on the test split, 0 or 1, shape (scored seeds, problems)."""
@@ -284,15 +284,15 @@ def _transfer(entry: Entry) -> str | None:
     """Return accuracy and gain on the tasks that were scored and not trained on."""
     own = entry.first.keys.task["name"]
     names = sorted({name for record in entry.scored for name in record.accuracy.get("tuned", {}) if name != own})
-    found = {}
+    by_task = {}
     for name in names:
         pairs = [(record.score("tuned", name, "test"), record.score("base", name, "test")) for record in entry.scored]
         accuracy = mean(tuned.greedy for tuned, _ in pairs if tuned)
         base = mean(base.greedy for _, base in pairs if base)
         if accuracy is not None:
             gain = None if base is None else round(accuracy - base, 4) + 0.0
-            found[name] = {"accuracy": round(accuracy, 4), "gain": gain}
-    return strict_json(found) if found else None
+            by_task[name] = {"accuracy": round(accuracy, 4), "gain": gain}
+    return strict_json(by_task) if by_task else None
 
 
 def _by_cause(records: Sequence[RunRecord], status: str) -> list[str]:

@@ -15,6 +15,7 @@ from rlvr_bench.record.numbers import finite_or_none, strict_json
 from rlvr_bench.record.schema import RunRecord, StepRecord
 from rlvr_bench.report.curves import is_drawn
 from rlvr_bench.thinking.documents import upgraded
+from rlvr_bench.train.collapse import relabelled
 
 FINDINGS_FILE = "findings.json"
 THINKING_FOLDER = "thinking"
@@ -72,7 +73,9 @@ class Material:
 
 def gather(results: Path) -> Material:
     """Read a results folder. What cannot be read costs only itself and is named in `problems`."""
-    records, faults = store.load_all(results)
+    stored, faults = store.load_all(results)
+    read_steps = step_reader(results)
+    records = [relabelled(record, read_steps) for record in stored]  # as the leaderboard counts them
     runs: dict[RowKey, list[RunRecord]] = defaultdict(list)
     for record in sorted(records, key=lambda record: (record.keys.seed, record.cell_id)):
         if record.status != "stale":
@@ -84,7 +87,7 @@ def gather(results: Path) -> Material:
         if (document := _read(path, dict, faults)) and isinstance(document.get("frontier"), list)
     }
     return Material(
-        rows=tuple(standing.row for standing in leaderboard(records, step_reader(results))),
+        rows=tuple(standing.row for standing in leaderboard(records, read_steps)),
         runs={key: tuple(group) for key, group in runs.items()},
         records=tuple(records),
         steps=RunSteps(results, records),

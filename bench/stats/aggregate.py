@@ -152,8 +152,8 @@ def performance_profile(
 
 def _share(value: float, draws: Floats, trials: int) -> Estimate:
     """Return a share's interval; none or all of a few runs are no proof of 0 or 1 (there: the exact binomial bound)."""
-    found = percentiles(value, draws)
+    interval = percentiles(value, draws)
     far = ((1 - CONFIDENCE) / 2) ** (1 / trials)
-    low = min(found.low, far) if value == 1 else found.low
-    high = max(found.high, 1 - far) if value == 0 else found.high
+    low = min(interval.low, far) if value == 1 else interval.low
+    high = max(interval.high, 1 - far) if value == 0 else interval.high
     return Estimate(value, low, high)

@@ -36,9 +36,10 @@ def log_e_value(t: Floats, n: Floats) -> Floats:
         t: Student's t of n values, may be infinite; `n`: two or more, same shape.
     """
     v = n - 1
-    with np.errstate(divide="ignore"):
-        inverse = 1 / np.asarray(t, dtype=np.float64) ** 2  # of an infinite t the ratio of the two still has a limit
-    ratio = np.where(np.isinf(inverse), 0.0, np.log(inverse + 1 / v) - np.log(inverse + 1 / (v * (1 + n))))
+    # 1 / t^2 + 1 / v, so that an infinite t has its limit; 0 stands for a t of 0, where both terms are equal.
+    square = np.asarray(t, dtype=np.float64) ** 2
+    inverse = np.divide(1.0, square, out=np.zeros_like(square), where=square > 0)
+    ratio = np.where(square > 0, np.log(inverse + 1 / v) - np.log(inverse + 1 / (v * (1 + n))), 0.0)
     return np.asarray((v + 1) / 2 * ratio - np.log1p(n) / 2)
 
 

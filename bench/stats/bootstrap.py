@@ -39,8 +39,8 @@ def interquartile_mean(values: Floats, counts: Floats) -> Floats:
     total = counts.sum(axis=-1, keepdims=True)
     cut = np.floor(0.25 * total)
     below = np.cumsum(counts, axis=-1)
-    kept = np.clip(below, cut, total - cut) - np.clip(below - counts, cut, total - cut)
-    return mean(values, kept)
+    weights = np.clip(below, cut, total - cut) - np.clip(below - counts, cut, total - cut)
+    return mean(values, weights)
 
 
 @dataclass(frozen=True)

@@ -166,8 +166,8 @@ def half_width(variance: Variance, alpha: float) -> Floats:
     high = 2 * np.sqrt(np.asarray(variance.problems + variance.seeds))
     while np.any(short := (high > 0) & (_tail(high, totals, variance.problem_df) > alpha)):
         high = np.where(short, 2 * high, high)
-    asked = _level(alpha)
-    return _crossing(lambda deviation: asked - _level(_tail(deviation, totals, variance.problem_df)), low, high)
+    level = _level(alpha)
+    return _crossing(lambda deviation: level - _level(_tail(deviation, totals, variance.problem_df)), low, high)
 
 
 def _level(p: Floats | float) -> Floats:

@@ -74,12 +74,12 @@ def _resampled(tables: Sequence[Floats], key: str) -> Floats:
     """Return accuracies with seeds and problems drawn anew, shape (resamples, rates)."""
     problems = tables[0].shape[1]
     counts = resample_counts(f"problems/{key}", problems)
-    drawn = []
+    accuracies = []
     for place, table in enumerate(tables):
-        kept = max(len(table) - 1, 1)
-        seeds = resample_counts(f"seeds/{key}/{place}", len(table), drawn=kept)
-        drawn.append(((counts @ table.T) * seeds).sum(axis=1) / (problems * kept))
-    return np.stack(drawn, axis=-1)
+        drawn_seeds = max(len(table) - 1, 1)
+        seeds = resample_counts(f"seeds/{key}/{place}", len(table), drawn=drawn_seeds)
+        accuracies.append(((counts @ table.T) * seeds).sum(axis=1) / (problems * drawn_seeds))
+    return np.stack(accuracies, axis=-1)
 
 
 def _check(rates: Sequence[float], tables: Sequence[Floats]) -> None:

@@ -146,7 +146,7 @@ def test_statements_say_who_is_tied_and_who_is_apart() -> None:
         ("Significantly different", "z is worse than x, beyond noise."),
         ("Against the base", "Every ranked method is better than the untrained base, beyond noise."),
     ]
-    unranked = [{"method": "x", "rank_group": None, "status": "unranked: 1 scored seed, 2 are needed"}]
+    unranked = [{"method": "x", "rank_group": None, "status": "unranked: 1 seed, 5 are needed"}]
     assert [heading for heading, _ in standing.statements(unranked)] == ["Not ranked", "Unranked"]  # type: ignore[arg-type]
 
 
