@@ -26,9 +26,9 @@ from rlvr_bench.studies.gates.adapter_interventions import DroppedInputs, Merged
 from rlvr_bench.studies.gates.interventions import AdapterDropout, MergeInPlace
 from rlvr_bench.tasks import registry as task_registry
 from rlvr_bench.tasks import rewards
+from rlvr_bench.train.collapse import collapse
 from rlvr_bench.train.log_probs import completion_log_probs, k3
 from rlvr_bench.train.rlvr import train
-from rlvr_bench.train.stability import collapse
 from rlvr_bench.train.trainer import RolloutTrainer
 from rlvr_bench.train.training_run import TrainingRun
 
