@@ -62,13 +62,13 @@ def run(
     from rlvr_bench.console.text import say
     from rlvr_bench.grid.run import run_experiment
     from rlvr_bench.launch.launcher import launcher_of
-    from rlvr_bench.sweep.phases import phases
+    from rlvr_bench.sweep.phases import Phases
 
     launch = launcher_of(launcher, address, cpus, gpus, processes)
     settings.check_processes(processes)
     with GridDisplay() as display:
         done = run_experiment(
-            phases(settings, selection),
+            Phases(settings, selection),
             results,
             workers,
             launch=launch,

@@ -23,6 +23,7 @@ from rlvr_bench.experiment.measurements import DEFAULT
 from rlvr_bench.experiment.measurements import resolve as resolve_measurements
 from rlvr_bench.experiment.protocol import Tuning
 from rlvr_bench.experiment.scored import score_tasks
+from rlvr_bench.experiment.search_space import LARGEST_RATE
 from rlvr_bench.experiment.settings import EvaluateSettings
 from rlvr_bench.experiment.signals import SftRlvrSettings, SftSettings, Signal
 from rlvr_bench.methods import registry as method_registry
@@ -49,9 +50,6 @@ Only what differs from a default enters a cell's id, so that a new setting does 
 micro-batches normalises over the update, float32 products are chosen once per machine.
 """
 
-
-LARGEST_RATE = 1e3
-"""No method trains at a learning rate above it."""
 
 LONGEST_NAME = 200
 """Characters of a method's name with what distinguishes it, which is the name of a folder."""

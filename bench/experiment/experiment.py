@@ -145,10 +145,8 @@ class Experiment(Settings):
 
 def refuse_seen_seeds(seeds: tuple[int, ...], protocol: Protocol) -> None:
     """Raise ValueError when a seed of stage 2 was one of stage 1."""
-    if shared := set(seeds) & set(protocol.trial_seeds):
-        raise ValueError(
-            f"seed {min(shared)} is among the protocol's trial_seeds; compare with seeds no trial has seen"
-        )
+    if seen := set(seeds) & set(protocol.seeds):
+        raise ValueError(f"seed {min(seen)} is one of the protocol's trials; compare with seeds that none has seen")
 
 
 def presets() -> dict[str, Path]:

@@ -6,7 +6,7 @@ point of the unit cube becomes settings: its first coordinate the learning rate,
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError, model_validator
 
@@ -16,6 +16,8 @@ from rlvr_bench.plugins.settings import Settings, explain
 from rlvr_bench.stats.points import DIMENSIONS
 
 LEARNING_RATE = "learning_rate"
+LARGEST_RATE = 1e3
+"""No method trains at a learning rate above it."""
 DIGITS = 3
 """Significant digits of a number that a search tries: a rate that can be read, and named."""
 
@@ -40,6 +42,17 @@ class Range(Settings):
         """Return the value at `unit` of the way, 0..1."""
         value = self.low * (self.high / self.low) ** unit if self.log else self.low + unit * (self.high - self.low)
         return self.rounded(value)
+
+    def beyond(self, end: Literal["low", "high"], outermost: float, parts: int, count: int) -> list[float]:
+        """Return `count` rates beyond the outermost one tried, the next first, a `parts`-th of the range apart.
+
+        Fewer where no rate lies so far out.
+        """
+        step = (self.high / self.low) ** (1 / parts) if self.log else (self.high - self.low) / parts
+        sign = -1 if end == "low" else 1
+        places = [sign * place for place in range(1, count + 1)]
+        values = [outermost * step**place if self.log else outermost + place * step for place in places]
+        return [float(f"{value:.{DIGITS}g}") for value in values if 0 < value <= LARGEST_RATE]
 
     def rounded(self, value: float) -> float | int:
         """Return the value that is tried for `value`: whole, or of a few digits."""

@@ -3,7 +3,7 @@
 An experiment is one stage or several; the cells of a stage follow from the records of those before.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -42,7 +42,7 @@ class GridResult:
 
 
 def run_experiment(
-    stages: Sequence[Phase],
+    stages: Iterable[Phase],
     results: Path,
     workers: int | None,
     *,

@@ -83,8 +83,7 @@ def cell_count(experiment: Experiment) -> int:
     final = settings * len(experiment.seeds) * (rates + len(tuned))
     if experiment.protocol is None:
         return final
-    protocol = experiment.protocol
-    return final + settings * len(tuned) * protocol.trials * len(protocol.trial_seeds)
+    return final + settings * len(tuned) * experiment.protocol.cells_of_a_study
 
 
 def presets_markdown() -> str:

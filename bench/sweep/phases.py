@@ -4,7 +4,8 @@ Without a `[protocol]` there is one phase, the grid. With one, the trials are st
 make stage 2. (A `Stage` in `cell.events` is a part of one cell.)
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,25 +32,71 @@ Phase = Callable[[list[RunRecord]], PhaseCells]
 """From the records so far to the cells of a stage."""
 
 
-def phases(experiment: Experiment, selection: Selection) -> list[Phase]:
-    """Return the stages of an experiment; what the file gets wrong is raised now, not when a stage is due.
+class Phases:
+    """The stages of an experiment: those of its trials, until every winner is known, then its final cells."""
 
-    Raises:
-        ExperimentError, ModelError, TaskError, MethodError: the grid names something that does not exist.
-    """
-    check_measurements(experiment.measurements)
-    protocol = experiment.protocol
-    if protocol is None:
-        grid = _grid(experiment, selection)
-        return [lambda _: PhaseCells(grid)]
-    studies = tuning_studies(experiment, protocol, selection)
-    final_cells(experiment, [_placeholder(study) for study in studies], selection)
-    trials = [cell for study in studies for trial in study.trials for cell in trial.cells]
-    remark = f"stage 1 of protocol {protocol.hash}: {protocol.trials} trials each of {len(studies)} studies"
-    return [
-        lambda _: PhaseCells(trials, [remark]),
-        lambda records: _final_stage(experiment, protocol, studies, selection, records),
-    ]
+    def __init__(self, experiment: Experiment, selection: Selection) -> None:
+        """Resolve what can be resolved now; what the file gets wrong is raised here, not when a stage is due.
+
+        Raises:
+            ExperimentError, ModelError, TaskError, MethodError: the grid names something that does not exist.
+        """
+        check_measurements(experiment.measurements)
+        self._experiment, self._selection, self._protocol = experiment, selection, experiment.protocol
+        self._studies = [] if self._protocol is None else tuning_studies(experiment, self._protocol, selection)
+        if self._protocol is None:
+            self._grid(selection)
+        else:
+            final_cells(experiment, [_placeholder(study) for study in self._studies], selection)
+        self._requested: set[str] = set()
+        self._tuned = not self._studies
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of the final cells."""
+        return self._selection.seeds or self._experiment.seeds
+
+    @property
+    def seen_seeds(self) -> frozenset[int]:
+        """Seeds that no final cell may have."""
+        return frozenset(() if self._protocol is None else self._protocol.seeds)
+
+    def __iter__(self) -> Iterator[Phase]:
+        """Yield stage after stage; each must have been run before the next is taken."""
+        yield from self.trials()
+        yield self.final
+
+    def trials(self) -> Iterator[Phase]:
+        """Yield the stages of the trials, one for each halving and each extension of a range; none without a protocol.
+
+        A cell is asked for once, so that one that fails whenever it is run ends nothing but its own trial.
+        """
+        while not self._tuned:
+            yield self._next_trials
+
+    def final(self, records: list[RunRecord], seeds: tuple[int, ...] | None = None) -> PhaseCells:
+        """Return the final cells, of other seeds than the experiment's if they are given."""
+        selection = self._selection if seeds is None else replace(self._selection, seeds=seeds)
+        if self._protocol is None:
+            return PhaseCells(self._grid(selection))
+        return _final_stage(self._experiment, self._protocol, self._studies, selection, records)
+
+    def _next_trials(self, records: list[RunRecord]) -> PhaseCells:
+        if self._protocol is None:
+            raise ValueError(f"{self._experiment.name} has no protocol, so it has no trials")
+        by_id, protocol = _by_id(records), self._protocol
+        decisions = [decide(study, protocol, by_id) for study in self._studies]
+        first, new = not self._requested, [cell for one in decisions for cell in one.cells if cell.id not in self._requested]
+        self._requested |= {cell.id for cell in new}
+        self._tuned = all(cell.id in by_id and by_id[cell.id].status != "failed" for cell in new)
+        trials = " + ".join(f"{rung.trials} trials at {rung.seeds} seeds" for rung in protocol.rungs)
+        remark = f"stage 1 of protocol {protocol.hash}: {trials}, each of {len(self._studies)} studies"
+        open_studies = sum(one.tuning is None for one in decisions)
+        again = f"{open_studies} of {len(decisions)} studies are not decided"
+        return PhaseCells(new, [remark if first else again])
+
+    def _grid(self, selection: Selection) -> list[Cell]:
+        return _grid(self._experiment, selection)
 
 
 class Plan(NamedTuple):
@@ -71,8 +118,9 @@ def plan_phases(experiment: Experiment, selection: Selection, results: Path) -> 
     if protocol is None:
         return Plan(plan(_grid(experiment, selection), records), records, problems)
     studies = tuning_studies(experiment, protocol, selection)
-    planned = plan((cell for study in studies for trial in study.trials for cell in trial.cells), records)
     decisions = [decide(study, protocol, _by_id(records)) for study in studies]
+    planned = plan((cell for decision in decisions for cell in decision.cells), records)
+    planned += [PlannedCell(cell, "waiting", "a later halving") for one in decisions for cell in one.later]
     planned += plan(final_cells(experiment, _winners(decisions), selection), records)
     undecided: dict[str, list[Winner]] = {}
     for decision in decisions:
@@ -115,6 +163,7 @@ def _remark(decision: Decision) -> str:
     failed = tuning.trials - len(tuning.ranking)
     parts = [f"{best.method_name} wins with {tuning.validation[tuning.ranking[0]]:.1%} on validation"]
     parts += [f"tied with {tuning.tied} more"] if tuning.tied else []
+    parts += [f"final seeds spread over {', '.join(f'{rate:g}' for rate in tuning.spread)}"] if tuning.spread else []
     parts += [f"{failed} of {tuning.trials} trials have no result"] if failed else []
     return f"{decision.study.label}: {', '.join(parts)}"
 

@@ -4,47 +4,43 @@ Choosing the winners needs records and is done elsewhere (`sweep.winner`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from rlvr_bench.experiment.cell import Cell, cells
 from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.experiment import Experiment, refuse_seen_seeds
 from rlvr_bench.experiment.protocol import Protocol, Tuning
-from rlvr_bench.experiment.search_space import Space, settings_at, space_of, trial_entry
+from rlvr_bench.experiment.search_space import LEARNING_RATE, Range, Space, settings_at, space_of, trial_entry
+
+End = Literal["low", "high"]
+"""Of the rates that were tried."""
+
+EXTENSION_TRIALS = 2
+"""Trials beyond an end of a range, each time that it is extended."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProtocolTrial:
-    """One point of a method's space, trained with every trial seed."""
+    """One point of a method's space, trained with the first seeds of the protocol, or with all if it gets so far."""
 
     number: int
     entry: Mapping[str, Any]
     """The method's keys and its learning rate, as in an experiment file."""
     cells: tuple[Cell, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TuningStudy:
-    """The trials of one method on one base under one reward: among them is one winner."""
-
-    method: str
-    experiment: Experiment
-    """Narrowed to this base and this reward."""
-    space: Space
-    trials: tuple[ProtocolTrial, ...]
+    """In the order of the protocol's seeds."""
 
     @property
-    def label(self) -> str:
-        """What a person calls it."""
-        reward = " ".join(str(value) for value in self.experiment.rewards[0].values())
-        what = (
-            f"{self.experiment.bases[0].name}, {self.experiment.tasks[0]['name']}, "
-            f"{self.experiment.signals[0].type}, {reward}"
-        )
-        return f"{self.method} on {what}"
+    def name(self) -> str:
+        """Such as `lora@0.001`."""
+        return self.cells[0].method_name
+
+    @property
+    def rate(self) -> float:
+        """The learning rate."""
+        return float(self.entry[LEARNING_RATE])
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +54,56 @@ class Selection:
     """Whether what is not on this machine is fetched (see `cells`)."""
 
 
+@dataclass(frozen=True, slots=True)
+class TuningStudy:
+    """The trials of one method on one base under one reward: among them is one winner."""
+
+    method: str
+    experiment: Experiment
+    """Narrowed to this base and this reward."""
+    space: Space
+    trials: tuple[ProtocolTrial, ...]
+    selection: Selection
+
+    def end_at(self, best: ProtocolTrial) -> End | None:
+        """Return the end of the rates tried at which a trial lies; None between them, or if no range is searched."""
+        if not isinstance(self.space.get(LEARNING_RATE), Range):
+            return None
+        rates = [trial.rate for trial in self.trials]
+        return "low" if best.rate == min(rates) else "high" if best.rate == max(rates) else None
+
+    def beyond(self, end: End, best: ProtocolTrial) -> "TuningStudy":
+        """Return the study with two more trials beyond an end, as far apart as the first ones; the rest as in `best`.
+
+        The same study where no trainable rate lies beyond.
+        """
+        dial = self.space[LEARNING_RATE]
+        if not isinstance(dial, Range):
+            raise ValueError(f"{self.label}: {LEARNING_RATE} is one of a few choices, which has no end to extend")
+        rates = dial.beyond(end, best.rate, self._protocol.trials, EXTENSION_TRIALS)
+        others = {key: best.entry[key] for key in self.space if key != LEARNING_RATE}
+        entry = self.experiment.methods[self.method]
+        named = dict(trial_entry(self.method, entry, {LEARNING_RATE: rate} | others) for rate in rates)
+        more = _trials(self.experiment, named, self.selection, len(self.trials)) if named else ()
+        return replace(self, trials=(*self.trials, *more))
+
+    @property
+    def _protocol(self) -> Protocol:
+        if self.experiment.protocol is None:
+            raise ValueError(f"{self.experiment.name} has no protocol, so it has no tuning studies")
+        return self.experiment.protocol
+
+    @property
+    def label(self) -> str:
+        """What a person calls it."""
+        reward = " ".join(str(value) for value in self.experiment.rewards[0].values())
+        what = (
+            f"{self.experiment.bases[0].name}, {self.experiment.tasks[0]['name']}, "
+            f"{self.experiment.signals[0].type}, {reward}"
+        )
+        return f"{self.method} on {what}"
+
+
 def tuning_studies(experiment: Experiment, protocol: Protocol, selection: Selection) -> list[TuningStudy]:
     """Return stage 1: for every base, reward and tuned method its trials, all scored on validation only.
 
@@ -66,24 +112,26 @@ def tuning_studies(experiment: Experiment, protocol: Protocol, selection: Select
             different points than there are trials.
     """
     entries = _trial_entries(experiment, protocol)
-    owners = {trial: name for name, trials in entries.items() for trial in trials}
-    named = {trial: entry for trials in entries.values() for trial, entry in trials.items()}
     wanted = chosen_methods(experiment, selection.only)
+    named = {trial: entry for name, trials in entries.items() if name in wanted for trial, entry in trials.items()}
     studies = []
     for narrow in narrowed(trial_experiment(experiment, protocol)):
-        trial_entries = {trial: entry for trial, entry in named.items() if owners[trial] in wanted}
-        if not trial_entries:
-            continue
-        grid = cells(
-            narrow.model_copy(update={"methods": trial_entries}), data_dir=selection.data_dir, fetch=selection.fetch
-        )
+        trials = {trial.name: trial for trial in _trials(narrow, named, selection)}
         for method in [name for name in entries if name in wanted]:
-            trials = tuple(
-                ProtocolTrial(number, entry, tuple(cell for cell in grid if cell.method_name == trial))
-                for number, (trial, entry) in enumerate(entries[method].items())
-            )
-            studies.append(TuningStudy(method, narrow, _space(experiment, method), trials))
+            own = tuple(replace(trials[name], number=number) for number, name in enumerate(entries[method]))
+            studies.append(TuningStudy(method, narrow, _space(experiment, method), own, selection))
     return studies
+
+
+def _trials(
+    narrow: Experiment, named: Mapping[str, Mapping[str, Any]], selection: Selection, first: int = 0
+) -> tuple[ProtocolTrial, ...]:
+    """Return the trials of method entries by their names, numbered from `first`."""
+    if not named:
+        return ()
+    grid = cells(narrow.model_copy(update={"methods": dict(named)}), data_dir=selection.data_dir, fetch=selection.fetch)
+    own = {name: tuple(cell for cell in grid if cell.method_name == name) for name in named}
+    return tuple(ProtocolTrial(first + place, named[name], own[name]) for place, name in enumerate(named))
 
 
 class Winner(NamedTuple):
@@ -93,27 +141,46 @@ class Winner(NamedTuple):
     entry: Mapping[str, Any]
     tuning: Tuning | None
 
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """What the final seeds are spread over."""
+        own = () if self.tuning is None else self.tuning.spread
+        return own or (float(self.entry[LEARNING_RATE]),)
+
+    def entry_at(self, place: int) -> dict[str, Any]:
+        """Return the entry with the rate of a place among `rates`, which are taken in turn."""
+        return dict(self.entry) | {LEARNING_RATE: self.rates[place % len(self.rates)]}
+
 
 def final_cells(
     experiment: Experiment, winners: list[Winner], selection: Selection, *, fixed: bool = True
 ) -> list[Cell]:
-    """Return stage 2: each winner's settings with the experiment's own seeds; with `fixed`, what is not tuned too."""
+    """Return stage 2: each winner's settings with the experiment's own seeds; with `fixed`, what is not tuned too.
+
+    Seed s is trained at the rate s modulo their number of those that a winner's seeds are spread over.
+    """
     untuned = {name: entry for name, entry in experiment.methods.items() if fixed and space_of(name, entry) is None}
     wanted = chosen_methods(experiment, selection.only)
+    order = _final_seeds(experiment, selection)
     grid: list[Cell] = []
     for narrow in narrowed(experiment):
-        own = [winner for winner in winners if _same_setting(winner[0].experiment, narrow)]
-        entries = {name: entry for name, entry in untuned.items() if name in wanted}
-        entries |= {study.method: dict(entry) for study, entry, _ in own}
-        if entries:
-            grid += cells(
-                narrow.model_copy(update={"methods": entries}),
-                seeds=_final_seeds(experiment, selection),
-                data_dir=selection.data_dir,
-                fetch=selection.fetch,
-                tuning={study.method: tuning for study, _, tuning in own if tuning is not None},
-            )
-    order = _final_seeds(experiment, selection)
+        own = [winner for winner in winners if _same_setting(winner.study.experiment, narrow)]
+        counts = {winner.study.method: len(winner.rates) for winner in own}
+        for place in range(max(counts.values(), default=1)):
+            entries = {name: entry for name, entry in untuned.items() if name in wanted and place == 0}
+            entries |= {winner.study.method: winner.entry_at(place) for winner in own if place < len(winner.rates)}
+            if entries:
+                grid += [
+                    cell
+                    for cell in cells(
+                        narrow.model_copy(update={"methods": entries}),
+                        seeds=order,
+                        data_dir=selection.data_dir,
+                        fetch=selection.fetch,
+                        tuning={one.study.method: one.tuning for one in own if one.tuning is not None},
+                    )
+                    if cell.seed % counts.get(cell.method_name, 1) == place
+                ]
     return sorted(grid, key=lambda cell: order.index(cell.seed))
 
 
@@ -160,7 +227,7 @@ def trial_experiment(experiment: Experiment, protocol: Protocol) -> Experiment:
     }
     return experiment.model_copy(
         update={
-            "seeds": protocol.trial_seeds,
+            "seeds": protocol.seeds,
             "signals": tuple(signal.model_copy(update=shorter) for signal in experiment.signals),
             "evaluate": experiment.evaluate.model_copy(update=scoring),
         }

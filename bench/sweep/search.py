@@ -133,8 +133,7 @@ def search_of(
     entry = experiment.methods[method]
     searched = entry if "search" in entry else {key: value for key, value in entry.items() if key != "learning_rate"}
     protocol = experiment.protocol or Protocol()
-    if selection.seeds is not None:
-        protocol = protocol.model_copy(update={"trial_seeds": selection.seeds})
+    protocol = protocol.model_copy(update={"trial_seeds": selection.seeds or protocol.trial_seeds, "halving": ()})
     (narrow,) = narrowed(trial_experiment(experiment, protocol).model_copy(update={"methods": {method: searched}}))
     space = space_of(method, searched) or {}
     return Search(narrow, method, space, chosen_sampler, chosen_pruner, objectives, trials, protocol.seed, selection)

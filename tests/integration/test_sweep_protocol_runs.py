@@ -14,6 +14,8 @@ PROTOCOL = """
 [protocol]
 trials = 2
 trial_steps = 2
+extensions = 0
+spread_rates = false
 """
 
 
@@ -41,7 +43,7 @@ def test_both_stages_run_and_go_on_where_they_were_killed(folder: Path) -> None:
     assert [cell["state"] for cell in planned["cells"]].count("missing") == 2 + 3
     waiting = [cell for cell in planned["cells"] if cell["state"] == "waiting"]
     assert [cell["seed"] for cell in waiting] == [0, 1, 2]
-    assert all(cell["cell_id"] is None and "0 of 2 trials are done" in cell["why"] for cell in waiting)
+    assert all(cell["cell_id"] is None and "0 of 2 cells of its trials are done" in cell["why"] for cell in waiting)
     process = subprocess.Popen(
         command("run", *arguments), env=environment(folder / "cache"), cwd=folder,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -81,7 +81,7 @@ def test_every_method_tries_the_same_points_of_its_own_range() -> None:
 
 
 def test_trials_are_ordinary_cells_that_never_see_the_test_split_or_a_final_seed() -> None:
-    for study in held(protocol={"trials": 4, "trial_seeds": [7, 8], "trial_steps": 2}):
+    for study in held(protocol={"trials": 4, "trial_seeds": [7, 8], "trial_steps": 2, "halving": []}):
         cells = [cell for trial in study.trials for cell in trial.cells]
         assert [cell.seed for cell in cells] == [7, 8] * 4
         assert {cell.evaluate.splits for cell in cells} == {("validation",)}
@@ -96,7 +96,17 @@ def test_a_method_with_a_given_rate_is_not_tuned() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"trials": 4}, {"seed": 1}, {"trial_seeds": [101]}, {"trial_steps": 2}, {"judged_by": "avg_k"}]
+    "changes",
+    [
+        {"trials": 4},
+        {"seed": 1},
+        {"trial_seeds": [101]},
+        {"trial_steps": 2},
+        {"judged_by": "avg_k"},
+        {"halving": []},
+        {"extensions": 0},
+        {"spread_rates": False},
+    ],
 )
 def test_the_hash_changes_with_what_a_protocol_says(changes: dict[str, Any]) -> None:
     assert Protocol(trials=8).hash == Protocol().hash
@@ -107,7 +117,7 @@ def test_the_hash_changes_with_what_a_protocol_says(changes: dict[str, Any]) -> 
     ("changes", "says"),
     [
         ({"seeds": [0, 1]}, "compares over 3 or more"),
-        ({"seeds": [0, 1, 100]}, "seed 100 is among the protocol's trial_seeds"),
+        ({"seeds": [0, 1, 100]}, "seed 100 is one of the protocol's trials"),
         ({"protocol": {"trails": 8}}, "protocol.trails"),
         ({"protocol": {"trials": 1}}, "protocol.trials"),
         ({"methods": {"lora": {"search": {"rank": {"low": 8, "high": 2}}}}}, "low = 8 is not below high = 2"),

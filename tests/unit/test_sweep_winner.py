@@ -7,7 +7,7 @@ from record_factory import ENVIRONMENT, outcomes, record, score
 
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.experiment import Experiment
-from rlvr_bench.experiment.protocol import Protocol
+from rlvr_bench.experiment.protocol import WITHOUT_HALVING, Protocol
 from rlvr_bench.leaderboard.standings import leaderboard
 from rlvr_bench.record.schema import Cause, RunRecord, Status
 from rlvr_bench.sweep.protocol_trials import Selection, TuningStudy, Winner, final_cells, tuning_studies
@@ -19,7 +19,7 @@ FILE: dict[str, Any] = {
     "bases": ["organism-steps"],
     "task": {"name": "chain", "levels": [2], "train": 64, "validation": 4, "test": 4},
     "signal": {"steps": 3},
-    "protocol": {"trials": 4, "trial_seeds": [100, 101]},
+    "protocol": {"trials": 4, "trial_seeds": [100, 101], **WITHOUT_HALVING},
     "methods": {"full": {"search": {"learning_rate": {"low": 1e-4, "high": 1e-2}}}, "lora": {"learning_rate": 1e-3}},
 }
 EXPERIMENT = Experiment.model_validate(FILE)
@@ -100,7 +100,7 @@ def test_a_tuning_study_with_a_missing_trial_is_not_decided() -> None:
     del some[held.trials[3].cells[1].id]
     verdict = decide(held, PROTOCOL, some)
     assert verdict.winner is None
-    assert "3 of 4 trials are done" in verdict.why
+    assert "7 of 8 cells of its trials are done" in verdict.why
 
 
 def test_a_tuning_study_in_which_all_fails_says_why() -> None:
