@@ -1,5 +1,6 @@
 """Options that several verbs take, and what their texts mean."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,6 +73,19 @@ def given_settings(keys: list[str] | None) -> dict[str, Any]:
     from rlvr_bench.experiment.changes import parsed_keys
 
     return dict(parsed_keys(keys or ()))
+
+
+def seconds_of(option: str, text: str) -> float:
+    """Return the seconds of a length of time such as 2h, 90m, 45s or 1h30m; raises ExperimentError for anything else."""
+    from rlvr_bench.experiment.errors import ExperimentError
+
+    parts = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip())
+    seconds = (
+        sum(int(part or 0) * size for part, size in zip(parts.groups(), (3600, 60, 1), strict=True)) if parts else 0
+    )
+    if not seconds:
+        raise ExperimentError(f"{option} {text}: write a length of time such as 2h, 90m, 45s or 1h30m")
+    return float(seconds)
 
 
 def _seed_list(seeds: str | None) -> tuple[int, ...] | None:

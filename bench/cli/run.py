@@ -22,6 +22,7 @@ from rlvr_bench.cli.options import (
     ThreadsOption,
     WorkersOption,
     experiment_of,
+    seconds_of,
 )
 
 app = typer.Typer()
@@ -42,6 +43,17 @@ def run(
     results: ResultsOption = Path("results"),
     reference: Annotated[Path | None, typer.Option(help="Compare with the records of this folder.")] = None,
     stale: Annotated[bool, typer.Option("--stale", help="Also run again what is from another environment.")] = False,
+    until_text: Annotated[
+        str | None,
+        typer.Option(
+            "--until",
+            help="Add seeds until all rows are separated, the best is known, or to a look: separated, best or look:N.",
+        ),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Start no cell after so long, such as 2h, 90m or 1h30m; the next command goes on."),
+    ] = None,
     report: Annotated[bool, typer.Option("--report", help="Also write report.html of the results folder.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
     data_dir: DataOption = None,
@@ -61,20 +73,25 @@ def run(
     from rlvr_bench.cli.views.leaderboard import show
     from rlvr_bench.console.text import say
     from rlvr_bench.grid.run import run_experiment
+    from rlvr_bench.grid.until import goal_of, until
     from rlvr_bench.launch.launcher import launcher_of
     from rlvr_bench.sweep.phases import Phases
 
     launch = launcher_of(launcher, address, cpus, gpus, processes)
     settings.check_processes(processes)
+    goal = None if until_text is None else goal_of(until_text)
+    seconds = None if budget is None else seconds_of("--budget", budget)
+    phases = Phases(settings, selection)
     with GridDisplay() as display:
         done = run_experiment(
-            Phases(settings, selection),
+            phases if goal is None else until(phases, goal, results),
             results,
             workers,
             launch=launch,
             threads=threads,
             stale=stale,
             reference=reference,
+            budget=seconds,
             watcher=display,
         )
     show(done.rows)

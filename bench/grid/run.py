@@ -3,7 +3,9 @@
 An experiment is one stage or several; the cells of a stage follow from the records of those before.
 """
 
-from collections.abc import Callable, Iterable
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -50,6 +52,7 @@ def run_experiment(
     threads: int = 1,
     stale: bool = False,
     reference: Path | None = None,
+    budget: float | None = None,
     watcher: GridWatcher | None = None,
 ) -> GridResult:
     """Run what is not done yet, renew the leaderboard, and return its rows of these cells with the exit code.
@@ -62,6 +65,7 @@ def run_experiment(
         threads: processor threads of each cell.
         stale: run cells again whose result came from another environment.
         reference: a results folder whose leaderboard the rows are compared with.
+        budget: seconds after which no cell is started any more; those that run are finished.
         watcher: is told how far it is.
 
     Raises:
@@ -70,6 +74,7 @@ def run_experiment(
     """
     watcher = watcher or Unwatched()
     cells, faults, interrupted = list[Cell](), list[str](), False
+    deadline = math.inf if budget is None else time.monotonic() + budget
     with results_lock(results):
         for stage in stages:
             records, problems = store.load_all(results)
@@ -83,11 +88,13 @@ def run_experiment(
             prepare_bases(todo, watcher)
             prepare_products(todo, threads)
             prepare_labels(todo, threads, watcher)
-            interrupted = _interrupted(todo, results, workers, threads, launch, watcher)
-            if interrupted:
+            in_time = _in_time(todo, deadline)
+            interrupted = _interrupted(todo, in_time, results, workers, threads, launch, watcher)
+            if interrupted or time.monotonic() > deadline:
                 break
         standings, whole = renew_leaderboard(results, watcher.say)
         finished = plan(cells, store.load_all(results)[0])
+        late = any(entry.runs for entry in finished) and time.monotonic() > deadline
     comparisons = {cell.comparison for cell in cells}
     shown = [standing for standing in standings if standing.row["comparison"] in comparisons]
     differences = None if reference is None else compare(shown, _reference(reference, comparisons, watcher.say))
@@ -96,8 +103,10 @@ def run_experiment(
         done = sum(not entry.runs for entry in finished)
         left = f"stopped: {done} of {len(cells)} cells are done; the same command goes on from there"
         return GridResult(rows, differences, INTERRUPTED_EXIT, left)
-    bad = faults or not whole or any(_is_bad(entry) for entry in finished)
-    return GridResult(rows, differences, FAILED_EXIT if bad else 0)
+    bad = faults or not whole or any(_is_bad(entry) for entry in finished if not (late and entry.record is None))
+    left = sum(entry.runs for entry in finished)
+    message = f"the budget of time is used: {left} cells of this stage are left; the same command goes on from there"
+    return GridResult(rows, differences, FAILED_EXIT if bad else 0, message if late else "")
 
 
 def _reference(folder: Path, comparisons: set[str], say: Say) -> list[Standing]:
@@ -128,15 +137,28 @@ def renew_leaderboard(results: Path, say: Say) -> Renewed:
     return Renewed(standings, not problems)
 
 
+def _in_time(cells: Iterable[Cell], deadline: float) -> Iterator[Cell]:
+    for cell in cells:
+        if time.monotonic() > deadline:
+            return
+        yield cell
+
+
 def _interrupted(
-    todo: list[Cell], results: Path, workers: int | None, threads: int, launch: Launcher, watcher: GridWatcher
+    todo: list[Cell],
+    in_time: Iterable[Cell],
+    results: Path,
+    workers: int | None,
+    threads: int,
+    launch: Launcher,
+    watcher: GridWatcher,
 ) -> bool:
-    """Run cells and return whether the user interrupted."""
+    """Run cells as they are given and return whether the user interrupted."""
     if not todo:
         return False
     with watcher.cells(len(todo)) as listener:
         try:
-            launch(todo, results, workers, threads, listener)
+            launch(in_time, results, workers, threads, listener)
         except KeyboardInterrupt:
             return True
     return False

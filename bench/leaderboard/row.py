@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlvr_bench.leaderboard.columns import Row, interval_columns
-from rlvr_bench.leaderboard.tuning import protocol_hash, reasons_against, tuning_column
+from rlvr_bench.leaderboard.tuning import protocol_hash, reasons_against, spread_rates, tuning_column
 from rlvr_bench.record.numbers import strict_json
 from rlvr_bench.record.schema import ModelRole, RunRecord, Score, ScoredSplit
 from rlvr_bench.stats.broken import broken_share
@@ -156,9 +156,15 @@ class Entry:
 
 
 def entry_key(record: RunRecord) -> str:
-    """Return what the records of one row have in common: they differ in nothing but their seeds."""
+    """Return what the records of one row have in common: they differ in nothing but their seeds, over which a protocol may spread rates that are alike on validation."""
     keys = record.keys
-    return strict_json([record.comparison, keys.method_name, keys.learning_rate, keys.method, protocol_hash(record)])
+    return strict_json([record.comparison, keys.method_name, row_rate(record), keys.method, protocol_hash(record)])
+
+
+def row_rate(record: RunRecord) -> float | None:
+    """Return the learning rate that names a record's row: its own, or where seeds are spread over rates the winner's."""
+    spread = spread_rates(record)
+    return spread[0] if spread else record.keys.learning_rate
 
 
 def test_score(record: RunRecord, role: ModelRole) -> Score | None:
@@ -246,7 +252,7 @@ def _method(record: RunRecord, scored: Sequence[RunRecord]) -> Row:
     total = mean(_number(r.attestation, "total_parameters") for r in scored)
     backends = sorted({str(record.rollout["backend"]) for record in scored if record.rollout})
     return {
-        "lr": record.keys.learning_rate,
+        "lr": row_rate(record),
         "method_config": strict_json(record.keys.method),
         "trainable_params": None if trainable is None else round(trainable),
         "trainable_share": trainable / total if trainable is not None and total else None,

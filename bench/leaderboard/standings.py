@@ -25,6 +25,7 @@ from rlvr_bench.leaderboard.row import (
     entry_key,
     measurements,
     outcome_matrix,
+    row_rate,
     sampled,
     setting,
     test_score,
@@ -38,6 +39,7 @@ from rlvr_bench.leaderboard.uncertainty import (
     ranking_columns,
     seed_columns,
 )
+from rlvr_bench.record.numbers import strict_json
 from rlvr_bench.record.schema import RunRecord, Score, StepRecord
 from rlvr_bench.record.store import StepReader
 from rlvr_bench.stats.looks import Runs
@@ -76,6 +78,19 @@ def row_key(row: Row) -> tuple[str, ...]:
     """Return what names a row: comparison, method, learning rate and the method's settings."""
     return tuple(
         "" if row[name] is None else str(row[name]) for name in ("comparison", "method", "lr", "method_config")
+    )
+
+
+def record_key(record: RunRecord) -> tuple[str, ...]:
+    """Return the key of the row that a record belongs to, as `row_key` gives it of the row."""
+    keys = record.keys
+    return row_key(
+        {
+            "comparison": record.comparison,
+            "method": keys.method_name,
+            "lr": rounded(BY_NAME["lr"], row_rate(record)),
+            "method_config": strict_json(keys.method),
+        }
     )
 
 

@@ -16,7 +16,16 @@ HASH_DIGITS = 6
 def tuning_column(record: RunRecord) -> str | None:
     """Return the text of the column `tuning`, such as "8 trials, qmc, 3f2a1c"; None outside a protocol."""
     tuning = _tuning(record)
-    return None if tuning is None else f"{tuning['trials']} trials, {tuning['sampler']}, {_short(tuning['protocol'])}"
+    if tuning is None:
+        return None
+    text = f"{tuning['trials']} trials, {tuning['sampler']}, {_short(tuning['protocol'])}"
+    spread = "/".join(f"{rate:g}" for rate in spread_rates(record))
+    return f"{text}, rates {spread}" if spread else text
+
+
+def spread_rates(record: RunRecord) -> list[float]:
+    """Return the rates that a protocol spread the final seeds of a record's row over, the winner's first, or none."""
+    return list((_tuning(record) or {}).get("spread", ()))
 
 
 def protocol_hash(record: RunRecord) -> str | None:

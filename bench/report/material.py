@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rlvr_bench.leaderboard.columns import BY_NAME, Row, rounded
-from rlvr_bench.leaderboard.standings import leaderboard, row_key, step_reader
+from rlvr_bench.leaderboard.columns import Row
+from rlvr_bench.leaderboard.standings import leaderboard, record_key, step_reader
 from rlvr_bench.record import store
 from rlvr_bench.record.documents import parse_json, read_regular
 from rlvr_bench.record.errors import RecordError
-from rlvr_bench.record.numbers import finite_or_none, strict_json
+from rlvr_bench.record.numbers import finite_or_none
 from rlvr_bench.record.schema import RunRecord, StepRecord
 from rlvr_bench.report.curves import is_drawn
 from rlvr_bench.thinking.documents import upgraded
@@ -94,19 +94,6 @@ def gather(results: Path) -> Material:
         findings=findings,
         frontiers=frontiers,
         problems=tuple(str(fault) for fault in faults),
-    )
-
-
-def record_key(record: RunRecord) -> RowKey:
-    """Return the key of the row that a record belongs to, as `row_key` gives it of the row."""
-    keys = record.keys
-    return row_key(
-        {
-            "comparison": record.comparison,
-            "method": keys.method_name,
-            "lr": rounded(BY_NAME["lr"], keys.learning_rate),
-            "method_config": strict_json(keys.method),
-        }
     )
 
 
