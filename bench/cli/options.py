@@ -76,13 +76,12 @@ def given_settings(keys: list[str] | None) -> dict[str, Any]:
 
 
 def seconds_of(option: str, text: str) -> float:
-    """Return the seconds of a length of time such as 2h, 90m, 45s or 1h30m; raises ExperimentError for anything else."""
+    """Return the seconds of a length of time such as 2h, 90m, 45s or 1h30m; raises ExperimentError for others."""
     from rlvr_bench.experiment.errors import ExperimentError
 
     parts = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip())
-    seconds = (
-        sum(int(part or 0) * size for part, size in zip(parts.groups(), (3600, 60, 1), strict=True)) if parts else 0
-    )
+    counts = parts.groups(default="0") if parts else ()
+    seconds = sum(int(count) * size for count, size in zip(counts, (3600, 60, 1), strict=False))
     if not seconds:
         raise ExperimentError(f"{option} {text}: write a length of time such as 2h, 90m, 45s or 1h30m")
     return float(seconds)

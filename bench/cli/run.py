@@ -52,7 +52,7 @@ def run(
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option(help="Start no cell after so long, such as 2h, 90m or 1h30m; the next command goes on."),
+        typer.Option(help="Start no cell after so long, such as 2h, 90m or 1h30m."),
     ] = None,
     report: Annotated[bool, typer.Option("--report", help="Also write report.html of the results folder.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,

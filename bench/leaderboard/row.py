@@ -156,13 +156,16 @@ class Entry:
 
 
 def entry_key(record: RunRecord) -> str:
-    """Return what the records of one row have in common: they differ in nothing but their seeds, over which a protocol may spread rates that are alike on validation."""
+    """Return what the records of one row have in common: they differ in nothing but their seeds.
+
+    A protocol may spread its final seeds over rates that are alike on validation: these are one row.
+    """
     keys = record.keys
     return strict_json([record.comparison, keys.method_name, row_rate(record), keys.method, protocol_hash(record)])
 
 
 def row_rate(record: RunRecord) -> float | None:
-    """Return the learning rate that names a record's row: its own, or where seeds are spread over rates the winner's."""
+    """Return the learning rate that names a record's row: its own, or the first of a spread."""
     spread = spread_rates(record)
     return spread[0] if spread else record.keys.learning_rate
 
