@@ -105,9 +105,7 @@ def run_experiment(
         return GridResult(rows, differences, INTERRUPTED_EXIT, left)
     bad = faults or not whole or any(_is_bad(entry) for entry in finished if not (late and entry.record is None))
     unfinished = sum(entry.runs for entry in finished)
-    message = (
-        f"the budget of time is used: {unfinished} cells of this stage are left; the same command goes on from there"
-    )
+    message = f"the budget is used: {unfinished} cells of this stage are left; the same command goes on from there"
     return GridResult(rows, differences, FAILED_EXIT if bad else 0, message if late else "")
 
 

@@ -57,7 +57,7 @@ def decide(study: TuningStudy, protocol: Protocol, records: Records) -> Decision
         best = halving.best(rung)
         if best is None:
             return halving.hopeless()
-        end = halving.study.end_at(best) if extensions < protocol.extensions else None
+        end = halving.study.end_at(best) if extensions < protocol.extensions and halving.is_alone(rung) else None
         if end is not None and halving.extended(end, best):
             extensions, rung = extensions + 1, 0
         else:
@@ -93,6 +93,12 @@ class _Halving:
     def best(self, rung: int) -> ProtocolTrial | None:
         """Return the best trial of a rung; None if none can win."""
         return next(iter(self._orders[rung]), None)
+
+    def is_alone(self, rung: int) -> bool:
+        """Whether the best trial of a rung is better than all others: where nothing learns, no range is extended."""
+        seeds = self._protocol.rungs[rung].seeds
+        scores = [self._score(self._runs(trial, seeds)) for trial in self._orders[rung][:2]]
+        return len(set(scores)) == len(scores)
 
     def extended(self, end: End, best: ProtocolTrial) -> bool:
         """Add trials beyond an end of the range; return whether there are any."""
