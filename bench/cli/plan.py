@@ -55,6 +55,7 @@ def show_plan(
     from rlvr_bench.console.tables import print_table
     from rlvr_bench.console.text import print_json, say, tell
     from rlvr_bench.launch.local import cores
+    from rlvr_bench.plan.power import power
     from rlvr_bench.plan.states import as_document, by_comparison
     from rlvr_bench.plan.targets import with_targets
     from rlvr_bench.sweep.phases import plan_phases
@@ -63,7 +64,9 @@ def show_plan(
     for problem in phases.problems:
         say(problem)
     planned = with_targets(phases.cells)
+    forecasts = power([entry.cell for entry in phases.cells], phases.records)
     document = as_document(planned, workers or cores(), phases.records)
+    document["power"] = [forecast.as_document() for forecast in forecasts]
     if as_json:
         print_json(document)
         raise typer.Exit(1 if phases.problems else 0)
@@ -71,5 +74,7 @@ def show_plan(
         tell(comparison)
         print_table(lines, [name for name in lines[0] if any(line[name] for line in lines)])
         tell("")
+    for forecast in forecasts:
+        tell(f"{forecast.comparison}: {forecast.sentence()}")
     tell(document["summary"])
     raise typer.Exit(1 if phases.problems else 0)
