@@ -1,0 +1,71 @@
+"""What `run --until` still asks for, from a table's rows."""
+
+import pytest
+
+from rlvr_bench.cli.options import seconds_of
+from rlvr_bench.experiment.errors import ExperimentError
+from rlvr_bench.grid.until import due_look, final_seeds, goal_of, open_rows
+from rlvr_bench.leaderboard.columns import Row
+
+
+def row(method: str, letters: str | None, best: str = "no", equivalent: str | None = None) -> Row:
+    return {"method": method, "rank_group": letters, "may_be_best": best, "equivalent_to": equivalent}
+
+
+TABLE = [
+    row("lora", "a", "yes", "dora"),
+    row("dora", "ab", "yes", "lora"),
+    row("full", "b"),
+    row("sgd", "c"),
+    row("base", "d"),
+    row("dead", None),
+]
+
+
+def test_rows_that_share_a_letter_are_open_unless_equivalent() -> None:
+    assert [one["method"] for one in open_rows(TABLE, goal_of("separated"))] == ["dora", "full"]
+
+
+def test_the_best_is_open_while_rows_that_may_be_it_are_neither_separated_nor_equivalent() -> None:
+    assert open_rows(TABLE, goal_of("best")) == []
+    doubtful = [*TABLE, row("ia3", "ab", "yes")]
+    assert [one["method"] for one in open_rows(doubtful, goal_of("best"))] == ["lora", "dora", "ia3"]
+
+
+def test_a_row_is_open_against_the_base_and_the_base_needs_no_seeds() -> None:
+    assert [one["method"] for one in open_rows([row("lora", "a"), row("base", "a")], goal_of("separated"))] == ["lora"]
+
+
+def test_letters_beyond_z_are_letters_of_their_own() -> None:
+    assert open_rows([row("lora", "a1"), row("full", "b1")], goal_of("separated")) == []
+
+
+@pytest.mark.parametrize(
+    ("counts", "last", "due"),
+    [({"a": 5, "b": 5}, 40, 10), ({"a": 5, "b": 10}, 40, 10), ({"a": 10, "b": 10}, 10, None), ({"a": 40}, 40, None),
+     ({"a": 7}, 40, 10), ({}, 40, None), ({"a": 20}, 20, None)],
+)  # fmt: skip
+def test_those_with_the_fewest_seeds_go_on_first(counts: dict[str, int], last: int, due: int | None) -> None:
+    assert due_look(counts, last) == due
+
+
+def test_further_seeds_follow_the_largest_and_leave_out_those_of_trials() -> None:
+    assert final_seeds((3, 1), {4, 6}, 6) == (3, 1, 5, 7, 8, 9)
+    assert final_seeds(tuple(range(7)), (), 5) == tuple(range(7))
+
+
+@pytest.mark.parametrize("text", ["look:7", "look", "all", "look:"])
+def test_another_goal_is_refused(text: str) -> None:
+    with pytest.raises(ExperimentError, match="separated, best, or look:N with N one of 5, 10, 20, 40"):
+        goal_of(text)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("2h", 7200), ("90m", 5400), ("1h30m", 5400), ("45s", 45)])
+def test_a_budget_is_a_length_of_time(text: str, seconds: float) -> None:
+    assert seconds_of("--budget", text) == seconds
+
+
+@pytest.mark.parametrize("text", ["2", "h", "", "0m", "2 hours", "-1h"])
+def test_another_budget_is_refused(text: str) -> None:
+    with pytest.raises(ExperimentError, match=r"--budget .*: write a length of time such as 2h"):
+        seconds_of("--budget", text)
