@@ -75,7 +75,7 @@ def _check_records(results: Path) -> None:
     assert len(trials) == 2 and len(final) == 3
     tuning = final[0]["cell"]["tuning"]  # type: ignore[index]
     assert {cell for cells in tuning["cells"] for cell in cells} == {record["cell_id"] for record in trials}
-    with (results / "leaderboard.csv").open(newline="") as file:
+    with (results / "leaderboard-all.csv").open(newline="") as file:
         rows = {row["method"]: row for row in csv.DictReader(file) if "test" not in row["status"]}
     assert rows["full"]["tuning"] == f"2 trials, qmc, {tuning['protocol'][:6]}"
     assert rows["c3a"]["status"].startswith(f"unranked: outside protocol {tuning['protocol'][:6]}")
