@@ -73,7 +73,7 @@ def run_experiment(
         RecordError: the leaderboard cannot be written.
     """
     watcher = watcher or Unwatched()
-    cells, faults, interrupted = list[Cell](), list[str](), False
+    cells, faults, interrupted, late = list[Cell](), list[str](), False, False
     deadline = math.inf if budget is None else time.monotonic() + budget
     with results_lock(results):
         for stage in stages:
@@ -90,11 +90,11 @@ def run_experiment(
             prepare_labels(todo, threads, watcher)
             in_time = _in_time(todo, deadline)
             interrupted = _interrupted(todo, in_time, results, workers, threads, launch, watcher)
-            if interrupted or time.monotonic() > deadline:
+            late = time.monotonic() > deadline
+            if interrupted or late:
                 break
         standings, whole = renew_leaderboard(results, watcher.say)
         finished = plan(cells, store.load_all(results)[0])
-        late = any(entry.runs for entry in finished) and time.monotonic() > deadline
     comparisons = {cell.comparison for cell in cells}
     shown = [standing for standing in standings if standing.row["comparison"] in comparisons]
     differences = None if reference is None else compare(shown, _reference(reference, comparisons, watcher.say))
