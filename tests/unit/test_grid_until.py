@@ -1,11 +1,21 @@
 """What `run --until` still asks for, from a table's rows."""
 
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
 import pytest
+from record_factory import ENVIRONMENT, score
 
 from rlvr_bench.cli.options import seconds_of
+from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.errors import ExperimentError
-from rlvr_bench.grid.until import due_look, final_seeds, goal_of, open_rows
+from rlvr_bench.experiment.experiment import Experiment
+from rlvr_bench.grid.until import due_look, final_seeds, goal_of, open_rows, until
 from rlvr_bench.leaderboard.columns import Row
+from rlvr_bench.record.schema import RunRecord
+from rlvr_bench.sweep.phases import Phases
+from rlvr_bench.sweep.protocol_trials import Selection
 
 
 def row(method: str, letters: str | None, best: str = "no", equivalent: str | None = None) -> Row:
@@ -69,3 +79,52 @@ def test_a_budget_is_a_length_of_time(text: str, seconds: float) -> None:
 def test_another_budget_is_refused(text: str) -> None:
     with pytest.raises(ExperimentError, match=r"--budget .*: write a length of time such as 2h"):
         seconds_of("--budget", text)
+
+
+CHANCES = {"full": 0.50, "lora": 0.54, "dora": 0.85}
+"""Per problem; of full and lora too near to be separated at the first look, and not equivalent."""
+
+
+def final_record(cell: Cell) -> RunRecord:
+    generator = np.random.default_rng([cell.seed, len(cell.method_name), ord(cell.method_name[0])])
+    chance = float(np.clip(CHANCES[cell.method_name] + 0.04 * generator.standard_normal(), 0, 1))
+    tuned = "".join(str(int(hit)) for hit in generator.random(400) < chance)
+    base = "".join(str(int(hit)) for hit in np.random.default_rng(1).random(400) < 0.1)
+    return RunRecord(
+        cell=cell.model_dump(mode="json"),
+        cell_id=cell.id,
+        comparison=cell.comparison,
+        status="done",
+        accuracy={role: {"chain": {"test": score(text)}} for role, text in (("base", base), ("tuned", tuned))},
+        environment=ENVIRONMENT,
+    )
+
+
+def asked_for(goal: str, records: list[RunRecord], tmp_path: Path) -> list[dict[str, int]]:
+    """Run to a goal; return for each stage how many cells of each method it asked for that had no record."""
+    experiment = Experiment.model_validate(
+        {
+            "name": "looks",
+            "seeds": [0, 1, 2],
+            "bases": ["organism-steps"],
+            "task": {"name": "chain", "levels": [2], "train": 64, "validation": 4, "test": 4},
+            "signal": {"steps": 3},
+            "methods": {name: {"learning_rate": 1e-3} for name in CHANCES},
+        }
+    )
+    stages = []
+    for stage in until(Phases(experiment, Selection()), goal_of(goal), tmp_path):
+        there = {record.cell_id for record in records}
+        new = [cell for cell in stage(records).cells if cell.id not in there]
+        records += [final_record(cell) for cell in new]
+        stages.append(dict(Counter(cell.method_name for cell in new)))
+    return [stage for stage in stages if stage]
+
+
+def test_seeds_go_where_rows_are_open_and_stop_at_the_look_asked_for(tmp_path: Path) -> None:
+    records: list[RunRecord] = []
+    assert asked_for("look:10", records, tmp_path) == [{"full": 5, "lora": 5, "dora": 5}, {"full": 5, "lora": 5}]
+    assert asked_for("best", records, tmp_path) == []  # dora is
+    on = asked_for("separated", records[:-3], tmp_path)  # as after a kill: three cells are missing
+    assert sum(on[0].values()) == 3
+    assert all(set(stage) <= {"full", "lora"} for stage in on)
