@@ -9,6 +9,7 @@ from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.experiment import load, presets
 from rlvr_bench.studies.presets import TIMES, all_presets, cell_count
 from rlvr_bench.sweep.protocol_trials import Selection, tuning_studies
+from rlvr_bench.sweep.winner import decide
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -34,5 +35,6 @@ def test_trials_of_a_protocol_are_counted() -> None:
     experiment = load("reference")
     assert experiment.protocol is not None
     held = tuning_studies(experiment, experiment.protocol, Selection())
-    trials = sum(len(trial.cells) for study in held for trial in study.trials)
+    waiting = [decide(study, experiment.protocol, {}) for study in held]
+    trials = sum(len(decision.cells) + len(decision.later) for decision in waiting)
     assert cell_count(experiment) == trials + len(held) * len(experiment.seeds)
