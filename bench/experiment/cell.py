@@ -126,7 +126,8 @@ class Cell(Settings):
         """Name of the group of cells that may be ranked against each other: readable, and unique through its hash."""
         task = "-".join([str(self.task["name"]), *(str(level) for level in self.task.get("levels") or ())])
         reward = rewards.title(self.reward)
-        base = Path(self.base.name).resolve().name if Path(self.base.name).is_dir() else self.base.name
+        path = Path(self.base.name)
+        base = path.stem if self.base.is_gguf else path.resolve().name if path.is_dir() else self.base.name
         parts = [base, task, self.signal.type, reward, self.comparison_digest]
         return ".".join(re.sub(r"[^A-Za-z0-9.]+", "-", part).strip(".-")[:40] or "x" for part in parts)
 

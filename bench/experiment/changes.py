@@ -34,6 +34,7 @@ class Changes:
         """
         changed = deepcopy(dict(document))
         if self.base is not None:
+            changed.pop("base", None)
             changed["bases"] = [self.base]
             if self.base in organism_names():
                 changed |= {

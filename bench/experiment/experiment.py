@@ -28,7 +28,7 @@ from rlvr_bench.plugins.toml import parsed_toml
 from rlvr_bench.record.documents import read_regular
 from rlvr_bench.record.errors import RecordError
 
-AXES = {"task": "tasks", "signal": "signals"}
+AXES = {"base": "bases", "task": "tasks", "signal": "signals"}
 """The table of a file that stands for one value of an axis -> the axis."""
 
 MethodName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
@@ -79,7 +79,7 @@ class Experiment(Settings):
     @model_validator(mode="before")
     @classmethod
     def _one_or_several(cls, document: Any) -> Any:
-        """Read `[task]` and `[signal]` as axes with one value, so that nothing behind the file knows two forms."""
+        """Read `[base]`, `[task]`, `[signal]` as axes of one value, so that nothing behind the file knows two forms."""
         if not isinstance(document, dict):
             return document
         for one, several in AXES.items():
@@ -98,9 +98,9 @@ class Experiment(Settings):
     @field_validator("bases", mode="before")
     @classmethod
     def _names_are_bases(cls, value: Any) -> Any:
-        return (
-            [{"name": base} if isinstance(base, str) else base for base in value] if isinstance(value, list) else value
-        )
+        if not isinstance(value, list | tuple):
+            return value
+        return [{"name": base} if isinstance(base, str) else base for base in value]
 
     @field_validator("rewards", mode="before")
     @classmethod

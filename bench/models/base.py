@@ -12,9 +12,9 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from rlvr_bench.console.progress import Report
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import ModelError
-from rlvr_bench.models.fingerprint import fingerprint, folder_fingerprint
+from rlvr_bench.models.fingerprint import fingerprint, folder_fingerprint, gguf_file
+from rlvr_bench.models.gguf.convert import converted_folder
 from rlvr_bench.models.loading import load_causal_lm
-from rlvr_bench.models.smollm2 import smollm2_folder
 from rlvr_bench.models.source import hub_folder, source_of
 
 __all__ = ["LoadedBase", "fingerprint", "folder_of", "load", "load_tokenizer"]
@@ -38,10 +38,10 @@ def _silent(message: str, done: float) -> None:
 
 
 def folder_of(base: BaseConfig, progress: Report = _silent) -> Path:
-    """The local folder of a base: a hub id is fetched, a packaged model converted, if that has not been done."""
+    """The local folder of a base: a hub id is fetched, a GGUF file converted, if that has not been done."""
     source = source_of(base)
-    if source.kind == "packaged":
-        return smollm2_folder(progress)
+    if source.kind in ("packaged", "file"):
+        return converted_folder(*gguf_file(base), progress)
     return source.folder or hub_folder(base)
 
 

@@ -9,7 +9,7 @@ from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.models.fingerprint import fingerprint
 from rlvr_bench.models.organisms.card import read_card
-from rlvr_bench.models.smollm2 import PACKAGE, PARAMETERS, SMOLLM2, gguf_path
+from rlvr_bench.models.packages import PACKAGES, ModelPackage, file_of
 from rlvr_bench.models.source import WEIGHTS, Kind, organism_names, source_of
 
 
@@ -29,11 +29,12 @@ class ModelEntry(BaseModel):
 
 def catalog() -> list[ModelEntry]:
     """The shipped organisms, then the packaged models."""
-    return [*(_organism(name) for name in organism_names()), _smollm2()]
+    return [*(_organism(name) for name in organism_names()), *map(_packaged, PACKAGES.values())]
 
 
 def details(name: str) -> dict[str, Any]:
-    """One entry of the catalog; an organism's also with its weights' fingerprint, its recipe and its measured scores.
+    """One entry of the catalog with its fingerprint; an organism's also with its recipe and its measured scores, a
+    packaged model's with its file, licence and where it comes from.
 
     Raises ModelError for a name that is not in the catalog.
     """
@@ -46,6 +47,10 @@ def details(name: str) -> dict[str, Any]:
     if entry.kind == "organism":
         card = read_card(WEIGHTS / name).model_dump(mode="json")
         shown |= {"fingerprint": fingerprint(BaseConfig(name=name)), "recipe": card["recipe"], "scores": card["scores"]}
+    else:
+        package = PACKAGES[name]
+        shown |= {"fingerprint": package.sha256, "file": package.file, "licence": package.licence}
+        shown |= {"get_it": package.how_to_get.strip("`")}
     return shown
 
 
@@ -60,16 +65,16 @@ def _organism(name: str) -> ModelEntry:
     )
 
 
-def _smollm2() -> ModelEntry:
+def _packaged(package: ModelPackage) -> ModelEntry:
     try:
-        gguf_path()
+        file_of(package)
         missing = None
     except ModelError as error:
         missing = str(error)
     return ModelEntry(
-        name=SMOLLM2,
+        name=package.name,
         kind="packaged",
-        description=f"SmolLM2-135M-Instruct, 4-bit weights de-quantised, from the package {PACKAGE}",
-        parameters=PARAMETERS,
+        description=f"{package.title}, 4-bit weights de-quantised, {package.licence}",
+        parameters=package.parameters,
         missing=missing,
     )

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import ModelError
+from rlvr_bench.models.packages import PACKAGES, file_of
 from rlvr_bench.models.shards import INDEX, shards_of
-from rlvr_bench.models.smollm2 import GGUF_SHA256, gguf_path
 from rlvr_bench.models.source import hub_folder, source_of
 from rlvr_bench.record.atomic import write_whole
 from rlvr_bench.record.cache import cache_dir
@@ -18,16 +18,21 @@ REMEMBERED_FROM = 32 * 2**20
 def fingerprint(base: BaseConfig, fetch: bool = True) -> str:
     """SHA-256 (64 hex digits) over what a base is read from.
 
-    Of an organism the weights (the rest belongs to the package's code), of a packaged model the file it is made from,
-    of a folder or hub id the weights, tokenizer, chat template and configuration.
+    Of an organism the weights (the rest belongs to the package's code), of a GGUF file, packaged or not, its bytes, of
+    a folder or hub id the weights, tokenizer, chat template and configuration.
 
     Raises ModelError if the base cannot be found or has no safetensors, NotDownloadedError for a hub id that is not
     here and cannot be fetched, or is not to be.
     """
     source = source_of(base)
     if source.kind == "packaged":
-        gguf_path()  # the error for a missing package comes now, not in the middle of a run
-        return GGUF_SHA256
+        file_of(PACKAGES[base.name])  # the error for a missing file comes now, not in the middle of a run
+        return PACKAGES[base.name].sha256
+    if source.kind == "file":
+        digest = gguf_file(base)[1]
+        return (
+            digest if base.pad_token is None else hashlib.sha256(f"{digest} pad {base.pad_token}".encode()).hexdigest()
+        )
     folder = source.folder or hub_folder(base, fetch)
     weights = folder_fingerprint(folder)
     if source.kind == "organism":
@@ -35,6 +40,22 @@ def fingerprint(base: BaseConfig, fetch: bool = True) -> str:
     read = sorted(path for pattern in ("*.json", "*.jinja", "*.model", "*.txt") for path in folder.glob(pattern))
     parts = [weights, f"pad {base.pad_token}", *(f"{path.name} {file_digest(path)}" for path in read)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def gguf_file(base: BaseConfig) -> tuple[Path, str]:
+    """Return the file of a packaged model or of a base that names one, and its SHA-256.
+
+    Raises ModelError if it is not there, or is not the one that the package or the base says.
+    """
+    package = PACKAGES.get(base.name)
+    path = Path(base.name).expanduser() if package is None else file_of(package)
+    if not path.is_file():
+        raise ModelError(f"There is no file {base.name!r}: give the path of a GGUF file.")
+    digest, expected = file_digest(path), base.sha256 if package is None else package.sha256
+    if expected not in (None, digest):
+        fix = "give the file that it belongs to" if package is None else f"get it again with {package.how_to_get}"
+        raise ModelError(f"{path} has SHA-256 {digest}, not {expected}: {fix}.")
+    return path, digest
 
 
 def folder_fingerprint(folder: Path) -> str:

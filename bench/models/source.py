@@ -1,7 +1,7 @@
 """From the name of a base model to where its files are. Imports no torch.
 
-Organisms ship with the package, `smollm2` comes from another package, a name with a "/" is a local folder if there is
-one and a hub id otherwise.
+Organisms ship with the package, model packages have a row in `packages`, a name that ends in ".gguf" is a file, a name
+with a "/" is a local folder if there is one and a hub id otherwise.
 """
 
 from pathlib import Path
@@ -9,17 +9,17 @@ from typing import Literal, NamedTuple
 
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import ModelError, NotDownloadedError
-from rlvr_bench.models.smollm2 import SMOLLM2
+from rlvr_bench.models.packages import PACKAGES
 from rlvr_bench.plugins.suggestion import did_you_mean
 
 WEIGHTS = Path(__file__).parent / "organisms" / "weights"
 _FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.py")
 
-Kind = Literal["organism", "packaged", "folder", "hub"]
+Kind = Literal["organism", "packaged", "file", "folder", "hub"]
 
 
 class Source(NamedTuple):
-    """Where a base model comes from; `folder` is None until a hub id is fetched or a packaged model converted."""
+    """Where a base model comes from; `folder` is None until a hub id is fetched or a GGUF file converted."""
 
     kind: Kind
     name: str
@@ -32,19 +32,21 @@ def organism_names() -> list[str]:
 
 
 def source_of(base: BaseConfig) -> Source:
-    """Find a base by name. Raises ModelError for a name that is no organism, packaged model, folder or hub id."""
+    """Find a base by name. Raises ModelError for one that is no organism, packaged model, file, folder or hub id."""
     name = base.name
     if name in organism_names():
         return Source("organism", name, WEIGHTS / name)
-    if name == SMOLLM2:
+    if name in PACKAGES:
         return Source("packaged", name, None)
     path = Path(name).expanduser()
     if path.is_dir() and ("/" in name or (path / "config.json").is_file()):
         return Source("folder", name, path.resolve())
+    if base.is_gguf:
+        return Source("file", name, None)
     if name.startswith(("/", ".", "~")):
         raise ModelError(f"There is no folder {name!r}: give the folder of a model saved with save_pretrained.")
     if name.count("/") != 1:
-        names = [*organism_names(), SMOLLM2]
+        names = [*organism_names(), *PACKAGES]
         raise ModelError(
             f"Base model {name!r} is unknown (a hub id is written owner/name, a local folder with a slash)"
             f"{did_you_mean(name, names)}"

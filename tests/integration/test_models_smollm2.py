@@ -7,12 +7,14 @@ import pytest
 from rlvr_bench.models.base import load
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import ModelError
-from rlvr_bench.models.smollm2 import GGUF_SHA256, PARAMETERS, gguf_path
+from rlvr_bench.models.packages import PACKAGES, file_of
+
+SMOLLM2 = PACKAGES["smollm2"]
 
 
 def installed() -> bool:
     try:
-        return gguf_path().is_file()
+        return file_of(SMOLLM2).is_file()
     except ModelError:
         return False
 
@@ -24,8 +26,8 @@ def test_smollm2_is_converted_once_and_answers(tmp_path: Path, monkeypatch: pyte
     loaded = load(BaseConfig(name="smollm2"), lambda message, done: told.append(done))
     assert told == sorted(told)
     assert told[-1] == 1.0
-    assert loaded.model.num_parameters() == PARAMETERS
-    assert loaded.fingerprint == GGUF_SHA256
+    assert loaded.model.num_parameters() == SMOLLM2.parameters
+    assert loaded.fingerprint == SMOLLM2.sha256
     chat = [{"role": "user", "content": "What is 3 + 4? Answer with the number only."}]
     inputs = loaded.tokenizer.apply_chat_template(
         chat, add_generation_prompt=True, return_tensors="pt", return_dict=True

