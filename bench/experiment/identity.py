@@ -36,7 +36,8 @@ def scoring_identity(evaluate: BaseModel, measurements: Mapping[str, Mapping[str
     content: dict[str, Any] = {"evaluate": chosen(evaluate)}
     own: dict[str, Any] = {name: None for name in DEFAULT if name not in measurements}
     for name, table in measurements.items():
-        settings = chosen(MEASUREMENTS.read(name, table))
+        measured = MEASUREMENTS.read(name, table)
+        settings = chosen(measured, exclude=set(measured.outside_identity))
         if name in _FLAGS_OF_EVALUATION:
             content["evaluate"][name] = settings or True
         elif name == "divergence":

@@ -1,7 +1,8 @@
 """Which measurements a cell makes beside training and scoring: the table `[measurements]` of an experiment.
 
-`name = true` asks for a measurement, `name = false` leaves one of the default out, a table gives it settings. A
-measurement is a settings class under the entry-point group `rlvr_bench.measurements`, its own name that of the entry.
+`name = true` asks for a measurement, `name = false` (or "off") leaves one of the default out, a table gives it
+settings. A measurement is a settings class under the entry-point group `rlvr_bench.measurements`, its own name that of
+the entry.
 """
 
 from collections.abc import Mapping
@@ -13,15 +14,19 @@ from rlvr_bench.experiment.registered import RegisteredSettings, SettingsRegistr
 DEFAULT = ("geometry", "mask_sample", "trajectory", "behaviour")
 """What every cell measures unless its experiment leaves it out."""
 
+OFF = "off"
+
 
 class MeasurementSettings(RegisteredSettings):
     """Base of all measurements' settings; a subclass points to what measures and adds its settings as fields.
 
     `implementation` is that of a `measure.measurement.Measurement`. One that `needs_merged_weights` is left out of a
-    cell whose method cannot be merged into plain weights.
+    cell whose method cannot be merged into plain weights. Settings `outside_identity` say how exactly a thing is
+    measured, not what: they enter no cell's id.
     """
 
     needs_merged_weights: ClassVar[bool] = False
+    outside_identity: ClassVar[frozenset[str]] = frozenset()
 
     def refusal(self) -> str | None:
         """What keeps this from being measured and can be told in seconds, before anything runs, as one sentence."""
@@ -51,5 +56,5 @@ def resolve(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {
         name: REGISTRY.read(name, settings).model_dump(mode="json")
         for name, settings in requested.items()
-        if settings is not False
+        if settings is not False and settings != OFF
     }

@@ -7,15 +7,13 @@ import torch
 from torch import nn
 
 from rlvr_bench.geometry.measure import TensorRecord, measure
-from rlvr_bench.geometry.measurements import Geometry
+from rlvr_bench.geometry.measurements import Geometry, settings_of_a_cell
+from rlvr_bench.geometry.sample import Sample, draw_sample
 from rlvr_bench.geometry.settings import GeometrySettings
 from rlvr_bench.geometry.summary import by_kind, summarise
 from rlvr_bench.measure.context import CellContext, TrainedModel
 from rlvr_bench.measure.measurement import Measurement
 from rlvr_bench.measure.pair import Pair
-
-NULL_MATRICES = 40
-"""About so many matrices get null updates, which is enough for a model's mean; of a small model all."""
 
 BY_TYPE = (
     "sparsity_bf16", "relative_norm", "spectral_shift", "principal_angle_max_deg", "principal_angle_mean_deg",
@@ -27,9 +25,8 @@ DIGITS = 6
 
 
 def in_a_cell(model: nn.Module) -> GeometrySettings:
-    """Return the settings of a cell on this model; two draws of each null are enough for an interval."""
-    matrices = sum(parameter.ndim == 2 for parameter in model.parameters())
-    return GeometrySettings(draws=2, null_every=max(1, round(matrices / NULL_MATRICES)))
+    """Return the settings of a cell on this model."""
+    return settings_of_a_cell(_shapes(model))
 
 
 class CellGeometry(Measurement[Geometry]):
@@ -37,23 +34,33 @@ class CellGeometry(Measurement[Geometry]):
 
     def after(self, context: CellContext, trained: TrainedModel) -> dict[str, Any]:
         """See `Measurement`."""
-        return cell_geometry(context.pairs(trained.handle), in_a_cell(context.reference))
+        shapes = _shapes(context.reference)
+        settings = settings_of_a_cell(shapes)
+        signal = context.cell.signal
+        all_of_them = self.settings.extent == "full"
+        sample = None if all_of_them else draw_sample(shapes, settings, signal.steps * signal.batch_size)
+        return cell_geometry(context.pairs(trained.handle), settings, sample)
 
 
-def cell_geometry(pairs: Iterable[Pair], settings: GeometrySettings) -> dict[str, Any]:
+def _shapes(model: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+
+
+def cell_geometry(pairs: Iterable[Pair], settings: GeometrySettings, sample: Sample | None = None) -> dict[str, Any]:
     """Return the geometry of a run record.
 
     Args:
         pairs: of every parameter, tied ones once.
         settings: of the figures, such as `in_a_cell` gives.
+        sample: the matrices that are measured; None for all of them.
 
     Returns:
         What `summarise` returns, and `settings`, `by_type` (figures of each matrix type) and `by_layer` (three figures
-        of each matrix, by layer and type).
+        of each matrix, by layer and type). The settings of a sample say as `sample` what was measured.
     """
-    records = list(measure(pairs, settings, torch.get_num_threads()))
+    records = list(measure(pairs, settings, torch.get_num_threads(), sample=sample))
     figures = summarise(records) | {
-        "settings": settings.as_json(),
+        "settings": settings.as_json() | ({"sample": sample.as_json()} if sample else {}),
         "by_type": by_type(records),
         "by_layer": by_layer(records),
     }

@@ -5,7 +5,6 @@ figures do not depend on the number of cores.
 """
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,22 +18,23 @@ from rlvr_bench.geometry.energy import energy_by_direction
 from rlvr_bench.geometry.errors import GeometryError
 from rlvr_bench.geometry.figures import Figures, figures
 from rlvr_bench.geometry.masks import size, unchanged_share
-from rlvr_bench.geometry.nulls import NULL_KINDS, NullKind, null_update, shown_in_bf16
+from rlvr_bench.geometry.nulls import null_update, shown_in_bf16
 from rlvr_bench.geometry.precision import changed_bf16, sparsity_absolute, sparsity_fp32, visibility_margin
-from rlvr_bench.geometry.settings import GeometrySettings
+from rlvr_bench.geometry.sample import Sample
+from rlvr_bench.geometry.settings import NULL_KINDS, GeometrySettings, NullKind
+from rlvr_bench.geometry.tensor_names import kind_of, layer_of
 
 PICTURE_SIDE = 256
 """Largest side of the stored image of a changed mask."""
 
-_LAYER = re.compile(r"\.(\d+)\.")
-
 
 @dataclass(frozen=True, slots=True)
 class NullFigures:
-    """Figures of what bf16 shows of the update, and of each null update by kind."""
+    """Figures of what bf16 shows of the update, and of each null update by kind; for `weight` matrices of its kind."""
 
     shown: Figures
     draws: dict[NullKind, list[Figures]]
+    weight: float = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ class Picture:
 class TensorRecord:
     """One tensor's figures.
 
-    Of a tensor that is no matrix (norms, biases, experts fused into one block) only sizes and sparsities; the fields
-    from `k` on are None.
+    Of a tensor that is no matrix (norms, biases, experts fused into one block), and of a matrix outside of the sample,
+    only sizes and sparsities; the fields from `k` on are None. `weight` is how many matrices of its kind it stands for.
     """
 
     name: str
@@ -66,22 +66,22 @@ class TensorRecord:
     mask_rank: int | None = None
     null: NullFigures | None = None
     picture: Picture | None = None
+    weight: float = 1
 
     @property
     def layer(self) -> int | None:
         """The number in the tensor's name, None outside the layers."""
-        match = _LAYER.search(self.name)
-        return int(match[1]) if match else None
+        return layer_of(self.name)
 
     @property
     def kind(self) -> str:
         """The matrix's own name, such as q_proj or embed_tokens."""
-        return self.name.removesuffix(".weight").rpartition(".")[2]
+        return kind_of(self.name)
 
     @property
     def is_matrix(self) -> bool:
         """Whether it has singular values."""
-        return self.k is not None
+        return len(self.shape) == 2
 
 
 def measure(
@@ -89,8 +89,9 @@ def measure(
     settings: GeometrySettings,
     workers: int = 1,
     pictures: bool = False,
+    sample: Sample | None = None,
 ) -> Iterator[TensorRecord]:
-    """Yield a record per (name, before, after), reading the pairs one by one.
+    """Yield a record per (name, before, after), reading the pairs one by one; of a `sample` only its matrices in full.
 
     Raises:
         GeometryError: an entry is NaN or infinite.
@@ -102,14 +103,19 @@ def measure(
             _check_finite(name, before=before, after=after)
             if not before.numel():
                 continue
+            if before.ndim == 2 and sample is not None and name not in sample.weights:
+                yield _sizes(name, before.detach().cpu(), after.detach().cpu())
+                continue
             if before.ndim != 2:
                 yield _vector(name, before.detach().cpu(), after.detach().cpu())
                 continue
             # Nulls cost as much as the matrix itself each; every n-th matrix is enough for a model's interval.
-            own_settings = settings if matrices % settings.null_every == 0 else replace(settings, draws=0)
+            with_nulls = matrices % settings.null_every == 0 if sample is None else name in sample.null_weights
+            own_settings = settings if with_nulls else replace(settings, draws=0)
             matrices += 1
             # One matrix at a time: its float64 copies and decomposition are the largest things in memory.
-            yield _matrix(name, before.detach().cpu(), after.detach().cpu(), own_settings, pool, pictures)
+            record = _matrix(name, before.detach().cpu(), after.detach().cpu(), own_settings, pool, pictures)
+            yield record if sample is None else _weighed(record, sample)
 
 
 def _check_finite(name: str, **sides: Tensor) -> None:
@@ -182,6 +188,27 @@ def _nulls(
     real = measured or pool.submit(shown, update)
     draws = {kind: [pool.submit(drawn, kind, draw) for draw in range(settings.draws)] for kind in NULL_KINDS}
     return NullFigures(real.result(), {kind: [draw.result() for draw in futures] for kind, futures in draws.items()})
+
+
+def _weighed(record: TensorRecord, sample: Sample) -> TensorRecord:
+    null = record.null and replace(record.null, weight=sample.null_weights[record.name])
+    return replace(record, null=null, weight=sample.weights[record.name])
+
+
+def _sizes(name: str, before: Tensor, after: Tensor) -> TensorRecord:
+    """Of a matrix outside of the sample: norms and sparsities, from float32, which takes a hundredth of all."""
+    base_norm, norm = (
+        float(torch.linalg.vector_norm(tensor, dtype=torch.float64))
+        for tensor in (before.float(), after.float() - before.float())
+    )
+    sizes: Figures = {
+        "sparsity_bf16": unchanged_share(changed_bf16(before, after)),
+        "relative_norm": norm / base_norm if base_norm else None,
+        "update_norm": norm,
+        "sparsity_fp32": sparsity_fp32(before, after),
+        "sparsity_1e_5": sparsity_absolute(before, after),
+    }
+    return TensorRecord(name, tuple(before.shape), before.numel(), base_norm, sizes)
 
 
 def _vector(name: str, before: Tensor, after: Tensor) -> TensorRecord:

@@ -1,15 +1,43 @@
 """What a cell can measure of its update's geometry; what measures is imported by the cells that ask for it."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
 
 from rlvr_bench.experiment.measurements import MeasurementSettings
+from rlvr_bench.geometry.cost import matrices_of
+from rlvr_bench.geometry.settings import GeometrySettings, Shape
+
+NULL_MATRICES = 40
+"""About so many matrices get null updates, which is enough for a model's mean; of a small model all."""
 
 
 class Geometry(MeasurementSettings):
-    """Figures of the update and of null updates: of the model, of each matrix type and of each matrix."""
+    """Figures of the update and of null updates: of the model, of each matrix type and of each matrix.
+
+    `geometry = "full"` is short for `geometry = { extent = "full" }`.
+    """
 
     implementation: ClassVar[str] = "rlvr_bench.geometry.cell:CellGeometry"
     needs_merged_weights: ClassVar[bool] = True
+    outside_identity: ClassVar[frozenset[str]] = frozenset({"extent"})
+
+    extent: Literal["full", "sample"] = Field(
+        "sample",
+        description="all matrices, or where these take more than about a tenth of a cell a sample by kind and depth",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_its_extent(cls, given: Any) -> Any:
+        """Read a text as the extent."""
+        return {"extent": given} if isinstance(given, str) else given
+
+
+def settings_of_a_cell(shapes: Mapping[str, Shape]) -> GeometrySettings:
+    """Return the settings of a cell on a model; two draws of each null are enough for an interval."""
+    return GeometrySettings(draws=2, null_every=max(1, round(len(matrices_of(shapes)) / NULL_MATRICES)))
 
 
 class MaskSample(MeasurementSettings):

@@ -11,14 +11,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-NullKind = Literal["isotropic", "permuted"]
-NULL_KINDS: tuple[NullKind, ...] = ("isotropic", "permuted")
+from rlvr_bench.geometry.settings import NullKind
 
 # 97.5 % quantiles of Student's t for 1, 2, ... degrees of freedom, and of the normal distribution.
 _STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)

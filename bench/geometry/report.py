@@ -11,9 +11,8 @@ from rlvr_bench.console.formats import neutral
 from rlvr_bench.console.progress import Report
 from rlvr_bench.geometry.errors import GeometryError
 from rlvr_bench.geometry.measure import TensorRecord, cores, measure
-from rlvr_bench.geometry.nulls import NULL_KINDS
 from rlvr_bench.geometry.pairs import open_pairs
-from rlvr_bench.geometry.settings import GeometrySettings
+from rlvr_bench.geometry.settings import NULL_KINDS, GeometrySettings
 from rlvr_bench.geometry.summary import by_kind, null_of, summarise
 
 

@@ -1,7 +1,7 @@
 """What the figures depend on beside the two checkpoints. Imports no torch."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from rlvr_bench.geometry.errors import GeometryError
 
@@ -10,6 +10,9 @@ K = 512
 
 MASK_RANK = 64
 """Rank of the reconstruction behind the principal mask; same source."""
+
+NullKind = Literal["isotropic", "permuted"]
+NULL_KINDS: tuple[NullKind, ...] = ("isotropic", "permuted")
 
 Shape = tuple[int, ...]
 

@@ -7,9 +7,12 @@ from typing import Any
 
 from rlvr_bench.geometry.figures import Figures
 from rlvr_bench.geometry.measure import TensorRecord
-from rlvr_bench.geometry.nulls import NULL_KINDS, UNDEFINED, Lift, NullKind, lift
+from rlvr_bench.geometry.nulls import UNDEFINED, Lift, lift
+from rlvr_bench.geometry.settings import NULL_KINDS, NullKind
 
 Pick = Callable[[TensorRecord], Figures]
+Weigh = Callable[[TensorRecord], float]
+"""How many matrices a record stands for."""
 
 
 def summarise(records: Sequence[TensorRecord]) -> dict[str, Any]:
@@ -17,7 +20,8 @@ def summarise(records: Sequence[TensorRecord]) -> dict[str, Any]:
 
     Sparsities are shares of all entries, norms are taken over all entries together, the angles called `max` are the
     largest over matrices (the mean of the largest one beside them), everything else is a mean over the matrices that
-    have it. `null` compares what bf16 shows of the matrices with the null updates.
+    have it. `null` compares what bf16 shows of the matrices with the null updates. Of a sample, each measured matrix
+    counts as many times as it stands for, and what is called `max` is the largest of those that were measured.
     """
     matrices = [record for record in records if record.is_matrix]
     summary: dict[str, Any] = {"tensors": len(records), "matrices": len(matrices)}
@@ -25,7 +29,7 @@ def summarise(records: Sequence[TensorRecord]) -> dict[str, Any]:
     summary |= {name: pooled(name, records, lambda record: record.figures) for name in _names(records)}
     largest = "principal_angle_max_deg"
     if largest in summary:
-        summary[f"{largest}_mean"] = _mean([record.figures.get(largest) for record in matrices])
+        summary[f"{largest}_mean"] = _mean(largest, matrices)
     return summary | ({"null": null_summary(matrices)} if any(record.null for record in matrices) else {})
 
 
@@ -51,7 +55,7 @@ def null_summary(records: Sequence[TensorRecord]) -> dict[str, Any]:
     matrices = [record for record in records if record.null is not None]
     # Figures called lift are over a mask's density, not over a null.
     names = [name for name in _names(matrices, _shown) if not name.endswith("_lift")]
-    summary: dict[str, Any] = {"shown_in_bf16": {name: pooled(name, matrices, _shown) for name in names}}
+    summary: dict[str, Any] = {"shown_in_bf16": {name: pooled(name, matrices, _shown, _null_weight) for name in names}}
     for kind in NULL_KINDS:
         summary[kind] = {name: _as_json(model_lift(name, matrices, kind)) for name in names}
     return summary
@@ -60,11 +64,11 @@ def null_summary(records: Sequence[TensorRecord]) -> dict[str, Any]:
 def model_lift(name: str, records: Sequence[TensorRecord], kind: NullKind) -> Lift:
     """Return the lift of one figure, pooled over matrices, above the same pooling of its null draws."""
     matrices = [record for record in records if _complete(record, name, kind)]
-    observed = pooled(name, matrices, _shown)
+    observed = pooled(name, matrices, _shown, _null_weight)
     if observed is None:
         return UNDEFINED
     if _is_mean(name):
-        weights = _weights(name, matrices)
+        weights = _weights(name, matrices, _null_weight)
         shares = [weight / sum(weights) for weight in weights]
         return lift(observed, [_draws(record, name, kind) for record in matrices], shares)
     # A largest value or a norm is not a mean over matrices: draw i of all matrices together makes one model's null.
@@ -73,14 +77,16 @@ def model_lift(name: str, records: Sequence[TensorRecord], kind: NullKind) -> Li
     return lift(observed, [draws], [1.0])
 
 
-def pooled(name: str, records: Sequence[TensorRecord], pick: Pick) -> float | None:
-    """Pool one figure over the tensors that have it; None if none has."""
+def pooled(
+    name: str, records: Sequence[TensorRecord], pick: Pick, weigh: Weigh = lambda record: record.weight
+) -> float | None:
+    """Pool one figure over the tensors that have it, each as often as `weigh` says; None if none has."""
     having = [record for record in records if pick(record).get(name) is not None]
     values = [_number(pick(record)[name]) for record in having]
     if not values:
         return None
     if _is_mean(name):
-        return fmean(values, _weights(name, having))
+        return fmean(values, _weights(name, having, weigh))
     if name == "update_norm":
         return sqrt(sum(value**2 for value in values))
     # Over all entries together, so that a small matrix does not weigh as much as a large one.
@@ -95,9 +101,13 @@ def _is_mean(name: str) -> bool:
     return not name.endswith("max_deg") and name not in ("update_norm", "relative_norm")
 
 
-def _weights(name: str, records: Sequence[TensorRecord]) -> list[int]:
-    """Return the weights of a mean: of a sparsity the tensors' entries, else the same for all."""
-    return [record.entries if name.startswith("sparsity") else 1 for record in records]
+def _weights(name: str, records: Sequence[TensorRecord], weigh: Weigh) -> list[float]:
+    """Return the weights of a mean: of a sparsity, which all tensors have, their entries, else what they stand for."""
+    return [record.entries if name.startswith("sparsity") else weigh(record) for record in records]
+
+
+def _null_weight(record: TensorRecord) -> float:
+    return record.null.weight if record.null else 1
 
 
 def _shown(record: TensorRecord) -> Figures:
@@ -123,9 +133,10 @@ def _names(records: Iterable[TensorRecord], pick: Pick = lambda record: record.f
     return list(dict.fromkeys(name for record in records for name in pick(record)))
 
 
-def _mean(values: Iterable[float | None]) -> float | None:
-    defined = [value for value in values if value is not None]
-    return fmean(defined) if defined else None
+def _mean(name: str, records: Iterable[TensorRecord]) -> float | None:
+    having = [record for record in records if record.figures.get(name) is not None]
+    values = [_number(record.figures[name]) for record in having]
+    return fmean(values, [record.weight for record in having]) if values else None
 
 
 def _number(value: float | None) -> float:

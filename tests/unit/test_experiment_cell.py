@@ -44,6 +44,7 @@ def _cell(**changes: Any) -> Cell:
         {"methods": {"lora": {"rank": 8, "learning_rate": 1e-3, "alpha": 32}}},
         {"signal": {"type": "rlvr", "steps": 3, "probe_every": 5}},
         {"measurements": {"geometry": True, "behaviour": {}}},
+        {"measurements": {"geometry": "full"}},
     ],
 )
 def test_a_default_that_is_written_out_does_not_change_the_id(changes: dict[str, Any]) -> None:

@@ -73,7 +73,7 @@ def _convert(header: GgufHeader, folder: Path, progress: Report) -> None:
         left_out = untied_head(header)
         config.tie_word_embeddings |= left_out is not None
         with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+            model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)
         config.architectures, config.dtype = [type(model).__name__], torch.float32
         tensors = dict(
             parameters(header, config, model, left_out, lambda share: progress("reading weights", 0.1 + 0.7 * share))
