@@ -37,8 +37,8 @@ def geometry(
     from rlvr_bench.record.atomic import write_whole
 
     settings = GeometrySettings(k=k, mask_rank=mask_rank, mask_density=mask_density, draws=draws)
-    with Bars() as bars, bars.bar("geometry") as progress:
-        report = make_report(base, tuned, settings, progress, pictures is not None)
+    with Bars() as bars:
+        report = make_report(base, tuned, settings, bars, pictures is not None)
     if csv_file is not None:
         write_whole(csv_file, report.as_csv())
     if pictures is not None:

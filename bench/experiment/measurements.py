@@ -39,7 +39,7 @@ REGISTRY = SettingsRegistry("measurement", "rlvr_bench.measurements", Measuremen
 def check(table: Mapping[str, Any]) -> None:
     """Raise ExperimentError where a measurement that is asked for cannot be made; see `MeasurementSettings.refusal`."""
     for name, given in table.items():
-        reason = None if given is False else REGISTRY.read(name, given).refusal()
+        reason = None if given is False or given == OFF else REGISTRY.read(name, given).refusal()
         if reason is not None:
             raise ExperimentError(reason)
 

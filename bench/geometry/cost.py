@@ -14,6 +14,9 @@ FLOPS_PER_SECOND = 20e9
 OVERHEAD_FLOPS = 2e8
 """What the smallest matrix takes: some hundred operations on tensors."""
 
+WORTH_SAYING = 5.0
+"""Seconds: of geometry that takes less (an organism's) nobody need be told before."""
+
 BASE_SHARE = 0.6
 """What the base's decomposition takes of an update's figures; it is kept in the cache for the next cell."""
 

@@ -22,6 +22,7 @@ from rlvr_bench.geometry.nulls import null_update, shown_in_bf16
 from rlvr_bench.geometry.precision import changed_bf16, sparsity_absolute, sparsity_fp32, visibility_margin
 from rlvr_bench.geometry.sample import Sample
 from rlvr_bench.geometry.settings import NULL_KINDS, GeometrySettings, NullKind
+from rlvr_bench.geometry.sizes import sizes
 from rlvr_bench.geometry.tensor_names import kind_of, layer_of
 
 PICTURE_SIDE = 256
@@ -104,7 +105,8 @@ def measure(
             if not before.numel():
                 continue
             if before.ndim == 2 and sample is not None and name not in sample.weights:
-                yield _sizes(name, before.detach().cpu(), after.detach().cpu())
+                base_norm, figures_of_all = sizes(before.detach().cpu(), after.detach().cpu())
+                yield TensorRecord(name, tuple(before.shape), before.numel(), base_norm, figures_of_all)
                 continue
             if before.ndim != 2:
                 yield _vector(name, before.detach().cpu(), after.detach().cpu())
@@ -120,6 +122,8 @@ def measure(
 
 def _check_finite(name: str, **sides: Tensor) -> None:
     for when, tensor in sides.items():
+        if bool(torch.isfinite(tensor.sum())):  # no temporary tensor where all is well; finite entries may overflow
+            continue
         non_finite = tensor.numel() - int(torch.isfinite(tensor).count_nonzero())
         if non_finite:
             raise GeometryError(
@@ -193,22 +197,6 @@ def _nulls(
 def _weighed(record: TensorRecord, sample: Sample) -> TensorRecord:
     null = record.null and replace(record.null, weight=sample.null_weights[record.name])
     return replace(record, null=null, weight=sample.weights[record.name])
-
-
-def _sizes(name: str, before: Tensor, after: Tensor) -> TensorRecord:
-    """Of a matrix outside of the sample: norms and sparsities, from float32, which takes a hundredth of all."""
-    base_norm, norm = (
-        float(torch.linalg.vector_norm(tensor, dtype=torch.float64))
-        for tensor in (before.float(), after.float() - before.float())
-    )
-    sizes: Figures = {
-        "sparsity_bf16": unchanged_share(changed_bf16(before, after)),
-        "relative_norm": norm / base_norm if base_norm else None,
-        "update_norm": norm,
-        "sparsity_fp32": sparsity_fp32(before, after),
-        "sparsity_1e_5": sparsity_absolute(before, after),
-    }
-    return TensorRecord(name, tuple(before.shape), before.numel(), base_norm, sizes)
 
 
 def _vector(name: str, before: Tensor, after: Tensor) -> TensorRecord:

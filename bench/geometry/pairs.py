@@ -27,9 +27,9 @@ class TensorPair(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """The tensor pairs of two checkpoints, to be iterated once, and how many there are."""
+    """The tensor pairs of two checkpoints, to be iterated once, and the shapes of all by name."""
 
-    count: int
+    shapes: dict[str, tuple[int, ...]]
     tensors: Iterator[TensorPair]
 
 
@@ -52,7 +52,8 @@ def open_pairs(base: str, tuned: str, progress: Report) -> Pairs:
         return _merged(before, folders[1])
     after = open_checkpoint(folders[1])
     names = aligned_names(before, after)
-    return Pairs(len(names), (TensorPair(name, before.read(name), after.read(name)) for name in names))
+    shapes = {name: before.shapes[name] for name in names}
+    return Pairs(shapes, (TensorPair(name, before.read(name), after.read(name)) for name in names))
 
 
 def _with_slash(name: str) -> str:
@@ -68,7 +69,7 @@ def _merged(before: Checkpoint, adapter: Path) -> Pairs:
             f"{before.folder} stores no tensor {unknown[0]}, which its model has: save the base with save_pretrained."
         )
     return Pairs(
-        len(handle.view.names),
+        {name: before.shapes[name] for name in handle.view.names},
         (TensorPair(name, _start(before, name, after), after) for name, after in handle.effective_weights()),
     )
 

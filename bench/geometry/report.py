@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from rlvr_bench.console.formats import neutral
-from rlvr_bench.console.progress import Report
+from rlvr_bench.console.progress import Watcher
+from rlvr_bench.geometry.cost import WORTH_SAYING, full_flops, in_words, matrices_of, seconds
 from rlvr_bench.geometry.errors import GeometryError
 from rlvr_bench.geometry.measure import TensorRecord, cores, measure
 from rlvr_bench.geometry.pairs import open_pairs
@@ -48,25 +49,31 @@ class GeometryReport:
 
 
 def make_report(
-    base: str, tuned: str, settings: GeometrySettings, progress: Report, pictures: bool = False
+    base: str, tuned: str, settings: GeometrySettings, watcher: Watcher, pictures: bool = False
 ) -> GeometryReport:
-    """Compare two checkpoints.
+    """Compare two checkpoints, all matrices exactly; what it will take is said before it starts.
 
     Args:
         base, tuned: names as `open_pairs` takes them.
         settings: of the figures.
-        progress: is called before each tensor.
+        watcher: is told what it will take, and how far it is.
         pictures: keep what pictures are drawn from.
 
     Raises:
         ModelError: they cannot be compared.
         GeometryError: they hold no matrix.
     """
-    pairs = open_pairs(base, tuned, progress)
-    records = []
-    for record in measure(pairs.tensors, settings, cores(), pictures):
-        records.append(record)
-        progress(record.name, min(len(records) / pairs.count, 1.0))  # an adapter may add biases
+    with watcher.bar("preparing") as progress:
+        pairs = open_pairs(base, tuned, progress)
+    matrices = matrices_of(pairs.shapes)
+    expected = seconds(full_flops(matrices.values(), settings), cores())
+    if expected >= WORTH_SAYING:
+        watcher.say(f"geometry of {len(matrices)} matrices, exact: {in_words(expected)} with {cores()} threads")
+    records = list[TensorRecord]()
+    with watcher.bar("geometry") as progress:
+        for record in measure(pairs.tensors, settings, cores(), pictures):
+            records.append(record)
+            progress(record.name, min(len(records) / len(pairs.shapes), 1.0))  # an adapter may add biases
     if not any(record.is_matrix for record in records):
         raise GeometryError(f"{base} holds no matrix: give a model with linear layers.")
     return GeometryReport(base, tuned, settings, records)

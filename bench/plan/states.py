@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.plan.estimate import estimate
+from rlvr_bench.plan.geometry_time import geometry_sentence
 from rlvr_bench.record.environment import capture, changes
 from rlvr_bench.record.machine_paths import last_name
 from rlvr_bench.record.schema import Environment, RunRecord
@@ -65,6 +66,8 @@ def as_document(planned: Sequence[PlannedCell], workers: int, records: Sequence[
     cost = estimate(waiting, records)
     cost_note = f": {sentence}" if waiting and (sentence := cost.sentence(workers)) else ""
     summary = f"{len(planned) - len(waiting)} of {len(planned)} cells are done, {len(waiting)} to run{cost_note}"
+    if geometry := geometry_sentence(waiting):
+        summary += f"; {geometry}"
     if any(entry.state == "waiting" for entry in planned):
         summary += "; what the settings of stage 2 cost is taken from the first trial's"
     return {

@@ -27,7 +27,7 @@ CONFIGS = {
 def pairs(base: Path, tuned: Path) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
     found = open_pairs(str(base), str(tuned), lambda *_: None)
     read = {name: (before.clone(), after.clone()) for name, before, after in found.tensors}
-    assert len(read) == found.count
+    assert len(read) == len(found.shapes)
     return read
 
 

@@ -70,6 +70,14 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
     return base, edited(base, tmp_path / "tuned", nudge)
 
 
+def test_how_long_it_takes_is_said_where_it_takes_long(
+    invoke: Invoke, pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert invoke(*pair)[2] == ""
+    monkeypatch.setattr("rlvr_bench.geometry.report.seconds", lambda flops, threads: 200.0)
+    assert "geometry of 16 matrices, exact: about 3 min with" in invoke(*pair)[2]
+
+
 def test_the_json_document_has_the_keys_that_others_read(invoke: Invoke, pair: tuple[Path, Path]) -> None:
     code, out, err = invoke(*pair, "--json", "-", "-k", "5", "--mask-rank", "7", "--mask-density", "0.3")
     assert (code, err) == (0, "")
@@ -150,7 +158,7 @@ def test_shards_are_read_as_one_checkpoint(pair: tuple[Path, Path], tmp_path: Pa
         if without_index:
             (sharded / "model.safetensors.index.json").unlink()
         pairs = open_pairs(str(sharded), str(pair[0]), lambda *_: None)
-        assert pairs.count == 21 and all(torch.equal(before, after) for _, before, after in pairs.tensors)
+        assert len(pairs.shapes) == 21 and all(torch.equal(before, after) for _, before, after in pairs.tensors)
 
 
 def test_one_pair_is_in_memory_at_a_time(pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +199,9 @@ def test_equal_copies_of_the_embedding_count_once_without_a_config(tmp_path: Pat
         embedding = torch.randn(20, 8, generator=generator)
         tensors = {"model.embed_tokens.weight": embedding, "lm_head.weight": embedding.clone()}
         save_file(tensors, tmp_path / name / "model.safetensors")
-    assert open_pairs(str(tmp_path / "base"), str(tmp_path / "tuned"), lambda *_: None).count == 1
+    assert open_pairs(str(tmp_path / "base"), str(tmp_path / "tuned"), lambda *_: None).shapes == {
+        "model.embed_tokens.weight": (20, 8)
+    }
 
 
 def wrong_shape(tensors: Tensors) -> None:

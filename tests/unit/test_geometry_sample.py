@@ -11,7 +11,9 @@ from rlvr_bench.experiment.measurements import resolve
 from rlvr_bench.geometry.cell import cell_geometry
 from rlvr_bench.geometry.cost import figure_flops, full_flops, in_words
 from rlvr_bench.geometry.measurements import settings_of_a_cell
+from rlvr_bench.geometry.precision import sparsity_absolute, sparsity_fp32
 from rlvr_bench.geometry.sample import FLOPS_PER_PARAMETER, SMALL_FLOPS, Sample, draw_sample
+from rlvr_bench.geometry.sizes import sizes
 from rlvr_bench.models.shapes import parameter_shapes
 from rlvr_bench.models.source import WEIGHTS, organism_names
 
@@ -87,6 +89,19 @@ def test_a_sampled_matrix_has_its_exact_figures_and_sizes_are_those_of_all() -> 
     assert sampled["principal_angle_max_deg"] <= full["principal_angle_max_deg"]
     assert sampled["settings"]["sample"]["measured"]["q_proj"] == [1, 4, 6]
     assert "sample" not in full["settings"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_sizes_in_blocks_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype) -> None:
+    monkeypatch.setattr("rlvr_bench.geometry.sizes.BLOCK", 100)
+    ((_, before, after),) = pairs_of({"w": (37, 21)})
+    before, after = before.to(dtype), torch.where(before > 0, before, after).to(dtype)
+    base_norm, found = sizes(before, after)
+    assert found["sparsity_bf16"] == float((before.bfloat16() == after.bfloat16()).double().mean())
+    assert found["sparsity_fp32"] == sparsity_fp32(before, after)
+    assert found["sparsity_1e_5"] == sparsity_absolute(before, after)
+    norm = float(torch.linalg.vector_norm(after.double() - before.double()))
+    assert (base_norm, found["update_norm"]) == pytest.approx((float(before.double().norm()), norm), rel=1e-6)
 
 
 def test_a_mean_counts_each_kind_as_often_as_the_model_has_it() -> None:

@@ -33,7 +33,7 @@ def converted_folder(file: Path, sha256: str, progress: Report) -> Path:
         ModelError: the file cannot be read, is of a model or a type that is not known, or the disk is full.
         RecordError: the cache cannot be written.
     """
-    folder = cache_dir() / "gguf" / f"{sha256[:16]}-{_CODE_VERSION}"
+    folder = cached_folder(sha256)
     if not folder.is_dir():
         with locked(folder.with_suffix(".lock")):
             if not folder.is_dir():  # another process may have been faster
@@ -42,6 +42,11 @@ def converted_folder(file: Path, sha256: str, progress: Report) -> Path:
                 _check_space(folder.parent, header)
                 _convert(header, folder, progress)
     return folder
+
+
+def cached_folder(sha256: str) -> Path:
+    """Return where the model of a file of this hash is kept; it is there, whole, or not at all."""
+    return cache_dir() / "gguf" / f"{sha256[:16]}-{_CODE_VERSION}"
 
 
 def _check_space(folder: Path, header: GgufHeader) -> None:
