@@ -5,6 +5,8 @@ from pathlib import Path
 
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import ModelError
+from rlvr_bench.models.gguf.convert import cached_folder
+from rlvr_bench.models.gguf.header import read_header
 from rlvr_bench.models.packages import PACKAGES, file_of
 from rlvr_bench.models.shards import INDEX, shards_of
 from rlvr_bench.models.source import hub_folder, source_of
@@ -29,7 +31,9 @@ def fingerprint(base: BaseConfig, fetch: bool = True) -> str:
         file_of(PACKAGES[base.name])  # the error for a missing file comes now, not in the middle of a run
         return PACKAGES[base.name].sha256
     if source.kind == "file":
-        digest = gguf_file(base)[1]
+        path, digest = gguf_file(base)
+        if not cached_folder(digest).is_dir():
+            read_header(path)  # what is wrong with a file is said now, not in the middle of a run
         return (
             digest if base.pad_token is None else hashlib.sha256(f"{digest} pad {base.pad_token}".encode()).hexdigest()
         )

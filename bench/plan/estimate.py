@@ -65,7 +65,7 @@ def estimate(waiting: Iterable[Cell], records: Sequence[RunRecord]) -> Estimate:
         if (past := past_of_method[key]) is not None:
             seconds.append(past.seconds)
             tokens += past.tokens
-        elif "/" in cell.base.name:
+        elif "/" in cell.base.name and not cell.base.is_gguf:
             most = round(_completions(cell.signal.model_dump(mode="json")) * cell.signal.max_new_tokens)
             rough_tokens += most
             rough_seconds += most / (GPU_TOKENS_PER_SECOND / billions(cell.base.name))

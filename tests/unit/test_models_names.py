@@ -8,6 +8,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import gguf
+import numpy as np
 import pytest
 
 from rlvr_bench.models.catalog import catalog, details
@@ -144,14 +146,22 @@ def test_a_package_whose_file_has_changed_is_refused(monkeypatch: pytest.MonkeyP
 
 def test_a_gguf_file_is_known_by_its_bytes(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
-    path.write_bytes(b"bytes")
-    digest = hashlib.sha256(b"bytes").hexdigest()
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_tensor("w", np.ones(32, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     assert source_of(BaseConfig(name=str(path))).kind == "file"
     assert fingerprint(BaseConfig(name=str(path))) == digest
     assert fingerprint(BaseConfig.model_validate({"file": str(path), "sha256": digest.upper()})) == digest
     assert fingerprint(BaseConfig(name=str(path), pad_token="<pad>")) != digest
     with pytest.raises(ModelError, match="give the file that it belongs to"):
         fingerprint(BaseConfig.model_validate({"file": str(path), "sha256": "0" * 64}))
+    path.write_bytes(path.read_bytes()[:-32])
+    with pytest.raises(ModelError, match="no whole GGUF file"):
+        fingerprint(BaseConfig(name=str(path)))
 
 
 @pytest.mark.parametrize(
