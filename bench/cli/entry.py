@@ -49,7 +49,9 @@ def main() -> None:
 def _run(debug: bool) -> int:
     try:
         from rlvr_bench.cli.main import app
+        from rlvr_bench.launch.threads import let_idle_threads_sleep
 
+        let_idle_threads_sleep()  # before any verb imports torch
         app()
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED_EXIT)

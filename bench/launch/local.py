@@ -21,6 +21,7 @@ from rlvr_bench.launch.causes import cause_of_exit
 from rlvr_bench.launch.launcher import Listener, Queue
 from rlvr_bench.launch.outcomes import failed_record, write_failure
 from rlvr_bench.launch.output import tail
+from rlvr_bench.launch.threads import limit_threads
 from rlvr_bench.launch.worker import work
 from rlvr_bench.record.leftovers import temporary_folder
 
@@ -53,7 +54,7 @@ def run(
 ) -> list[Outcome]:
     """See `Launcher`; each cell in so many processes, and by default as many at a time as there are processors for."""
     # The fork server and so every cell inherits these; set here because OpenMP reads them when torch is imported.
-    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
+    limit_threads(threads)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     # A fork of a process that has imported torch, and done nothing else, starts in milliseconds and shares its memory.
     context = multiprocessing.get_context("forkserver")

@@ -23,6 +23,7 @@ from rlvr_bench.launch.causes import cause_of
 from rlvr_bench.launch.launcher import Listener, Queue
 from rlvr_bench.launch.outcomes import failed_record, write_failure, write_result
 from rlvr_bench.launch.output import own_tail, redirect_output
+from rlvr_bench.launch.threads import limit_threads
 from rlvr_bench.record.leftovers import temporary_folder
 from rlvr_bench.record.schema import RunRecord
 
@@ -89,7 +90,7 @@ def _result(cell: Cell, threads: int, mailbox: Any) -> Any:
         log = folder / f"{cell.id}.log"
         redirect_output(log)
         # OpenMP reads these when torch is imported, which nothing before has done: the process is this cell's own.
-        os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
+        limit_threads(threads)
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
         try:
             import torch
