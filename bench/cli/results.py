@@ -1,6 +1,7 @@
 """`rlvr-bench results check`: are the records, and the files derived from them, what they should be?"""
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -31,14 +32,18 @@ def results_check(results: ResultsOption = Path("results")) -> None:
 
 
 @app.command("pack")
-def results_pack(results: ResultsOption = Path("results")) -> None:
+def results_pack(
+    results: ResultsOption = Path("results"),
+    again: Annotated[bool, typer.Option("--again", help="Also write what is packed again, in today's form.")] = False,
+) -> None:
     """Pack the folders of finished cells into two files a comparison, which is what is committed."""
     from rlvr_bench.console.text import say, tell
     from rlvr_bench.record.lock import results_lock
     from rlvr_bench.record.pack import pack
 
     with results_lock(results):
-        done = pack(results)
+        done = pack(results, again)
     say(*map(str, done.faults))
-    tell(f"{results}: {done.cells} cells of {done.comparisons} comparisons packed")
+    written = f"; {done.comparisons} comparisons written" if again else f" of {done.comparisons} comparisons packed"
+    tell(f"{results}: {done.cells} cells{' packed' if again else ''}{written}")
     raise typer.Exit(1 if done.faults else 0)

@@ -2,8 +2,10 @@
 
 A line is a run record without the keys that hold their defaults. A value that several cells hold (scores of the base,
 environments, tensors of an attestation) is a line of its own before them, `{"shared": NAME, "value": ...}` with a hash
-of the value for a name; cells hold `{"=": NAME}` in its place. Numbers keep all of their digits: those of geometry are
-rounded where they are measured, and what rounding the rest would save is one per cent of a file.
+of the value for a name; cells hold `{"=": NAME}` in its place. The keys of a measurement that several cells have are
+such a line, too (`shapes`): cells hold `{"#": NAME, "values": [...]}`, and what was base64 in them as `bytes` of the
+cell. Numbers keep all of their digits: those of geometry are rounded where they are measured, and what rounding the
+rest would save is one per cent of a file.
 """
 
 import hashlib
@@ -15,8 +17,10 @@ from typing import Any, NamedTuple
 
 from rlvr_bench.record.documents import parse_object, read_regular
 from rlvr_bench.record.errors import RecordError
+from rlvr_bench.record.shapes import Blob, filled, packed, shape_of, taken_apart
 
 SHARED, VALUE, REFERENCE = "shared", "value", "="
+MEASUREMENTS, SHAPE, VALUES, BYTES = "measurements", "#", "values", "bytes"
 LEAST_LENGTH = 60
 """Characters of JSON from which on sharing a value is worth a reference."""
 DEPTH = 5
@@ -36,9 +40,9 @@ def lines_of(documents: Sequence[Document]) -> str:
     """Return the file of a comparison's cells, in the given order; the same documents give the same bytes."""
     counts = Counter(text for document in documents for text in set(_texts(document, DEPTH)))
     shared: dict[str, str] = {}
-    cells = [_dump(_referring(document, counts, shared, DEPTH)) for document in documents]
+    cells = _without_shapes([_referring(document, counts, shared, DEPTH) for document in documents], shared)
     heads = [f'{{"{SHARED}":"{name}","{VALUE}":{text}}}' for name, text in sorted(shared.items())]
-    return "".join(f"{line}\n" for line in [*heads, *cells])
+    return "".join(f"{line}\n" for line in [*heads, *map(_dump, cells)])
 
 
 def read_lines(path: Path) -> Iterator[Line | RecordError]:
@@ -58,10 +62,54 @@ def read_lines(path: Path) -> Iterator[Line | RecordError]:
             if SHARED in document:
                 shared[document[SHARED]] = document[VALUE]
             else:
-                yield Line(number, _resolved(document, shared, DEPTH))
+                yield Line(number, _resolved(_with_shapes(document, shared), shared, DEPTH))
         except (ValueError, KeyError, TypeError) as error:
             reason = f"refers to {error}, which no line above holds" if isinstance(error, KeyError) else str(error)
             yield RecordError(f"{path}, line {number}: {reason}; restore the file from git, or run its cell again")
+
+
+def _without_shapes(documents: list[Document], shared: dict[str, str]) -> list[Document]:
+    """Return documents whose measurements refer to their keys, where several have them; the keys go to `shared`."""
+    measured = [_tables(document) for document in documents]
+    shapes = [{name: _dump(shape_of(table)) for name, table in tables.items()} for tables in measured]
+    counts = Counter(text for texts in shapes for text in texts.values())
+    compact = []
+    for document, tables, texts in zip(documents, measured, shapes, strict=True):
+        references, blobs = {}, []
+        for name in sorted(name for name, text in texts.items() if counts[text] > 1):
+            values, blob = taken_apart(tables[name])
+            shared[key := _hash(texts[name])] = texts[name]
+            references[name] = {SHAPE: key, VALUES: values}
+            blobs.append(blob)
+        content = {BYTES: packed(b"".join(blobs))} if any(blobs) else {}
+        changed = {MEASUREMENTS: document[MEASUREMENTS] | references} if references else {}
+        compact.append(document | changed | content)
+    return compact
+
+
+def _tables(document: Document) -> dict[str, Document]:
+    """Return the measurements that are tables and stand in their own cell."""
+    measured = document.get(MEASUREMENTS, {})
+    return {name: value for name, value in measured.items() if isinstance(value, dict) and REFERENCE not in value}
+
+
+def _with_shapes(document: Document, shared: dict[str, Any]) -> Document:
+    """Put the measurements whose keys stand elsewhere in their places; raises ValueError where something is left."""
+    blob = Blob(document.pop(BYTES, ""))
+    measured = document.get(MEASUREMENTS)
+    for name in sorted(measured) if isinstance(measured, dict) else ():
+        if isinstance(table := measured[name], dict) and SHAPE in table:
+            values = iter(table[VALUES])
+            measured[name] = filled(shared[table[SHAPE]], values, blob)
+            if next(values, blob) is not blob:
+                raise ValueError(f"measurement {name!r} holds more values than the keys that it refers to")
+    if not blob.used_up:
+        raise ValueError("holds more bytes than its measurements take")
+    return document
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _dump(value: Any) -> str:
@@ -82,9 +130,8 @@ def _referring(document: Document, counts: Counter[str], shared: dict[str, str],
     for name, value in document.items():
         if depth > 0 and isinstance(value, dict | list) and len(text := _dump(value)) >= LEAST_LENGTH:
             if counts[text] > 1:
-                digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-                shared[digest] = text
-                value = {REFERENCE: digest}
+                shared[name_of_text := _hash(text)] = text
+                value = {REFERENCE: name_of_text}
             elif isinstance(value, dict):
                 value = _referring(value, counts, shared, depth - 1)
         expanded[name] = value

@@ -38,19 +38,26 @@ class _Cells:
     steps: dict[str, list[StepRecord]]
 
 
-def pack(results: Path) -> Packing:
+def pack(results: Path, again: bool = False) -> Packing:
     """Pack the run folders of a results folder, into what is packed already; the caller holds its lock.
+
+    Args:
+        results: the folder.
+        again: also write comparisons of which nothing is new, in today's form.
 
     Raises:
         RecordError: a file cannot be written; everything else is kept.
     """
     done = Packing()
-    for folder in sorted(path for path in (results / store.RUNS_FOLDER).glob("*") if path.is_dir()):
+    names = {path.name for path in (results / store.RUNS_FOLDER).glob("*") if path.is_dir()}
+    if again:
+        names |= {path.name.removesuffix(store.PACKED) for path in store.packed_files(results)}
+    for name in sorted(names):
         try:
-            unpacked, faults = _in_folders(results, folder.name)
+            unpacked, faults = _in_folders(results, name)
             done.faults += faults
-            if unpacked.records:
-                _write(results, folder.name, _merged(_packed(results, folder.name), unpacked))
+            if unpacked.records or again:
+                _write(results, name, _merged(_packed(results, name), unpacked))
                 _remove(results, unpacked.records)
                 done.comparisons += 1
                 done.cells += len(unpacked.records)

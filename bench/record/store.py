@@ -183,14 +183,14 @@ def _without_collection() -> Iterator[None]:
 
 def _packed_state(results: Path) -> list[tuple[str, int, int]]:
     """Return what tells packed files from those that took their place: packing moves records behind a reader's back."""
-    files = sorted((results / RECORDS_FOLDER).glob(f"*{PACKED}"))
+    files = packed_files(results)
     return [(path.name, status.st_ino, status.st_mtime_ns) for path in files for status in [path.lstat()]]
 
 
 def _load_all(results: Path) -> Loaded:
     records: dict[tuple[str, str, str], RunRecord] = {}
     problems: list[RecordError] = []
-    for path in sorted((results / RECORDS_FOLDER).glob(f"*{PACKED}")):
+    for path in packed_files(results):
         for entry in read_packed(path):
             if isinstance(entry, RecordError):
                 problems.append(entry)
@@ -215,6 +215,11 @@ def _load_all(results: Path) -> Loaded:
 def _place(record: RunRecord) -> tuple[str, str, str]:
     """Return the names of a record's folder, which sort as its path does."""
     return record.comparison, record.keys.method_name, f"seed-{record.keys.seed}-{record.cell_id}"
+
+
+def packed_files(results: Path) -> list[Path]:
+    """Return the packed records of every comparison, sorted."""
+    return sorted((results / RECORDS_FOLDER).glob(f"*{PACKED}"))
 
 
 def run_files(results: Path) -> list[Path]:

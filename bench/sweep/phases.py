@@ -86,7 +86,8 @@ class Phases:
             raise ValueError(f"{self._experiment.name} has no protocol, so it has no trials")
         by_id, protocol = _by_id(records), self._protocol
         decisions = [decide(study, protocol, by_id) for study in self._studies]
-        first, new = not self._requested, [cell for one in decisions for cell in one.cells if cell.id not in self._requested]
+        first = not self._requested
+        new = [cell for one in decisions for cell in one.cells if cell.id not in self._requested]
         self._requested |= {cell.id for cell in new}
         self._tuned = all(cell.id in by_id and by_id[cell.id].status != "failed" for cell in new)
         trials = " + ".join(f"{rung.trials} trials at {rung.seeds} seeds" for rung in protocol.rungs)

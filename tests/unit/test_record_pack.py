@@ -204,3 +204,15 @@ def test_no_record_holds_a_path_of_a_machine(tmp_path: Path, one: RunRecord) -> 
     assert document["cause"]["message"] == "no b.txt; see https://x.org/a/b"
     assert document["cause"]["tail"] == ['  File "x.py", line 1']
     assert without_paths(document) == document
+
+
+def test_packing_again_writes_an_older_form_in_todays(tmp_path: Path) -> None:
+    write(tmp_path)
+    before, _ = store.load_all(tmp_path)
+    pack.pack(tmp_path)
+    (file,) = store.packed_files(tmp_path)
+    today = file.read_text(encoding="utf-8")
+    file.write_text("".join(json.dumps(pack.packed_document(one)) + "\n" for one in before), encoding="utf-8")
+    assert store.load_all(tmp_path) == (before, [])
+    assert pack.pack(tmp_path).comparisons == 0 and pack.pack(tmp_path, again=True).comparisons == 1
+    assert file.read_text(encoding="utf-8") == today
