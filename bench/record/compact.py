@@ -96,8 +96,8 @@ def _tables(document: Document) -> dict[str, Document]:
 def _with_shapes(document: Document, shared: dict[str, Any]) -> Document:
     """Put the measurements whose keys stand elsewhere in their places; raises ValueError where something is left."""
     blob = Blob(document.pop(BYTES, ""))
-    measured = document.get(MEASUREMENTS)
-    for name in sorted(measured) if isinstance(measured, dict) else ():
+    measured = document.get(MEASUREMENTS, {})
+    for name in sorted(measured):
         if isinstance(table := measured[name], dict) and SHAPE in table:
             values = iter(table[VALUES])
             measured[name] = filled(shared[table[SHAPE]], values, blob)
