@@ -23,6 +23,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlvr_bench.evaluate.completion import decode
 from rlvr_bench.experiment.settings import EvaluateSettings
+from rlvr_bench.generate import matmul
 from rlvr_bench.generate.backend import Backend
 from rlvr_bench.generate.prompt_ids import prompt_ids
 from rlvr_bench.generate.sampling_params import SamplingParams
@@ -84,6 +85,7 @@ def base_contamination(
         "problems": [problem.id for problem in problems],
         "settings": settings.model_dump(mode="json", include={"prompt", "max_new_tokens"}),
         "backend": backend.name,
+        "products": matmul.library(),
     }
     identity = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     return computed_once(

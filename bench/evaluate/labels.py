@@ -18,6 +18,7 @@ from rlvr_bench.evaluate.completion import Graded
 from rlvr_bench.evaluate.sampling import grade_problems
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.settings import EvaluateSettings
+from rlvr_bench.generate import matmul
 from rlvr_bench.generate.backend import Backend
 from rlvr_bench.models.base import LoadedBase
 from rlvr_bench.record.cache import cache_dir, computed_once
@@ -56,6 +57,7 @@ class LabelSource:
             "style": self.style,
             "max_new_tokens": self.max_new_tokens,
             "backend": self.backend.name,
+            "products": matmul.library(),
             "samples": self.request.samples,
             "seed": self.request.seed,
         }

@@ -14,6 +14,7 @@ from rlvr_bench.evaluate.greedy import quiet
 from rlvr_bench.evaluate.lm import BackendLM
 from rlvr_bench.evaluate.lm_eval_tasks import SEED, fingerprint, load_tasks
 from rlvr_bench.evaluate.measurements import LmEval
+from rlvr_bench.generate import matmul
 from rlvr_bench.generate.backend import Backend
 from rlvr_bench.measure.context import CellContext, TrainedModel
 from rlvr_bench.measure.measurement import Measurement
@@ -74,6 +75,7 @@ class LmEvalOfCell(Measurement[LmEval]):
             "tasks": fingerprint(self._tasks, self.settings.limit),
             "settings": self.settings.model_dump(mode="json", exclude={"include_path", "data_files"}),
             "backend": context.backend.name,
+            "products": matmul.library(),
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 

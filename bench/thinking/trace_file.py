@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rlvr_bench.generate import matmul
 from rlvr_bench.record.atomic import replace_whole
 from rlvr_bench.record.cache import cache_dir
 from rlvr_bench.record.errors import RecordError
@@ -38,9 +39,9 @@ TRACES_SCHEMA = pa.schema(
 
 
 def key(content: dict[str, Any]) -> str:
-    """16 hex digits of the hash of `content` and of the libraries' versions."""
+    """16 hex digits of the hash of `content`, of the libraries' versions and of what float32 products go through."""
     libraries = {name: version(name) for name in ("torch", "transformers", "peft")}
-    whole = {"code": _CODE_VERSION, "libraries": libraries, **content}
+    whole = {"code": _CODE_VERSION, "libraries": libraries, "products": matmul.library(), **content}
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:16]
 
 

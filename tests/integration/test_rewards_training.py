@@ -21,7 +21,9 @@ from rlvr_bench.experiment import experiment
 from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.settings import RlvrSettings
+from rlvr_bench.generate import matmul
 from rlvr_bench.generate.backend import create
+from rlvr_bench.generate.float32_products import LIBRARIES
 from rlvr_bench.generate.prompt_ids import prompt_ids
 from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.grid.prepare_labels import prepare_labels
@@ -303,7 +305,7 @@ def test_a_tied_vote_goes_to_the_first_answer(parsed: list[str | None], label: L
     assert majority(_samples(*parsed)) == label
 
 
-def test_labels_are_kept_under_all_that_they_follow_from(organism: LoadedBase) -> None:
+def test_labels_are_kept_under_all_that_they_follow_from(organism: LoadedBase, monkeypatch: pytest.MonkeyPatch) -> None:
     source = _source(organism)
     other_task = task_registry.create({"name": "chain", "levels": [2], "train": 13, "validation": 4, "test": 4})
     others = [
@@ -317,6 +319,11 @@ def test_labels_are_kept_under_all_that_they_follow_from(organism: LoadedBase) -
     ]
     assert len({each.identity for each in [source, *others]}) == 8
     assert _source(organism).identity == source.identity
+    identities = set[str]()
+    for library in LIBRARIES:
+        monkeypatch.setattr(matmul, "library", lambda library=library: library)
+        identities.add(source.identity)
+    assert len(identities) == len(LIBRARIES)
 
 
 def test_a_changed_base_is_labelled_anew(organism: LoadedBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

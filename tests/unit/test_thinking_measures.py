@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
-from rlvr_bench.thinking import aggregate, labels, measures
+from rlvr_bench.generate import matmul
+from rlvr_bench.generate.float32_products import LIBRARIES
+from rlvr_bench.thinking import aggregate, labels, measures, trace_file
 from rlvr_bench.thinking.confidence import group_score, token_confidence
 from rlvr_bench.thinking.errors import ThinkingError
 from rlvr_bench.thinking.hygiene import of_fair_difficulty, refuse_overlap, weighted
@@ -140,3 +142,11 @@ def test_traces_of_test_problems_are_refused_and_classes_weigh_the_same() -> Non
 def test_positions() -> None:
     assert positions(7, 3) == [3, 6, 7] and positions(0, 4) == [0] and positions(2, 4) == [2]
     assert [at_share(share, 8) for share in (0.01, 0.5, 1.0)] == [1, 4, 8] and at_share(1.0, 0) == 0
+
+
+def test_traces_and_probes_of_another_product_library_have_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = set[str]()
+    for library in LIBRARIES:
+        monkeypatch.setattr(matmul, "library", lambda library=library: library)
+        keys.add(trace_file.key({"split": "test"}))
+    assert len(keys) == len(LIBRARIES)
