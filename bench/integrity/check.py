@@ -4,7 +4,8 @@ A fault is one sentence: where, what, and the fix. Nothing is changed. The colla
 that it agrees with the run's status is checked.
 """
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -13,9 +14,13 @@ from rlvr_bench.integrity.derived import leaderboard_faults, report_faults
 from rlvr_bench.integrity.run import AGAIN, run_faults
 from rlvr_bench.record import store
 from rlvr_bench.record.errors import RecordError
+from rlvr_bench.record.schema import RunRecord
 
 Check = Callable[[Path, store.Loaded], list[str]]
 """From a results folder and what was read of its records to its faults."""
+
+SECOND_LOOK_AFTER = 0.2
+"""Seconds: many times what lies between the writing of a cell's steps and of its record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +40,38 @@ def check(results: Path, also: Iterable[Check] = ()) -> Checked:
     records, problems = loaded = store.load_all(results)
     faults = [str(problem) for problem in problems]
     faults += _misplaced(results)
-    reader = store.StepReader(results)
+    reader, suspects = store.StepReader(results), list[RunRecord]()
     for comparison, own in groupby(records, key=lambda record: record.comparison):
         cells = set[str]()
         for record in own:
-            faults += run_faults(results, record, reader)
+            if run_faults(results, record, reader):
+                suspects.append(record)
             cells.add(record.cell_id)
         faults += _without_record(results, comparison, cells, reader)
+    faults += _lasting(results, suspects)
     faults += leaderboard_faults(results, records) + report_faults(results)
     faults += [fault for look in also for fault in look(results, loaded)]
     return Checked(faults, len(records), sum(record.digest is None for record in records))
+
+
+def _lasting(results: Path, suspects: Sequence[RunRecord]) -> Iterator[str]:
+    """Yield the faults of records that a second look shows too.
+
+    A cell that is run again has its new steps before its new record, and its record was read before its steps.
+    """
+    if suspects:
+        time.sleep(SECOND_LOOK_AFTER)
+    reader = store.StepReader(results)
+    for suspect in suspects:
+        path = store.folder_of(results, suspect) / store.RUN_FILE
+        try:
+            record = store.read_run(path) if path.exists() else suspect
+        except RecordError as error:
+            if path.exists():
+                yield str(error)
+                continue
+            record = suspect  # packed since
+        yield from run_faults(results, record, reader)
 
 
 def _without_record(results: Path, comparison: str, cells: set[str], reader: store.StepReader) -> list[str]:

@@ -1,6 +1,7 @@
 """A digest is the same for a folder and a packed line, and every single change of a record or its steps is named."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,23 @@ def test_a_record_from_before_has_no_digest_and_is_counted(tmp_path: Path) -> No
     _edit(path, lambda one: one.pop("digest"))
     checked = check(tmp_path)
     assert (checked.records, checked.without_digest) == (1, 1) and _faults(tmp_path) == []
+
+
+def test_a_cell_that_is_run_again_while_its_folder_is_checked_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = _written(tmp_path)
+    before = own.read_text()
+    again = store.read_run(own).model_copy(update={"trainable_parameters": 7})
+    store.write_run(tmp_path, again, [*OWN, StepRecord(step=3)])
+    after = own.read_text()
+    own.write_text(before)  # as a reader finds it between the two files of the second run
+    monkeypatch.setattr(time, "sleep", lambda seconds: own.write_text(after))
+    assert _faults(tmp_path) == []
+    own.write_text(before)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    (fault,) = _faults(tmp_path)
+    assert "steps changed since it was written" in fault
 
 
 def test_samples_beside_a_record_are_those_of_its_run(tmp_path: Path) -> None:
