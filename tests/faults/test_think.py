@@ -13,12 +13,12 @@ from rlvr_bench.cli.main import app
 PROBLEMS = ("--set", "levels=[4]", "--set", "train=64", "--set", "validation=32", "--set", "test=32")
 TRACES = {"train_problems": 24, "validation_problems": 12, "test_problems": 4, "samples": 4, "max_new_tokens": 40}
 OPTIONS = [word for name, value in TRACES.items() for word in ("--option", f"traces.{name}={value}")]
-ASK = ("organism-steps", "--task", "chain", *PROBLEMS, *OPTIONS, "--option", "verifier.epochs=1", "--train", "tiny")
+ASK = ("organism-steps", "--task", "chain", *PROBLEMS, *OPTIONS, "--option", "scorer.epochs=1", "--train", "tiny")
 MEASURED = ("seconds", "seconds_training", "environment")
 
 
 def _think(results: Path) -> None:
-    app(["think", *ASK, "--verifiers", "otv", "--live", "full", "--results", str(results)], standalone_mode=False)
+    app(["think", *ASK, "--scorers", "otv", "--live", "full", "--results", str(results)], standalone_mode=False)
 
 
 def _document(place: Place) -> dict[str, Any]:
