@@ -98,13 +98,13 @@ def command(*arguments: str | Path) -> list[str]:
 def run(cache: Path, *arguments: str | Path, extra_path: Path | None = None) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end."""
     return subprocess.run(
-        command(*arguments), env=environment(cache, extra_path), capture_output=True, text=True, timeout=300
+        command(*arguments), env=environment(cache, extra_path), capture_output=True, text=True, timeout=900
     )
 
 
 def wait_for(condition, process):  # type: ignore[no-untyped-def]
-    """The first true value of `condition` while the process lives; at most 100 s."""
-    end = time.monotonic() + 100
+    """The first true value of `condition` while the process lives; at most 900 s."""
+    end = time.monotonic() + 900
     while time.monotonic() < end and process.poll() is None:
         value = condition()
         if value:

@@ -135,7 +135,7 @@ def test_ctrl_c_keeps_what_is_done(finished: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     wait_for(lambda: _records(tmp_path / "results"), process)
     os.killpg(process.pid, signal.SIGINT)
-    _, says = process.communicate(timeout=60)
+    _, says = process.communicate(timeout=900)
     assert process.returncode == 130
     assert "the same command goes on from there" in says
     assert "Traceback" not in says
@@ -150,7 +150,7 @@ def test_a_cell_that_is_killed_is_a_record_and_runs_again(finished: Path, tmp_pa
     )  # fmt: skip
     child = wait_for(lambda: cells_of(process.pid), process)[0]
     os.kill(child, signal.SIGKILL)
-    _, says = process.communicate(timeout=120)
+    _, says = process.communicate(timeout=900)
     assert process.returncode == 1
     assert "SIGKILL" in says
     record = json.loads(_records(tmp_path / "results")[0].read_text())
@@ -315,7 +315,7 @@ def test_a_plan_asks_no_hub(tmp_path: Path, verb: tuple[str, ...]) -> None:
         own = environment(tmp_path) | {"HTTPS_PROXY": address, "HTTP_PROXY": address, "HF_HOME": str(tmp_path)}
         own = {name: value for name, value in own.items() if not name.endswith("_OFFLINE")}
         arguments = (*verb, "published-spurious-rewards", "--results", tmp_path / "results")
-        done = subprocess.run(command(*arguments), env=own, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command(*arguments), env=own, capture_output=True, text=True, timeout=900)
         assert done.returncode == 0, done.stderr
         assert "GPU hours" in done.stdout
         with pytest.raises(BlockingIOError):

@@ -359,7 +359,7 @@ def test_two_processes_compute_labels_once(
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(900)
     assert [worker.exitcode for worker in workers] == [0, 0]
     assert counted.read_text() == "computed\n"
     assert source.identity != _source(organism, samples=7).identity

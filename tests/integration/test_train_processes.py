@@ -133,7 +133,7 @@ def results(folder: Path) -> Results:
         process.start()
     alone = {name: _train(base, asked, folder / "alone") for name, asked in RUNS.items()}
     for process in both:
-        process.join(timeout=120)
+        process.join(timeout=900)
         assert process.exitcode == 0
     return {name: (alone[name], _of_both(folder, name)) for name in RUNS}
 

@@ -105,7 +105,7 @@ def test_two_processes_compute_a_base_score_once(tmp_path, monkeypatch):
     processes = [context.Process(target=_in_another_process, args=(tmp_path, calls, results)) for _ in range(3)]
     for process in processes:
         process.start()
-    scores = {results.get(timeout=20) for _ in processes}
+    scores = {results.get(timeout=900) for _ in processes}
     for process in processes:
         process.join()
     assert calls.read_text() == "x"
