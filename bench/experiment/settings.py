@@ -12,7 +12,9 @@ from rlvr_bench.plugins.settings import Settings
 
 Precision = Literal["fp32", "bf16"]
 Beta = Annotated[float, Field(ge=0, lt=1)]
-
+LARGEST_COUNT = 10**9
+"""Above every count that means something, and far below what overflows or never ends."""
+Count = Annotated[int, Field(ge=1, le=LARGEST_COUNT)]
 
 Match = Literal["steps", "flops", "labels", "update_norm"]
 
@@ -34,19 +36,19 @@ class TrainingSettings(Settings):
     problems_key: ClassVar[str] = "prompts_per_batch"
     """The key that says how many train problems are needed at once."""
 
-    steps: int = Field(150, ge=1, le=10**9)
+    steps: Count = 150
     match: Match = "steps"
     budget: float | None = Field(None, gt=0, allow_inf_nan=False)
-    micro_batch: int | None = Field(None, ge=1)
+    micro_batch: Count | None = None
     """Completions per forward and backward pass; None takes an update's whole share at once."""
-    max_new_tokens: int = Field(64, ge=1)
+    max_new_tokens: Count = 64
     temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
-    train_problems: int | None = Field(None, ge=1)
+    train_problems: Count | None = None
     """Train on the first so many problems only, again and again (one-shot: Wang et al. 2025, arXiv 2504.20571)."""
     weight_decay: float = Field(0.0, ge=0)
     betas: tuple[Beta, Beta] = (0.9, 0.999)
     max_grad_norm: float = Field(1.0, gt=0)
-    warmup_steps: int = Field(0, ge=0)
+    warmup_steps: int = Field(0, ge=0, le=LARGEST_COUNT)
     precision: Precision = "fp32"
     """What rollouts, forward and backward compute in. Trainable tensors are stored, and models scored, in float32."""
     rollout_backend: Literal["auto", "continuous", "fast", "hf", "vllm"] = "auto"
@@ -83,9 +85,9 @@ class GrpoSettings(TrainingSettings):
     """
 
     samples_first: ClassVar[bool] = True
-    prompts_per_batch: int = Field(8, ge=1)
-    group_size: int = Field(8, ge=2)
-    updates_per_batch: int = Field(1, ge=1)
+    prompts_per_batch: Count = 8
+    group_size: int = Field(8, ge=2, le=LARGEST_COUNT)
+    updates_per_batch: Count = 1
     clip_low: float | None = Field(0.2, gt=0, le=1)
     """Lower distance of the clip range from 1; None takes clipping away on that side."""
     clip_high: float | None = Field(0.2, gt=0)
@@ -98,9 +100,9 @@ class GrpoSettings(TrainingSettings):
     """Also give them mean 0 and variance 1 over the tokens of a rollout batch, as the code of arXiv 2506.10947 does."""
     update_backend: Literal["auto", "packed", "padded"] = "auto"
     """How the trainer scores completions: "packed" without padding, "padded" as TRL does; "auto" packs where it can."""
-    probe_every: int = Field(25, ge=1)
+    probe_every: Count = 25
     """Compare rollout and trainer log-probabilities on fixed prompts every N rollout batches."""
-    kl_every: int = Field(5, ge=1)
+    kl_every: Count = 5
     """Record the KL to the base every N rollout batches, and at the last one."""
 
     @field_validator("clip_low", "clip_high", mode="before")
@@ -173,15 +175,15 @@ class EvaluateSettings(Settings):
     """How base and tuned model are scored; the same for every row of a comparison."""
 
     splits: tuple[Literal["validation", "test"], ...] = Field(("validation", "test"), min_length=1)
-    samples: int = Field(4, ge=0)
+    samples: int = Field(4, ge=0, le=LARGEST_COUNT)
     """Completions per problem for avg@k, pass@k and maj@k; 0 scores greedily only."""
     sampled_splits: tuple[Literal["validation", "test"], ...] = ("test",)
     """Splits of which completions are sampled; the others are scored greedily only."""
-    sampled_problems: int | None = Field(None, ge=1)
+    sampled_problems: Count | None = None
     """Problems of a split that are sampled, the first ones; None samples all."""
     temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
-    max_new_tokens: int = Field(64, ge=1)
-    batch_size: int = Field(128, ge=1)
+    max_new_tokens: Count = 64
+    batch_size: Count = 128
     prompt: str = "task"
     """Prompt style (see tasks.prompts)."""
     seed: int = Field(0, ge=0, le=LARGEST_SEED)

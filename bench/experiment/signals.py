@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from rlvr_bench.experiment.settings import GrpoSettings, RlvrSettings, TrainingSettings
+from rlvr_bench.experiment.settings import Count, GrpoSettings, RlvrSettings, TrainingSettings
 
 
 class SupervisedSettings(TrainingSettings):
@@ -18,10 +18,10 @@ class SupervisedSettings(TrainingSettings):
     """
 
     problems_key: ClassVar[str] = "batch_size and shadow_size"
-    batch_size: int = Field(64, ge=1)
-    shadow_every: int = Field(5, ge=1)
+    batch_size: Count = 64
+    shadow_every: Count = 5
     """Sample the policy every N optimizer steps, and at the last one."""
-    shadow_size: int = Field(64, ge=1)
+    shadow_size: Count = 64
     """Completions of such a sample, one per prompt."""
 
     @model_validator(mode="after")
@@ -68,11 +68,11 @@ class RftSettings(SupervisedSettings):
     buys_ahead: ClassVar[bool] = True
     problems_key: ClassVar[str] = "prompts_per_iteration and shadow_size"
     type: Literal["rft"] = "rft"
-    iterations: int = Field(4, ge=1)
-    prompts_per_iteration: int = Field(128, ge=1)
-    group_size: int = Field(8, ge=1)
+    iterations: Count = 4
+    prompts_per_iteration: Count = 128
+    group_size: Count = 8
     """Completions per prompt."""
-    keep_per_problem: int = Field(4, ge=1)
+    keep_per_problem: Count = 4
 
     @model_validator(mode="after")
     def _every_iteration_trains(self) -> Self:
@@ -117,10 +117,10 @@ class RlhfSettings(GrpoSettings):
     fixed_reward: ClassVar[str | None] = "learned"
     buys_ahead: ClassVar[bool] = True
     type: Literal["rlhf"] = "rlhf"
-    preference_pairs: int = Field(512, ge=1)
+    preference_pairs: Count = 512
     label_noise: float = Field(0.0, ge=0, le=1)
-    reward_model_steps: int = Field(100, ge=1)
-    reward_model_batch: int = Field(32, ge=1)
+    reward_model_steps: Count = 100
+    reward_model_batch: Count = 32
     reward_model_rate: float = Field(3e-4, gt=0, le=1e3)
 
 

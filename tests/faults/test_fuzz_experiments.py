@@ -99,6 +99,9 @@ def test_what_only_toml_can_say_is_planned_or_refused(written: str, tmp_path: Pa
 REFUSED = {
     "signal.steps=100000000000000000000": "signal.steps",
     "task.train=2147483648": "train",
+    "signal.group_size=1000000000000000000": "signal.group_size",
+    "signal.prompts_per_batch=1000000000000000000": "signal.prompts_per_batch",
+    "evaluate.samples=1000000000000000000": "evaluate.samples",
     "signal.steps=true": "true or false, not a number",
     "signal.weight_decay=inf": "finite",
     "signal.kl_weight=inf": "finite",
