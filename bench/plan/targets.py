@@ -1,7 +1,8 @@
 """What `targets` comes to on the bases of a plan: names of modules, or why a method does not fit; weights are not read.
 
 Bases whose matrices have Llama's names, on which groups and default mean what they say, are told by the headers of
-their files. Others are built without weights from their config, where that is on this machine.
+their files. Others, and all for a method that names other modules, are built without weights from their config, where
+that is on this machine.
 """
 
 from collections.abc import Sequence
@@ -20,23 +21,29 @@ from rlvr_bench.plan.states import PlannedCell
 
 
 def with_targets(planned: Sequence[PlannedCell]) -> list[PlannedCell]:
-    """Return the plan with what each method's targets are on a base that has other names than Llama's."""
-    folders: dict[str, Path | None] = {}
+    """Return the plan with what each method's targets are on a base, or in a method, of other names than Llama's."""
+    folders: dict[str, tuple[Path, bool] | None] = {}
     targets: dict[tuple[str, str], str] = {}
     for entry in planned:
         base = entry.cell.base
         if base.name not in folders:
-            folders[base.name] = _folder_of_other_names(base)
-        folder, key = folders[base.name], (base.name, repr(entry.cell.method))
-        if folder is not None and key not in targets:
-            targets[key] = _targets(entry.cell, folder)
+            folders[base.name] = _folder(base)
+        here, key = folders[base.name], (base.name, repr(entry.cell.method))
+        if here is not None and key not in targets:
+            folder, usual = here
+            targets[key] = "" if usual and _are_usual(entry.cell) else _targets(entry.cell, folder)
     return [
         replace(entry, targets=targets.get((entry.cell.base.name, repr(entry.cell.method)), "")) for entry in planned
     ]
 
 
-def _folder_of_other_names(base: BaseConfig) -> Path | None:
-    """The folder of a base that is here and whose layers have other matrices than Llama's."""
+def _are_usual(cell: Cell) -> bool:
+    method = method_registry.create(cell.method)
+    return not method.targets_are_linear or set(method.targets) <= set(LINEAR_TARGETS)
+
+
+def _folder(base: BaseConfig) -> tuple[Path, bool] | None:
+    """The folder of a base that is here, and whether its layers have Llama's matrices and no other."""
     try:
         source = source_of(base)
         folder = hub_folder(base, fetch=False) if source.kind == "hub" else source.folder
@@ -45,7 +52,7 @@ def _folder_of_other_names(base: BaseConfig) -> Path | None:
         return None
     inside = [name for name, shape in shapes.items() if len(shape) > 1 and any(map(str.isdigit, name.split(".")))]
     usual = all(ends_with(name.removesuffix(".weight"), LINEAR_TARGETS) for name in inside)
-    return None if usual else folder
+    return None if folder is None else (folder, usual)
 
 
 def _targets(cell: Cell, folder: Path) -> str:

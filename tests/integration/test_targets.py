@@ -123,6 +123,7 @@ def test_a_plan_says_what_targets_are_on_another_base(tmp_path: Path) -> None:
             "methods": {
                 "lora": RATE,
                 "other": {"type": "lora", "targets": ["q_proj"]} | RATE,
+                "unknown": {"type": "lora", "targets": ["nothing"]} | RATE,
                 "mlp": {"type": "mask", "select": "random", "targets": "mlp"} | RATE,
             },
         }
@@ -132,6 +133,7 @@ def test_a_plan_says_what_targets_are_on_another_base(tmp_path: Path) -> None:
     assert told[True, "lora"] == "c_attn, attn.c_proj, c_fc, mlp.c_proj"
     assert told[True, "mlp"] == "c_fc, mlp.c_proj"
     assert told[True, "other"].startswith("refused: targets names 'q_proj', which no linear module of GPT2LMHeadModel")
+    assert told.pop((False, "unknown")).startswith("refused: targets names 'nothing', which no linear module of Llama")
     assert {targets for (other, _), targets in told.items() if not other} == {""}
 
 
