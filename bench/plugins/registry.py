@@ -42,6 +42,7 @@ class Registry(Generic[Item]):
     ) -> None:
         self.kind, self.group, self.error = kind, group, error
         self._built_in, self._load, self._refusal, self._reserved = built_in, load, refusal, reserved
+        self._plugins: dict[EntryPoint, Item] = {}
 
     def names(self) -> list[str]:
         """Return all names, built-in ones first, plug-ins that cannot be used included; nothing is imported."""
@@ -78,6 +79,8 @@ class Registry(Generic[Item]):
             )
 
     def _imported(self, point: EntryPoint) -> Item:
+        if point in self._plugins:  # a thread that waits for an import is started once, not for every look
+            return self._plugins[point]
         plugin = f"plug-in {self.kind} {point.name!r} ({point.value})"
         try:
             with naming(plugin):
@@ -87,5 +90,5 @@ class Registry(Generic[Item]):
             raise self.error(f"{plugin} cannot be imported ({reason}); mend or uninstall it") from failure
         if (refusal := self._refusal(item)) is not None:
             raise self.error(f"{plugin} {refusal}")
-        loaded: Item = item
-        return loaded
+        self._plugins[point] = item
+        return self._plugins[point]
