@@ -1,7 +1,7 @@
 """From settings to a method: the built-in types, the aliases, and the types that other packages register.
 
-A plug-in is a `Method` subclass under the entry-point group `rlvr_bench.methods`, its name the value of `type`. It is
-loaded only when asked for. Nothing here imports torch.
+A plug-in is a `Method` subclass under the entry-point group `rlvr_bench.methods`, its name the value of `type`, or a
+class of a plug-in file. It is loaded only when asked for. Nothing here imports torch.
 """
 
 import inspect
@@ -102,6 +102,14 @@ def _refusal(item: Any) -> str | None:
     return f"lacks {', '.join(lacking)}; add them to the class" if lacking else None
 
 
+def _type_of_class(_: str, item: Any) -> str | None:
+    """Return the `type` of a class of a plug-in file that is to be a method."""
+    if not (isinstance(item, type) and issubclass(item, Method)):
+        return None
+    default = item.model_fields["type"].default
+    return default if isinstance(default, str) else item.__name__.lower()
+
+
 METHODS: Registry[type[Method]] = Registry(
     "method",
     "rlvr_bench.methods",
@@ -110,6 +118,7 @@ METHODS: Registry[type[Method]] = Registry(
     refusal=_refusal,
     load=_config_class,
     reserved=ALIASES,
+    name_in_file=_type_of_class,
 )
 
 

@@ -7,6 +7,7 @@ import torch
 from rlvr_bench.cell.fit import refuse_beyond_context
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.interventions import changed_fingerprint
+from rlvr_bench.experiment.plugin_files import use_planned
 from rlvr_bench.generate.backend import create_for
 from rlvr_bench.measure import intervention
 from rlvr_bench.measure.context import CellContext
@@ -22,8 +23,10 @@ def load(cell: Cell) -> CellContext:
     Raises:
         ValueError: the base model or the data are not those that the cell was planned with, or a prompt and its
             completion do not fit the model's context.
+        PluginError: a plug-in file is not here, or not as it was planned with.
         MethodError: the method does not fit the model; known here before the base is scored.
     """
+    use_planned(cell.plugins, cell.plugin_paths)
     task = task_registry.create(cell.task, cell.data_dir)
     loaded = base_models.load(cell.base)
     loaded = loaded._replace(fingerprint=changed_fingerprint(loaded.fingerprint, cell.interventions))

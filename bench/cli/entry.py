@@ -148,13 +148,14 @@ def _sentence(error: Exception) -> tuple[str, int]:
     from rlvr_bench.geometry.errors import GeometryError
     from rlvr_bench.methods.errors import MethodError
     from rlvr_bench.models.errors import ModelError
+    from rlvr_bench.plugins.file import PluginError
     from rlvr_bench.record.errors import RecordError, ResultsInUseError
     from rlvr_bench.studies.errors import FindingsError
     from rlvr_bench.tasks.errors import TaskError
     from rlvr_bench.thinking.errors import ThinkingError
 
     wrong = (ExperimentError, FindingsError, GeometryError, ModelError, MethodError, TaskError, ResultsInUseError)
-    if isinstance(error, (*wrong, ThinkingError)):
+    if isinstance(error, (*wrong, PluginError, ThinkingError)):
         return str(error), 2
     if isinstance(error, RecordError):
         return str(error), 1

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rlvr_bench.cli.options import JsonOption, given_settings
+from rlvr_bench.cli.options import JsonOption, PluginOption, given_settings
 
 if TYPE_CHECKING:
     from rlvr_bench.methods.base.method import Method
@@ -18,6 +18,7 @@ def methods_list(
     counts: Annotated[
         bool, typer.Option("--counts", help="Attach the methods whose count the shapes of the base do not tell.")
     ] = False,
+    plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the registered methods, and what each trains at its defaults."""
@@ -37,7 +38,7 @@ def methods_list(
 
 
 @app.command("show")
-def methods_show(name: str, as_json: JsonOption = False) -> None:
+def methods_show(name: str, plugin: PluginOption = None, as_json: JsonOption = False) -> None:
     """Show a method's formula, source, dial, learning rates and settings with their defaults and why they are that."""
     from rlvr_bench.cli.views.methods import entry_as_text
     from rlvr_bench.console.tables import print_entry
@@ -58,6 +59,7 @@ def methods_check(
     keys: Annotated[
         list[str] | None, typer.Option("--set", help="A setting of the method as in TOML, such as --set rank=4.")
     ] = None,
+    plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Prove on tiny models that a method does what every method must: one line per check."""
@@ -105,6 +107,7 @@ def methods_cost(
     base: Annotated[str, typer.Option(help="The base model to measure on.")] = "organism-steps",
     pairs: Annotated[int, typer.Option(min=1, help="Steps of the method and of full fine-tuning to compare.")] = 15,
     rows: Annotated[int, typer.Option(min=1, help="Sequences of 64 tokens in the batch of a step.")] = 64,
+    plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure one optimizer step of a method beside full fine-tuning's: time, optimizer state, memory; as CSV."""

@@ -13,6 +13,17 @@ if TYPE_CHECKING:
 STDOUT = "-"
 """The name of a file that stands for standard output."""
 
+
+def _use_plugins(context: typer.Context, paths: list[str] | None) -> list[str] | None:
+    """Read plug-in files before a verb runs, so that it knows their names."""
+    if not context.resilient_parsing:
+        from rlvr_bench.plugins.file import use
+
+        for path in paths or ():
+            use(Path(path))
+    return paths
+
+
 ExperimentArgument = Annotated[str, typer.Argument(help="A preset's name, or the path of a TOML file.")]
 ResultsOption = Annotated[Path, typer.Option(help="Folder of run records.")]
 OnlyOption = Annotated[str | None, typer.Option(help="Only the methods that match this glob.")]
@@ -30,6 +41,15 @@ TaskOption = Annotated[
 ]
 ChangesOption = Annotated[
     list[str] | None, typer.Option("--set", help="A key of the experiment as in TOML, such as --set signal.steps=4.")
+]
+PluginOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin",
+        callback=_use_plugins,
+        help="A Python file with methods, rewards, tasks or measurements of your own.",
+        show_default=False,
+    ),
 ]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="Processor threads of each cell.")]
 ProcessesOption = Annotated[

@@ -4,13 +4,13 @@ from typing import Any
 
 import typer
 
-from rlvr_bench.cli.options import JsonOption
+from rlvr_bench.cli.options import JsonOption, PluginOption
 
 app = typer.Typer(help="Rewards: what training sees.", no_args_is_help=True)
 
 
 @app.command("list")
-def rewards_list(as_json: JsonOption = False) -> None:
+def rewards_list(plugin: PluginOption = None, as_json: JsonOption = False) -> None:
     """List the rewards."""
     from rlvr_bench.console.tables import print_table
     from rlvr_bench.console.text import print_json
@@ -24,7 +24,7 @@ def rewards_list(as_json: JsonOption = False) -> None:
 
 
 @app.command("show")
-def rewards_show(name: str, as_json: JsonOption = False) -> None:
+def rewards_show(name: str, plugin: PluginOption = None, as_json: JsonOption = False) -> None:
     """Show what a reward pays for, and its settings."""
     from rlvr_bench.console.tables import print_entry
     from rlvr_bench.console.text import print_json

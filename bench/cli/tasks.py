@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rlvr_bench.cli.options import DataOption, JsonOption, KeysOption, given_settings
+from rlvr_bench.cli.options import DataOption, JsonOption, KeysOption, PluginOption, given_settings
 
 if TYPE_CHECKING:
     from rlvr_bench.tasks.grade import GradeReport
@@ -17,7 +17,7 @@ MAX_FINDINGS = 20
 
 
 @app.command("list")
-def tasks_list(as_json: JsonOption = False) -> None:
+def tasks_list(plugin: PluginOption = None, as_json: JsonOption = False) -> None:
     """List the tasks."""
     from rlvr_bench.console.tables import print_table
     from rlvr_bench.console.text import print_json, say
@@ -34,7 +34,7 @@ def tasks_list(as_json: JsonOption = False) -> None:
 
 
 @app.command("show")
-def tasks_show(name: str, as_json: JsonOption = False) -> None:
+def tasks_show(name: str, plugin: PluginOption = None, as_json: JsonOption = False) -> None:
     """Show a task's levels, settings, prompt styles, and the files and fields that it looks for."""
     from rlvr_bench.console.tables import print_entry
     from rlvr_bench.console.text import print_json
@@ -55,6 +55,7 @@ def tasks_check(
     ] = False,
     data_dir: DataOption = None,
     keys: KeysOption = None,
+    plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Prove that a task's verifier accepts every gold answer in every form, and no changed one; name what does not."""
@@ -89,6 +90,7 @@ def tasks_sample(
     style: Annotated[str, typer.Option(help="Prompt style.")] = "task",
     data_dir: DataOption = None,
     keys: KeysOption = None,
+    plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show some problems of a task with their prompts."""
@@ -120,6 +122,7 @@ def tasks_grade(
         str | None, typer.Option(help="Field with another grader's label: show where the verdicts differ.")
     ] = None,
     keys: KeysOption = None,
+    plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Grade completions that you have by a task's verifier; exit code 1 if a row could not be used."""

@@ -21,6 +21,7 @@ from rlvr_bench.experiment.interventions import changed_fingerprint
 from rlvr_bench.experiment.interventions import resolve as resolve_interventions
 from rlvr_bench.experiment.measurements import DEFAULT
 from rlvr_bench.experiment.measurements import resolve as resolve_measurements
+from rlvr_bench.experiment.plugin_files import parts_from_files
 from rlvr_bench.experiment.protocol import Tuning
 from rlvr_bench.experiment.scored import score_tasks
 from rlvr_bench.experiment.search_space import LARGEST_RATE
@@ -77,12 +78,16 @@ class Cell(Settings):
     extra_fingerprints: tuple[str, ...] = ()
     method_fingerprints: tuple[str, ...] = ()
     """Hashes of the files that the method reads."""
+    plugins: dict[str, str] = Field({})
+    """By part (method, task, reward, a measurement) the name and the SHA-256 of the plug-in file that it comes from."""
     seed: int
     tuning: Tuning | None = None
     """How the protocol of an experiment found these settings; None outside of one."""
     data_dir: Path | None = Field(None, exclude=True)
     """Where data files lie on this machine; the task's fingerprint says what they hold."""
     keep_weights: bool = Field(False, exclude=True)
+    plugin_paths: tuple[Path, ...] = Field((), exclude=True)
+    """Where those files lie on this machine."""
 
     @cached_property
     def id(self) -> str:
@@ -90,6 +95,7 @@ class Cell(Settings):
         own = {"method": self.chosen_method, "learning_rate": self.learning_rate, "seed": self.seed}
         own |= {} if self.tuning is None else {"tuning": self.tuning.identity}
         own |= {"method_files": self.method_fingerprints} if self.method_fingerprints else {}
+        own |= {"plugin": self.plugins["method"]} if "method" in self.plugins else {}
         return digest(self._comparable | own)[:12]
 
     @property
@@ -147,7 +153,10 @@ class Cell(Settings):
     @cached_property
     def _comparable(self) -> dict[str, Any]:
         """All that must be equal between rows that are ranked together."""
+        # A method's own file is no reason not to compare it with others.
+        plugins = {part: file for part, file in self.plugins.items() if part != "method"}
         return {
+            **({"plugins": plugins} if plugins else {}),
             "schema": self.result_schema,
             "base": self.base_fingerprint,
             "task": self.task_fingerprint,
@@ -205,7 +214,7 @@ def cells(
         for settings, fingerprint_ in _tasks(experiment, data_dir, fetch)
     ]
     firsts = [
-        Cell(**base, **task, signal=signal, reward=reward, **method, **shared)
+        with_plugin_files(Cell(**base, **task, signal=signal, reward=reward, **method, **shared))
         for base in _bases(experiment, fetch)
         for task in tasks
         for signal in experiment.signals
@@ -219,6 +228,16 @@ def cells(
             f'"{experiment.name}" names a base, a task, a signal, a reward or an intervention twice; name each once'
         )
     return grid
+
+
+def with_plugin_files(cell: Cell) -> Cell:
+    """Return a cell with the plug-in files that its parts come from; most have none."""
+    files = parts_from_files(cell.method, cell.task, cell.paid_reward, cell.measurements, cell.interventions)
+    if not files:
+        return cell
+    plugins = {part: f"{file.path.name} {file.sha256}" for part, file in files.items()}
+    paths = tuple(dict.fromkeys(file.path for file in files.values()))
+    return cell.model_copy(update={"plugins": plugins, "plugin_paths": paths})
 
 
 def _selected_entries(experiment: Experiment, only: str | None) -> dict[str, tuple[dict[str, Any], float]]:

@@ -15,6 +15,7 @@ from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.interventions import REGISTRY as INTERVENTIONS
 from rlvr_bench.experiment.interventions import resolve as resolve_interventions
 from rlvr_bench.experiment.measurements import resolve as resolve_measurements
+from rlvr_bench.experiment.plugin_files import with_plugins
 from rlvr_bench.experiment.protocol import MIN_FINAL_SEEDS, Protocol
 from rlvr_bench.experiment.search_space import read_search
 from rlvr_bench.experiment.seeds import distinct_seeds
@@ -28,7 +29,7 @@ from rlvr_bench.plugins.toml import parsed_toml
 from rlvr_bench.record.documents import read_regular
 from rlvr_bench.record.errors import RecordError
 
-AXES = {"base": "bases", "task": "tasks", "signal": "signals"}
+AXES = {"base": "bases", "task": "tasks", "signal": "signals", "reward": "rewards"}
 """The table of a file that stands for one value of an axis -> the axis."""
 
 MethodName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
@@ -62,7 +63,7 @@ class Experiment(Settings):
     bases: tuple[BaseConfig, ...] = Field(min_length=1)
     rewards: tuple[dict[str, Any], ...] = Field(({"name": "exact"},), min_length=1)
     tasks: tuple[dict[str, Any], ...] = Field(min_length=1)
-    """What is trained on. A file writes `[task]` for one and `[[tasks]]` for several; `signals` likewise."""
+    """What is trained on. A file writes `[task]` for one, `[[tasks]]` for several; `signals`, `rewards` likewise."""
     signals: tuple[Signal, ...] = Field((RlvrSettings(),), min_length=1)
     interventions: tuple[Annotated[dict[str, Any], AfterValidator(_interventions_are_known)], ...] = Field(
         ({},), min_length=1
@@ -74,6 +75,8 @@ class Experiment(Settings):
     protocol: Protocol | None = None
     measurements: Annotated[dict[str, Any], AfterValidator(_measurements_are_known)] = Field({})
     """What else is observed in every cell, by name: true, a table of settings, or false for one of the default."""
+    plugins: tuple[str, ...] = ()
+    """Python files with methods, rewards, tasks or measurements; paths are relative to the experiment file."""
     methods: dict[MethodName, MethodEntry] = Field(min_length=1)
 
     @model_validator(mode="before")
@@ -105,7 +108,7 @@ class Experiment(Settings):
     @field_validator("rewards", mode="before")
     @classmethod
     def _names_are_rewards(cls, value: Any) -> Any:
-        if not isinstance(value, list):
+        if not isinstance(value, list | tuple):
             return value
         return [{"name": reward} if isinstance(reward, str) else reward for reward in value]
 
@@ -161,6 +164,7 @@ def load(name_or_path: str, changes: Changes | None = None) -> Experiment:
 
     Raises:
         ExperimentError: no such preset or file, broken TOML, an unknown key, a value out of range.
+        PluginError: a plug-in file that it names cannot be used.
     """
     path = _locate(name_or_path)
     try:
@@ -171,6 +175,7 @@ def load(name_or_path: str, changes: Changes | None = None) -> Experiment:
         raise ExperimentError(f"{path}: not valid TOML: {error}; mend the file") from error
     if changes is not None:
         document = changes.applied(document)
+    document = with_plugins(document, path.parent)
     try:
         return Experiment.model_validate(document)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Things by name: those that are built in, and those that installed packages offer under an entry-point group.
+"""Things by name: those that are built in, those of plug-in files, and those of packages under an entry-point group.
 
 A plug-in is imported when it is asked for. One that cannot be used, or that claims a name that is taken, is an error
 for whoever asks for that name, and for nobody else.
@@ -9,6 +9,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
+from rlvr_bench.plugins.file import PluginFile, files
 from rlvr_bench.plugins.importing import naming
 from rlvr_bench.plugins.suggestion import did_you_mean
 
@@ -27,6 +28,7 @@ class Registry(Generic[Item]):
 
     `built_in` holds the things, or rows from which `load` makes one when it is asked for. `refusal` says why an object
     that a plug-in offers is none, or None. `reserved` are names that mean something else to the caller (aliases).
+    `name_in_file` says under which name a plug-in file offers an object (given its name there), None if under none.
     """
 
     def __init__(
@@ -39,20 +41,30 @@ class Registry(Generic[Item]):
         refusal: Callable[[Any], str | None],
         load: Callable[[Any], Item] = lambda row: row,
         reserved: Collection[str] = (),
+        name_in_file: Callable[[str, Any], str | None] | None = None,
     ) -> None:
         self.kind, self.group, self.error = kind, group, error
         self._built_in, self._load, self._refusal, self._reserved = built_in, load, refusal, reserved
+        self._name_in_file = name_in_file or self._dashed
         self._plugins: dict[EntryPoint, Item] = {}
 
     def names(self) -> list[str]:
         """Return all names, built-in ones first, plug-ins that cannot be used included; nothing is imported."""
-        return [*self._built_in, *(name for name in plugin_entries(self.group) if name not in self._built_in)]
+        plugins = (*plugin_entries(self.group), *self._in_files())
+        return [*self._built_in, *(name for name in dict.fromkeys(plugins) if name not in self._built_in)]
+
+    def file_of(self, name: str) -> PluginFile | None:
+        """Return the plug-in file that offers `name`; None where no file does."""
+        return next((file for file, _ in self._in_files().get(name, ())), None)
 
     def find(self, name: str) -> Item:
         """Return the thing of a name; raises `error` if it is unknown, claimed twice, or a plug-in without use."""
         self.refuse_clash(name)
         if name in self._built_in:
             return self._load(self._built_in[name])
+        if offers := self._in_files().get(name):
+            file, item = offers[0]
+            return self._accepted(item, f"{self.kind} {name!r} of {file.path}")
         if name not in plugin_entries(self.group):
             raise self.error(f"unknown {self.kind} {name!r}{did_you_mean(name, [*self.names(), *self._reserved])}")
         return self._imported(plugin_entries(self.group)[name][0])
@@ -72,11 +84,24 @@ class Registry(Generic[Item]):
         """Raise `error` when more than one package claims `name`, this one included."""
         own = name in self._built_in or name in self._reserved
         claims = ["this package"] * own + [point.value for point in plugin_entries(self.group).get(name, ())]
+        claims += [str(file.path) for file, _ in self._in_files().get(name, ())]
         if len(claims) > 1:
             raise self.error(
                 f"{self.kind} {name!r} is registered by {' and by '.join(claims)}; rename an entry point, or uninstall "
                 "the package that has it"
             )
+
+    def _in_files(self) -> dict[str, list[tuple[PluginFile, Any]]]:
+        """Return by name what plug-in files offer of this kind, with the files."""
+        offers: dict[str, list[tuple[PluginFile, Any]]] = {}
+        for file in files().values():
+            for variable, item in file.objects.items():
+                if (name := self._name_in_file(variable, item)) is not None:
+                    offers.setdefault(name, []).append((file, item))
+        return offers
+
+    def _dashed(self, variable: str, item: Any) -> str | None:
+        return variable.replace("_", "-") if self._refusal(item) is None else None
 
     def _imported(self, point: EntryPoint) -> Item:
         if point in self._plugins:  # a thread that waits for an import is started once, not for every look
@@ -88,7 +113,11 @@ class Registry(Generic[Item]):
         except (Exception, SystemExit) as failure:  # another package's code: the sentence has to name the package
             reason = f"{type(failure).__name__}: {failure}"
             raise self.error(f"{plugin} cannot be imported ({reason}); mend or uninstall it") from failure
+        self._plugins[point] = self._accepted(item, plugin)
+        return self._plugins[point]
+
+    def _accepted(self, item: Any, plugin: str) -> Item:
         if (refusal := self._refusal(item)) is not None:
             raise self.error(f"{plugin} {refusal}")
-        self._plugins[point] = item
-        return self._plugins[point]
+        loaded: Item = item
+        return loaded

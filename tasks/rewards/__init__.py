@@ -11,6 +11,7 @@ from rlvr_bench.tasks.rewards.registry import (
     label_request,
     names,
     phrase,
+    plugin_files,
     resolve,
     title,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "label_request",
     "names",
     "phrase",
+    "plugin_files",
     "resolve",
     "title",
 ]

@@ -1,14 +1,17 @@
 """Rewards by name, or by settings with a name (`{"name": "random", "p": 0.5}`), and what training needs for them.
 
-Plug-in packages offer a `RewardKind` under the entry-point group `rlvr_bench.rewards`.
+Plug-in packages offer a `RewardKind` under the entry-point group `rlvr_bench.rewards`; "my.py:fn" is a function of
+a plug-in file.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rlvr_bench.plugins.file import REFERENCE, PluginFile
 from rlvr_bench.plugins.registry import Registry
 from rlvr_bench.tasks.errors import TaskError
 from rlvr_bench.tasks.rewards import combined, labelled, noisy, plain
+from rlvr_bench.tasks.rewards.function import function_file, function_kind
 from rlvr_bench.tasks.rewards.reward import Label, LabelRequest, Reward, RewardKind
 from rlvr_bench.tasks.settings import Settings, validated
 
@@ -72,7 +75,14 @@ def names() -> list[str]:
 
 def find(name: str) -> RewardKind:
     """The kind of a name; raises TaskError if it is unknown or its plug-in cannot be used."""
-    return REWARDS.find(name)
+    return function_kind(name) if REFERENCE.fullmatch(name) else REWARDS.find(name)
+
+
+def plugin_files(settings: str | Mapping[str, Any]) -> list[PluginFile]:
+    """The plug-in files that a reward, or one inside it, comes from."""
+    names = [checked.name for _, checked in _parts(settings)]
+    found = [function_file(name) or REWARDS.file_of(name) for name in names]
+    return [file for file in found if file is not None]
 
 
 BUILT_IN: dict[str, RewardKind] = {
