@@ -65,8 +65,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult | None:
             with clock.stage(name):
                 measured[name] = to_jsonable_python(measurement.after(context, trained))
     if cell.keep_weights:
-        with handle.rollout_weights() as model:
-            keep_weights(cell, model)
+        keep_weights(cell, handle, context.loaded.tokenizer)
     clock.seconds["verifier/lost"] = losses().seconds - lost_before
     results = {name: result for name, result in measured.items() if result is not None}
     record = make_record(cell, method, training, (base, tuned), results, clock.seconds)

@@ -6,6 +6,7 @@ import typer
 
 from rlvr_bench.cli import (
     contamination,
+    export,
     findings,
     geometry,
     leaderboard,
@@ -32,7 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for verb in (run, plan, sweep, leaderboard, report, findings, rescore, geometry, think, contamination, machine):
+for verb in (run, plan, sweep, leaderboard, report, export, findings, rescore, geometry, think, contamination, machine):
     app.add_typer(verb.app)
 for name, group in {
     "results": results,

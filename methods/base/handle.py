@@ -174,6 +174,10 @@ class Handle(ABC):
         save_file(tensors, folder / TENSORS)
         (folder / SETTINGS).write_text(json.dumps(self._identity(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
+    def save_adapter(self, folder: Path) -> bool:
+        """Write the trained state as an adapter folder of PEFT; False, and nothing is written, where PEFT has none."""
+        return False
+
     def load(self, folder: Path) -> None:
         """Read what `export` wrote into this handle.
 

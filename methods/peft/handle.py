@@ -8,6 +8,7 @@ import copy
 import dataclasses
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -264,6 +265,11 @@ class PeftHandle(Handle):
         """
         moved = {f"base.{n}": p for n, p in self.view.tensors(self.live, self.unwrapped) if n in self.changed_tensors}
         return dict(self.adapter_tensors()) | dict(self.trainable()) | moved
+
+    def save_adapter(self, folder: Path) -> bool:
+        # The vocabulary never changes here: PEFT need not ask the hub whether the base's did.
+        self.model.save_pretrained(str(folder), selected_adapters=["default"], save_embedding_layers=False)
+        return True
 
     def realised(self) -> dict[str, Any]:
         config = {
