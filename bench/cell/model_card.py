@@ -57,7 +57,7 @@ def _rows(record: RunRecord) -> list[str]:
 
 
 def _percent(score: Score | None) -> str:
-    return "" if score is None else f"{100 * score.greedy:.1f}"
+    return "" if score is None or score.greedy is None else f"{100 * score.greedy:.1f}"
 
 
 def _without_nulls(value: object) -> dict[str, object]:

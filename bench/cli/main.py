@@ -9,6 +9,7 @@ from rlvr_bench.cli import (
     export,
     findings,
     geometry,
+    init,
     leaderboard,
     machine,
     methods,
@@ -20,6 +21,7 @@ from rlvr_bench.cli import (
     results,
     rewards,
     run,
+    signals,
     sweep,
     tasks,
     think,
@@ -33,7 +35,21 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for verb in (run, plan, sweep, leaderboard, report, export, findings, rescore, geometry, think, contamination, machine):
+for verb in (
+    init,
+    run,
+    plan,
+    sweep,
+    leaderboard,
+    report,
+    export,
+    findings,
+    rescore,
+    geometry,
+    think,
+    contamination,
+    machine,
+):
     app.add_typer(verb.app)
 for name, group in {
     "results": results,
@@ -41,6 +57,7 @@ for name, group in {
     "methods": methods,
     "tasks": tasks,
     "rewards": rewards,
+    "signals": signals,
     "models": models,
 }.items():
     app.add_typer(group.app, name=name)

@@ -27,15 +27,10 @@ def presets_list(as_json: JsonOption = False) -> None:
 def presets_show(name: str, as_json: JsonOption = False) -> None:
     """Print a preset's file, to start an experiment of your own from."""
     from rlvr_bench.console.text import print_json, tell
-    from rlvr_bench.experiment.errors import ExperimentError
-    from rlvr_bench.experiment.experiment import presets
-    from rlvr_bench.plugins.suggestion import did_you_mean
+    from rlvr_bench.experiment.experiment import preset_text
     from rlvr_bench.studies.presets import all_presets
 
-    paths = presets()
-    if name not in paths:
-        raise ExperimentError(f'unknown preset "{name}"{did_you_mean(name, paths)}; see rlvr-bench presets list')
-    file = paths[name].read_text(encoding="utf-8")
+    file = preset_text(name)
     if as_json:
         print_json(next(preset._asdict() for preset in all_presets() if preset.name == name) | {"file": file})
     else:

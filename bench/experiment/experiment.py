@@ -159,6 +159,14 @@ def presets() -> dict[str, Path]:
     return {path.stem: path for path in paths}
 
 
+def preset_text(name: str) -> str:
+    """Return the file of a preset; raises ExperimentError where there is none of this name."""
+    paths = presets()
+    if name not in paths:
+        raise ExperimentError(f'unknown preset "{name}"{did_you_mean(name, paths)}; see rlvr-bench presets list')
+    return paths[name].read_text(encoding="utf-8")
+
+
 def load(name_or_path: str, changes: Changes | None = None) -> Experiment:
     """Read an experiment, with changes of the command line.
 

@@ -196,3 +196,9 @@ Signal = Annotated[
     | Annotated[SftRlvrSettings, Tag("sft+rlvr")],
     Discriminator(_type),
 ]
+
+
+def signal_classes() -> dict[str, type[TrainingSettings]]:
+    """Return the settings class of every signal, by its type."""
+    kinds: tuple[type[TrainingSettings], ...] = (RlvrSettings, SftSettings, RftSettings, RlhfSettings, SftRlvrSettings)
+    return {str(kind.model_fields["type"].default): kind for kind in kinds}

@@ -12,12 +12,13 @@ from typer.testing import CliRunner
 
 from rlvr_bench.cli.main import app
 
-LISTINGS = ["methods", "tasks", "rewards", "models", "presets"]
+LISTINGS = ["methods", "tasks", "rewards", "models", "presets", "signals"]
 ENTRIES = [
     "methods show lora",
     "tasks show chain",
     "rewards show noisy",
     "models show organism-steps",
+    "signals show sft+rlvr",
     "presets show quick",
 ]
 
@@ -73,6 +74,19 @@ def test_tables_fit_and_break_no_identifier(words: str, width: int, monkeypatch:
 def test_an_unknown_preset_gets_the_nearest_name(capsys: pytest.CaptureFixture[str]) -> None:
     done = CliRunner().invoke(app, ["presets", "show", "quikc"])
     assert 'did you mean "quick"' in str(done.exception).replace("'", '"')
+
+
+def test_every_key_of_a_signal_is_shown_with_its_default_and_range() -> None:
+    from rlvr_bench.experiment.experiment import Experiment
+    from rlvr_bench.experiment.signals import signal_classes
+
+    shown = json.loads(CliRunner().invoke(app, ["signals", "show", "rlvr", "--json"], catch_exceptions=False).stdout)
+    keys = {row["key"]: row for row in shown["settings"]}
+    assert keys.keys() == Experiment.model_fields["signals"].default[0].model_fields.keys() - {"type"}
+    assert keys["steps"] == {"key": "steps", "default": 150, "values": "integer from 1 to 1e+09"}
+    assert "vllm" in keys["rollout_backend"]["values"] and list(signal_classes()) == [
+        row["name"] for row in json.loads(CliRunner().invoke(app, ["signals", "list", "--json"]).stdout)
+    ]
 
 
 def test_a_preset_s_cells_are_those_of_its_plan() -> None:
