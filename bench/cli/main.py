@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from rlvr_bench.cli import (
+    compare,
     contamination,
     export,
     findings,
@@ -41,6 +42,7 @@ for verb in (
     plan,
     sweep,
     leaderboard,
+    compare,
     report,
     export,
     findings,
