@@ -66,14 +66,16 @@ def launcher_of(name: str, address: str | None, cpus: float | None, gpus: float,
         if address is not None or cpus is not None or gpus:
             raise ExperimentError("--address, --cpus and --gpus are for a cluster; add --launcher ray to use one")
         from rlvr_bench.launch import local  # it imports this module
+        from rlvr_bench.launch.live import WithLiveState
 
-        return partial(local.run, processes=processes)
+        return WithLiveState(partial(local.run, processes=processes))
     if processes > 1:
         raise ExperimentError("--processes shares a cell on one machine; leave it out with --launcher ray")
     try:
+        from rlvr_bench.launch.live import WithLiveState
         from rlvr_bench.launch.on_ray import OnRay
     except ModuleNotFoundError as error:
         if error.name != "ray":
             raise
         raise ExperimentError('--launcher ray needs the package ray; install "rlvr-bench[ray]"') from error
-    return OnRay(address, cpus, gpus)
+    return WithLiveState(OnRay(address, cpus, gpus))
