@@ -15,6 +15,7 @@ from rlvr_bench.cli import (
     machine,
     methods,
     models,
+    new,
     plan,
     presets,
     report,
@@ -53,6 +54,7 @@ for verb in (
     think,
     contamination,
     machine,
+    new,
 ):
     app.add_typer(verb.app)
 for name, group in {
