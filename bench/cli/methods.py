@@ -40,9 +40,9 @@ def methods_list(
 @app.command("show")
 def methods_show(name: str, plugin: PluginOption = None, as_json: JsonOption = False) -> None:
     """Show a method's formula, source, dial, learning rates and settings with their defaults and why they are that."""
-    from rlvr_bench.cli.views.methods import entry_as_text
+    from rlvr_bench.cli.views.methods import entry_as_text, snippet
     from rlvr_bench.console.tables import print_entry
-    from rlvr_bench.console.text import print_json
+    from rlvr_bench.console.text import print_json, tell
     from rlvr_bench.methods import registry as method_registry
 
     entry = method_registry.describe(name).model_dump(mode="json")
@@ -50,6 +50,7 @@ def methods_show(name: str, plugin: PluginOption = None, as_json: JsonOption = F
         print_json(entry)
     else:
         print_entry(entry_as_text(entry), lists=["fields"])
+        tell("", snippet(name, entry))
 
 
 @app.command("check")

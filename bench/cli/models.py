@@ -27,7 +27,7 @@ def models_list(as_json: JsonOption = False) -> None:
 @app.command("show")
 def models_show(name: str, as_json: JsonOption = False) -> None:
     """Show how an organism was made and what it measured."""
-    from rlvr_bench.console.tables import print_entry
+    from rlvr_bench.console.tables import print_entry, print_table
     from rlvr_bench.console.text import print_json
     from rlvr_bench.models.catalog import details
 
@@ -35,7 +35,10 @@ def models_show(name: str, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(entry)
     else:
+        recipe = [{"recipe": key, "value": value} for key, value in entry.pop("recipe", {}).items()]
         print_entry(entry, lists=["scores"] if "scores" in entry else [])
+        if recipe:
+            print_table(recipe, ["recipe", "value"])
 
 
 @app.command("build")

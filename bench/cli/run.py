@@ -81,6 +81,7 @@ def run(
 
     launch = launcher_of(launcher, address, cpus, gpus, processes)
     settings.check_processes(processes)
+    settings.check_trackers()
     goal = None if until_text is None else goal_of(until_text)
     seconds = None if budget is None else seconds_of("--budget", budget)
     phases = Phases(settings, selection)

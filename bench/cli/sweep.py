@@ -61,6 +61,7 @@ def sweep(
     from rlvr_bench.sweep.search import search_of
 
     settings, selection = experiment_of(experiment, None, seeds, data_dir, base, task, keys)
+    settings.check_trackers()
     search = search_of(
         settings,
         method=method,
@@ -76,5 +77,5 @@ def sweep(
     if as_json:
         print_json(document)
     else:
-        show_sweep(document)
+        show_sweep(document, method)
     raise typer.Exit(code)

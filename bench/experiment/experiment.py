@@ -5,6 +5,7 @@ plus `learning_rate`; a list of rates makes one method of each. A `[protocol]` t
 """
 
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,7 @@ from rlvr_bench.experiment.protocol import MIN_FINAL_SEEDS, Protocol
 from rlvr_bench.experiment.search_space import read_search
 from rlvr_bench.experiment.seeds import distinct_seeds
 from rlvr_bench.experiment.settings import EvaluateSettings, GrpoSettings, RlvrSettings
-from rlvr_bench.experiment.signals import Signal
+from rlvr_bench.experiment.signals import Signal, signal_classes
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.plugins.settings import Settings, explain
 from rlvr_bench.plugins.studies import study_folders
@@ -97,6 +98,15 @@ class Experiment(Settings):
         for signal in self.signals:
             if (reason := signal.refusal(processes)) is not None:
                 raise ExperimentError(f"{self.name}, signal {signal.type}: {reason}")
+
+    def check_trackers(self) -> None:
+        """Raise ExperimentError where a signal reports to a tracker that is not installed here."""
+        for tracker in dict.fromkeys(name for signal in self.signals for name in signal.report_to):
+            if find_spec(tracker) is None:
+                raise ExperimentError(
+                    f'{self.name}: signal.report_to = ["{tracker}"], which is not installed; python -m pip install '
+                    f"{tracker}, or leave it out"
+                )
 
     @field_validator("bases", mode="before")
     @classmethod
@@ -182,12 +192,30 @@ def load(name_or_path: str, changes: Changes | None = None) -> Experiment:
     except ValueError as error:
         raise ExperimentError(f"{path}: not valid TOML: {error}; mend the file") from error
     if changes is not None:
+        _refuse_keys_of_tables(changes)
         document = changes.applied(document)
     document = with_plugins(document, path.parent)
     try:
         return Experiment.model_validate(document)
     except ValidationError as error:
         raise ExperimentError(_as_written(explain(error, Experiment, str(path)), document)) from error
+
+
+def _refuse_keys_of_tables(changes: Changes) -> None:
+    """Raise ExperimentError for a key of --set that is one of a table: the sentence names it with its table."""
+    tables: dict[str, list[type[Settings]]] = {
+        "signal": [*signal_classes().values()],
+        "evaluate": [EvaluateSettings],
+        "protocol": [Protocol],
+    }
+    for key, _ in changes.keys:
+        if "." in key or key in Experiment.model_fields or key in AXES:
+            continue
+        dotted = [f"{table}.{name}" for table, kinds in tables.items() for kind in kinds for name in kind.model_fields]
+        ending = list(dict.fromkeys(name for name in dotted if name.endswith(f".{key}")))
+        names = " or ".join(map(repr, ending))
+        hint = f"; did you mean {names}?" if ending else did_you_mean(key, [*Experiment.model_fields, *AXES, *dotted])
+        raise ExperimentError(f"--set {key}: there is no such key at the top of an experiment{hint}")
 
 
 def _as_written(sentence: str, document: dict[str, Any]) -> str:

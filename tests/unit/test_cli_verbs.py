@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import version
 
 import click
@@ -74,6 +75,24 @@ def test_tables_fit_and_break_no_identifier(words: str, width: int, monkeypatch:
 def test_an_unknown_preset_gets_the_nearest_name(capsys: pytest.CaptureFixture[str]) -> None:
     done = CliRunner().invoke(app, ["presets", "show", "quikc"])
     assert 'did you mean "quick"' in str(done.exception).replace("'", '"')
+
+
+def test_a_method_is_shown_with_the_table_that_trains_it() -> None:
+    shown = CliRunner().invoke(app, ["methods", "show", "lora"], catch_exceptions=False).stdout
+    assert shown.split("[methods.lora]\n")[1].startswith("learning_rate = ") and "required" in shown
+
+
+def test_a_study_ends_with_its_best_settings_as_toml(capsys: pytest.CaptureFixture[str]) -> None:
+    from rlvr_bench.cli.views.sweep import show_sweep
+
+    trial = {"number": 3, "state": "complete", "accuracy": 0.5, "collapsed": 0, "cause": ""}
+    settings = {"learning_rate": 0.001, "rank": 8}
+    show_sweep(
+        {"trials": [trial | {"settings": settings}], "objectives": ["accuracy"], "study": "s", "best": [3]}, "lora"
+    )
+    assert tomllib.loads("[methods" + capsys.readouterr().out.split("[methods", 1)[1]) == {
+        "methods": {"lora": settings}
+    }
 
 
 def test_every_key_of_a_signal_is_shown_with_its_default_and_range() -> None:

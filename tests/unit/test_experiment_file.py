@@ -91,3 +91,25 @@ def test_an_organism_in_place_of_the_base_leaves_every_signal_without_the_keys_f
     assert [base.name for base in changed.bases] == ["organism-direct"]
     assert [s.type for s in changed.signals] == [s.type for s in load("signals").signals]
     assert {s.rollout_backend for s in changed.signals} == {"auto"}
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("steps", "did you mean 'signal.steps'?"),
+        ("max_new_tokens", "did you mean 'signal.max_new_tokens' or 'evaluate.max_new_tokens'?"),
+        ("sedes", "did you mean 'seeds'?"),
+    ],
+)
+def test_a_key_of_a_table_is_named_with_its_table(key: str, hint: str) -> None:
+    with pytest.raises(ExperimentError) as refused:
+        load("quick", Changes(keys=((key, 4),)))
+    assert str(refused.value) == f"--set {key}: there is no such key at the top of an experiment; {hint}"
+
+
+def test_a_tracker_that_is_not_installed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = load("quick", Changes(keys=(("signal.report_to", ["wandb"]),)))
+    monkeypatch.setattr("rlvr_bench.experiment.experiment.find_spec", lambda name: None)
+    with pytest.raises(ExperimentError, match="python -m pip install wandb, or leave it out"):
+        experiment.check_trackers()
+    load("quick").check_trackers()

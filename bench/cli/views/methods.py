@@ -88,6 +88,14 @@ def entry_as_text(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in entry_words.items() if value not in ("", None, [], ())}
 
 
+def snippet(name: str, entry: Mapping[str, Any]) -> str:
+    """Return the table of an experiment file that trains a method: what it needs, and a rate amid its range."""
+    low, high = entry["learning_rates"]
+    required = [f"{field['name']} = ...  # {field['description']}" for field in entry["fields"] if field["required"]]
+    rate = f"learning_rate = {(low * high) ** 0.5:.0e}  # required; a list tries several"
+    return "\n".join([f"[methods.{name}]", *required, rate])
+
+
 def show_checks(document: Mapping[str, Any], brief: bool) -> None:
     """Print a line per check, or with `brief` a line for the method and one per failure."""
     checks = document["checks"]

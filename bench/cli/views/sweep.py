@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import tomli_w
+
 from rlvr_bench.console.tables import print_table
 from rlvr_bench.console.text import tell
 
 
-def show_sweep(document: dict[str, Any]) -> None:
-    """Print the trials of a study and the best among them."""
+def show_sweep(document: dict[str, Any], method: str) -> None:
+    """Print the trials of a study of `method` and the best among them, its settings as in an experiment file."""
     rows = [
         trial
         | {
@@ -19,3 +21,7 @@ def show_sweep(document: dict[str, Any]) -> None:
     ]
     print_table(rows, ["number", "state", *document["objectives"], "settings", "collapsed", "cause"])
     tell(f"study {document['study']}, best: {', '.join(map(str, document['best'])) or 'none yet'}")
+    if document["best"]:
+        (best,) = [trial for trial in document["trials"] if trial["number"] == document["best"][0]]
+        settings = {key: value for key, value in best["settings"].items() if value is not None}
+        tell("", tomli_w.dumps({"methods": {method: settings}}).removesuffix("\n"))
