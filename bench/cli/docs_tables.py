@@ -6,6 +6,7 @@ Run it in the repository after a preset or a column has changed; a test says whe
 import sys
 from pathlib import Path
 
+from rlvr_bench.audit.registry import rules_markdown
 from rlvr_bench.leaderboard.columns import columns_markdown
 from rlvr_bench.studies.presets import presets_markdown
 
@@ -29,12 +30,21 @@ random effects), differences paired by problem.
 
 """
 
+AUDIT_RULES = """
+# Rules of the audit
+
+What `rlvr-bench audit` asks, in the order of its JSON document ([audit](audit.md)). A package adds a rule under the
+entry-point group `rlvr_bench.audit_rules`.
+
+"""
+
 
 def pages() -> dict[str, str]:
     """Return the derived pages by file name."""
     return {
         "presets.md": GENERATED + PRESETS + presets_markdown(),
         "columns.md": GENERATED + COLUMNS + columns_markdown(),
+        "audit-rules.md": GENERATED + AUDIT_RULES + rules_markdown(),
     }
 
 

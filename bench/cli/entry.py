@@ -144,6 +144,7 @@ def _fail(sentence: str, code: int) -> int:
 
 def _sentence(error: Exception) -> tuple[str, int]:
     """Return what to say of an error, and the exit code."""
+    from rlvr_bench.audit.errors import AuditError
     from rlvr_bench.experiment.errors import ExperimentError
     from rlvr_bench.geometry.errors import GeometryError
     from rlvr_bench.methods.errors import MethodError
@@ -154,8 +155,19 @@ def _sentence(error: Exception) -> tuple[str, int]:
     from rlvr_bench.tasks.errors import TaskError
     from rlvr_bench.thinking.errors import ThinkingError
 
-    wrong = (ExperimentError, FindingsError, GeometryError, ModelError, MethodError, TaskError, ResultsInUseError)
-    if isinstance(error, (*wrong, PluginError, ThinkingError)):
+    wrong = (
+        AuditError,
+        ExperimentError,
+        FindingsError,
+        GeometryError,
+        MethodError,
+        ModelError,
+        PluginError,
+        ResultsInUseError,
+        TaskError,
+        ThinkingError,
+    )
+    if isinstance(error, wrong):
         return str(error), 2
     if isinstance(error, RecordError):
         return str(error), 1

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from rlvr_bench.cli import (
+    audit,
     compare,
     contamination,
     export,
@@ -51,6 +52,7 @@ for verb in (
     findings,
     rescore,
     geometry,
+    audit,
     think,
     contamination,
     machine,

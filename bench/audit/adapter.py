@@ -1,0 +1,180 @@
+"""An adapter folder in PEFT's format, read from its configuration and its safetensors; nothing is run."""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from rlvr_bench.audit.errors import AuditError
+
+CONFIG = "adapter_config.json"
+TENSORS = "adapter_model.safetensors"
+LARGEST_CONFIG = 2**20
+
+PREFIX = "base_model.model."
+FACTORS = {"lora_A.weight": "A", "lora_B.weight": "B", "lora_embedding_A": "A", "lora_embedding_B": "B"}
+RESIDUAL = ("pissa", "olora", "corda", "loftq", "lora_ga")
+"""Initialisations that take the adapter's start out of the base: the adapter belongs on a residual base."""
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """An adapter: its configuration, and name -> shape and dtype of its tensors, without PEFT's prefix."""
+
+    folder: Path
+    config: dict[str, Any]
+    shapes: dict[str, tuple[int, ...]]
+    dtypes: dict[str, str]
+
+    @property
+    def peft_type(self) -> str:
+        """PEFT's name of the method, such as LORA."""
+        return str(self.config.get("peft_type", "")).upper()
+
+    @property
+    def start(self) -> str:
+        """How the adapter was initialised; "default" of PEFT's own zero start."""
+        start = self.config.get("init_lora_weights", True)
+        return start.lower() if isinstance(start, str) else "default"
+
+    @property
+    def is_residual(self) -> bool:
+        """Whether the start of the adapter was taken out of the base."""
+        return self.start.startswith(RESIDUAL)
+
+    @property
+    def is_plain_lora(self) -> bool:
+        """Whether the update is scale * B A, which needs no model."""
+        further = ("use_dora", "lora_bias", "layer_replication", "trainable_token_indices", "alora_invocation_tokens")
+        return self.peft_type == "LORA" and not self.is_residual and not any(self.config.get(key) for key in further)
+
+    @cached_property
+    def modules(self) -> dict[str, dict[str, str]]:
+        """Modules with low-rank factors: name -> {"A": tensor, "B": tensor}."""
+        modules: dict[str, dict[str, str]] = {}
+        for name in self.shapes:
+            for ending, factor in FACTORS.items():
+                if name.endswith("." + ending):
+                    modules.setdefault(name.removesuffix("." + ending), {})[factor] = name
+        return modules
+
+    @property
+    def whole(self) -> list[str]:
+        """Tensors of the base that the adapter stores whole (modules_to_save, biases)."""
+        factors = {name for pair in self.modules.values() for name in pair.values()}
+        return [name for name in self.shapes if name not in factors and "lora_" not in name]
+
+    def rank(self, module: str) -> int:
+        """Return the rank that the configuration gives a module."""
+        return int(self._of_module("rank_pattern", module, self.config.get("r", 0)))
+
+    def scale(self, module: str) -> float:
+        """Return what the product B A is multiplied by: alpha / r, of rsLoRA alpha / sqrt(r) (arXiv 2312.03732)."""
+        rank = self.rank(module)
+        alpha = float(self._of_module("alpha_pattern", module, self.config.get("lora_alpha", 0)))
+        return alpha / (math.sqrt(rank) if self.config.get("use_rslora") else rank)
+
+    def update(self, module: str) -> Tensor:
+        """Return the update of a module's matrix in the base's layout, float32. Raises AuditError if it has no pair."""
+        pair = self.modules[module]
+        if pair.keys() != {"A", "B"}:
+            raise AuditError(f"{self.folder} has one factor of {module} alone: save the adapter again.")
+        with _opened(self.folder / TENSORS) as file:
+            first, second = (file.get_tensor(self._stored(pair[factor])).float() for factor in "AB")
+        product: Tensor = self.scale(module) * (second @ first)
+        embedding = "lora_embedding" in pair["A"]
+        return product.T if embedding or self.config.get("fan_in_fan_out") else product
+
+    def read(self, name: str) -> Tensor:
+        """Return a stored tensor."""
+        with _opened(self.folder / TENSORS) as file:
+            tensor: Tensor = file.get_tensor(self._stored(name))
+        return tensor
+
+    @cached_property
+    def _prefixed(self) -> set[str]:
+        with _opened(self.folder / TENSORS) as file:
+            return set(file.keys())
+
+    def _stored(self, name: str) -> str:
+        return PREFIX + name if PREFIX + name in self._prefixed else name
+
+    def _of_module(self, key: str, module: str, default: Any) -> Any:
+        """Return a module's value of a pattern table; keys match a module's name or its end, as in PEFT."""
+        for pattern, value in (self.config.get(key) or {}).items():
+            if _matches(pattern, module):
+                return value
+        return default
+
+
+def open_adapter(folder: Path) -> Adapter:
+    """Read an adapter's configuration and headers. Raises AuditError if it is pickled, damaged or no adapter."""
+    if not (folder / TENSORS).is_file():
+        pickled = any(folder.glob("*.bin")) or any(folder.glob("*.pt"))
+        reason = "only pickled weights, which could run code" if pickled else f"no {TENSORS}"
+        raise AuditError(f"Adapter {folder} has {reason}: save it with save_pretrained, which writes safetensors.")
+    config = _config(folder / CONFIG)
+    with _opened(folder / TENSORS) as file:
+        slices = {name.removeprefix(PREFIX): file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        shapes = {name: tuple(slice_.get_shape()) for name, slice_ in slices.items()}
+        dtypes = {name: str(slice_.get_dtype()) for name, slice_ in slices.items()}
+    return Adapter(folder, config, shapes, dtypes)
+
+
+def _config(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > LARGEST_CONFIG:
+            raise AuditError(f"{path} is larger than 1 MB: give the adapter_config.json that PEFT wrote.")
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise AuditError(f"{path} is no readable JSON ({error}): copy the adapter again.") from error
+    if not isinstance(config, dict):
+        raise AuditError(f"{path} is no table of settings: give the adapter_config.json that PEFT wrote.")
+    patterns = (config.get("rank_pattern") or {}, config.get("alpha_pattern") or {})
+    if str(config.get("peft_type", "")).upper() == "LORA":
+        numbers = [config.get("r"), config.get("lora_alpha")]
+        numbers += [value for pattern in patterns if isinstance(pattern, dict) for value in pattern.values()]
+        positive = all(isinstance(value, int | float) and value > 0 for value in [numbers[0], *numbers[2:]])
+        if not (positive and isinstance(numbers[1], int | float) and all(isinstance(each, dict) for each in patterns)):
+            raise AuditError(f"{path} has no usable r and lora_alpha: give the adapter_config.json that PEFT wrote.")
+    return config
+
+
+def _matches(pattern: str, module: str) -> bool:
+    """Whether a pattern is a module's name or its end, literally, or as a regular expression of plain characters."""
+    literal = pattern.removeprefix("^").removesuffix("$").replace("\\.", ".")
+    # Only literal patterns: a regular expression of a stranger may run for ever.
+    return module == literal or module.endswith("." + literal)
+
+
+def targets(config: dict[str, Any], module: str) -> bool | None:
+    """Whether `target_modules` names a module; None where it is a pattern or "all-linear", which needs the model."""
+    wanted = config.get("target_modules")
+    if isinstance(wanted, list):
+        return any(_matches(str(each), module) for each in wanted)
+    if isinstance(wanted, str) and re.fullmatch(r"[\w.]+", wanted) and wanted != "all-linear":
+        return module == wanted
+    return None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except (OSError, SafetensorError) as error:
+        raise AuditError(f"{path} is no whole safetensors file ({error}): copy or save the adapter again.") from error
+
+
+def finite(tensor: Tensor) -> bool:
+    """Whether a tensor has neither NaN nor infinity."""
+    return bool(torch.isfinite(tensor).all())
