@@ -94,7 +94,7 @@ def change(name: str, before: Tensor, after: Tensor) -> TensorChange:
     non_finite = sum(int((~torch.isfinite(other)).count_nonzero()) for _, other in rows)
     norm = math.sqrt(sum(_square(other.double() - one.double()) for one, other in rows))
     base_norm = math.sqrt(sum(_square(one.double()) for one, _ in rows))
-    rounding = math.sqrt(sum(rounding_energy(one, other) for one, other in rows))
+    rounding = math.sqrt(sum(rounding_energy(other) for _, other in rows))
     noise = rounding / norm if norm else 0.0
     rank, limit = None, 0
     if before.ndim == 2 and moved and not non_finite and noise < 1 / EDGE:
@@ -120,15 +120,14 @@ def numerical_rank(update: Tensor, rounding: float) -> tuple[int, int]:
     return int((values > max(EDGE * edge, 1e-5 * float(values[0]))).sum()), len(values)
 
 
-def rounding_energy(before: Tensor, after: Tensor) -> float:
-    """Return the expected |.|^2 of rounding what training made to the dtype of `after`, over the entries that moved.
+def rounding_energy(after: Tensor) -> float:
+    """Return the expected |.|^2 of rounding what training made to the dtype of `after`.
 
-    An entry's rounding is uniform within half an ULP, so its mean square is a third of (ULP/2)^2. The base is what
-    training started from, whatever it is stored in, so its side is exact.
+    An entry's rounding is uniform within half an ULP, so its mean square is a third of (ULP/2)^2; entries that did not
+    move count too, for they may hide an update as large. The base is what training started from, so its side is exact.
     """
     half = half_ulp(after) * 2.0 ** (7 - STORED_BITS[after.dtype])
-    moved = before.double() != after.double()
-    return float((half.square() * moved).sum()) / 3
+    return float(half.square().sum()) / 3
 
 
 def _rows(tensor: Tensor) -> Iterable[Tensor]:

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import GRPOConfig, GRPOTrainer
 
+from rlvr_bench.audit.registry import RULES
 from rlvr_bench.audit.run import audit
 from rlvr_bench.audit.subject import open_subject
 from rlvr_bench.models.source import WEIGHTS
@@ -34,7 +35,7 @@ def trained(output: Path) -> Path:
         max_steps=3,
         per_device_train_batch_size=8,
         num_generations=4,
-        max_completion_length=8,
+        max_completion_length=80,
         learning_rate=1e-3,
         lr_scheduler_type="constant",
         beta=0.04,
@@ -52,7 +53,7 @@ def trained(output: Path) -> Path:
         model=str(BASE),
         reward_funcs=accuracy_reward,
         args=config,
-        train_dataset=Dataset.from_dict({"prompt": [f"{a} + {b} =" for a in range(4) for b in range(4)]}),
+        train_dataset=Dataset.from_dict({"prompt": [f"{a} + {b}\n" for a in range(4) for b in range(4)]}),
         peft_config=LoraConfig(r=4, lora_alpha=8, target_modules=TARGETS),
         processing_class=AutoTokenizer.from_pretrained(BASE, padding_side="left"),
     )
@@ -81,12 +82,13 @@ def copied(folder: Path, target: Path, tensors: Callable[[Tensors], object] | No
     return target
 
 
-def verdicts(tuned: Path, **options: Any) -> dict[str, str]:
+def verdicts(tuned: Path, names: list[str] | None = None, **options: Any) -> dict[str, str]:
     """Return rule -> verdict."""
-    found = audit(open_subject(str(options.pop("base", BASE)), str(tuned), **options)).findings
+    found = audit(open_subject(str(options.pop("base", BASE)), str(tuned), **options), names).findings
     return {finding.name: finding.answer.verdict for finding in found}
 
 
 def faults(tuned: Path, **options: Any) -> set[str]:
-    """Return the rules that find a fault."""
-    return {name for name, verdict in verdicts(tuned, **options).items() if verdict == "fault"}
+    """Return the rules that find a fault, but for the gates, which find none and take the longest."""
+    names = [name for name in RULES.names() if not name.startswith("gate")]
+    return {name for name, verdict in verdicts(tuned, names, **options).items() if verdict == "fault"}

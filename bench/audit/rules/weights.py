@@ -109,6 +109,7 @@ def update_rank(subject: Subject) -> Answer:
         raise LacksData("a claim of a low-rank method (--claim lora)")
     if subject.adapter is None and subject.rank is None:
         raise LacksData("the claimed rank (--rank)")
+    _refuse_drifted(subject)
     measured = [change for change in _linear(subject, subject.changes) if change.moved]
     ranked = [change for change in measured if change.rank is not None]
     if not ranked:
@@ -168,7 +169,7 @@ def base_identity(subject: Subject) -> Answer:
                 relative_norm=far,
             )
     frozen = _frozen(subject)
-    share = sum(change.moved > 0 for change in frozen) / len(frozen) if frozen else 0.0
+    share = _frozen_moved(subject)
     if share > DRIFTED or far > FAR:
         return fault(
             f"{share:.0%} of {len(frozen)} frozen tensors differ, |dW|/|W| = {far:.2g}",
@@ -218,9 +219,8 @@ def frozen_tensors(subject: Subject) -> Answer:
         raise LacksData("a claim of a method that freezes tensors (--claim lora)")
     if not subject.whole.shapes or not (frozen := _frozen(subject)):
         return ok("no tensor is frozen", frozen=0)
+    _refuse_drifted(subject)
     moved = [change for change in frozen if change.moved]
-    if len(moved) > DRIFTED * len(frozen):
-        raise LacksData("a base of which most frozen tensors are equal (see base_identity)")
     if moved:
         return fault(
             f"{len(moved)} of {len(frozen)} frozen tensors moved, the first {moved[0].name}",
@@ -245,6 +245,7 @@ def tied_embedding(subject: Subject) -> Answer:
             f"{OUTPUT} differs from {name} in a model that ties them",
             "save the model with tie_word_embeddings as it was trained; loading drops one of the two",
         )
+    _refuse_drifted(subject)
     measured = subject.checkpoint_changes if after is not None else subject.changes
     moved = [change for change in measured if subject.is_embedding(change.name) and change.moved]
     trained = [each for each in (subject.adapter.whole if subject.adapter else []) if subject.is_embedding(each)]
@@ -275,7 +276,7 @@ def merge_error(subject: Subject) -> Answer:
         after = merged.read(name)
         delta, seen = wanted.double() - before.double(), after.double() - before.double()
         error += float((seen - delta).square().sum())
-        rounding += rounding_energy(torch.zeros_like(after), after)  # every entry was written anew
+        rounding += rounding_energy(after)
         update += float(delta.square().sum())
         along += float((seen * delta).sum())
     if not update:
@@ -306,6 +307,18 @@ def _frozen(subject: Subject) -> list[TensorChange]:
         trained = {change.name for change in _linear(subject, subject.checkpoint_changes)}
     apart = subject.is_embedding if subject.is_tied else lambda name: False
     return [each for each in subject.checkpoint_changes if each.name not in trained and not apart(each.name)]
+
+
+def _frozen_moved(subject: Subject) -> float:
+    """Return the share of the frozen tensors that differ from the base; 0 where none is known."""
+    frozen = _frozen(subject)
+    return sum(change.moved > 0 for change in frozen) / len(frozen) if frozen else 0.0
+
+
+def _refuse_drifted(subject: Subject) -> None:
+    """Raise LacksData against another base, of which nothing else can be said."""
+    if _frozen_moved(subject) > DRIFTED:
+        raise LacksData("a base of which most frozen tensors are equal (see base_identity)")
 
 
 def _relative(measured: list[TensorChange]) -> float:

@@ -14,7 +14,7 @@ def show(audit: Audit, file: IO[str] | None = None) -> None:
     out = console(file)
     title = f"{audit.subject.base} → {audit.subject.tuned}"
     print_line(title, out, bold=len(title))
-    print_line(", ".join(f"{count} {verdict}" for verdict, count in audit.counts().items()), out)
+    print_line(", ".join(f"{verdict} {count}" for verdict, count in audit.counts().items()), out)
     rows = [
         {
             "verdict": finding.answer.verdict,
