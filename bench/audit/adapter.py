@@ -10,11 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from rlvr_bench.audit.errors import AuditError
+from rlvr_bench.audit.errors import AuditError, LacksData
+from rlvr_bench.geometry.checkpoints import FLOATS
 
 CONFIG = "adapter_config.json"
 TENSORS = "adapter_model.safetensors"
@@ -77,6 +77,10 @@ class Adapter:
         """Return the rank that the configuration gives a module."""
         return int(self._of_module("rank_pattern", module, self.config.get("r", 0)))
 
+    def stored_rank(self, module: str) -> int:
+        """Return the rank of a module's stored factors: rows of A, or the columns of B where that is all there is."""
+        return next(self.shapes[name][factor == "B"] for factor, name in sorted(self.modules[module].items()))
+
     def scale(self, module: str) -> float:
         """Return what the product B A is multiplied by: alpha / r, of rsLoRA alpha / sqrt(r) (arXiv 2312.03732)."""
         rank = self.rank(module)
@@ -90,6 +94,11 @@ class Adapter:
             raise AuditError(f"{self.folder} has one factor of {module} alone: save the adapter again.")
         with _opened(self.folder / TENSORS) as file:
             first, second = (file.get_tensor(self._stored(pair[factor])).float() for factor in "AB")
+        if first.ndim != 2 or second.ndim != 2 or first.shape[0] != second.shape[1]:
+            shapes = f"{tuple(second.shape)} and {tuple(first.shape)}"
+            raise AuditError(
+                f"{self.folder}: the factors of {module} are {shapes}, which make no matrix: save it again."
+            )
         product: Tensor = self.scale(module) * (second @ first)
         embedding = "lora_embedding" in pair["A"]
         return product.T if embedding or self.config.get("fan_in_fan_out") else product
@@ -111,6 +120,8 @@ class Adapter:
     def _of_module(self, key: str, module: str, default: Any) -> Any:
         """Return a module's value of a pattern table; keys match a module's name or its end, as in PEFT."""
         for pattern, value in (self.config.get(key) or {}).items():
+            if not _is_literal(pattern):
+                raise LacksData(f"plain names in {key}: {pattern} is a regular expression, which is not run")
             if _matches(pattern, module):
                 return value
         return default
@@ -127,7 +138,15 @@ def open_adapter(folder: Path) -> Adapter:
         slices = {name.removeprefix(PREFIX): file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         shapes = {name: tuple(slice_.get_shape()) for name, slice_ in slices.items()}
         dtypes = {name: str(slice_.get_dtype()) for name, slice_ in slices.items()}
+    other = next((name for name, dtype in dtypes.items() if dtype not in FLOATS), None)
+    if other is not None or any(len(shape) < 2 for name, shape in shapes.items() if _is_factor(name)):
+        reason = f"{other} as {dtypes[other]}" if other else "factors that are no matrices"
+        raise AuditError(f"Adapter {folder} stores {reason}: save it in floating point, as PEFT does.")
     return Adapter(folder, config, shapes, dtypes)
+
+
+def _is_factor(name: str) -> bool:
+    return name.endswith(tuple(FACTORS))
 
 
 def _config(path: Path) -> dict[str, Any]:
@@ -149,10 +168,18 @@ def _config(path: Path) -> dict[str, Any]:
     return config
 
 
+def _is_literal(pattern: str) -> bool:
+    """Whether a pattern means one name: a regular expression of a stranger may run for ever."""
+    return re.fullmatch(r"[\w.-]+", _plain(pattern)) is not None
+
+
+def _plain(pattern: str) -> str:
+    return pattern.removeprefix("^").removesuffix("$").replace("\\.", ".")
+
+
 def _matches(pattern: str, module: str) -> bool:
     """Whether a pattern is a module's name or its end, literally, or as a regular expression of plain characters."""
-    literal = pattern.removeprefix("^").removesuffix("$").replace("\\.", ".")
-    # Only literal patterns: a regular expression of a stranger may run for ever.
+    literal = _plain(pattern)
     return module == literal or module.endswith("." + literal)
 
 
@@ -173,8 +200,3 @@ def _opened(path: Path) -> Iterator[Any]:
             yield file
     except (OSError, SafetensorError) as error:
         raise AuditError(f"{path} is no whole safetensors file ({error}): copy or save the adapter again.") from error
-
-
-def finite(tensor: Tensor) -> bool:
-    """Whether a tensor has neither NaN nor infinity."""
-    return bool(torch.isfinite(tensor).all())

@@ -6,12 +6,10 @@ policy admits nothing but the page's own styles, which are those of the report.
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from rlvr_bench.audit.run import Audit
-from rlvr_bench.console.text import printable
 
 ASSETS = Path(str(files("rlvr_bench.audit") / "assets"))
 STYLE = Path(str(files("rlvr_bench.report") / "assets" / "page.css"))
@@ -23,7 +21,7 @@ def page(audit: Audit) -> str:
         loader=FileSystemLoader(ASSETS),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_shown,
+        finalize=lambda value: f"{value:.4g}" if isinstance(value, float) else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -32,10 +30,3 @@ def page(audit: Audit) -> str:
         document=audit.document(),
         findings=audit.by_verdict(),
     )
-
-
-def _shown(value: Any) -> Any:
-    """Return a value as the page shows it: numbers short, texts without control characters (styles are not changed)."""
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return printable(value) if type(value) is str else value

@@ -2,17 +2,21 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rlvr_bench.audit.errors import LacksData
 from rlvr_bench.audit.registry import RULES
 from rlvr_bench.audit.rule import Answer, Rule, Verdict
 from rlvr_bench.audit.subject import Subject
+from rlvr_bench.console.text import printable
 from rlvr_bench.record.numbers import finite_or_none
 
 AUDIT_SCHEMA = 1
 """Version of the JSON document; it grows by one when a key changes its meaning or goes."""
+
+LONGEST_EVIDENCE = 1_000
+"""Characters of an evidence; names of tensors and files may be of any length."""
 
 VERDICTS: tuple[Verdict, ...] = ("fault", "note", "cannot say", "ok")
 """In the order in which a reader wants them."""
@@ -54,10 +58,10 @@ class Audit:
         subject = self.subject
         return {
             "audit_schema": AUDIT_SCHEMA,
-            "base": subject.base,
-            "tuned": subject.tuned,
+            "base": _line(subject.base),
+            "tuned": _line(subject.tuned),
             "claim": subject.claim,
-            "log": str(subject.history.path) if subject.history else None,
+            "log": _line(str(subject.history.path)) if subject.history else None,
             "completions": len(subject.completions),
             "verdicts": self.counts(),
             "findings": [_as_json(finding) for finding in self.findings],
@@ -78,9 +82,17 @@ def audit(subject: Subject, names: Sequence[str] | None = None) -> Audit:
 
 def _answer(rule: Rule, subject: Subject) -> Answer:
     try:
-        return rule.judge(subject)
+        answer = rule.judge(subject)
     except LacksData as lack:
-        return Answer("cannot say", f"lacks {lack}")
+        answer = Answer("cannot say", f"lacks {lack}")
+    numbers = {name: _line(value) if isinstance(value, str) else value for name, value in answer.numbers.items()}
+    return replace(answer, evidence=_line(answer.evidence), numbers=numbers)
+
+
+def _line(text: str) -> str:
+    """Return a text of strangers' names as one line that a terminal does not obey and that a page has room for."""
+    line = " ".join(printable(text).split())
+    return line if len(line) <= LONGEST_EVIDENCE else line[: LONGEST_EVIDENCE - 1] + "…"
 
 
 def _as_json(finding: Finding) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from rlvr_bench.audit.errors import AuditError
-from rlvr_bench.audit.subject import open_subject
+from rlvr_bench.audit.subject import FactorPairs, open_subject
 from rlvr_bench.cli.entry import main
+from rlvr_bench.geometry.pairs import open_pairs
 from rlvr_bench.models.errors import ModelError
 
 Entries = list[dict[str, Any]]
@@ -124,16 +125,49 @@ def test_another_base(run: Path, whole: Path, tmp_path: Path) -> None:
 
 
 def test_an_adapter_of_a_residual_base(tmp_path: Path) -> None:
-    model = AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32)
-    adapted = get_peft_model(model, LoraConfig(r=4, init_lora_weights="pissa", target_modules=TARGETS))
-    with torch.no_grad():
-        for name, parameter in adapted.named_parameters():
-            if "lora_" in name:
-                parameter += 0.01 * torch.randn_like(parameter)
-    adapted.save_pretrained(tmp_path / "pissa")
+    _adapter(LoraConfig(r=4, init_lora_weights="pissa", target_modules=TARGETS), tmp_path / "pissa")
     assert faults(tmp_path / "pissa", claim="pissa") == set()
     plain = copied(tmp_path / "pissa", tmp_path / "plain", init_lora_weights=True)
     assert faults(plain, claim="lora") == {"base_identity"}
+    assert faults(tmp_path / "pissa", claim="lora") == {"claimed_method"}
+
+
+PLAIN = {
+    "rslora": LoraConfig(r=4, use_rslora=True, target_modules=TARGETS),
+    "patterns": LoraConfig(r=4, target_modules=TARGETS, rank_pattern={"q_proj": 2}, alpha_pattern={"v_proj": 3}),
+    "embedding": LoraConfig(r=4, target_modules=[*TARGETS, "embed_tokens"]),
+    "norms": LoraConfig(r=4, target_modules=TARGETS, modules_to_save=["norm"]),
+    "rank above a side": LoraConfig(r=200, target_modules=TARGETS),
+}
+
+
+def _adapter(config: LoraConfig, folder: Path) -> Path:
+    adapted = get_peft_model(AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32), config)
+    with torch.no_grad():
+        for parameter in adapted.parameters():
+            if parameter.requires_grad:
+                parameter += 0.01 * torch.randn_like(parameter)
+    adapted.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_updates_read_from_the_factors_are_those_that_peft_merges(name: str, tmp_path: Path) -> None:
+    subject = open_subject(str(BASE), str(_adapter(PLAIN[name], tmp_path / "adapter")))
+    assert isinstance(subject.pairs, FactorPairs)
+    wanted = {each: after.clone() for each, _, after in open_pairs(str(BASE), subject.tuned, lambda *_: None).tensors}
+    for each in subject.pairs.names:
+        assert torch.allclose(subject.pairs.read(each)[1], wanted.pop(each), atol=1e-6), each
+    for each, after in wanted.items():
+        assert torch.equal(subject.before.read(each).float(), after), each
+    said = faults(Path(subject.tuned), claim="rslora" if name == "rslora" else "lora")
+    assert said == ({"tied_embedding"} if name == "embedding" else set())
+
+
+def test_dora_is_merged_by_peft_and_is_no_plain_lora(tmp_path: Path) -> None:
+    folder = _adapter(LoraConfig(r=4, use_dora=True, target_modules=TARGETS), tmp_path / "dora")
+    assert faults(folder, claim="dora") == set()
+    assert faults(folder, claim="lora") == {"claimed_method"}
 
 
 def _full(folder: Path, *endings: str) -> Path:

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from rlvr_bench.audit.adapter import open_adapter, targets
 from rlvr_bench.audit.changes import change
-from rlvr_bench.audit.errors import AuditError
+from rlvr_bench.audit.errors import AuditError, LacksData
 from rlvr_bench.audit.registry import MODULES, RULES
 
 LAYER = "base_model.model.model.layers.0.self_attn.q_proj"
@@ -79,6 +79,25 @@ def test_scales_are_pefts(config: dict[str, Any], scale: float, tmp_path: Path) 
 def test_a_configuration_without_a_scale_is_refused(config: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(AuditError, match="no usable r and lora_alpha"):
         open_adapter(adapter(tmp_path / "a", **config))
+
+
+def test_damaged_factors_are_one_sentence(tmp_path: Path) -> None:
+    folder = adapter(tmp_path / "a")
+    for factors, sentence in (
+        ({"lora_A.weight": torch.ones(4, 8), "lora_B.weight": torch.ones(6, 3)}, "make no matrix"),
+        ({"lora_A.weight": torch.ones(4, 8)}, "one factor of"),
+        ({"lora_A.weight": torch.ones(4, 8).int(), "lora_B.weight": torch.ones(6, 4)}, "as I32"),
+        ({"lora_A.weight": torch.ones(4), "lora_B.weight": torch.ones(6, 4)}, "no matrices"),
+    ):
+        save_file({f"{LAYER}.{name}": factor for name, factor in factors.items()}, folder / "adapter_model.safetensors")
+        with pytest.raises(AuditError, match=sentence):
+            open_adapter(folder).update(LAYER.removeprefix("base_model.model."))
+
+
+def test_a_regular_expression_is_said_to_be_lacking(tmp_path: Path) -> None:
+    opened = open_adapter(adapter(tmp_path / "a", rank_pattern={"(a+)+q_proj": 4}))
+    with pytest.raises(LacksData, match="is not run"):
+        opened.rank("model.layers.0.self_attn.q_proj")
 
 
 def test_a_stranger_s_pattern_is_never_run() -> None:

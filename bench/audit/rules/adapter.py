@@ -18,10 +18,9 @@ def adapter_rank(subject: Subject) -> Answer:
     if not adapter.modules:
         raise LacksData("low-rank factors: the adapter is of another kind")
     stored = {}
-    for module, pair in adapter.modules.items():
-        sizes = {min(adapter.shapes[name]) for name in pair.values()}
-        if sizes != {adapter.rank(module)}:
-            stored[module] = max(sizes)
+    for module in adapter.modules:
+        if adapter.stored_rank(module) != adapter.rank(module):
+            stored[module] = adapter.stored_rank(module)
     if stored:
         module, rank = next(iter(stored.items()))
         return fault(

@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 
 from rlvr_bench.audit.changes import TensorChange, rounding_energy
 from rlvr_bench.audit.errors import LacksData
-from rlvr_bench.audit.rule import Answer, fault, ok, rule
+from rlvr_bench.audit.rule import Answer, fault, note, ok, rule
 from rlvr_bench.audit.subject import LOW_RANK, Subject
 from rlvr_bench.geometry.checkpoints import EMBEDDING, OUTPUT, open_checkpoint
 from rlvr_bench.models.errors import ModelError
@@ -52,6 +52,14 @@ def weights_moved(subject: Subject) -> Answer:
             "look at the learning rate and at the share of groups without signal",
             moved=0,
         )
+    if subject.adapter is not None and len(moved) < len(subject.changes):
+        still = next(change.name for change in subject.changes if not change.moved)
+        return note(
+            f"{len(subject.changes) - len(moved)} of {len(subject.changes)} adapted tensors did not move: {still}",
+            "look for modules that got no gradient",
+            moved=len(moved),
+            tensors=len(subject.changes),
+        )
     return ok(
         f"{len(moved)} of {len(subject.changes)} tensors moved, |dW|/|W| = {relative:.2g}",
         moved=len(moved),
@@ -92,11 +100,14 @@ def _claimed_adapter(subject: Subject, claim: str) -> Answer:
     adapter = subject.peft
     numbers = {"peft_type": adapter.peft_type, "start": adapter.start}
     right = claim in LOW_RANK and adapter.peft_type == "LORA"
+    if claim == "lora":  # rsLoRA has a rule of its own
+        right = right and not adapter.is_residual and not adapter.config.get("use_dora")
     if claim in STATED_BY_PEFT:
         right = right and bool(adapter.config.get(STATED_BY_PEFT[claim]))
     if claim in ("pissa", "olora"):
         right = right and adapter.start.startswith(claim)
     shown = f"peft_type {adapter.peft_type}, init_lora_weights {adapter.start}"
+    shown += ", use_dora" if adapter.config.get("use_dora") else ""
     if not right:
         return fault(f"{claim} is claimed; the configuration has {shown}", "name the method that was run", **numbers)
     return ok(f"{claim}: {shown}", **numbers)
@@ -140,7 +151,7 @@ def _limit(subject: Subject, change: TensorChange) -> int:
     module = change.name.removesuffix(".weight")
     if subject.adapter is None or module not in subject.adapter.modules:
         return subject.rank or min(change.shape)
-    rank = max(min(subject.adapter.shapes[name]) for name in subject.adapter.modules[module].values())
+    rank = subject.adapter.stored_rank(module)
     if subject.adapter.config.get("use_dora"):  # a magnitude per row makes the update full
         return min(change.shape)
     return rank * (2 if subject.adapter.is_residual else 1)
@@ -176,6 +187,13 @@ def base_identity(subject: Subject) -> Answer:
             "give the base that training started from; with PiSSA and the like the residual base",
             frozen=len(frozen),
             frozen_moved=share,
+            relative_norm=far,
+        )
+    named = subject.adapter.config.get("base_model_name_or_path") if subject.adapter else None
+    if isinstance(named, str) and Path(named).name.lower() != Path(subject.base).name.lower():
+        return note(
+            f"the adapter names {named}, and BASE is {subject.base}",
+            "make sure that they are the same weights: an instruct or a quantised variant is another base",
             relative_norm=far,
         )
     return ok(f"|dW|/|W| = {far:.2g}, {share:.0%} of {len(frozen)} frozen tensors differ", relative_norm=far)
