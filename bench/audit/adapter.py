@@ -19,6 +19,7 @@ from rlvr_bench.geometry.checkpoints import FLOATS
 CONFIG = "adapter_config.json"
 TENSORS = "adapter_model.safetensors"
 LARGEST_CONFIG = 2**20
+LARGEST_RANK = 2**20
 
 PREFIX = "base_model.model."
 FACTORS = {"lora_A.weight": "A", "lora_B.weight": "B", "lora_embedding_A": "A", "lora_embedding_B": "B"}
@@ -158,14 +159,20 @@ def _config(path: Path) -> dict[str, Any]:
         raise AuditError(f"{path} is no readable JSON ({error}): copy the adapter again.") from error
     if not isinstance(config, dict):
         raise AuditError(f"{path} is no table of settings: give the adapter_config.json that PEFT wrote.")
-    patterns = (config.get("rank_pattern") or {}, config.get("alpha_pattern") or {})
     if str(config.get("peft_type", "")).upper() == "LORA":
-        numbers = [config.get("r"), config.get("lora_alpha")]
-        numbers += [value for pattern in patterns if isinstance(pattern, dict) for value in pattern.values()]
-        positive = all(isinstance(value, int | float) and value > 0 for value in [numbers[0], *numbers[2:]])
-        if not (positive and isinstance(numbers[1], int | float) and all(isinstance(each, dict) for each in patterns)):
+        ranks, alphas = (
+            _of_all(config, key, pattern) for key, pattern in (("r", "rank_pattern"), ("lora_alpha", "alpha_pattern"))
+        )
+        whole = all(isinstance(rank, int) and 0 < rank <= LARGEST_RANK for rank in ranks)
+        if not (whole and all(isinstance(alpha, int | float) and math.isfinite(alpha) for alpha in alphas)):
             raise AuditError(f"{path} has no usable r and lora_alpha: give the adapter_config.json that PEFT wrote.")
     return config
+
+
+def _of_all(config: dict[str, Any], key: str, pattern: str) -> list[Any]:
+    """Return all values of a setting; of a pattern that is no table, None among them."""
+    table = config.get(pattern) or {}
+    return [config.get(key), *(table.values() if isinstance(table, dict) else [None])]
 
 
 def _is_literal(pattern: str) -> bool:

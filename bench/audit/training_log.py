@@ -17,6 +17,9 @@ from rlvr_bench.audit.errors import AuditError, LacksData
 LARGEST_FILE = 256 * 2**20
 """Bytes of a log or of completions that are read; a longer one is refused."""
 
+LARGEST_NUMBER = 1e100
+"""Beyond it a logged number is an overflow, and means of such numbers would overflow too."""
+
 VERL = {
     "actor/entropy": "entropy",
     "actor/entropy_loss": "entropy",
@@ -146,9 +149,10 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        return float(value)
+        number = float(value)
     except (ValueError, OverflowError):
         return None
+    return math.copysign(math.inf, number) if abs(number) > LARGEST_NUMBER else number
 
 
 def _merged(entries: list[dict[str, float]]) -> list[dict[str, float]]:

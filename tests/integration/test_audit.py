@@ -115,6 +115,13 @@ def test_an_adapter_that_learned_nothing(run: Path, tmp_path: Path) -> None:
     assert faults(copied(run, tmp_path / "adapter", empty)) == {"weights_moved"}
 
 
+def test_an_adapter_with_nan(run: Path, tmp_path: Path) -> None:
+    def spoil(tensors: Tensors) -> None:
+        next(iter(tensors.values()))[0, 0] = torch.nan
+
+    assert faults(copied(run, tmp_path / "adapter", spoil), claim="lora") == {"weights_finite"}
+
+
 def test_another_base(run: Path, whole: Path, tmp_path: Path) -> None:
     def nudge(tensors: Tensors) -> None:
         tensors.update({name: _add_noise(tensor) for name, tensor in tensors.items()})

@@ -33,6 +33,11 @@ def test_trainer_state_keeps_metrics_settings_and_nan(tmp_path: Path) -> None:
     assert log.values("kl") == [0.5] and log.names == {"kl"}
 
 
+def test_a_number_that_overflows_is_infinite(tmp_path: Path) -> None:
+    log = read_log(written(tmp_path / "a.jsonl", '{"step": 1, "kl": 1e308, "loss": 1}'))
+    assert log.entries == [{"step": 1, "kl": float("inf"), "loss": 1}]
+
+
 def test_exports_lose_their_prefixes(tmp_path: Path) -> None:
     table = read_log(written(tmp_path / "wandb.csv", "Step,my run - train/kl,my run - train/reward\n1,0.5,\n2,,0.25\n"))
     assert table.values("kl") == [0.5] and table.points("reward") == [(2, 0.25)]
@@ -99,6 +104,7 @@ def test_text_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
         ("log_grad_norm grad_norm", [1.0] * 40, "ok"),
         ("log_grad_norm grad_norm", [1.0] * 15 + [50.0, 1.0] * 4, "note"),
         ("log_finite loss", [1.0, float("inf")], "fault"),
+        ("log_finite loss", [1.0, 2.0], "ok"),
         ("log_collapse reward", [0.5] * 100, "ok"),
         ("log_collapse reward", [0.8] * 30 + [0.1] * 70, "fault"),
     ],

@@ -74,7 +74,16 @@ def test_scales_are_pefts(config: dict[str, Any], scale: float, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "config", [{"r": 0}, {"r": "4"}, {"lora_alpha": None}, {"rank_pattern": [1]}, {"alpha_pattern": {"q_proj": "x"}}]
+    "config",
+    [
+        {"r": 0},
+        {"r": "4"},
+        {"r": float("inf")},
+        {"lora_alpha": float("nan")},
+        {"lora_alpha": None},
+        {"rank_pattern": [1]},
+        {"alpha_pattern": {"q_proj": "x"}},
+    ],
 )
 def test_a_configuration_without_a_scale_is_refused(config: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(AuditError, match="no usable r and lora_alpha"):

@@ -78,7 +78,7 @@ def claimed_method(subject: Subject) -> Answer:
         return _claimed_adapter(subject, claim)
     matrices = [change for change in subject.changes if change.is_matrix]
     if claim == "mask":
-        share = sum(change.moved for change in matrices) / sum(change.entries for change in matrices)
+        share = sum(change.moved for change in matrices) / max(sum(change.entries for change in matrices), 1)
         if share > 0.9:
             return fault(f"{share:.1%} of the entries of matrices moved", "name the mask's density", moved=share)
         return ok(f"{share:.1%} of the entries of matrices moved", moved=share)
@@ -161,6 +161,8 @@ def _limit(subject: Subject, change: TensorChange) -> int:
 def base_identity(subject: Subject) -> Answer:
     """Look for a base that differs everywhere, one that the configuration names, and one that is in the adapter."""
     far = _relative(subject.changes)
+    if not math.isfinite(far):
+        raise LacksData("finite weights (see weights_finite)")
     if subject.adapter is not None:
         other = _other_base(subject)
         if other:
@@ -297,14 +299,16 @@ def merge_error(subject: Subject) -> Answer:
         rounding += rounding_energy(after)
         update += float(delta.square().sum())
         along += float((seen * delta).sum())
+    if not math.isfinite(error):
+        raise LacksData("finite weights (see weights_finite)")
     if not update:
         raise LacksData("an update: the adapter is 0")
     relative, times = math.sqrt(error / update), along / update
     numbers = {"relative_error": relative, "rounding": math.sqrt(rounding / update), "scale_seen": times}
     if error > 4 * rounding + 1e-6 * update:
         return fault(
-            f"merged - base differs from the adapter's update by {relative:.2g} of its norm (rounding explains"
-            f" {numbers['rounding']:.2g}); the merged update is {times:.2f} times the adapter's",
+            f"merged - base differs from the adapter's update by {relative:.2g} times its norm (rounding"
+            f" explains {numbers['rounding']:.2g}); the merged update is {times:.2f} times the adapter's",
             "merge again, once, with the adapter's own alpha / r and in float32",
             **numbers,
         )
