@@ -79,14 +79,14 @@ class TensorChange:
         return self.name.removesuffix(".weight").rpartition(".")[2]
 
 
-def changes(pairs: Pairs) -> Iterator[TensorChange]:
-    """Yield the change of every tensor."""
+def changes(pairs: Pairs, ranks: bool = True) -> Iterator[TensorChange]:
+    """Yield the change of every tensor; without `ranks`, which take the longest, `rank` is None."""
     for name in pairs.names:
         before, after = pairs.read(name)
-        yield change(name, before, after)
+        yield change(name, before, after, ranks)
 
 
-def change(name: str, before: Tensor, after: Tensor) -> TensorChange:
+def change(name: str, before: Tensor, after: Tensor, ranks: bool = True) -> TensorChange:
     """Measure one tensor's change; `before` and `after` have one shape."""
     rows = [(one, other) for one, other in zip(_rows(before), _rows(after), strict=True)]
     moved = sum(int((one.float() != other.float()).count_nonzero()) for one, other in rows)
@@ -97,7 +97,7 @@ def change(name: str, before: Tensor, after: Tensor) -> TensorChange:
     rounding = math.sqrt(sum(rounding_energy(other) for _, other in rows))
     noise = rounding / norm if norm else 0.0
     rank, limit = None, 0
-    if before.ndim == 2 and moved and not non_finite and noise < 1 / EDGE:
+    if ranks and before.ndim == 2 and moved and not non_finite and noise < 1 / EDGE:
         rank, limit = numerical_rank(after.float() - before.float(), rounding)
     return TensorChange(name, tuple(before.shape), base_norm, norm, moved, shown, non_finite, noise, rank, limit)
 

@@ -130,8 +130,8 @@ class Subject:
     @cached_property
     def checkpoint_changes(self) -> list[TensorChange]:
         """What differs between the base and the whole checkpoint. Raises LacksData without one."""
-        pairs = CheckpointPairs(self.before, self.whole)
-        return self.changes if self.adapter is None else self._measured(pairs)
+        whole = CheckpointPairs(self.before, self.whole)
+        return self.changes if self.adapter is None else self._measured(whole)
 
     @cached_property
     def against_nulls(self) -> dict[str, Any]:
@@ -196,7 +196,7 @@ class Subject:
 
     def _measured(self, pairs: Pairs) -> list[TensorChange]:
         measured: list[TensorChange] = []
-        for change in changes(pairs):
+        for change in changes(pairs, ranks=self.is_low_rank and pairs is self.pairs):
             measured.append(change)
             self.progress(change.name, len(measured) / max(len(pairs.names), 1))
         return measured
