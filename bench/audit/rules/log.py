@@ -8,7 +8,8 @@ from rlvr_bench.audit.rule import Answer, fault, note, ok, rule
 from rlvr_bench.audit.subject import Subject
 from rlvr_bench.audit.training_log import Point
 from rlvr_bench.record.schema import StepRecord
-from rlvr_bench.train.stability import WINDOW, collapse, spikes
+from rlvr_bench.train.collapse import WINDOW, collapse
+from rlvr_bench.train.stability import spikes
 
 TRL = "TRL's GRPO documentation, logged metrics"
 
