@@ -17,6 +17,7 @@ from pathlib import Path
 
 from rlvr_bench.cell.events import Outcome
 from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.launch import gpus
 from rlvr_bench.launch.causes import cause_of_exit
 from rlvr_bench.launch.launcher import Listener, Queue
 from rlvr_bench.launch.outcomes import failed_record, write_failure
@@ -35,6 +36,7 @@ class _Job:
     process: ForkServerProcess
     connection: Connection
     log: Path
+    gpus: tuple[str, ...]
     outcome: Outcome | None = None
     stopped: bool = False
 
@@ -60,11 +62,14 @@ def run(
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["rlvr_bench.launch.preload"])
     queue, running, outcomes = Queue(cells), list[_Job](), list[Outcome]()
+    machine = gpus.visible()
+    workers = workers or gpus.places(machine, cores(), processes)
     with temporary_folder() as folder:
         try:
             while queue.more or running:
-                for cell in queue.take((workers or max(cores() // processes, 1)) - len(running)):
-                    running.append(_start(context, cell, results, folder, threads, processes))
+                for cell in queue.take(workers - len(running)):
+                    own = gpus.assign(machine, (job.gpus for job in running), processes)
+                    running.append(_start(context, cell, results, folder, threads, processes, own))
                 if not running:
                     time.sleep(POLL_SECONDS if queue.more else 0)
                     continue
@@ -87,14 +92,16 @@ def _start(
     folder: Path,
     threads: int,
     processes: int,
+    own_gpus: tuple[str, ...],
 ) -> _Job:
     parent_end, worker_end = context.Pipe()
     log = folder / f"{cell.id}.log"
-    process = context.Process(target=work, args=(cell, results, log, threads, processes, worker_end), daemon=True)
+    arguments = (cell, results, log, threads, processes, own_gpus, worker_end)
+    process = context.Process(target=work, args=arguments, daemon=True)
     with _without_interrupts():
         process.start()
     worker_end.close()  # else the end of the cell's process would not close the connection
-    return _Job(cell, process, parent_end, log)
+    return _Job(cell, process, parent_end, log, own_gpus)
 
 
 @contextmanager

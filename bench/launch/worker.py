@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from rlvr_bench.cell.events import Event, Outcome
 from rlvr_bench.experiment.cell import Cell
-from rlvr_bench.launch import forking
+from rlvr_bench.launch import forking, gpus
 from rlvr_bench.launch.causes import cause_of
 from rlvr_bench.launch.outcomes import failed_record, write_failure, write_result
 from rlvr_bench.launch.output import own_tail, redirect_output
@@ -26,13 +26,25 @@ if TYPE_CHECKING:
     from rlvr_bench.cell.run import CellResult
 
 
-def work(cell: Cell, results: Path, log: Path, threads: int, processes: int, connection: Connection) -> None:
-    """Run one cell to its record; the outcome goes through the connection last. What it prints goes to `log`."""
+def work(
+    cell: Cell,
+    results: Path,
+    log: Path,
+    threads: int,
+    processes: int,
+    own_gpus: tuple[str, ...],
+    connection: Connection,
+) -> None:
+    """Run one cell to its record; the outcome goes through the connection last. What it prints goes to `log`.
+
+    It sees `own_gpus` alone, one for each of its processes; on a machine without GPUs there are none.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its cells
     try:
         redirect_output(log)
     except FileNotFoundError:  # the parent was interrupted: its folder went before this process came
         os._exit(1)
+    gpus.restrict(own_gpus)
     # Before this process has a thread: a fork takes along only the thread that calls it.
     peers = forking.fork(processes, log)
     if peers is None:
