@@ -6,6 +6,7 @@ import torch
 
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.generate.backend import Backend, create_for
+from rlvr_bench.generate.sync_proof import check_sync, trained_kinds
 from rlvr_bench.measure.context import CellContext
 from rlvr_bench.methods import attestation
 from rlvr_bench.methods import registry as method_registry
@@ -41,6 +42,10 @@ def attach(context: CellContext) -> AttachedMethod:
     attested = attestation.begin(method, handle, observed)
     with handle.rollout_weights() as merged:  # a method that cannot be merged may need another backend than the base
         backends = [create_for(cell.signal.rollout_backend, merged, dtype) for dtype in (torch.float32, _dtype(cell))]
+        if backends[-1].name == "vllm":  # the others read the model itself
+            check_sync(
+                backends[-1], merged, _dtype(cell), trained_kinds(merged, [name for name, _ in handle.trainable()])
+            )
         return AttachedMethod(handle, attested, *backends)
 
 

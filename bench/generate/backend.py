@@ -72,7 +72,7 @@ _BACKENDS = {
     "continuous": _Entry("rlvr_bench.generate.continuous", "ContinuousBackend"),
     "fast": _Entry("rlvr_bench.generate.fast", "FastBackend", takes_dtype=True),
     "hf": _Entry("rlvr_bench.generate.hf", "HfBackend", takes_dtype=True),
-    "vllm": _Entry("rlvr_bench.generate.vllm", "VllmBackend"),
+    "vllm": _Entry("rlvr_bench.generate.vllm", "VllmBackend", takes_dtype=True),
 }
 
 
@@ -82,7 +82,7 @@ def names() -> list[str]:
 
 
 def create(name: str, compute_dtype: torch.dtype = torch.float32) -> Backend:
-    """The backend of this name; `compute_dtype` is what it computes in, where that is its own choice (fast and hf).
+    """The backend of this name; `compute_dtype` is what it computes in, where that is its own choice.
 
     Raises:
         GenerationError: no backend has this name.

@@ -1,65 +1,98 @@
-"""Generation by vLLM on GPUs, through TRL; needs the extra `[vllm]`.
+"""Generation by vLLM, on GPUs or on a CPU, in the process of the trainer; needs vLLM (extra `[vllm]`, or `tox -e vllm`).
 
-TRL starts the engine beside the trainer ("colocate") or talks to a server, and copies weights into it. Here it is given
-the plain model on merged weights, never the adapters, so that nothing is merged into the base and taken out again.
+The engine is given the plain model on merged weights, never the adapters, so that nothing is merged into the base and
+taken out again. TRL's own engine is not used: it passes no dtype, and cannot copy weights on a CPU.
 """
 
+from importlib.util import find_spec
 from typing import Any
 
-from accelerate import Accelerator
+import torch
 from transformers import PreTrainedModel
-from trl.generation import vllm_generation
-from trl.import_utils import is_vllm_available
 
 from rlvr_bench.generate.backend import Completions, check_model, check_prompts
+from rlvr_bench.generate.sampling import row_keys
 from rlvr_bench.generate.sampling_params import SamplingParams
+from rlvr_bench.generate.vllm_engine import head_sizes, start, synchronise
 
 
 class VllmBackend:
-    """One vLLM engine for the life of the backend; weights are copied into it at every call.
+    """One vLLM engine for each model and type in a process; weights are copied into it at every call.
 
-    Samples depend on the state of the engine: runs repeat only as a whole. It does not tell entropies.
+    A row's noise is vLLM's own, from a seed of the row: the same seed gives other tokens than on the other backends. It
+    does not tell entropies.
 
     Args:
-        mode: "colocate" on the trainer's GPUs, or "server".
-        memory: share of the GPU's memory for engine and cache in "colocate".
-        server: base URL in "server", such as "http://localhost:8000".
+        compute_dtype: what the engine stores weights and computes in; always told to it, else it takes bfloat16.
+        memory: share of a GPU's memory for the engine and its cache; a CPU's cache has a fixed size.
     """
 
     name = "vllm"
 
-    def __init__(self, mode: str = "colocate", memory: float = 0.4, server: str | None = None) -> None:
-        self._options = {"mode": mode, "gpu_memory_utilization": memory, "server_base_url": server}
-        self._engine: Any = None
+    def __init__(self, compute_dtype: torch.dtype = torch.float32, memory: float = 0.3) -> None:
+        self.compute_dtype = compute_dtype
+        self._memory = memory
+        self._known: dict[str, frozenset[str]] = {}
 
     def refusal(self, model: PreTrainedModel) -> str | None:
-        """Why vLLM cannot run `model` here: not installed, no GPU, or weights that came from no folder or hub id."""
-        if not is_vllm_available():
+        """Why vLLM cannot run `model` here: not installed, weights from nowhere, other tensors, or its head size."""
+        if find_spec("vllm") is None:
             return "Backend 'vllm' needs vLLM; pip install 'rlvr-bench[vllm]', or use backend 'auto'."
-        if model.device.type != "cuda":
-            return f"Backend 'vllm' needs the model on a GPU, it is on {model.device}; use backend 'auto'."
         if not model.name_or_path:
             return "Backend 'vllm' reads the model from a folder or hub id, this one has neither; use backend 'hf'."
+        added = [name for name, _ in model.named_parameters() if name not in self._names(model)]
+        if added:
+            return f"Backend 'vllm' has no place for {added[0]}, which the base has not; use backend 'auto'."
+        config = model.config.get_text_config(decoder=True)
+        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        if model.device.type == "cpu" and size not in (sizes := head_sizes()):
+            known = ", ".join(map(str, sizes))
+            return f"Backend 'vllm' has no attention of head size {size} on a CPU, only of {known}; use backend 'auto'."
         return None
 
     def generate(self, model: PreTrainedModel, prompts: list[list[int]], params: SamplingParams) -> Completions:
-        """See `Backend.generate`; the engine schedules rows itself, and the seed is not used."""
+        """See `Backend.generate`; the engine schedules rows itself."""
         check_prompts(prompts)
         check_model(self, model)
-        if self._engine is None:
-            self._engine = vllm_generation.VLLMGeneration(model, Accelerator(), None, logprobs=0, **self._options)
-        engine = self._engine
-        engine.model, engine.temperature = model, params.temperature
-        engine.max_completion_length = params.max_new_tokens
-        engine.generation_kwargs = {"stop_token_ids": sorted(params.eos_token_ids)}
-        if params.stop is not None:
-            engine.generation_kwargs["stop"] = list(params.stop.texts)
-        engine.sync_weights()
-        _, tokens, logprobs, _ = engine.generate(prompts, None, num_generations=1)
+        engine = start(model.name_or_path, self.compute_dtype, model.device.type, self._memory)
+        synchronise(engine, model)
+        outputs = engine.generate(
+            [{"prompt_token_ids": prompt} for prompt in prompts],
+            [_sampling(params, int(key)) for key in row_keys(prompts, params.seed)],
+            use_tqdm=False,
+        )
+        rows = [output.outputs[0] for output in outputs]
+        tokens = [list(row.token_ids) for row in rows]
         return Completions(
-            token_ids=[list(row) for row in tokens],
-            logprobs=[[float("nan") if place[0] is None else place[0] for place in row] for row in logprobs],
+            token_ids=tokens,
+            logprobs=[
+                [place[token].logprob for place, token in zip(row.logprobs, ids, strict=True)]
+                for row, ids in zip(rows, tokens, strict=True)
+            ],
             entropies=None,
             # What ended at a stop text is told apart by `stop_texts.finish`.
             truncated=[row[-1] not in params.eos_token_ids for row in tokens],
         )
+
+    def _names(self, model: PreTrainedModel) -> frozenset[str]:
+        """Return the names of the parameters of `model` as its config alone makes it."""
+        if model.name_or_path not in self._known:
+            with torch.device("meta"):
+                plain = type(model)._from_config(model.config)
+            self._known[model.name_or_path] = frozenset(name for name, _ in plain.named_parameters())
+        return self._known[model.name_or_path]
+
+
+def _sampling(params: SamplingParams, key: int) -> Any:
+    from vllm import SamplingParams as VllmSamplingParams
+
+    return VllmSamplingParams(
+        max_tokens=params.max_new_tokens,
+        temperature=params.temperature,
+        seed=key >> 1,  # it takes 63 bits
+        logprobs=0,  # that of the sampled token alone
+        # Only what is listed ends a row: the model's own EOS stands among `eos_token_ids`.
+        ignore_eos=True,
+        stop_token_ids=sorted(params.eos_token_ids),
+        stop=None if params.stop is None else list(params.stop.texts),
+    )

@@ -1,8 +1,7 @@
-"""The backend for vLLM with an engine that only writes down what it is asked: vLLM itself needs a GPU."""
+"""The backend for vLLM with an engine that only writes down what it is asked; `tests/vllm` has the real one."""
 
-import math
-from dataclasses import replace
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 import torch
@@ -19,56 +18,101 @@ from rlvr_bench.models.tokenizer import character_tokenizer
 PARAMS = SamplingParams(max_new_tokens=3, temperature=0.7, eos_token_ids=frozenset({2, 1}), batch_size=4)
 
 
+@dataclass
+class _Logprob:
+    logprob: float
+
+
+@dataclass
+class _Row:
+    token_ids: tuple[int, ...]
+    logprobs: list[dict[int, _Logprob]]
+
+
+@dataclass
+class _Output:
+    outputs: list[_Row]
+
+
 class _Engine:
-    made: ClassVar[list["_Engine"]] = []
+    def __init__(self, *arguments: Any) -> None:
+        self.arguments, self.synced = arguments, list[float]()
 
-    def __init__(self, model: Any, accelerator: Any, processing_class: Any, **options: Any) -> None:
-        self.options, self.synced = options, []
-        self.made.append(self)
-
-    def sync_weights(self) -> None:
-        self.synced.append(next(self.model.parameters()).sum().item())
-
-    def generate(self, prompts: Any, images: Any, num_generations: int) -> Any:
-        self.asked = (prompts, self.temperature, self.max_completion_length, self.generation_kwargs, num_generations)
-        return prompts, [[7, 1], [7, 8, 9]], [[[-0.5], [-0.25]], [[-0.1], [None], [-0.2]]], None
+    def generate(self, prompts: Any, params: Any, use_tqdm: bool) -> list[_Output]:
+        self.asked = prompts, params
+        half = _Logprob(-0.5)
+        return [_Output([_Row(ids, [{token: half} for token in ids])]) for ids in ((7, 1), (7, 8, 9))]
 
 
-def test_without_vllm_the_refusal_says_what_to_install() -> None:
-    if vllm.is_vllm_available():
-        pytest.skip("vLLM is installed here")
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> _Engine:
+    """The engine of every backend of the test; the refusal and vLLM's own parameters are left out."""
+    started = _Engine()
+    monkeypatch.setattr(VllmBackend, "refusal", lambda self, model: None)
+    monkeypatch.setattr(vllm, "_sampling", lambda params, key: (params, key))
+
+    def start(*arguments: Any) -> _Engine:
+        started.arguments = arguments
+        return started
+
+    monkeypatch.setattr(vllm, "start", start)
+    monkeypatch.setattr(
+        vllm, "synchronise", lambda engine, model: engine.synced.append(next(model.parameters()).sum().item())
+    )
+    return started
+
+
+def _named(model: Any) -> Any:
+    model.config._name_or_path = "folder"
+    model.name_or_path = "folder"
+    return model
+
+
+def test_without_vllm_the_refusal_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vllm, "find_spec", lambda name: None)
     with pytest.raises(GenerationError, match=r"rlvr-bench\[vllm\]"):
         create("vllm").generate(tiny_model(), [[4]], PARAMS)
 
 
-def test_a_model_on_the_cpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vllm, "is_vllm_available", lambda: True)
-    assert "needs the model on a GPU, it is on cpu" in str(create("vllm").refusal(tiny_model()))
+def test_a_head_size_that_it_lacks_on_a_cpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vllm, "find_spec", lambda name: object())
+    monkeypatch.setattr(vllm, "head_sizes", lambda: [32, 64])
+    assert "no attention of head size 12 on a CPU, only of 32, 64;" in str(create("vllm").refusal(_named(tiny_model())))
 
 
-def test_the_engine_gets_the_weights_of_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(VllmBackend, "refusal", lambda self, model: None)
-    monkeypatch.setattr(vllm.vllm_generation, "VLLMGeneration", _Engine)
-    monkeypatch.setattr(_Engine, "made", [])
-    backend, model = VllmBackend(memory=0.3), tiny_model()
+def test_a_tensor_that_the_base_has_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vllm, "find_spec", lambda name: object())
+    monkeypatch.setattr(vllm, "head_sizes", lambda: [12])
+    model = _named(tiny_model())
+    assert create("vllm").refusal(model) is None
+    projection = model.model.layers[0].self_attn.q_proj
+    projection.bias = torch.nn.Parameter(torch.zeros(len(projection.weight)))
+    assert "no place for model.layers.0.self_attn.q_proj.bias" in str(create("vllm").refusal(model))
+
+
+def test_a_model_from_no_folder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vllm, "find_spec", lambda name: object())
+    assert "neither; use backend 'hf'" in str(create("vllm").refusal(tiny_model()))
+
+
+def test_the_engine_gets_the_dtype_and_the_weights_of_every_call(engine: _Engine) -> None:
+    backend, model = create("vllm", torch.bfloat16), _named(tiny_model())
     completions = backend.generate(model, [[4], [5, 6]], PARAMS)
     with torch.no_grad():
         next(model.parameters()).add_(1.0)
     backend.generate(model, [[4], [5, 6]], PARAMS)
-    (engine,) = _Engine.made
-    assert engine.options["gpu_memory_utilization"] == 0.3
+    assert engine.arguments == ("folder", torch.bfloat16, "cpu", 0.3)
     assert engine.synced[0] != engine.synced[1]
-    assert engine.asked == ([[4], [5, 6]], 0.7, 3, {"stop_token_ids": [1, 2]}, 1)
+    assert engine.asked[0] == [{"prompt_token_ids": [4]}, {"prompt_token_ids": [5, 6]}]
     assert completions.token_ids == [[7, 1], [7, 8, 9]]
     assert completions.truncated == [False, True]
     assert completions.entropies is None
-    assert completions.logprobs[0] == [-0.5, -0.25] and math.isnan(completions.logprobs[1][1])
+    assert completions.logprobs == [[-0.5, -0.5], [-0.5, -0.5, -0.5]]
 
 
-def test_the_engine_is_told_the_stop_texts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(VllmBackend, "refusal", lambda self, model: None)
-    monkeypatch.setattr(vllm.vllm_generation, "VLLMGeneration", _Engine)
-    monkeypatch.setattr(_Engine, "made", [])
+def test_every_row_has_a_seed_of_its_own(engine: _Engine) -> None:
     stop = StopTexts(character_tokenizer(64), ("Question:",))
-    VllmBackend().generate(tiny_model(), [[4], [5, 6]], replace(PARAMS, stop=stop))
-    assert _Engine.made[-1].asked[3] == {"stop_token_ids": [1, 2], "stop": ["Question:"]}
+    params = replace(PARAMS, stop=stop)
+    VllmBackend().generate(_named(tiny_model()), [[4], [4]], params)
+    (own, first), (_, second) = engine.asked[1]
+    assert own is params and first != second
