@@ -43,9 +43,8 @@ def attach(context: CellContext) -> AttachedMethod:
     with handle.rollout_weights() as merged:  # a method that cannot be merged may need another backend than the base
         backends = [create_for(cell.signal.rollout_backend, merged, dtype) for dtype in (torch.float32, _dtype(cell))]
         if backends[-1].name == "vllm":  # the others read the model itself
-            check_sync(
-                backends[-1], merged, _dtype(cell), trained_kinds(merged, [name for name, _ in handle.trainable()])
-            )
+            moved = trained_kinds(merged, [name for name, _ in handle.trainable()])
+            check_sync(backends[-1], merged, _dtype(cell), moved)
         return AttachedMethod(handle, attested, *backends)
 
 

@@ -56,9 +56,9 @@ def trained_kinds(model: PreTrainedModel, trainable: Iterable[str]) -> set[str]:
     """
     every = kinds(model)
     owners = {f".{name}.": kind for kind, names in every.items() for name in names}
-    owners |= {
-        f".{name.rpartition('.')[0]}.": kind for kind, names in every.items() if kind != "bias" for name in names
-    }
+    for kind, names in every.items():
+        if kind != "bias":  # its module is named by its weight
+            owners |= {f".{name.rpartition('.')[0]}.": kind for name in names}
     moved = set[str]()
     for name in trainable:
         holders = [path for path in owners if path in f".{name}."]

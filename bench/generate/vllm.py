@@ -1,4 +1,4 @@
-"""Generation by vLLM, on GPUs or on a CPU, in the process of the trainer; needs vLLM (extra `[vllm]`, or `tox -e vllm`).
+"""Generation by vLLM, on GPUs or on a CPU, in the process of the trainer; needs vLLM (extra `[vllm]`).
 
 The engine is given the plain model on merged weights, never the adapters, so that nothing is merged into the base and
 taken out again. TRL's own engine is not used: it passes no dtype, and cannot copy weights on a CPU.
