@@ -30,7 +30,7 @@ def _runs(backend: str, folder: Path) -> Runs:
     done = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     reader = store.StepReader(results)
-    return {record.method.name: (record, reader.steps(record)) for record in store.load_all(results)[0]}
+    return {record.cell["method_name"]: (record, reader.steps(record)) for record in store.load_all(results)[0]}
 
 
 @pytest.fixture(scope="module")
