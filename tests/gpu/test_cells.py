@@ -40,7 +40,7 @@ def _run(folder: Path, rows: list[str], title: str, *options: str) -> list[RunRe
         assert record.cost is not None and record.rollout is not None
         seconds = ", ".join(f"{stage} {spent:.0f}" for stage, spent in record.cost.seconds.items())
         memory = f"{(record.cost.peak_memory_bytes or 0) / 2**30:.1f}"
-        cells = [title, record.cell["method_name"], seconds, memory, f"{record.rollout.mismatch_mean:.1g}"]
+        cells = [title, record.cell["method_name"], seconds, memory, f"{record.rollout['mismatch_mean']:.1g}"]
         rows.append(f"| {' | '.join(cells)} |")
     return records
 
