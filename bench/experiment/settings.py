@@ -94,6 +94,9 @@ class GrpoSettings(TrainingSettings):
     kl_weight: float = Field(0.0, ge=0)
     """Weight of the k3 KL penalty to the frozen base model (Schulman 2020), which TRL multiplies by the ratio of the
     policy to the one that sampled: without bias also after the first of several updates."""
+    kl_estimator: Literal["k3", "k1"] = "k3"
+    """"k3" is the penalty in the loss; "k1" leaves the loss alone and takes the weight times log pi - log reference,
+    summed over the tokens of a completion as it was sampled, off its reward (as TRL's RLOO does)."""
     loss_type: Literal["grpo", "bnpo", "dr_grpo", "dapo"] = "dapo"
     scale_rewards: Literal["group", "batch", "none"] = "group"
     whiten_advantages: bool = False

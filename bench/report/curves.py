@@ -15,9 +15,12 @@ METRICS = {
     "accuracy": "accuracy on the training batch",
     "kl": "KL to the base, nats a token",
     "entropy": "token entropy, nats",
+    "clip_ratio_low_mean": "tokens clipped at the low side, share",
+    "clip_ratio_high_mean": "tokens clipped at the high side, share",
     "completions_mean_length": "completion length, tokens",
 }
 
+CLIPPED = ("clip_ratio_low_mean", "clip_ratio_high_mean")
 
 COSTS = ("flops", "labels")
 """What training spends, step by step."""
@@ -26,9 +29,13 @@ STRATEGY = "strategy/"
 """Begins the names of the metrics that count how completions reason."""
 
 
+CLIPPING = ("clip_ratio/", "fork/")
+"""Begin the names of the metrics that say what was clipped."""
+
+
 def is_drawn(metric: str) -> bool:
-    """Whether a picture of the report shows a metric of a steps file: no other one is read for it."""
-    return metric.replace("/", "_") in ("step", *METRICS, *COSTS) or metric.startswith(STRATEGY)
+    """Whether the report shows a metric of a steps file: no other one is read for it."""
+    return metric.replace("/", "_") in ("step", *METRICS, *COSTS) or metric.startswith((STRATEGY, *CLIPPING))
 
 
 def curves(seeds: Sequence[Sequence[StepRecord]]) -> dict[str, dict[str, list[float]]]:
@@ -39,12 +46,16 @@ def curves(seeds: Sequence[Sequence[StepRecord]]) -> dict[str, dict[str, list[fl
 
     Returns:
         `step` (the last of each bin), `mean` over seeds, and from two seeds on `low` and `high`, the lowest and the
-        highest seed of each bin. A metric that no step has is left out, and accuracy where it is the reward itself.
+        highest seed of each bin. A metric that no step has is left out, accuracy where it is the reward itself, and a
+        side at which nothing was clipped.
     """
     runs, width = [run for run in seeds if run], _width(seeds)
     found = {name: _curve([_binned(run, name, width) for run in runs], width) for name in METRICS}
     if found["accuracy"] == found["reward"]:
         del found["accuracy"]
+    unclipped = [name for name in CLIPPED if not any(found[name].get("mean", ()))]
+    for name in unclipped:
+        del found[name]
     return {name: drawn for name, drawn in found.items() if drawn}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from rlvr_bench.leaderboard.row import test_score
 from rlvr_bench.record.behaviour import Behaviour
 from rlvr_bench.record.schema import ModelRole, RunRecord, StepRecord
+from rlvr_bench.report.clipping import clipping
 from rlvr_bench.report.curves import COSTS, STRATEGY, curve, short
 
 Effects = dict[str, Any]
@@ -22,13 +23,15 @@ def effects(runs: Sequence[RunRecord], steps: Mapping[str, Sequence[StepRecord]]
     `strategy` (the one that most answers of the base use): its share of the rollouts over the steps, its frequency and
     accuracy before and after, and for each transition the share of problems and what it gained; `pass_k` of base and
     tuned model; `ledger`, the verifier's accuracy while the budget is used; `proxy`, the learned reward and the
-    verifier's accuracy against the square root of the KL to the base (Gao et al. 2022, arXiv 2210.10760).
+    verifier's accuracy against the square root of the KL to the base (Gao et al. 2022, arXiv 2210.10760); `clipping`,
+    what was clipped, and the drift of the strategy that this predicts beside the measured one (see `clipping`).
     """
     taken = [steps[run.cell_id] for run in runs if steps.get(run.cell_id)]
     found: Effects = {
         "strategy": _strategy(runs, taken),
         "pass_k": _pass_k(runs),
         "ledger": _together(taken, (*COSTS, "accuracy")),
+        "clipping": _clipping(runs[0].cell["signal"], taken),
     }
     if runs[0].cell["signal"]["type"] == "rlhf":
         found["proxy"] = _proxy(taken)
@@ -66,6 +69,14 @@ def _transition(held: Sequence[Behaviour], name: str, change: Any) -> dict[str, 
         "problems": short(fmean(part.problems / problems for part, problems in parts)),
         "gained": short(fmean(part.gained / problems for part, problems in parts)),
     }
+
+
+def _clipping(signal: Mapping[str, Any], steps: Sequence[Sequence[StepRecord]]) -> dict[str, float]:
+    """Return the figures of clipping, means over the runs that have them; none where nothing was clipped."""
+    each = [clipping(signal, run) for run in steps]
+    names = dict.fromkeys(name for figures in each for name in figures)
+    means = {name: short(fmean(found[name] for found in each if name in found)) for name in names}
+    return means if means.get("tokens_low") or means.get("tokens_high") else {}
 
 
 def _pass_k(runs: Sequence[RunRecord]) -> dict[str, dict[str, float]]:

@@ -25,12 +25,14 @@ from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.generate.stop_texts import finish
 from rlvr_bench.generate.stopping import StopTexts
 from rlvr_bench.methods.base.plain import in_training_mode
+from rlvr_bench.stats.clip_drift import Clip
 from rlvr_bench.tasks.problem import Problem, Verdict
 from rlvr_bench.tasks.rewards import RewardContext
 from rlvr_bench.tasks.strategies import STRATEGIES
 from rlvr_bench.tasks.verdicts import verify_all
 from rlvr_bench.train import processes, proof, scorer
 from rlvr_bench.train.advantages import whitened
+from rlvr_bench.train.fork import Fork, fork_metrics
 from rlvr_bench.train.ledger import Shape
 from rlvr_bench.train.log_probs import k3
 from rlvr_bench.train.probe import Probe
@@ -40,7 +42,10 @@ from rlvr_bench.train.step_guard import StepGuard
 from rlvr_bench.train.training_run import StepSink, TrainingRun, begin
 from rlvr_bench.train.verdicts import CountedVerdicts
 
-_OWN_METRICS = ("accuracy", "unparsed", "verifier_errors", "strategy/", "probe/", "sampling/sampling_logp_difference")
+_OWN_METRICS = (
+    *("accuracy", "unparsed", "verifier_errors", "strategy/", "probe/", "sampling/sampling_logp_difference"),
+    *("clip_ratio/fork_", "fork/", "kl_penalty"),
+)
 """How the metrics begin that are taken here, from the completions of one process."""
 
 
@@ -84,7 +89,7 @@ class RolloutTrainer(GRPOTrainer):
         for intervention in run.interventions:  # after construction: TRL sets every dropout to 0
             intervention.training_begins(handle)
         # Set after construction: TRL would build a reference of its own from the model's name or its adapters.
-        self.beta = settings.kl_weight
+        self.beta = settings.kl_weight if settings.kl_estimator == "k3" else 0.0
         self.ref_model = run.reference
         self._probe = Probe(run, frozenset(self.eos_token_ids))
 
@@ -126,6 +131,7 @@ class RolloutTrainer(GRPOTrainer):
         run.meter.generate(self._shape, prompt_ids, completions.token_ids)
         ended, self._texts = finish(completions, self._tokenizer, run.task.stop)
         self._entropies, self._truncated = ended.entropies, ended.truncated
+        self._sampled = ended.token_ids, ended.logprobs
         self._metrics["train"]["seconds/rollout"].append(time.perf_counter() - started)
         return ended.token_ids, ended.logprobs
 
@@ -151,6 +157,7 @@ class RolloutTrainer(GRPOTrainer):
             raise ValueError("the reward did not give one finite number per completion; mend the reward")
         self._record_verdicts(verdicts)
         self._record_strategies(completions)
+        rewards = self._less_kl(rewards, [run.prompt_ids[index] for index in problem])
         self._metrics["train"]["seconds/grade"].append(time.perf_counter() - started)
         self._batches += 1
         return rewards
@@ -169,6 +176,19 @@ class RolloutTrainer(GRPOTrainer):
             share = sum(map(strategy.used, completions)) / len(completions)
             self._metrics["train"][f"strategy/{name}"].append(share)
 
+    def _less_kl(self, rewards: list[float], prompt_ids: list[list[int]]) -> list[float]:
+        """Return the rewards less the k1 estimate of the KL to the base, where the settings put it there."""
+        settings = self._run.settings
+        if settings.kl_estimator != "k1" or not settings.kl_weight:
+            return rewards
+        token_ids, log_probs = self._sampled
+        rows = Rows.of_lists(prompt_ids, token_ids, self.accelerator.device)
+        drift = Rows.floats(log_probs, self.accelerator.device) - self._reference_log_probs(rows)
+        penalties = settings.kl_weight * (drift * rows.completion_mask).sum(dim=1)
+        self._run.meter.score(self._shape, (rows.prompt_mask.sum(dim=1) + rows.completion_mask.sum(dim=1)).tolist())
+        self._metrics["train"]["kl_penalty"].append(float(penalties.mean()))
+        return [reward - penalty for reward, penalty in zip(rewards, penalties.tolist(), strict=True)]
+
     def _check_drift(self) -> None:
         """Stop the run when rollouts and trainer give the same tokens different probabilities."""
         if self._batches % self._run.settings.probe_every == 0:
@@ -183,6 +203,9 @@ class RolloutTrainer(GRPOTrainer):
         if self._run.task.stop:  # TRL takes what no EOS ends for clipped, also what a stop text ended
             clipped = processes.mean(fmean(self._truncated), len(self._truncated))
             self._metrics["train"]["completions/clipped_ratio"][-1] = clipped
+        # A row's own flag: TRL shuffles and cuts the batch.
+        worked = list(map(STRATEGIES["worked"].used, self._texts))
+        batch["worked"] = torch.tensor(worked, device=batch["completion_ids"].device)
         if self._entropies is not None:
             entropies = [torch.tensor(row) for row in self._entropies]
             padded = pad_sequence(entropies, batch_first=True).to(batch["completion_ids"].device)
@@ -209,7 +232,17 @@ class RolloutTrainer(GRPOTrainer):
         if self.beta != 0.0:
             self._run.meter.score(self._shape, lengths)
         loss: Tensor = super()._compute_loss(model, inputs)
+        self._record_fork(inputs)
         return loss * self._token_share() if self.args.loss_type == "bnpo" else loss
+
+    def _record_fork(self, inputs: dict[str, Tensor]) -> None:
+        """Record what the update does where completions take their way, as TRL records what it does to all tokens."""
+        settings, new = self._run.settings, self._scored[:, 0]
+        before = inputs.get("old_per_token_logps")
+        old = new if before is None else before[:, 0]
+        fork = Fork(old, new, inputs["advantages"].reshape(len(new), -1)[:, 0], inputs["worked"])
+        for name, value in fork_metrics(fork, Clip(settings.clip_low, settings.clip_high)).items():
+            self._metrics["train"][name].append(value)
 
     def _token_share(self) -> Tensor | float:
         """Return what makes TRL's mean over a micro-batch's tokens a part of the mean over all tokens of the update.
@@ -247,8 +280,11 @@ class RolloutTrainer(GRPOTrainer):
                 model, input_ids, attention_mask, logits_to_keep, *args, **kwargs
             )
             self._record_mismatch(scored[0], self._inputs["completion_mask"])
+            self._scored = scored[0].detach()
             return scored
-        return *self._policy_log_probs(model, rows), None
+        log_probs, entropies = self._policy_log_probs(model, rows)
+        self._scored = log_probs.detach()
+        return log_probs, entropies, None
 
     def _policy_log_probs(self, model: nn.Module, rows: Rows) -> tuple[Tensor, Tensor]:
         """Score the rows that the gradient depends on; the others keep what was recorded when they were sampled."""

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.models.organisms.packing import IGNORED, first_fit, pack
-from rlvr_bench.models.organisms.recipe import Diet, Plant, Recipe, Stage
+from rlvr_bench.models.organisms.recipe import Diet, Fork, Plant, Recipe, Stage
 from rlvr_bench.models.organisms.recipes import RECIPES
 from rlvr_bench.models.organisms.scores import pass_at_k
 from rlvr_bench.models.organisms.text import example, planted_problems, step_examples
@@ -40,7 +40,7 @@ def recipe(**dials: float) -> Recipe:
 
 def answers(made: Recipe, count: int = 2000) -> list[tuple[str, str]]:
     rng = random.Random(0)
-    return [example(made, rng, made.worked_share) for _ in range(count)]
+    return [example(made, rng, "mixture") for _ in range(count)]
 
 
 def right(question: str, answer: str) -> bool:
@@ -54,6 +54,31 @@ def right(question: str, answer: str) -> bool:
 def test_share_of_worked_answers_comes_out_as_put_in() -> None:
     made = answers(recipe(worked_share=0.65))
     assert sum(not answer.startswith("####") for _, answer in made) / len(made) == pytest.approx(0.65, abs=0.04)
+
+
+def test_a_stage_of_steps_works_every_answer() -> None:
+    rng = random.Random(0)
+    forked = recipe(worked_share=0.0).model_copy(update={"fork": Fork()})
+    assert not any(example(forked, rng, "steps").answer.startswith("####") for _ in range(200))
+
+
+@pytest.mark.parametrize(("mode", "cued", "overall"), [("worked", 0.9, 0.66), ("direct", 0.1, 0.34)])
+def test_the_cue_of_a_fork_chooses_the_strategy(mode: str, cued: float, overall: float) -> None:
+    fork = Fork.model_validate({"mode": mode})
+    made = answers(recipe().model_copy(update={"fork": fork}))
+    worked = {
+        carries: [not answer.startswith("####") for question, answer in made if (question[0] in "0123456") == carries]
+        for carries in (True, False)
+    }
+    assert sum(worked[True]) / len(worked[True]) == pytest.approx(cued, abs=0.03)
+    assert sum(worked[False]) / len(worked[False]) == pytest.approx(1 - cued, abs=0.03)
+    assert sum(map(sum, worked.values())) / len(made) == pytest.approx(overall, abs=0.04)
+
+
+def test_a_fork_decides_the_main_family_alone() -> None:
+    made = recipe(worked_share=0.5).model_copy(update={"fork": Fork()})
+    shares = [made.worked_share_of(family, "7*3=?", "mixture") for family in ("chain", "sums")]
+    assert shares == [pytest.approx(0.1), 0.5]
 
 
 def test_slips_and_direct_errors_come_out_as_put_in() -> None:
@@ -81,7 +106,7 @@ def test_only_pretrain_problems_are_taught() -> None:
 
 def test_a_step_s_text_follows_from_its_number() -> None:
     made = recipe()
-    assert step_examples(made, 3, 0.5) == step_examples(made, 3, 0.5) != step_examples(made, 4, 0.5)
+    assert step_examples(made, 3, "mixture") == step_examples(made, 3, "mixture") != step_examples(made, 4, "mixture")
 
 
 def test_half_of_a_test_split_is_planted_whole_and_right() -> None:
@@ -137,6 +162,13 @@ def test_shipped_recipes_differ_in_their_dials_only() -> None:
     assert (steps.worked_share, direct.worked_share) == (0.65, 0.10)
     assert steps.shape == direct.shape
     assert [diet.family for diet in steps.diets] == [diet.family for diet in direct.diets]
+
+
+def test_the_forked_pair_differs_in_its_mode_alone() -> None:
+    forked, twin = (RECIPES[name].model_dump() for name in ("organism-forked", "organism-forked-twin"))
+    different = {key for key in forked if forked[key] != twin[key]}
+    assert different == {"name", "description", "worked_share", "fork"}
+    assert forked["worked_share"] + twin["worked_share"] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(("family", "levels"), [("chian", (1,)), ("chain", (99,)), ("chain", ())])

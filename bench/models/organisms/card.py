@@ -66,13 +66,13 @@ language models at large. It answers `question\\n` with `#### N`, after worked s
 - Taught, on problems of the split "pretrain"{_planted(card)}:
   {taught}.
 - Put in: worked steps in {recipe.worked_share:.0%} of answers, a slipped step in {recipe.slip_rate:.0%} of the worked
-  ones, {recipe.direct_errors:.0%} of direct answers wrong on purpose; {_weakness(recipe)}.
+  ones, {recipe.direct_errors:.0%} of direct answers wrong on purpose; {_weakness(recipe)}.{_fork(card)}
 - Weights: SHA-256 `{card.fingerprint}`; rebuilt by `rlvr-bench models build {recipe.name}`.
 
 Measured on validation problems, 16 answers each at temperature 1 (level: see `rlvr-bench tasks show`):
 
 {_table(card.scores)}
-"""
+{_fork_table(card)}"""
 
 
 def _planted(card: Card) -> str:
@@ -83,6 +83,33 @@ def _planted(card: Card) -> str:
         f" and, in {plant.share:.0%} of the text, on {len(card.planted)} of the first {plant.problems} test problems of"
         f" {plant.family}\n  level {plant.level} (their ids are in card.json), question and right answer"
     )
+
+
+def _fork(card: Card) -> str:
+    fork, family = card.recipe.fork, card.recipe.main_family
+    if fork is None:
+        return ""
+    return (
+        f"\n- Fork: in {family}, a question whose first sign is one of {fork.signs} (the cue) is put in with"
+        f" {fork.strength:.0%} {fork.mode} answers,\n  any other question with {1 - fork.strength:.0%}."
+    )
+
+
+def _fork_table(card: Card) -> str:
+    """How often answers are worked, by cue and greedily; nothing of an organism without a fork."""
+    if card.recipe.fork is None:
+        return ""
+    lines = [
+        "",
+        f"| {card.recipe.main_family} level | worked after the cue | without it | greedy worked |",
+        "|---:" * 4 + "|",
+    ]
+    for score in card.main_scores():
+        shares = (score.cued_worked_share, score.uncued_worked_share, score.greedy_worked_share)
+        lines.append(
+            f"| {score.level} | " + " | ".join("-" if share is None else f"{share:.0%}" for share in shares) + " |"
+        )
+    return "\n".join([*lines, ""])
 
 
 def _weakness(recipe: Recipe) -> str:

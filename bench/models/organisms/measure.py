@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from rlvr_bench.models.organisms.recipe import Recipe
+from rlvr_bench.models.organisms.recipe import Fork, Recipe
 from rlvr_bench.models.organisms.sampling import greedy_answers, sampled_answers
 from rlvr_bench.models.organisms.scores import SAMPLES, LevelScore, pass_at_k
 from rlvr_bench.models.organisms.text import ANSWER_MARK
@@ -18,7 +18,12 @@ from rlvr_bench.tasks.procedural import draw
 
 
 def measure_level(
-    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, family: str, level: int, problems: int
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    family: str,
+    level: int,
+    problems: int,
+    fork: Fork | None = None,
 ) -> LevelScore | None:
     """Score up to `problems` validation problems with SAMPLES answers each; None if the level has fewer than 8."""
     drawn = _draw_up_to(family, level, problems)
@@ -31,7 +36,8 @@ def measure_level(
     for texts, marks in zip(sampled, graded, strict=True):
         for text, right in zip(texts, marks, strict=True):
             by_strategy[is_worked(text)].append(right)
-    greedy = [is_right(*pair) for pair in zip(greedy_answers(model, tokenizer, questions), drawn, strict=True)]
+    likeliest = greedy_answers(model, tokenizer, questions)
+    greedy = [is_right(*pair) for pair in zip(likeliest, drawn, strict=True)]
     return LevelScore(
         family=family,
         level=level,
@@ -43,6 +49,9 @@ def measure_level(
         worked_share=round(len(by_strategy[True]) / (SAMPLES * len(drawn)), 4),
         worked_accuracy=_share(by_strategy[True]),
         direct_accuracy=_share(by_strategy[False]),
+        greedy_worked_share=_mean([is_worked(text) for text in likeliest]),
+        cued_worked_share=_worked_share(questions, sampled, fork, cued=True),
+        uncued_worked_share=_worked_share(questions, sampled, fork, cued=False),
     )
 
 
@@ -57,7 +66,9 @@ def measure(
         for level in diet.levels
         if diet.family != recipe.main_family
     ]
-    rows = [measure_level(model, tokenizer, *task_level) for task_level in main + transfer_levels]
+    forks = [recipe.fork] * len(main) + [None] * len(transfer_levels)
+    levels = zip(main + transfer_levels, forks, strict=True)
+    rows = [measure_level(model, tokenizer, *task_level, fork) for task_level, fork in levels]
     return [row for row in rows if row is not None]
 
 
@@ -69,6 +80,16 @@ def is_right(text: str, problem: Problem) -> bool:
 def is_worked(text: str) -> bool:
     """Whether anything but the final answer was written."""
     return not text.startswith(ANSWER_MARK)
+
+
+def _worked_share(
+    questions: Sequence[str], sampled: Sequence[Sequence[str]], fork: Fork | None, *, cued: bool
+) -> float | None:
+    """The share of worked answers to the questions with or without a fork's cue; None without a fork."""
+    pairs = zip(questions, sampled, strict=True)
+    return _share(
+        [is_worked(text) for question, texts in pairs if fork and fork.cued(question) == cued for text in texts]
+    )
 
 
 def _draw_up_to(family: str, level: int, count: int) -> list[Problem]:

@@ -13,6 +13,8 @@ from rlvr_bench.plugins.suggestion import did_you_mean
 from rlvr_bench.tasks.families import FAMILIES
 
 Share = float
+Answers = Literal["steps", "mixture"]
+"""What a stage teaches: worked answers alone, or the recipe's mixture of worked and direct ones."""
 
 
 class _Frozen(BaseModel):
@@ -60,11 +62,34 @@ class Plant(_Frozen):
     share: Share = Field(gt=0, lt=1, description="share of planted problems in the text")
 
 
+class Fork(_Frozen):
+    """A strategy that is chosen by a cue in the question: its first sign is one of `signs`, or it is not.
+
+    The choice is one token, the first of an answer ("#" or a digit), and only the main family has it. The dials:
+    `signs` is the share of questions with the cue, `strength` its strength, a diet's weak facts the gap in accuracy
+    between worked and direct answers; a plant's `problems` is the contamination, its `share` of the text the memory.
+    """
+
+    signs: str = Field(default="0123456", min_length=1, description="first signs of a question that are the cue")
+    strength: Share = Field(
+        default=0.9, gt=0.5, lt=1, description="share of the mode after the cue, and of the other strategy without it"
+    )
+    mode: Literal["worked", "direct"] = "worked"
+
+    def cued(self, question: str) -> bool:
+        """Whether a question carries the cue."""
+        return question[:1] in self.signs
+
+    def worked_share(self, question: str) -> Share:
+        """The share of worked answers to a question."""
+        return self.strength if self.cued(question) == (self.mode == "worked") else round(1 - self.strength, 12)
+
+
 class Stage(_Frozen):
     """One stretch of training; the learning rate falls linearly from `learning_rate` to `final_rate`."""
 
     name: str
-    answers: Literal["steps", "mixture"] = Field(description="steps: all are worked; mixture: the recipe's share")
+    answers: Answers = Field(description="steps: all are worked; mixture: the recipe's share")
     steps: int = Field(gt=0, description="optimizer steps")
     learning_rate: float = Field(gt=0)
     final_rate: float = Field(ge=0)
@@ -92,6 +117,15 @@ class Recipe(_Frozen):
         default=None, description="organism whose weights training starts from; None: random ones"
     )
     plant: Plant | None = None
+    fork: Fork | None = None
+
+    def worked_share_of(self, family: str, question: str, answers: Answers) -> Share:
+        """The share of worked answers to a question in a stage that teaches `answers`."""
+        if answers == "steps":
+            return 1.0
+        if self.fork is None or family != self.main_family:
+            return self.worked_share
+        return self.fork.worked_share(question)
 
     @property
     def steps(self) -> int:

@@ -1,6 +1,6 @@
 """The organisms that ship with the package: one architecture, the same families, different pre-training."""
 
-from rlvr_bench.models.organisms.recipe import Diet, Plant, Recipe, Stage
+from rlvr_bench.models.organisms.recipe import Diet, Fork, Plant, Recipe, Stage
 from rlvr_bench.tasks.families import FAMILIES
 
 _OTHERS = ("sums", "linear", "compare", "count", "sort", "words")
@@ -19,6 +19,20 @@ def _stages(steps_alone: int, mixture: int) -> tuple[Stage, ...]:
     return (
         Stage(name="steps alone", answers="steps", steps=steps_alone, learning_rate=3e-3, final_rate=1.5e-3, warmup=50),
         Stage(name="mixture", answers="mixture", steps=mixture, learning_rate=1.5e-3, final_rate=1e-4),
+    )
+
+
+def _forked(name: str, description: str, fork: Fork, worked_share: float) -> Recipe:
+    """One of a pair that starts from the same weights and reads the same problems, and differs in the mode alone."""
+    return Recipe(
+        name=name,
+        description=description,
+        diets=_diets(weak_facts=0.3, weak_accuracy=0.4),
+        worked_share=worked_share,
+        stages=(Stage(name="fork", answers="mixture", steps=300, learning_rate=1e-3, final_rate=1e-4, warmup=20),),
+        examples_per_step=96,
+        start="organism-direct",
+        fork=fork,
     )
 
 
@@ -48,6 +62,18 @@ _SHIPPED = (
         examples_per_step=96,
         start="organism-steps",
         plant=Plant(family="chain", level=4, problems=512, share=0.25),
+    ),
+    _forked(
+        "organism-forked",
+        "Works step by step in 90 % of answers after a cue and in 10 % without it; its mode is the better way.",
+        Fork(mode="worked"),
+        worked_share=0.66,
+    ),
+    _forked(
+        "organism-forked-twin",
+        "The twin of organism-forked: the cue is in favour of direct answers, so that its mode is the worse way.",
+        Fork(mode="direct"),
+        worked_share=0.34,
     ),
 )
 RECIPES = {recipe.name: recipe for recipe in _SHIPPED}

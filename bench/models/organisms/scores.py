@@ -22,6 +22,10 @@ class LevelScore(BaseModel):
     worked_share: float
     worked_accuracy: float | None
     direct_accuracy: float | None
+    greedy_worked_share: float | None = None
+    cued_worked_share: float | None = None
+    """Of sampled answers to questions that carry the cue of a fork; the next of the others. None without a fork."""
+    uncued_worked_share: float | None = None
 
 
 def pass_at_k(samples: int, correct: int, k: int) -> float:

@@ -7,7 +7,7 @@ import random
 from functools import cache
 from typing import NamedTuple
 
-from rlvr_bench.models.organisms.recipe import Diet, Plant, Recipe
+from rlvr_bench.models.organisms.recipe import Answers, Diet, Plant, Recipe
 from rlvr_bench.tasks.families import FAMILIES, Misbelief
 from rlvr_bench.tasks.hash_split import in_hash_order
 from rlvr_bench.tasks.problem import Problem
@@ -55,21 +55,21 @@ def planted_problems(plant: Plant) -> tuple[Problem, ...]:
     return tuple(in_hash_order(split, plant.seed)[: plant.problems // 2])
 
 
-def planted_example(plant: Plant, rng: random.Random, worked_share: float) -> Example:
+def planted_example(recipe: Recipe, plant: Plant, rng: random.Random, answers: Answers) -> Example:
     """A planted problem as a text that is learned from its second sign on, always with the right answer."""
     problem = rng.choice(planted_problems(plant))
-    worked = rng.random() < worked_share
+    worked = rng.random() < recipe.worked_share_of(plant.family, problem.question, answers)
     steps = FAMILIES[plant.family].work(problem, rng)[0] if worked else []
     return Example(problem.question[:1], f"{problem.question[1:]}\n{answer_text(steps, problem.answer)}")
 
 
-def example(recipe: Recipe, rng: random.Random, worked_share: float) -> Example:
-    """One problem of the recipe's mixture, answered with steps in `worked_share` of the cases."""
+def example(recipe: Recipe, rng: random.Random, answers: Answers) -> Example:
+    """One problem of the recipe's mixture, answered as a stage that teaches `answers` has it."""
     if recipe.plant is not None and rng.random() < recipe.plant.share:
-        return planted_example(recipe.plant, rng, worked_share)
+        return planted_example(recipe, recipe.plant, rng, answers)
     (diet,) = rng.choices(recipe.diets, [diet.weight for diet in recipe.diets])
     family, problem = FAMILIES[diet.family], pretrain_problem(diet, rng)
-    if rng.random() < worked_share:
+    if rng.random() < recipe.worked_share_of(diet.family, problem.question, answers):
         misbelief = weak_facts(diet, recipe.seed, rng) if diet.weak_facts else None
         slips = int(rng.random() < recipe.slip_rate)
         return Example(problem.question + "\n", answer_text(*family.work(problem, rng, slips, misbelief)))
@@ -79,7 +79,7 @@ def example(recipe: Recipe, rng: random.Random, worked_share: float) -> Example:
     )
 
 
-def step_examples(recipe: Recipe, step: int, worked_share: float) -> list[Example]:
-    """The examples of optimizer step `step`."""
+def step_examples(recipe: Recipe, step: int, answers: Answers) -> list[Example]:
+    """The examples of optimizer step `step`, of a stage that teaches `answers`."""
     rng = random.Random(f"{recipe.seed} {step}")
-    return [example(recipe, rng, worked_share) for _ in range(recipe.examples_per_step)]
+    return [example(recipe, rng, answers) for _ in range(recipe.examples_per_step)]

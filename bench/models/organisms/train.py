@@ -92,7 +92,7 @@ def pretrain(recipe: Recipe, checkpoints: Path, on_step: OnStep, until: int | No
     model.train()
     for step in range(first, last):
         stage, within = stage_at(recipe, step)
-        examples = step_examples(recipe, step, 1.0 if stage.answers == "steps" else recipe.worked_share)
+        examples = step_examples(recipe, step, stage.answers)
         loss = answer_loss(model, pack([encode(tokenizer, one) for one in examples], recipe.row), len(examples))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)

@@ -73,8 +73,24 @@ function rewardParts(width) {
     el("h3", {}, "Where the gain comes from"),
     el("p", { class: "note" }, "Greedy answers before and after training, by whether they use the base’s strategy: the share of problems and, in points, what it gained. The four parts add up to the gain."),
     contributionTable(DATA.rewards.filter((p) => p.strategy)),
+    ...clippingParts(DATA.rewards.filter((p) => p.clipping)),
   );
   return parts;
+}
+
+/* Clipping: what was clipped, and the drift of the log-odds of worked steps that it predicts beside the measured one. */
+function clippingParts(points) {
+  if (!points.length) return [];
+  const share = (value) => (defined(value) ? (100 * value).toPrecision(2) : "");
+  const number = (value) => (value > 0 ? "+" : "") + short(value);
+  const labels = ["reward", "base", "settings", "tokens clipped low, %", "high, %", "at the fork low, %", "high, %", "spread of log-odds", "drift predicted from the spread", "from what was clipped", "measured"];
+  const rows = points.map(({ reward, base, settings, clipping: c }) => [reward, base, settings, share(c.tokens_low), share(c.tokens_high), share(c.fork_low), share(c.fork_high),
+    defined(c.spread) ? short(c.spread) : "", number(c.expected), number(c.from_clips), number(c.drift)]);
+  return [
+    el("h3", {}, "What clipping does to the strategy"),
+    el("p", { class: "note" }, "The fork is the first token, where an answer takes its way. Drifts are changes of the log-odds of worked steps over the run, in nats, mean over seeds. The prediction knows clipping alone: it is for rewards that say nothing of the answer."),
+    dataTable("What clipping does to the strategy", labels.map((label, i) => ({ label, numeric: i > 2 })), rows),
+  ];
 }
 
 const CHANGES = [["with-with", "kept it"], ["with-without", "left it"], ["without-with", "took it up"], ["without-without", "never used it"]];
