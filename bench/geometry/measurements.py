@@ -5,6 +5,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from pydantic import Field
+
 from rlvr_bench.experiment.measurements import MeasurementSettings
 from rlvr_bench.geometry.cost import matrices_of
 from rlvr_bench.geometry.settings import GeometrySettings, Shape
@@ -45,6 +47,15 @@ class MaskSample(MeasurementSettings):
 
     implementation: ClassVar[str] = "rlvr_bench.geometry.mask_sample:MaskSampleOfCell"
     needs_merged_weights: ClassVar[bool] = True
+
+
+class Curvature(MeasurementSettings):
+    """Whether the changed weights lie where the policy's curvature is low: diagonal Fisher information on them."""
+
+    implementation: ClassVar[str] = "rlvr_bench.geometry.curvature:CurvatureOfCell"
+    needs_merged_weights: ClassVar[bool] = True
+    prompts: int = Field(64, ge=1)
+    """Training problems that the untrained policy is sampled on, one completion each."""
 
 
 class Trajectory(MeasurementSettings):

@@ -44,6 +44,8 @@ class Claim(Settings):
     """What every run of it must be set to beside what its arguments ask for; a file's own where a claim gives none."""
     seeds: int = Field(3, ge=1)
     """Seeds of each side below which runs of a new result schema do not take the place of the older ones."""
+    clipped: tuple[str, ...] = ()
+    """Choices of runs of which tokens must have been clipped: a claim on clipping says nothing where none was."""
     bases: tuple[str, ...] = ()
     """Base models to judge it on; none given: every one that has the records."""
     topic: str = ""

@@ -15,6 +15,7 @@ from rlvr_bench.record.numbers import strict_json
 from rlvr_bench.stats.false_discovery import adjusted
 from rlvr_bench.studies.analyses import analysis_of
 from rlvr_bench.studies.claim import Claim, load_claims
+from rlvr_bench.studies.clipped import refuse_unclipped
 from rlvr_bench.studies.errors import NoEvidence
 from rlvr_bench.studies.evidence import Evidence, evidence_of
 from rlvr_bench.studies.finding import Finding, Settings
@@ -75,6 +76,7 @@ def judge(claim: Claim, evidence: Sequence[Evidence]) -> list[JudgedClaim]:
         for each in evidence:
             if each.base == base:
                 try:
+                    refuse_unclipped(claim, each)
                     found.append((each.schema, analysis(each, **claim.asked)))
                 except NoEvidence as reason:
                     missing[base] = str(reason)

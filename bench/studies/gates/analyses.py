@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 
 from rlvr_bench.studies.finding import Analysis
-from rlvr_bench.studies.gates import equal_norm, mask_agreement, placement, steps_and_rates
+from rlvr_bench.studies.gates import equal_norm, equal_reward, mask_agreement, placement, steps_and_rates
 
 ANALYSES: Mapping[str, Analysis] = {
     "equal-norm-ratio": equal_norm.equal_norm_ratio,
     "equal-norm-difference": equal_norm.equal_norm_difference,
+    "equal-reward-ratio": equal_reward.equal_reward_ratio,
+    "equal-reward-difference": equal_reward.equal_reward_difference,
+    "mean-ratio": placement.mean_ratio,
     "lift": placement.lift,
     "stripes": placement.stripes,
     "stripes-above-null": placement.stripes_above_null,

@@ -33,6 +33,11 @@ def lift(evidence: Evidence, figure: str, null: str, runs: Where) -> Finding:
     return Finding.of(interval, [run], note="one run: the interval is that of its null draws")
 
 
+def mean_ratio(evidence: Evidence, figure: str, runs: Where) -> Finding:
+    """Geometric mean over runs of a positive figure that is a ratio itself, such as one to null updates."""
+    return logarithmic(having(evidence.select(runs), lambda run: run.figure(figure), figure))
+
+
 def stripes(evidence: Evidence, runs: Where) -> Finding:
     """Stripe index along heads (rows of Q, K and V, columns of O) over the index across them, geometric mean over runs.
 

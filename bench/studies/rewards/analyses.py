@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from rlvr_bench.studies.finding import Analysis
-from rlvr_bench.studies.rewards import gains, planted, prompt_styles, strategies
+from rlvr_bench.studies.rewards import clip_sides, gains, noise, planted, prompt_styles, strategies
 
 ANALYSES: Mapping[str, Analysis] = {
     "gain": gains.gain,
@@ -19,5 +19,9 @@ ANALYSES: Mapping[str, Analysis] = {
     "rollout-change-difference": strategies.rollout_change_difference,
     "signed-gain": strategies.signed_gain,
     "prompt-range": prompt_styles.prompt_range,
+    "sampled-gain-difference": clip_sides.sampled_gain_difference,
+    "drift-agreement": clip_sides.drift_agreement,
+    "settled-accuracy-difference": noise.settled_accuracy_difference,
+    "time-ratio": noise.time_ratio,
     "shrinkage": prompt_styles.shrinkage,
 }
