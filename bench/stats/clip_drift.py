@@ -5,6 +5,9 @@ independent of the choice. When z has moved by x ~ N(0, s^2) since the batch was
 is about exp((1 - p) x) for the strategy and exp(-p x) for the other. Without clipping the policy gradient of z has mean
 0; clipping takes away what lies outside of [1 - low, 1 + high] with an advantage of the same direction, and what is
 left has a mean: Shao et al. 2025 (arXiv 2506.10947, appendix B) for one token of a sequence, written for two outcomes.
+
+Clipping also pulls z back to where it was sampled, which the formula leaves out: with many completions in an update the
+real drift is smaller than it says.
 """
 
 from dataclasses import dataclass

@@ -34,7 +34,7 @@ def fork_metrics(fork: Fork, clip: Clip) -> dict[str, float]:
 
     `clip_ratio/fork_low` and `_high` are shares of completions whose first token is clipped at a side, by TRL's rule.
     `fork/clip_drift_low` and `_high` are what clipping at that side adds to the gradient of the log-odds of worked
-    steps, a completion: minus the mean of advantage x d log pi(token)/d log-odds over the clipped ones;
+    steps, a completion: minus the mean of ratio x advantage x d log pi(token)/d log-odds over the clipped ones;
     `fork/clip_drift_expected` is what `stats.clip_drift` predicts for both from the spread. Of these log-odds at
     sampling, `fork/log_odds` is the mean and `fork/variance` that of p (1 - p); `fork/log_odds_spread` is the root mean
     square of their change between sampling and this update.
@@ -45,7 +45,7 @@ def fork_metrics(fork: Fork, clip: Clip) -> dict[str, float]:
     high = (log_ratio > high_end) & (fork.advantages > 0)
     chosen = fork.old.exp()
     sign = torch.where(fork.worked, 1.0, -1.0)
-    push = fork.advantages * sign * (1 - chosen)
+    push = fork.advantages * log_ratio.exp() * sign * (1 - fork.new.exp())
     odds = log_odds(fork.old)
     spread = float((log_odds(fork.new) - odds).square().mean().sqrt())
     worked = torch.sigmoid(sign * odds).double().cpu().numpy()

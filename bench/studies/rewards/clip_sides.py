@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.stats import rankdata
 
 from rlvr_bench.leaderboard.row import test_score
 from rlvr_bench.report.clipping import clipping
@@ -10,7 +11,10 @@ from rlvr_bench.stats.hierarchical import Value
 from rlvr_bench.studies import contrasts
 from rlvr_bench.studies.errors import NoEvidence
 from rlvr_bench.studies.evidence import Evidence, EvidenceRun, Where
-from rlvr_bench.studies.finding import Finding, Settings
+from rlvr_bench.studies.finding import Finding, mean_interval
+
+SETTINGS = 5
+"""Fewest settings of which a rank correlation says anything."""
 
 
 def sampled_gain(run: EvidenceRun) -> Value | None:
@@ -28,23 +32,31 @@ def sampled_gain_difference(evidence: Evidence, a: Where, b: Where, match: Seque
 
 
 def drift_agreement(evidence: Evidence, predicted: str, runs: Where) -> Finding:
-    """Spearman's correlation over settings of predicted and measured drift of the log-odds, each a mean over seeds.
+    """Spearman's correlation over settings of predicted and measured drift of the log-odds; its mean over seeds.
+
+    Seeds with fewer than `SETTINGS` settings are left out.
 
     Args:
         evidence: of one base model.
         predicted: "expected" (from the spread) or "from_clips" (from what was clipped), see `report.clipping`.
         runs: which runs.
     """
-    groups: dict[str, list[tuple[float, float]]] = {}
-    used = []
+    by_seed: dict[int, list[tuple[EvidenceRun, float, float]]] = {}
     for run in evidence.select(runs):
         figures = clipping(run.setting("signal"), run.steps)
         if predicted in figures and "drift" in figures:
-            used.append(run)
-            groups.setdefault(repr(run.record.comparison), []).append((figures[predicted], figures["drift"]))
-    if not used:
-        raise NoEvidence("no records of several updates a batch have the log-odds at the strategy fork in their steps")
-    pairs = [(float(np.mean([x for x, _ in each])), float(np.mean([y for _, y in each]))) for each in groups.values()]
-    measured = [y for _, y in pairs]
-    settings = Settings(len(pairs), min(measured), max(measured), None)
-    return Finding.of(contrasts.rank_correlation(pairs), used, settings=settings)
+            by_seed.setdefault(run.seed, []).append((run, figures[predicted], figures["drift"]))
+    whole = [each for each in by_seed.values() if len(each) >= SETTINGS]
+    if not whole:
+        raise NoEvidence(
+            f"no seed has the log-odds at the strategy fork in {SETTINGS} settings of several updates a batch"
+        )
+    correlations = [rank_correlation([x for _, x, _ in each], [y for _, _, y in each]) for each in whole]
+    return Finding.of(mean_interval(correlations), [run for each in whole for run, _, _ in each])
+
+
+def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float:
+    """Return Spearman's correlation, 0 where one side is the same throughout."""
+    ranks = [rankdata(values) for values in (one, other)]
+    spreads = [float(np.std(each)) for each in ranks]
+    return float(np.corrcoef(*ranks)[0, 1]) if all(spreads) else 0.0
