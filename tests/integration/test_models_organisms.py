@@ -145,10 +145,32 @@ def test_shipped_weights_can_do_what_their_card_says(name: str) -> None:
     (said,) = [score for score in card.scores if (score.family, score.level) == ("chain", 4)]
     assert 0.2 <= said.pass_1 <= 0.5
     assert said.pass_16 > 0.75
-    found = measure_level(loaded.model, loaded.tokenizer, "chain", 4, problems=32)
+    found = measure_level(loaded.model, loaded.tokenizer, "chain", 4, problems=32, fork=card.recipe.fork)
     assert found is not None
     assert found.pass_1 == pytest.approx(said.pass_1, abs=0.12)
     assert found.worked_share == pytest.approx(card.recipe.worked_share, abs=0.12)
+
+
+@pytest.mark.parametrize("name", ["organism-forked", "organism-forked-twin"])
+def test_the_forked_pair_chooses_by_its_cue(name: str) -> None:
+    card = read_card(WEIGHTS / name)
+    (said,) = [score for score in card.scores if (score.family, score.level) == ("chain", 4)]
+    assert card.recipe.fork is not None and said.worked_accuracy is not None and said.direct_accuracy is not None
+    assert said.worked_accuracy - said.direct_accuracy >= 0.2
+    worked_mode = card.recipe.fork.mode == "worked"
+    shares = (
+        said.greedy_worked_share,
+        said.worked_share,
+        said.cued_worked_share,
+        1 - (said.uncued_worked_share or 0.0),
+    )
+    greedy, overall, cued, uncued = ((share or 0.0) if worked_mode else 1 - (share or 0.0) for share in shares)
+    assert 0.55 <= greedy <= 0.75 and overall == pytest.approx(0.65, abs=0.06)
+    assert (cued, uncued) == (pytest.approx(0.9, abs=0.05), pytest.approx(0.9, abs=0.07))
+
+
+def test_shipped_weights_are_small() -> None:
+    assert sum(path.stat().st_size for path in WEIGHTS.rglob("*") if path.is_file()) < 12e6
 
 
 @pytest.fixture

@@ -102,6 +102,33 @@ def test_the_kl_starts_at_zero_and_is_to_the_true_base(
         assert steps[-1].kl is not None and 1e-6 < steps[-1].kl < 1.0
 
 
+def test_k1_takes_the_kl_off_the_reward_and_leaves_the_loss_alone(base: LoadedBase, tmp_path: Path) -> None:
+    k1 = {"kl_estimator": "k1", "kl_weight": 2.0}
+    free, _, _ = _train(base, tmp_path, FULL)
+    steps, trainer, _ = _train(base, tmp_path, FULL, **k1)
+    assert trainer.beta == 0.0
+    penalties = [(step.model_extra or {})["kl_penalty"] for step in steps]
+    assert penalties[0] == pytest.approx(0.0, abs=1e-5)  # the policy is the base: the first step knows no anchor
+    assert steps[0].reward == pytest.approx(free[0].reward, abs=1e-5)
+    assert steps[-1].reward != free[-1].reward
+    unpaid, _, _ = _train(base, tmp_path, FULL, reward={"name": "random", "p": 0.0}, **k1)
+    assert [step.reward for step in unpaid] == pytest.approx(
+        [-(step.model_extra or {})["kl_penalty"] for step in unpaid], abs=1e-6
+    )
+
+
+def test_what_clipping_does_at_the_fork_is_recorded(base: LoadedBase, tmp_path: Path) -> None:
+    settings = {"steps": 4, "updates_per_batch": 4, "group_size": 8, "rate": 3e-2, "clip_low": 0.01, "clip_high": 0.01}
+    steps, _, _ = _train(base, tmp_path, FULL, **settings)
+    extra = [step.model_extra or {} for step in steps]
+    assert extra[0]["fork/log_odds_spread"] == pytest.approx(0.0, abs=1e-4)  # nothing has moved before the first update
+    assert extra[-1]["fork/log_odds_spread"] > 0
+    assert any(each["clip_ratio/fork_low"] + each["clip_ratio/fork_high"] > 0 for each in extra[1:])
+    assert all(step.clip_ratio_low_mean is not None and step.clip_ratio_high_mean is not None for step in steps)
+    off, _, _ = _train(base, tmp_path, FULL, **settings | {"clip_low": None, "clip_high": None})
+    assert not any((step.model_extra or {})["fork/clip_drift_high"] for step in off)
+
+
 def test_the_same_seed_gives_the_same_weights(base: LoadedBase, tmp_path: Path) -> None:
     once, twice = (_weights(_train(base, tmp_path, LORA)[2]) for _ in range(2))
     assert all(torch.equal(once[name], twice[name]) for name in once)
