@@ -13,7 +13,8 @@ from torch import Tensor
 
 from rlvr_bench.geometry.fisher import fisher_mass
 from rlvr_bench.geometry.measurements import Curvature
-from rlvr_bench.geometry.nulls import NULL_KINDS, null_update, shown_in_bf16
+from rlvr_bench.geometry.nulls import null_update, shown_in_bf16
+from rlvr_bench.geometry.settings import NULL_KINDS
 from rlvr_bench.measure.context import CellContext, TrainedModel
 from rlvr_bench.measure.measurement import Measurement
 from rlvr_bench.measure.pair import Pair

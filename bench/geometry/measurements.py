@@ -5,8 +5,6 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from pydantic import Field
-
 from rlvr_bench.experiment.measurements import MeasurementSettings
 from rlvr_bench.geometry.cost import matrices_of
 from rlvr_bench.geometry.settings import GeometrySettings, Shape

@@ -90,19 +90,15 @@ def judge(claim: Claim, evidence: Sequence[Evidence]) -> list[JudgedClaim]:
 def _of_one_schema(claim: Claim, found: Sequence[tuple[int, Finding]]) -> tuple[int, Finding]:
     """Return what was found under one result schema, from findings of the newest first.
 
-    It is the newest in which each side has the claim's least number of seeds, at no fewer settings than an older one
-    that has them; where none has, the one with the most seeds.
+    It is the newest in which each side has the claim's least number of seeds, in no fewer runs than an older one that
+    has them: half of a study that is run again decides nothing. Where none has, it is the one with the most seeds.
     """
     whole = [(schema, finding) for schema, finding in found if min(finding.sides, default=claim.seeds) >= claim.seeds]
-    most = max((_settings(finding) for _, finding in whole), default=0)
+    most = max((len(finding.cells) for _, finding in whole), default=0)
     for schema, finding in whole:
-        if _settings(finding) == most:
+        if len(finding.cells) == most:
             return schema, finding
     return max(found, key=lambda pair: (min(pair[1].sides, default=0), pair[0]))
-
-
-def _settings(finding: Finding) -> int:
-    return finding.settings.count if finding.settings else 1
 
 
 def _judged(claim: Claim, base: str, schema: int, finding: Finding) -> JudgedClaim:

@@ -278,11 +278,11 @@ def test_a_verdict_rests_on_the_newest_schema_that_has_enough_of_the_claim() -> 
         (entry,) = judge(claim, [new, older])
         return entry["result_schema"], entry["verdict"], entry["sides"]
 
-    assert chosen(_under(3, range(3), 0.2)) == (3, "supported", [3, 3])
-    assert chosen(_under(3, range(2), 0.2)) == (2, "contradicted", [5, 5]), "two seeds are too few"
+    assert chosen(_under(3, range(5), 0.2)) == (3, "supported", [5, 5])
+    assert chosen(_under(3, range(4), 0.2)) == (2, "contradicted", [5, 5]), "a seed is still to be run again"
     both = _under(2, range(5), -0.2, ("chain", "sums"))
-    assert chosen(_under(3, range(3), 0.2), both)[0] == 2, "a setting is still to be run again"
-    assert chosen(_under(3, range(3), 0.2, ("chain", "sums")), both)[0] == 3
+    assert chosen(_under(3, range(5), 0.2), both)[0] == 2, "a setting is still to be run again"
+    assert chosen(_under(3, range(5), 0.2, ("chain", "sums")), both)[0] == 3
     assert chosen(_under(3, range(2), 0.2), _under(2, range(2), -0.2))[0] == 3, "where none has enough, the newest"
     assert chosen(Evidence("organism-steps", (), schema=3))[0] == 2, "nothing vanishes"
 
