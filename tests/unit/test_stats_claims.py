@@ -12,7 +12,8 @@ import pytest
 from scipy.special import chdtri, ndtri, stdtr
 
 from rlvr_bench.stats.anytime import anytime_claims, log_e_value
-from rlvr_bench.stats.comparison import BORROWED_DF, LARGEST_SPREAD
+from rlvr_bench.stats.bounded import bounded_p_value
+from rlvr_bench.stats.comparison import BORROWED_DF, LARGEST_CORRECTED_T, LARGEST_SPREAD
 from rlvr_bench.stats.looks import ALPHA, LOOKS, MIN_SOUND, PairState, Runs, decide
 
 TABLES = 300 * int(os.environ.get("RANKING_SIMULATIONS", "1"))
@@ -40,6 +41,9 @@ SHAPES: dict[str, Draw] = {
     "log-normal": lambda rng, size: 0.02 * (np.exp(0.8 * rng.normal(size=size)) - np.exp(0.32)),
     "heavy tails": lambda rng, size: 0.02 * rng.standard_t(3, size=size),
     "uniform": lambda rng, size: 0.1 * (rng.random(size) - 0.5),
+    "skewed to either side": lambda rng, size: (
+        0.02 * np.where(np.arange(size[1]) % 2, -1, 1)[:, None] * (rng.exponential(size=size) - 1)
+    ),
     "at both ends": lambda rng, size: rng.beta(0.3, 0.3, size=size) - 0.5,
 }
 """Deviations of seeds from the mean that all methods share."""
@@ -69,8 +73,9 @@ def claims(values: np.ndarray, sound: np.ndarray | None = None) -> tuple[np.ndar
         pooled = total**2 / (variance[:, one] ** 2 / df[:, one] + variance[:, other] ** 2 / df[:, other])
         gap = mean[:, one] - mean[:, other]
         t, skewness = gap / np.sqrt(total), (third[:, one] - third[:, other]) / total**1.5
-        hall = t + skewness * t**2 / 3 + skewness**2 * t**3 / 27 + skewness / 6
-        t = np.where(hall * t > 0, np.minimum(np.abs(hall), np.abs(t)), 0.0)
+        near = np.clip(t, -LARGEST_CORRECTED_T, LARGEST_CORRECTED_T)
+        hall = near + skewness * near**2 / 3 + skewness**2 * near**3 / 27 + skewness / 6
+        t = np.abs(t) - np.abs(near) + np.where(hall * near > 0, np.minimum(np.abs(hall), np.abs(near)), 0.0)
         tested = used[:, one] & used[:, other]
         p_values.append(np.where(tested, 2 * stdtr(pooled, -t), 1.0))
         gaps.append(gap)
@@ -103,6 +108,41 @@ def test_over_all_looks_few_comparisons_make_a_false_claim(shape: str, methods: 
     p_values, gaps = claims(SHAPES[shape](np.random.default_rng(methods), (TABLES, methods, LOOKS[-1])))
     assert falsely_separated(p_values).mean() <= MOST
     assert first_is_excluded(p_values, gaps, methods).mean() <= MOST
+
+
+@pytest.mark.parametrize("rivals", [1, 5])
+@pytest.mark.parametrize("mean", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("spread", [0.0, 0.2, 1.0])
+def test_equal_bounded_means_seldom_have_a_small_p_value(spread: float, mean: float, rivals: int) -> None:
+    """Seeds at 0 and 1, where a bet on bounded means can lose most, and seeds between; against a known mean, too."""
+    rng = np.random.default_rng(0)
+
+    def draw(seeds: int) -> np.ndarray:
+        if spread == 1.0:
+            return np.asarray(rng.random(seeds) < mean, dtype=np.float64)
+        size = 1 / max(spread, 0.01) ** 2 - 1
+        return rng.beta(mean * size, (1 - mean) * size, size=seeds)
+
+    p_values = np.empty(20 * TABLES)
+    for table in range(len(p_values)):
+        one, other = draw(5), np.array([mean]) if rivals == 1 else draw(rivals)
+        better, worse = (one, other) if one.mean() >= other.mean() else (other, one)
+        p_values[table] = bounded_p_value(better, worse, 0.0)
+    for alpha in (0.05, 0.005):
+        assert (p_values <= alpha).mean() <= alpha + 3 * np.sqrt(alpha / len(p_values))
+
+
+@pytest.mark.parametrize("rows", [2, 8, 20])
+def test_a_row_far_above_its_base_is_separated_from_it_though_its_seeds_are_skewed(rows: int) -> None:
+    """At 90 % with a tail down to 76 %, where the unbounded correction leaves a quarter of the t."""
+    rng = np.random.default_rng(0)
+    seeds = np.array([1.0, 0.966, 0.954, 0.819, 0.76])
+    scores = {"row": Runs.all_sound((rng.random((5, 4096)) < seeds[:, None]).astype(np.float64))}
+    scores["base"] = Runs.untrained((rng.random((1, 4096)) < 0.1025).astype(np.float64))
+    for other in range(rows - 2):
+        shares = 0.5 + 0.1 * rng.normal(size=(5, 1))
+        scores[f"other {other}"] = Runs.all_sound((rng.random((5, 4096)) < shares).astype(np.float64))
+    assert decide(scores).pairs["base", "row"] is PairState.SEPARATED
 
 
 @pytest.mark.parametrize("methods", [8, 20])

@@ -80,6 +80,12 @@ def test_skewness_moves_a_t_towards_zero_and_never_away() -> None:
     assert without_skewness(np.array([0.2]), np.zeros(1), np.zeros(1)) == pytest.approx(0.2)
 
 
+def test_a_t_far_out_loses_no_more_by_skewness_than_one_of_eight() -> None:
+    ts = np.array([1.0, 4.0, 8.0, 9.0, 17.0, 60.0])
+    lost = ts - without_skewness(ts, np.full(6, -0.3), np.ones(6))
+    assert (np.diff(lost[:3]) > 0).all() and lost[2:] == pytest.approx(lost[2])
+
+
 def test_a_detectable_difference_is_found_in_80_percent() -> None:
     plan = planned_variance(seeds=5, problems=200, seed_sd=0.03, problem_sd=0.1, residual_sd=0.3)
     gap = float(detectable_difference(plan, 0.05))
