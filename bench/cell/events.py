@@ -25,5 +25,5 @@ class Outcome:
     cell_id: str
     method_name: str
     seed: int
-    status: Literal["done", "failed", "collapsed", "invalid"]
+    status: Literal["done", "failed", "collapsed", "invalid", "stopped"]
     message: str = ""

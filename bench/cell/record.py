@@ -27,7 +27,7 @@ def make_record(
     """Return the record of a cell.
 
     Args:
-        scores: of the base and of the tuned model.
+        scores: of the base and of the tuned model; the latter has none if its training was stopped.
         measurements: results by name, JSON-able.
         seconds: wall-clock seconds by stage.
     """
@@ -45,6 +45,8 @@ def make_record(
         }
     )
     status, cause = _verdict(attested, _disagreements(cell, attested, training), stable)
+    if training.stopped and status != "invalid":
+        status, cause = "stopped", _stopped(cell, training)
     meter = training.run.meter
     return RunRecord(
         cell=cell.model_dump(mode="json"),
@@ -53,7 +55,7 @@ def make_record(
         status=status,
         cause=cause,
         attestation=attested.model_dump(mode="json"),
-        accuracy={"base": base, "tuned": tuned},
+        accuracy={"base": base} | ({"tuned": tuned} if tuned else {}),
         measurements=measurements,
         rollout=rlvr.rollout_record(method.backend.name, training.trainer.update_backend, training.steps),
         stability=stable,
@@ -88,6 +90,14 @@ def _verdict(attested: Attestation, disagreements: list[str], stable: Stability)
     if stable.collapse_rule is not None:
         return "collapsed", collapse.cause(stable)
     return "done", None
+
+
+def _stopped(cell: Cell, training: FinishedTraining) -> Cause:
+    last = training.steps[-1].step
+    message = (
+        f"stopped at step {last} of {cell.signal.steps}: no completion was right over {cell.stop_dead:.0%} of them"
+    )
+    return Cause(type="Dead", message=message)
 
 
 def _inside_training(steps: list[StepRecord]) -> dict[str, float]:

@@ -56,6 +56,9 @@ def run_cell(cell: Cell, report: Report) -> CellResult | None:
         training = train(context, method, labels, report)
     if processes.rank():
         return None  # the first process scores, measures and records
+    if training.stopped:  # what is left of it is not worth a score
+        record = make_record(cell, method, training, (base, {}), {}, clock.seconds)
+        return CellResult(record, training.steps, [])
     with clock.stage("evaluate"), handle.rollout_weights() as model:
         tuned, samples = score_all(cell, model, context.loaded.tokenizer, context.task, backend)
     trained = TrainedModel(handle, backend, training.steps, samples, training.linearity_r2)

@@ -15,9 +15,10 @@ from rlvr_bench.methods import attestation
 from rlvr_bench.record.leftovers import temporary_folder
 from rlvr_bench.record.schema import StepRecord
 from rlvr_bench.tasks import rewards
+from rlvr_bench.train.dead import is_dead
 from rlvr_bench.train.problems import training_problems
 from rlvr_bench.train.signals import SIGNALS
-from rlvr_bench.train.training_run import Trained, TrainingRun
+from rlvr_bench.train.training_run import StepListener, Trained, TrainingRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,11 @@ class FinishedTraining:
     run: TrainingRun[Any]
     steps: list[StepRecord]
     trainer: Trained
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was ended early because the run was dead."""
+        return self.run.meter.dead
 
     @property
     def linearity_r2(self) -> float | None:
@@ -58,10 +64,23 @@ def train(context: CellContext, method: AttachedMethod, labels: Labels, report: 
             labels=labels,
             interventions=context.interventions,
         )
-        steps, trainer = SIGNALS[cell.signal.type](run, lambda step: report(_training_event(step, cell)))
+        steps, trainer = SIGNALS[cell.signal.type](run, _listener(cell, run, report))
     drifts = any(each.settings.drifts_base for each in context.interventions)
     attestation.finish(method.attested, method.handle, trainer.optimizer, drifts)
     return FinishedTraining(run, steps, trainer)
+
+
+def _listener(cell: Cell, run: TrainingRun[Any], report: Report) -> StepListener:
+    """Return what reports every step, and ends a trial that is dead."""
+    steps: list[StepRecord] = []
+
+    def listen(step: StepRecord) -> None:
+        steps.append(step)
+        report(_training_event(step, cell))
+        if cell.stop_dead is not None and is_dead(steps, cell.signal.steps, cell.stop_dead):
+            run.meter.dead = True
+
+    return listen
 
 
 def _training_event(step: StepRecord, cell: Cell) -> Event:

@@ -83,6 +83,8 @@ class Cell(Settings):
     seed: int
     tuning: Tuning | None = None
     """How the protocol of an experiment found these settings; None outside of one."""
+    stop_dead: float | None = None
+    """Share of its steps without a right completion after which it is stopped: of a protocol's trial alone."""
     data_dir: Path | None = Field(None, exclude=True)
     """Where data files lie on this machine; the task's fingerprint says what they hold."""
     keep_weights: bool = Field(False, exclude=True)
@@ -94,6 +96,7 @@ class Cell(Settings):
         """First 12 hex digits of the SHA-256 of all that changes the result."""
         own = {"method": self.chosen_method, "learning_rate": self.learning_rate, "seed": self.seed}
         own |= {} if self.tuning is None else {"tuning": self.tuning.identity}
+        own |= {} if self.stop_dead is None else {"stop_dead": self.stop_dead}
         own |= {"method_files": self.method_fingerprints} if self.method_fingerprints else {}
         own |= {"plugin": self.plugins["method"]} if "method" in self.plugins else {}
         return digest(self._comparable | own)[:12]
@@ -174,6 +177,7 @@ def cells(
     seeds: tuple[int, ...] | None = None,
     data_dir: Path | None = None,
     tuning: Mapping[str, Tuning] | None = None,
+    stop_dead: float | None = None,
     fetch: bool = True,
 ) -> list[Cell]:
     """Resolve the grid of an experiment, seeds outermost so that every method gets its first seed early.
@@ -183,6 +187,7 @@ def cells(
         seeds: instead of the experiment's own.
         data_dir: folder of data-set files.
         tuning: how the settings of a method were found, by its name.
+        stop_dead: share of its steps without a right completion after which a cell is stopped.
         fetch: whether what is not here is fetched, or an error; else it is `NOT_DOWNLOADED`, and the cells are for a
             plan only.
 
@@ -195,6 +200,7 @@ def cells(
         "extra_fingerprints": _extra_fingerprints(experiment, data_dir, fetch),
         "measurements": resolve_measurements(experiment.measurements),
         "seed": 0,
+        "stop_dead": stop_dead,
         "data_dir": data_dir,
         "keep_weights": experiment.keep_weights,
     }

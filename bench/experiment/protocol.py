@@ -24,6 +24,9 @@ RULES = 1
 
 SAMPLER: Literal["qmc"] = "qmc"
 
+LATER_SETTINGS: dict[str, Any] = {"stop_dead": None}
+"""Settings that came later, as they were before: so they stand in no hash."""
+
 WITHOUT_HALVING: dict[str, Any] = {"halving": (), "extensions": 0, "spread_rates": False}
 """The settings of a protocol in two stages without more: every trial alike, the best one wins."""
 
@@ -54,6 +57,13 @@ class Protocol(Settings):
     )
     spread_rates: bool = Field(
         True, description="spread the final seeds over the rates of the last trials left that are as good on validation"
+    )
+    stop_dead: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="stop a trial once no completion was right over this share of its steps, though some were before; "
+        "it cannot win. Without it every trial is trained to its end",
     )
     judged_by: Literal["greedy", "avg_k"] = "greedy"
     """The validation accuracy that a trial is judged by: greedy, or the mean of `evaluate.samples` completions."""
@@ -99,8 +109,10 @@ class Protocol(Settings):
     @property
     def hash(self) -> str:
         """First 12 hex digits of the SHA-256 of what is the same for all methods: table, points, rules."""
-        # What protocols had before there was halving is left out, so that theirs keep their hashes.
-        before = {name: value for name, value in WITHOUT_HALVING.items() if getattr(self, name) == value}
+        # What is as it was before there was such a setting is left out, so that theirs keep their hashes.
+        before = {
+            name: value for name, value in (WITHOUT_HALVING | LATER_SETTINGS).items() if getattr(self, name) == value
+        }
         settings = self.model_dump(mode="json", exclude=set(before))
         content = {"rules": RULES, "points": self.points.round(6).tolist()} | settings
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]

@@ -45,7 +45,7 @@ def rate_edge(record: RunRecord, trials: Mapping[str, RunRecord]) -> str | None:
     place = order.index(tuning["ranking"][0])
     doubts = [f"{end} rate tried" for end, at in (("lowest", 0), ("highest", len(order) - 1)) if place == at]
     for side, at in (("lower", place - 1), ("higher", place + 1)):
-        if at in range(len(order)) and any(run.status == "collapsed" for run in tried[order[at]]):
+        if at in range(len(order)) and any(run.status in ("collapsed", "stopped") for run in tried[order[at]]):
             doubts.append(f"next {side} rate collapsed")
     return "; ".join(doubts) or None
 

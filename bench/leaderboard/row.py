@@ -119,7 +119,7 @@ class Entry:
         reasons = []
         seeds = Counter(record.keys.seed for record in self.records)
         reasons += [f"seed {seed} has {count} records" for seed, count in seeds.items() if count > 1]
-        reasons += _by_cause(self.records, "invalid")
+        reasons += [*_by_cause(self.records, "invalid"), *_by_cause(self.records, "stopped")]
         if self.trained and not self.scored:
             return [*reasons, "scored on the validation split only"]
         reasons += reasons_against(self.records, self.protocol)
@@ -231,7 +231,7 @@ def measurements(entry: Entry) -> Row:
 
 
 def _broken(entry: Entry) -> Row:
-    broken = sum(record.status in ("failed", "collapsed") for record in entry.counted)
+    broken = sum(record.status in ("failed", "collapsed", "stopped") for record in entry.counted)
     share = broken_share(broken, len(entry.counted)) if entry.counted else None
     return interval_columns("broken", share)
 

@@ -23,7 +23,7 @@ FOLDER_NAME = r"^[^/\\.\x00-\x1f][^/\\\x00-\x1f]{0,199}$"
 LARGEST_COUNT = 2**53 - 1
 """Of a step's counts, which are kept in columns: whole numbers that a float64 holds exactly."""
 
-Status = Literal["done", "failed", "collapsed", "invalid", "stale"]
+Status = Literal["done", "failed", "collapsed", "invalid", "stale", "stopped"]
 ModelRole = Literal["base", "tuned"]
 ScoredSplit = Literal["train", "validation", "test"]
 
@@ -259,7 +259,7 @@ class RunRecord(_Record):
             {name: getattr(self, name) for name in ("cell", "attestation", "rollout", "measurements")}
         )
         _SCORES.validate_python(self.measurements.get("prompt_range", {}))
-        if self.status in ("failed", "invalid") and self.cause is None:
+        if self.status in ("failed", "invalid", "stopped") and self.cause is None:
             raise ValueError(f'status "{self.status}" needs a cause')
         if self.status == "done" and not {"base", "tuned"} <= self.accuracy.keys():
             raise ValueError('status "done" needs accuracy for base and tuned')

@@ -129,7 +129,12 @@ def _trials(
     """Return the trials of method entries by their names, numbered from `first`."""
     if not named:
         return ()
-    grid = cells(narrow.model_copy(update={"methods": dict(named)}), data_dir=selection.data_dir, fetch=selection.fetch)
+    grid = cells(
+        narrow.model_copy(update={"methods": dict(named)}),
+        data_dir=selection.data_dir,
+        fetch=selection.fetch,
+        stop_dead=None if narrow.protocol is None else narrow.protocol.stop_dead,
+    )
     own = {name: tuple(cell for cell in grid if cell.method_name == name) for name in named}
     return tuple(ProtocolTrial(first + place, named[name], own[name]) for place, name in enumerate(named))
 

@@ -1,8 +1,9 @@
 """The winner of a tuning study, by successive halving over the records of its cells: what to run next, and who wins.
 
-A trial counts with the mean over its seeds, collapsed seeds with their final accuracy. A trial with a failed or invalid
-seed cannot win. Ties go to fewer collapsed seeds, then to the lower learning rate, then to the earlier trial. Nothing
-is remembered: the same records lead to the same trials, so that a study goes on wherever its records are.
+A trial counts with the mean over its seeds, collapsed seeds with their final accuracy. A trial with a failed, invalid
+or stopped seed cannot win and gets no more seeds. Ties go to fewer collapsed seeds, then to the lower learning rate,
+then to the earlier trial. Nothing is remembered: the same records lead to the same trials, so that a study goes on
+wherever its records are.
 """
 
 from collections.abc import Mapping, Sequence

@@ -69,6 +69,8 @@ class Meter:
     solutions: int = 0
     update_norm: float | None = None
     reward_model: dict[str, float] | None = None
+    dead: bool = False
+    """Whether a trial is stopped because it is dead (see `dead`)."""
     trajectory: Trajectory | None = None
     """The way of some trainable values, over all parts of the run."""
     _shared: list[int] = field(default_factory=lambda: [0] * len(SHARED))
@@ -115,6 +117,10 @@ class Meter:
             return False
         used = {"flops": self.flops, "labels": self.labels, "update_norm": self.update_norm or 0.0}
         return used[settings.match] >= settings.budget
+
+    def ends(self, settings: TrainingSettings) -> bool:
+        """Whether training ends before its last step: its budget is used, or the run is dead."""
+        return self.dead or self.exhausted(settings)
 
     def _used_up(self, settings: TrainingSettings) -> bool:
         # A run that ends early, by a non-finite gradient for one, has budget left and is no fair match.

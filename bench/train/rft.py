@@ -45,7 +45,7 @@ def train(run: TrainingRun[RftSettings], listen: StepListener) -> tuple[list[Ste
         examples = verified(run, places, drawn)
         if examples:
             trainer = fit(run, examples, settings.steps_of(iteration), sink)
-        if run.meter.exhausted(settings) or (steps and steps[-1].non_finite):
+        if run.meter.ends(settings) or (steps and steps[-1].non_finite):
             break
     return steps, trainer
 

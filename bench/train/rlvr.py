@@ -25,7 +25,7 @@ def train(run: TrainingRun[GrpoSettings], listen: StepListener) -> tuple[list[St
     # Accelerate leaves autocast around the model's forward pass; what is attested and scored afterwards is float32.
     trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     processes.shut_down()
-    ended = run.meter.exhausted(run.settings) or (steps and steps[-1].non_finite)
+    ended = run.meter.ends(run.settings) or (steps and steps[-1].non_finite)
     if len(steps) < run.settings.steps and not ended:
         raise RuntimeError(f"training made {len(steps)} of {run.settings.steps} optimizer steps; this is a defect")
     return steps, trainer

@@ -13,7 +13,7 @@ def train(run: TrainingRun[SftRlvrSettings], listen: StepListener) -> tuple[list
     """
     begin(run, run.settings.steps)
     first, trainer = sft.train(with_settings(run, run.settings.sft_part), listen)
-    if first and first[-1].non_finite:
+    if run.meter.dead or (first and first[-1].non_finite):
         return first, trainer
     second, trainer = rlvr.train(with_settings(run, run.settings.rlvr_part), listen)
     return first + second, trainer

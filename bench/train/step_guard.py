@@ -18,7 +18,7 @@ SWALLOWED_EVERY = 5
 
 
 class StepGuard(TrainerCallback):
-    """Stops before a non-finite gradient reaches the weights and when the budget is used, and measures the step."""
+    """Stops before a non-finite gradient reaches the weights and when the run ends early, and measures the step."""
 
     def __init__(self, run: TrainingRun[Any]) -> None:
         self._run = run
@@ -64,7 +64,7 @@ class StepGuard(TrainerCallback):
             run.meter.update_norm = relative_norm(run)
             self.last["relative_norm"] = run.meter.update_norm or 0.0
         self.last |= {"flops": float(run.meter.flops), "labels": run.meter.labels}
-        if run.meter.exhausted(run.settings):
+        if run.meter.ends(run.settings):
             control.should_training_stop = True
         self.last["seconds/step"] = time.perf_counter() - self._begun
 

@@ -5,7 +5,9 @@ import json
 import signal
 import subprocess
 import time
+from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from launch_fixture import command, environment, run, save_tiny_base, write_experiment
@@ -79,3 +81,53 @@ def _check_records(results: Path) -> None:
         rows = {row["method"]: row for row in csv.DictReader(file) if "test" not in row["status"]}
     assert rows["full"]["tuning"] == f"2 trials, qmc, {tuning['protocol'][:6]}"
     assert rows["c3a"]["status"].startswith(f"unranked: outside protocol {tuning['protocol'][:6]}")
+
+
+ABSURD = """
+name = "absurd"
+seeds = [0, 1, 2]
+bases = ["organism-direct"]
+
+[task]
+name = "chain"
+levels = [2]
+train = 64
+validation = 16
+test = 16
+
+[signal]
+steps = 20
+prompts_per_batch = 8
+group_size = 8
+max_new_tokens = 32
+
+[evaluate]
+samples = 0
+sampled_splits = []
+max_new_tokens = 32
+
+[methods.full.search]
+learning_rate = [1e-4, 0.5]
+
+[protocol]
+trials = 2
+halving = []
+extensions = 0
+spread_rates = false
+stop_dead = 0.25
+"""
+
+
+def test_a_trial_at_an_absurd_rate_is_stopped_with_its_cost_and_loses(tmp_path: Path) -> None:
+    (tmp_path / "absurd.toml").write_text(ABSURD)
+    done = run(tmp_path / "cache", "run", tmp_path / "absurd.toml", "--results", tmp_path / "results")
+    assert "stopped: stopped at step" in done.stderr and "full@0.0001 wins with" in done.stderr, done.stderr
+    by_name: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for record in _records(tmp_path / "results"):
+        by_name[str(record["cell"]["method_name"])].append(record)  # type: ignore[index]
+    (dead,), (sound,), final = by_name["full@0.5"], by_name["full@0.0001"], by_name["full"]
+    assert dead["status"] == "stopped" and dead["cause"]["type"] == "Dead"
+    assert dead["stability"]["steps"] < 20 and "tuned" not in dead["accuracy"]
+    assert 0 < dead["cost"]["tokens"] == dead["ledger"]["generated_tokens"] and dead["cost"]["seconds"]["train"] > 0
+    assert sound["stability"]["steps"] == 20 and len(final) == 3
+    assert all(record["stability"]["steps"] == 20 for record in final)

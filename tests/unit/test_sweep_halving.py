@@ -11,7 +11,7 @@ from record_factory import ENVIRONMENT, score
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.experiment import Experiment
 from rlvr_bench.experiment.protocol import WITHOUT_HALVING, Protocol
-from rlvr_bench.record.schema import RunRecord
+from rlvr_bench.record.schema import Cause, RunRecord
 from rlvr_bench.sweep.phases import Phases
 from rlvr_bench.sweep.protocol_trials import ProtocolTrial, Selection, TuningStudy, Winner, final_cells, tuning_studies
 from rlvr_bench.sweep.winner import Decision, decide
@@ -129,6 +129,25 @@ def test_final_seeds_are_spread_over_rates_that_are_as_good() -> None:
     ]
     alone, _ = played(experiment(extensions=0, spread_rates=False), {rates[3]: 0.60, rates[4]: 0.61})
     assert alone.tuning is not None and alone.tuning.spread == ()
+
+
+def test_a_stopped_trial_gets_no_more_seeds_and_cannot_win() -> None:
+    asked = experiment(extensions=0, trials=4)
+    study, protocol, records = study_of(asked), asked.protocol, dict[str, RunRecord]()
+    assert protocol is not None
+    dead, *sound = study.trials
+    while (decision := decide(study, protocol, records)).tuning is None:
+        for cell in decision.cells:
+            CELLS[cell.id] = cell
+            records[cell.id] = record_of(cell.id, 1)
+        first = records[dead.cells[0].id]
+        why = Cause(type="Dead", message="stopped at step 2 of 3")
+        stopped = {"status": "stopped", "cause": why, "accuracy": {"base": first.accuracy["base"]}}
+        records[dead.cells[0].id] = first.model_copy(update=stopped)
+    assert decision.winner is not None and decision.winner.number != dead.number
+    assert decision.tuning.validation[dead.number] is None
+    assert sorted(decision.tuning.ranking) == [trial.number for trial in sound]
+    assert len(decision.tuning.cells[dead.number]) == 1
 
 
 def test_a_protocol_of_two_stages_keeps_the_hash_of_committed_records() -> None:
