@@ -1,7 +1,7 @@
 """`rlvr-bench run`: train and score what is not done yet."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +25,9 @@ from rlvr_bench.cli.options import (
     experiment_of,
     seconds_of,
 )
+
+if TYPE_CHECKING:
+    from rlvr_bench.grid.run import Share
 
 app = typer.Typer()
 
@@ -54,6 +57,10 @@ def run(
     budget: Annotated[
         str | None,
         typer.Option(help="Start no cell after so long, such as 2h, 90m or 1h30m."),
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(help="A journal file or a database URL by which several machines share the trials of a protocol."),
     ] = None,
     report: Annotated[bool, typer.Option("--report", help="Also write report.html of the results folder.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
@@ -95,6 +102,7 @@ def run(
             stale=stale,
             reference=reference,
             budget=seconds,
+            share=None if storage is None else _share(storage, results),
             watcher=display,
         )
     show(done.rows)
@@ -105,3 +113,9 @@ def run(
     if done.message:
         say(done.message)
     raise typer.Exit(done.exit_code)
+
+
+def _share(storage: str, results: Path) -> "Share":
+    from rlvr_bench.sweep.shared_trials import SharedTrials
+
+    return lambda study, cells: SharedTrials(study, cells, storage, results)

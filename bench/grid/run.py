@@ -5,17 +5,19 @@ An experiment is one stage or several; the cells of a stage follow from the reco
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from rlvr_bench.cell.events import Event, Outcome
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.grid.prepare import prepare_bases, prepare_products
 from rlvr_bench.grid.prepare_labels import prepare_labels
-from rlvr_bench.grid.watcher import GridWatcher, Unwatched
+from rlvr_bench.grid.watcher import CellListener, GridWatcher, Unwatched
 from rlvr_bench.launch import local
-from rlvr_bench.launch.launcher import Launcher
+from rlvr_bench.launch.launcher import Launcher, Listener
 from rlvr_bench.leaderboard.columns import Row
 from rlvr_bench.leaderboard.differences import Difference, compare
 from rlvr_bench.leaderboard.file import contents
@@ -26,11 +28,18 @@ from rlvr_bench.record.atomic import write_whole
 from rlvr_bench.record.lock import results_lock
 from rlvr_bench.sweep.phases import Phase
 
+if TYPE_CHECKING:  # it brings optuna, which a run on one machine does not need
+    from rlvr_bench.sweep.shared_trials import SharedTrials
+
 FAILED_EXIT = 1
 INTERRUPTED_EXIT = 130
 
 Say = Callable[..., None]
 """Takes sentences for the user."""
+
+
+Share = Callable[[str, Sequence[Cell]], "SharedTrials"]
+"""From the name of a study and the cells of a stage to what shares them between machines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,7 @@ def run_experiment(
     stale: bool = False,
     reference: Path | None = None,
     budget: float | None = None,
+    share: Share | None = None,
     watcher: GridWatcher | None = None,
 ) -> GridResult:
     """Run what is not done yet, renew the leaderboard, and return its rows of these cells with the exit code.
@@ -66,6 +76,7 @@ def run_experiment(
         stale: run cells again whose result came from another environment.
         reference: a results folder whose leaderboard the rows are compared with.
         budget: seconds after which no cell is started any more; those that run are finished.
+        share: how the trials of a protocol are shared with other machines; None runs all of them here.
         watcher: is told how far it is.
 
     Raises:
@@ -88,8 +99,10 @@ def run_experiment(
             prepare_bases(todo, watcher)
             prepare_products(todo, threads)
             prepare_labels(todo, threads, watcher)
-            in_time = _in_time(todo, deadline)
-            interrupted = _interrupted(todo, in_time, results, workers, threads, launch, watcher)
+            shared = share(work.study, work.cells) if share and work.study and work.cells else None
+            in_time = _in_time(shared.cells() if shared else todo, deadline)
+            with shared or nullcontext():
+                interrupted = _interrupted(todo, in_time, results, workers, threads, launch, watcher, shared)
             late = time.monotonic() > deadline
             if interrupted or late:
                 break
@@ -137,7 +150,7 @@ def renew_leaderboard(results: Path, say: Say) -> Renewed:
     return Renewed(standings, not problems)
 
 
-def _in_time(cells: Iterable[Cell], deadline: float) -> Iterator[Cell]:
+def _in_time(cells: Iterable[Cell | None], deadline: float) -> Iterator[Cell | None]:
     for cell in cells:
         if time.monotonic() > deadline:
             return
@@ -146,22 +159,34 @@ def _in_time(cells: Iterable[Cell], deadline: float) -> Iterator[Cell]:
 
 def _interrupted(
     todo: list[Cell],
-    in_time: Iterable[Cell],
+    in_time: Iterable[Cell | None],
     results: Path,
     workers: int | None,
     threads: int,
     launch: Launcher,
     watcher: GridWatcher,
+    shared: "SharedTrials | None",
 ) -> bool:
     """Run cells as they are given and return whether the user interrupted."""
-    if not todo:
+    if not todo and shared is None:
         return False
     with watcher.cells(len(todo)) as listener:
         try:
-            launch(in_time, results, workers, threads, listener)
+            launch(in_time, results, workers, threads, _heard_by(listener, shared))
         except KeyboardInterrupt:
             return True
     return False
+
+
+def _heard_by(listener: CellListener, shared: "SharedTrials | None") -> CellListener | Listener:
+    if shared is None:
+        return listener
+
+    def hear(cell: Cell, message: Event | Outcome | None) -> None:
+        listener(cell, message)
+        shared(cell, message)
+
+    return hear
 
 
 def _announcement(planned: list[PlannedCell], todo: list[Cell], results: Path) -> list[str]:

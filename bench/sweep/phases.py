@@ -21,11 +21,15 @@ from rlvr_bench.sweep.winner import Decision, decide
 
 
 class PhaseCells(NamedTuple):
-    """What a stage runs, what to say of it, and what it could not settle (one sentence each)."""
+    """What a stage runs, what to say of it, and what it could not settle (one sentence each).
+
+    `study` names the study by which machines share trials; None of other cells.
+    """
 
     cells: list[Cell]
     remarks: Sequence[str] = ()
     faults: Sequence[str] = ()
+    study: str | None = None
 
 
 Phase = Callable[[list[RunRecord]], PhaseCells]
@@ -94,7 +98,7 @@ class Phases:
         remark = f"stage 1 of protocol {protocol.hash}: {trials}, each of {len(self._studies)} studies"
         open_studies = sum(one.tuning is None for one in decisions)
         again = f"{open_studies} of {len(decisions)} studies are not decided"
-        return PhaseCells(new, [remark if first else again])
+        return PhaseCells(new, [remark if first else again], study=f"{self._experiment.name}.{protocol.hash}")
 
     def _grid(self, selection: Selection) -> list[Cell]:
         return _grid(self._experiment, selection)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from rlvr_bench.experiment.errors import ExperimentError
@@ -54,8 +55,8 @@ def open_storage(storage: str | None, results: Path) -> tuple[BaseStorage, Path]
         RecordError: a folder that cannot be written.
     """
     if storage is not None and "://" in storage:
-        turn_file = results / ".sweep.turn"
         try:
+            turn_file = _turn_file(storage, results)
             with turn(turn_file):
                 return _database(storage), turn_file
         except (ImportError, SQLAlchemyError, ValueError) as error:
@@ -66,6 +67,15 @@ def open_storage(storage: str | None, results: Path) -> tuple[BaseStorage, Path]
         journal.parent.mkdir(parents=True, exist_ok=True)
         backend = JournalFileBackend(str(journal), lock_obj=JournalLock(journal))
     return JournalStorage(backend), journal.with_name(f".{journal.name}.turn")
+
+
+def _turn_file(url: str, results: Path) -> Path:
+    """Return the file of turns of a database: beside SQLite's file, which has no locks of rows to claim trials by."""
+    parts = make_url(url)
+    if parts.get_backend_name() == "sqlite" and parts.database:
+        file = Path(parts.database)
+        return file.with_name(f".{file.name}.turn")
+    return results / ".sweep.turn"
 
 
 def _database(url: str) -> RDBStorage:

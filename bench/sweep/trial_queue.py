@@ -130,7 +130,8 @@ class TrialQueue:
 
     def _take_back(self) -> None:
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            if trial.number not in self._mine and is_stale(trial.user_attrs.get(LEASE), time.time()):
+            begun = trial.datetime_start.timestamp() if trial.datetime_start is not None else 0.0
+            if trial.number not in self._mine and is_stale(trial.user_attrs.get(LEASE), time.time(), begun):
                 self._back(trial._trial_id)
 
     def _back(self, trial_id: int) -> None:
@@ -148,12 +149,15 @@ def standing(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     return [trial for trial in trials if trial.number not in retried]
 
 
-def is_stale(lease: Mapping[str, Any] | None, now: float) -> bool:
+def is_stale(lease: Mapping[str, Any] | None, now: float, begun: float) -> bool:
     """Whether the worker behind a lease is dead: its time is up, or its process, on this machine, is gone.
 
-    A running trial without a lease lost its worker in the middle of its turn.
+    A running trial without a lease lost its worker in the middle of its turn, or is just being taken on a machine that
+    has turns of its own; so it has as long as a lease, from when it was `begun`.
     """
-    if lease is None or lease["until"] < now:
+    if lease is None:
+        return begun + LEASE_SECONDS < now
+    if lease["until"] < now:
         return True
     return bool(lease["place"] == place()) and not _is_alive(int(lease["process"]))
 

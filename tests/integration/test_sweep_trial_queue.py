@@ -145,12 +145,12 @@ def test_a_trial_of_a_living_worker_is_left_alone_and_comes_back_when_given_back
 def test_a_lease_ends_with_its_time_or_its_process() -> None:
     now = time.time()
     mine = {"place": place(), "process": os.getpid(), "until": now + LEASE_SECONDS}
-    assert not is_stale(mine, now)
-    assert is_stale(mine, now + LEASE_SECONDS + 1)
+    assert not is_stale(mine, now, now)
+    assert is_stale(mine, now + LEASE_SECONDS + 1, now)
     gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    assert is_stale(mine | {"process": int(gone.stdout)}, now)
-    assert not is_stale(mine | {"process": int(gone.stdout), "place": "elsewhere"}, now)
-    assert is_stale(None, now)
+    assert is_stale(mine | {"process": int(gone.stdout)}, now, now)
+    assert not is_stale(mine | {"process": int(gone.stdout), "place": "elsewhere"}, now, now)
+    assert not is_stale(None, now, now) and is_stale(None, now, now - LEASE_SECONDS - 1)
 
 
 def test_an_unfinished_line_of_a_power_cut_costs_itself_only(tmp_path: Path) -> None:
