@@ -1,7 +1,8 @@
 """What a scorer should say at each position of a trace, in [0, 1]: four kinds of labels.
 
-- ramp: from 0.5 to the outcome in a straight line over the trace, the heuristic pseudo-confidence of one-token
-  verification (arXiv 2603.01025).
+- ramp: from 0.5 to the outcome in a straight line over the trace. Our own choice: the abstract of one-token
+  verification (arXiv 2603.01025) says nothing of its labels, and its full text was not at hand. Public reviews of an
+  earlier version (OpenReview, QewOtpenMy) say that they are heuristic and follow from the outcome alone, not how.
 - hard: the outcome at every position.
 - mc: the share of fresh continuations from the position that end correct (STOP, arXiv 2604.16029, eq. 8).
 - td: the lambda-return of the scorer's own scores behind the position (Sutton 1988), the outcome at the end.

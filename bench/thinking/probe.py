@@ -1,6 +1,9 @@
 """One-token verification: a trained token that reads the frozen model's cache and says how likely the trace is right.
 
-The "token of truth" (arXiv 2603.01025): an embedding, a LoRA that only probe tokens pass through, and a linear head.
+After one-token verification (arXiv 2603.01025): an embedding, a LoRA that only probe tokens pass through, and a linear
+head. The abstract has the learnable token, the low-rank adaptation and the cache; the head, the rank and the layers are
+ours, since the full text was not at hand.
+
 Probe tokens see the trace up to their position and, in their own row of up to eight, those before them (several tokens
 with one embedding: STOP, arXiv 2604.16029); the trace never sees them, so generation is what it would have been.
 
