@@ -9,17 +9,28 @@ from rlvr_bench.cli.options import STDOUT, DataOption, KeysOption, ResultsOption
 
 if TYPE_CHECKING:
     from rlvr_bench.console.bars import Bars
+    from rlvr_bench.thinking.promise import Terms
     from rlvr_bench.thinking.request import ThinkRequest
 
 app = typer.Typer()
 
 
 PolicyOption = Annotated[
-    str,
+    str | None,
     typer.Option(
-        help="full, keep:count=4,at=8, halve:every=4, drop:count=2,every=4, threshold:least=0.3,every=4,"
-        " deepconf:warm_up=4,eta=0.5."
+        help="full, keep:count=4,at=8, halve:every=4 (the default), drop:count=2,every=4, threshold:least=0.3,every=4,"
+        " evidence:alpha=0.05, deepconf:warm_up=4,eta=0.5; with --max-loss a kind, by default any."
     ),
+]
+MaxLossOption = Annotated[
+    float | None,
+    typer.Option(min=0, max=0.99, help="Pick a policy that loses at most this accuracy against the full vote."),
+]
+MaxDroppedOption = Annotated[
+    float, typer.Option(min=0, max=1, help="With --max-loss: and drops at most this share of the right traces.")
+]
+ConfidenceOption = Annotated[
+    float, typer.Option(min=0.5, max=0.999, help="With --max-loss: how sure the promise is to be.")
 ]
 ScorerOption = Annotated[
     str | None, typer.Option(help="What traces are scored by: otv (the default), confidence-tail, ..., none.")
@@ -53,11 +64,14 @@ def think(
     model: Annotated[str, typer.Argument(help="Organism, packaged model, folder or hub id.")],
     task: Annotated[str, typer.Option(help="The task whose test problems are answered.")],
     count: Annotated[int, typer.Option("-n", min=1, help="Traces per problem.")] = 16,
-    policy: PolicyOption = "halve",
+    policy: PolicyOption = None,
     scorer: ScorerOption = None,
     vote: VoteOption = "weighted",
     problems: Annotated[int, typer.Option(min=1, help="How many test problems.")] = 8,
     risk: RiskOption = None,
+    max_loss: MaxLossOption = None,
+    max_dropped: MaxDroppedOption = 1.0,
+    confidence: ConfidenceOption = 0.95,
     keys: KeysOption = None,
     options: SettingsOption = None,
     train: TrainOption = None,
@@ -73,12 +87,14 @@ def think(
 ) -> None:
     """Answer problems with several traces that a probe token scores and stops early; train and compare scorers."""
     from rlvr_bench.console.bars import Bars
+    from rlvr_bench.thinking.promise import Terms
     from rlvr_bench.thinking.request import ThinkRequest
 
     request = ThinkRequest(model, {"name": task} | given_settings(keys), data_dir, _nested(given_settings(options)))
+    terms = None if max_loss is None else Terms(max_loss, max_dropped, confidence)
     with Bars() as bars:
         if train is None:
-            _answer(request, bars, json_file, parquet, count, policy, scorer, vote, problems, risk)
+            _answer(request, bars, json_file, parquet, count, policy, scorer, vote, problems, risk, terms)
             return
         from rlvr_bench.thinking.comparison import compare_scorers
 
@@ -89,6 +105,7 @@ def think(
             other_tasks=[_task_settings(text) for text in other_task or ()],
             other_models=other_model or (),
             policies=live or (),
+            terms=terms,
             watcher=bars,
         )
     _keep_comparison(document, results / "thinking" / f"{train}.json", pictures)
@@ -100,11 +117,12 @@ def _answer(
     json_file: str | None,
     parquet: Path | None,
     count: int,
-    policy: str,
+    policy: str | None,
     scorer: str | None,
     vote: str,
     problems: int,
     risk: float | None,
+    terms: "Terms | None",
 ) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -124,6 +142,7 @@ def _answer(
         aggregator=vote,
         problems=problems,
         risk=risk,
+        terms=terms,
         watcher=bars,
         open_view=lambda: LiveView(bars.terminal),
     )

@@ -17,12 +17,17 @@ from rlvr_bench.thinking.numbers import six_digits
 from rlvr_bench.thinking.policies import DeepConf, Policy
 from rlvr_bench.thinking.policies import policy as read_policy
 from rlvr_bench.thinking.probe import Probe
+from rlvr_bench.thinking.promise import Terms
 from rlvr_bench.thinking.readers import ConfidenceReader, NoReader, Reader
+from rlvr_bench.thinking.replays import Scoring, promised_policy
 from rlvr_bench.thinking.request import ThinkRequest
 from rlvr_bench.thinking.subject import Subject
 
 CONFIDENCE = "confidence-"
 LIVE_SCORERS = ("otv", "none", *(CONFIDENCE + kind for kind in KINDS))
+
+USUAL = "halve"
+"""The policy where none is named and nothing is promised."""
 
 OpenView = Callable[[], AbstractContextManager[Callable[[str], Watch]]]
 """Opens what shows traces while they are decoded: from a problem's question to what hears of its tokens."""
@@ -39,11 +44,12 @@ def answer_problems(
     request: ThinkRequest,
     *,
     size: int,
-    policy: str,
+    policy: str | None,
     scorer: str | None,
     aggregator: str,
     problems: int,
     risk: float | None,
+    terms: Terms | None,
     watcher: Watcher,
     open_view: OpenView,
 ) -> Answers:
@@ -52,24 +58,30 @@ def answer_problems(
     Args:
         request: the model and the task.
         size: traces per problem.
-        policy: which traces go on, such as "halve:every=4".
+        policy: which traces go on, such as "halve:every=4", by default `USUAL`; with `terms` a kind, by default any.
         scorer: what scores traces; None is the usual one of the policy.
         aggregator: how traces vote.
         problems: how many.
         risk: withhold answers whose votes were wrong more often on validation; None withholds none.
+        terms: what is to be promised of the policy; all traces run where that cannot be.
         watcher: is told where the probe comes from.
         open_view: shows the traces.
 
     Raises:
         ThinkingError: a policy, scorer or aggregator that there is not, or that do not go together.
     """
-    pruning = read_policy(policy)
+    pruning = read_policy(policy or USUAL)
     name = _scorer_of(pruning, scorer)
     if aggregator not in AGGREGATORS:
         raise ThinkingError(f"unknown aggregator {aggregator!r}{did_you_mean(aggregator, AGGREGATORS)}")
     subject = request.subject()
     reader = _reader(subject, name, watcher)
     window = group_window(subject.traces("validation")) if name.startswith(CONFIDENCE) else 0
+    promise = None
+    if terms is not None:
+        kind = None if policy is None else pruning.name
+        promise = promised_policy(subject, Scoring(name, reader, window), size, aggregator, kind, terms)
+        pruning = read_policy(promise["policy"])
     sure = None if risk is None else thinking.sure_share(subject, size, pruning, reader, aggregator, window, risk)
     if sure == thinking.NEVER_SURE:
         watcher.say(f"no share of the vote kept the risk at {risk:g} on validation: every answer is withheld")
@@ -87,6 +99,7 @@ def answer_problems(
         "scorer": name,
         "aggregator": aggregator,
         "sure_from": sure,
+        "promise": promise,
         "settings": subject.settings.model_dump(mode="json"),
         "summary": thinking.summary(documents, size, pruning),
         "problems": documents,

@@ -11,6 +11,7 @@ from rlvr_bench.thinking.documents import SCHEMA_VERSION
 from rlvr_bench.thinking.errors import ThinkingError
 from rlvr_bench.thinking.numbers import six_digits
 from rlvr_bench.thinking.policies import policy as read_policy
+from rlvr_bench.thinking.promise import Terms
 from rlvr_bench.thinking.request import ThinkRequest
 from rlvr_bench.thinking.study import study
 from rlvr_bench.thinking.subject import Subject
@@ -25,6 +26,7 @@ def compare_scorers(
     other_tasks: Sequence[Mapping[str, Any]],
     other_models: Sequence[str],
     policies: Sequence[str],
+    terms: Terms | None,
     watcher: Watcher,
 ) -> dict[str, Any]:
     """Compare scorers and policies on the requested model and task, and on others.
@@ -36,6 +38,7 @@ def compare_scorers(
         other_tasks: settings of tasks for transfer.
         other_models: models for transfer, of the same vocabulary.
         policies: run live; none means nine of all kinds.
+        terms: what is to be promised of every kind of policy, and compared with what the test problems show.
         watcher: has a bar while it lasts.
 
     Raises:
@@ -49,7 +52,7 @@ def compare_scorers(
         subject = request.subject()
         transfers = [request.subject(task=task) for task in other_tasks]
         transfers += [_same_vocabulary(subject, request.subject(model=model)) for model in other_models]
-        compared = study(subject, list(scorers) or list(RECIPES), transfers, live_policies, report)
+        compared = study(subject, list(scorers) or list(RECIPES), transfers, live_policies, terms, report)
     document = {
         "schema_version": SCHEMA_VERSION,
         "name": name,

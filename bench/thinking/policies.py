@@ -4,6 +4,7 @@ A policy sees the traces of one problem that have not been dropped, running or e
 least one is always kept. Dropped traces do not vote; their tokens count.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
@@ -20,6 +21,12 @@ Alive = Mapping[int, float]
 def best(alive: Alive, count: int) -> set[int]:
     """The `count` traces with the highest scores, at least one; of equals the first."""
     return set(sorted(alive, key=lambda trace: (-alive[trace], trace))[: max(1, count)])
+
+
+def _log_odds(probability: float) -> float:
+    """Within 30 of 0, so that a score that was rounded to 0 or 1 is still a number."""
+    kept = min(max(probability, 1e-13), 1 - 1e-13)
+    return math.log(kept / (1 - kept))
 
 
 class _Policy(Settings):
@@ -95,6 +102,36 @@ class Threshold(_Policy):
         return {trace for trace, score in alive.items() if score >= self.least} or best(alive, 1)
 
 
+class Evidence(_Policy):
+    """Every `every` tokens all are dropped whose evidence of a wrong end has reached 1 / `alpha`, but for the best one.
+
+    The evidence is the odds of a wrong end over those before anything was read: with calibrated scores it is the
+    likelihood ratio of what was read, an e-process while the trace ends right, so that it ever reaches 1 / `alpha` for
+    at most `alpha` of the right traces however often they are looked at (Ville's inequality; after arXiv 2512.03109,
+    where a classifier estimates the ratio). `slope` and `shift` calibrate: the log odds of a right end are `slope`
+    times the score's, plus `shift`. `prior` is the share of right traces.
+    """
+
+    name: Literal["evidence"] = "evidence"
+    alpha: float = Field(0.05, gt=0, le=1)
+    every: int = Field(1, ge=1)
+    slope: float = Field(1.0, gt=0)
+    shift: float = 0.0
+    prior: float = Field(0.5, gt=0, lt=1)
+
+    def due(self, read: int) -> bool:
+        return read % self.every == 0
+
+    def survivors(self, read: int, alive: Alive) -> set[int]:
+        # No running maximum: a trace that is alive has never reached the bound.
+        bound = -math.log(self.alpha)
+        return {trace for trace, score in alive.items() if self.log_evidence(score) < bound} or best(alive, 1)
+
+    def log_evidence(self, score: float) -> float:
+        """The logarithm of the evidence of a wrong end."""
+        return _log_odds(self.prior) - self.slope * _log_odds(score) - self.shift
+
+
 class DeepConf(_Policy):
     """The first `warm_up` traces run to their end; the rest stop when their lowest group confidence falls below the
     (1 - `eta`) quantile of the warm-up's (DeepConf online, arXiv 2508.15260; eta 0.1 "low", 0.9 "high")."""
@@ -104,7 +141,7 @@ class DeepConf(_Policy):
     eta: float = Field(0.5, gt=0, lt=1)
 
 
-Policy = Full | Keep | Halve | Drop | Threshold | DeepConf
+Policy = Full | Keep | Halve | Drop | Threshold | Evidence | DeepConf
 _KINDS: dict[str, type[Policy]] = {kind.model_fields["name"].default: kind for kind in get_args(Policy)}
 NAMES = tuple(_KINDS)
 

@@ -5,14 +5,20 @@ from functools import partial
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from rlvr_bench.console.progress import Report
+from rlvr_bench.stats.estimate import difference
 from rlvr_bench.thinking import frontier, hygiene
 from rlvr_bench.thinking.confidence import group_window, trace_confidences
 from rlvr_bench.thinking.live import probe_reader, think
 from rlvr_bench.thinking.plain_scores import plain_scores
 from rlvr_bench.thinking.policies import DeepConf, Drop, Full, Halve, Keep, Policy, Threshold
+from rlvr_bench.thinking.policies import policy as read_policy
 from rlvr_bench.thinking.probe import Probe
+from rlvr_bench.thinking.promise import Terms, losses
 from rlvr_bench.thinking.readers import ConfidenceReader, NoReader, Reader
+from rlvr_bench.thinking.replays import Replays, Scoring, promised_policy
 from rlvr_bench.thinking.report import quality, turning_points
 from rlvr_bench.thinking.subject import Subject
 from rlvr_bench.thinking.trace import at_share
@@ -27,6 +33,7 @@ def study(
     names: Sequence[str],
     transfers: Sequence[Subject] = (),
     policies: Sequence[Policy] = (),
+    terms: Terms | None = None,
     report: Report = lambda message, done: None,
 ) -> dict[str, Any]:
     """Train scorers and measure them and every policy.
@@ -35,6 +42,7 @@ def study(
         names: of `RECIPES`; "otv" is always among them, since it is what stops traces.
         transfers: other models or tasks, whose test traces are scored by scorers that were not trained on them.
         policies: that run live; by default those of `usual_policies`.
+        terms: what is to be promised of stopping; None promises nothing.
 
     Raises:
         ThinkingError: scorers would be tested on problems, of this task or of a transfer, that they learn from.
@@ -66,7 +74,27 @@ def study(
         "turning_points": _turning_points(subject, entries, plain),
         "transfer": [_transfer(other, entries) for other in transfers],
         "traces": _trace_facts(subject, window),
-    }
+    } | ({} if terms is None else {"promise": promise_and_kept(subject, terms)})
+
+
+def promise_and_kept(subject: Subject, terms: Terms) -> dict[str, Any]:
+    """What is promised of the probe's policies, and what they lose on the test problems."""
+    size, scoring = subject.settings.traces.samples, Scoring("otv", NoReader, 0)
+    promise = promised_policy(subject, scoring, size, "weighted", None, terms)
+    test = Replays(subject, "test", size, scoring)
+    full = test(Full())
+    for kind in promise["kinds"].values():
+        kept = losses(test(read_policy(kind["policy"])), full, "weighted")
+        lost = difference(kept.lost[None], np.zeros((1, len(kept.lost))))
+        kind["test"] = {
+            "problems": len(kept.lost),
+            "lost": lost.mean,
+            "lost_lo": lost.low,
+            "lost_hi": lost.high,
+            "dropped": kept.dropped_share,
+            "tokens_share": kept.tokens_share,
+        }
+    return promise
 
 
 def usual_policies(subject: Subject) -> list[Policy]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Literal
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -23,6 +24,8 @@ from rlvr_bench.thinking.settings import ScorerSettings, ThinkSettings
 from rlvr_bench.thinking.store import is_saved, load, save, saved_fit
 from rlvr_bench.thinking.trace import Trace
 from rlvr_bench.thinking.training import Fit, TraceScorer, fit
+
+Part = Split | Literal["calibration"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,24 +73,30 @@ class Subject:
         """Hash of the model's weights."""
         return combined_digest(digests(self.model.named_parameters()))
 
-    def problems(self, split: Split) -> list[Problem]:
-        """The first problems of a split, as many as the settings ask for."""
-        count = getattr(self.settings.traces, f"{split}_problems")
-        problems = self.asker.task.problems(split)[:count]
+    def problems(self, part: Part) -> list[Problem]:
+        """The first problems of a split, as many as the settings ask for; all behind those of validation to calibrate.
+
+        Validation problems choose the epoch of a probe; what a promise rests on must not have chosen anything.
+        """
+        if part == "calibration":
+            return self.asker.task.problems("validation")[self.settings.traces.validation_problems :]
+        count = getattr(self.settings.traces, f"{part}_problems")
+        problems = self.asker.task.problems(part)[:count]
         if not problems:
-            raise ThinkingError(f"task {self.asker.task.name!r} has no {split} problems; choose a task with all splits")
+            raise ThinkingError(f"task {self.asker.task.name!r} has no {part} problems; choose a task with all splits")
         return problems
 
-    def traces(self, split: Split) -> list[Trace]:
-        """The traces of a split, from the cache where it has them."""
-        problems, traces = self.problems(split), self.settings.traces
+    def traces(self, part: Part, samples: int | None = None) -> list[Trace]:
+        """The traces of a part, from the cache where it has them; `samples` a problem, by default the settings' own."""
+        problems, settings = self.problems(part), self.settings.traces
+        traces = settings if samples is None else settings.model_copy(update={"samples": samples})
         counts = {"train_problems", "validation_problems", "test_problems"}
         filters = {"min_share", "max_share", "balance", "batch_size"}
         identity = trace_file.key(
             {
                 "model": self.digest,
                 "task": self.asker.task.fingerprint(),
-                "split": split,
+                "split": part,
                 "problems": len(problems),
                 "settings": traces.model_dump(mode="json", exclude=counts | filters),
                 "backend": self.asker.backend.name,

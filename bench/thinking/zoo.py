@@ -9,7 +9,7 @@ from rlvr_bench.console.progress import Report
 from rlvr_bench.thinking.other_scorers import HiddenStateScorer
 from rlvr_bench.thinking.report import quality
 from rlvr_bench.thinking.settings import ScorerSettings
-from rlvr_bench.thinking.subject import Subject, Trained
+from rlvr_bench.thinking.subject import Part, Subject, Trained
 from rlvr_bench.thinking.training import Scores, TraceScorer, score
 
 
@@ -82,8 +82,12 @@ def train_and_score(name: str, recipe: Recipe, subject: Subject, report: Report)
 
 
 def scored(
-    subject: Subject, scorer: TraceScorer, split: Literal["validation", "test"] = "test", stride: int | None = None
+    subject: Subject,
+    scorer: TraceScorer,
+    part: Part = "test",
+    stride: int | None = None,
+    samples: int | None = None,
 ) -> Scores:
-    """Scores of a split's traces, by default at the settings' own stride; replayed policies need every position."""
+    """Scores of a part's traces, by default at the settings' own stride; replayed policies need every position."""
     own = subject.settings.scorer
-    return score(scorer, subject.traces(split), stride or own.stride, own.batch_size, subject.model.device)
+    return score(scorer, subject.traces(part, samples), stride or own.stride, own.batch_size, subject.model.device)

@@ -48,7 +48,20 @@ def answer_lines(document: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"{entry['question']}  {entry['answer']} ({mark}, {entry['state']}{share}; {entry['tokens']} tokens)"
         )
-    return lines + [f"{key}: {_figure(value)}" for key, value in document["summary"].items()]
+    lines += [f"{key}: {_figure(value)}" for key, value in document["summary"].items()]
+    return lines + ([promise_line(document["promise"])] if document["promise"] else [])
+
+
+def promise_line(promise: Mapping[str, Any]) -> str:
+    """Return what is promised and what it saves, or that nothing is; of `promise.choose`."""
+    terms = f"loses at most {100 * promise['max_loss']:g} points against the full vote"
+    if promise["max_dropped"] < 1:
+        terms += f" and drops at most {100 * promise['max_dropped']:g} % of the right traces"
+    basis = f"{100 * promise['confidence']:g} % confidence, {promise['problems']} calibration problems"
+    if promise["policy"] == "full":
+        return f"promise: none, so all traces run; no policy {terms} ({basis}); more problems: --set validation=N"
+    saved = f"{100 * (1 - promise['tokens_share']):.0f} % of the tokens"
+    return f"promise: {promise['policy']} {terms} ({basis}) and saves {saved}"
 
 
 def _figure(value: Any) -> str:
