@@ -1,7 +1,7 @@
 """`rlvr-bench think`: answer with several traces that a scorer weighs and stops, or compare scorers (`--train`)."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -30,7 +30,7 @@ MaxDroppedOption = Annotated[
     float, typer.Option(min=0, max=1, help="With --max-loss: and drops at most this share of the right traces.")
 ]
 ConfidenceOption = Annotated[
-    float, typer.Option(min=0.5, max=0.999, help="With --max-loss: how sure the promise is to be.")
+    float, typer.Option(min=0.5, max=0.999, help="With --max-loss or --risk: how sure the promise is to be.")
 ]
 ScorerOption = Annotated[
     str | None, typer.Option(help="What traces are scored by: otv (the default), confidence-tail, ..., none.")
@@ -38,7 +38,11 @@ ScorerOption = Annotated[
 VoteOption = Annotated[str, typer.Option(help="majority, weighted, log-odds, best-of-n, filter.")]
 RiskOption = Annotated[
     float | None,
-    typer.Option(min=0, max=1, help="Withhold answers whose votes were wrong more often on validation."),
+    typer.Option(min=0.001, max=0.999, help="At most this share of the answers given is wrong; others are withheld."),
+]
+UncertainOption = Annotated[
+    Literal["abstain", "sample"],
+    typer.Option(help="With --risk: withhold an uncertain answer, or sample as many traces again first."),
 ]
 SettingsOption = Annotated[
     list[str] | None,
@@ -69,6 +73,7 @@ def think(
     vote: VoteOption = "weighted",
     problems: Annotated[int, typer.Option(min=1, help="How many test problems.")] = 8,
     risk: RiskOption = None,
+    on_uncertain: UncertainOption = "abstain",
     max_loss: MaxLossOption = None,
     max_dropped: MaxDroppedOption = 1.0,
     confidence: ConfidenceOption = 0.95,
@@ -94,7 +99,21 @@ def think(
     terms = None if max_loss is None else Terms(max_loss, max_dropped, confidence)
     with Bars() as bars:
         if train is None:
-            _answer(request, bars, json_file, parquet, count, policy, scorer, vote, problems, risk, terms)
+            _answer(
+                request,
+                bars,
+                json_file,
+                parquet,
+                count,
+                policy,
+                scorer,
+                vote,
+                problems,
+                risk,
+                on_uncertain,
+                confidence,
+                terms,
+            )
             return
         from rlvr_bench.thinking.comparison import compare_scorers
 
@@ -122,6 +141,8 @@ def _answer(
     vote: str,
     problems: int,
     risk: float | None,
+    on_uncertain: Literal["abstain", "sample"],
+    confidence: float,
     terms: "Terms | None",
 ) -> None:
     import pyarrow as pa
@@ -142,6 +163,8 @@ def _answer(
         aggregator=vote,
         problems=problems,
         risk=risk,
+        on_uncertain=on_uncertain,
+        confidence=confidence,
         terms=terms,
         watcher=bars,
         open_view=lambda: LiveView(bars.terminal),

@@ -19,8 +19,9 @@ from rlvr_bench.thinking.policies import policy as read_policy
 from rlvr_bench.thinking.probe import Probe
 from rlvr_bench.thinking.promise import Terms
 from rlvr_bench.thinking.readers import ConfidenceReader, NoReader, Reader
-from rlvr_bench.thinking.replays import Scoring, promised_policy
+from rlvr_bench.thinking.replays import Replays, Scoring, promised_policy
 from rlvr_bench.thinking.request import ThinkRequest
+from rlvr_bench.thinking.states import NEVER, OnUncertain
 from rlvr_bench.thinking.subject import Subject
 
 CONFIDENCE = "confidence-"
@@ -49,6 +50,8 @@ def answer_problems(
     aggregator: str,
     problems: int,
     risk: float | None,
+    on_uncertain: OnUncertain,
+    confidence: float,
     terms: Terms | None,
     watcher: Watcher,
     open_view: OpenView,
@@ -62,7 +65,9 @@ def answer_problems(
         scorer: what scores traces; None is the usual one of the policy.
         aggregator: how traces vote.
         problems: how many.
-        risk: withhold answers whose votes were wrong more often on validation; None withholds none.
+        risk: share of wrong answers among those given, and of right ones among those rejected; None gives all.
+        on_uncertain: what becomes of an answer in between: "abstain", or "sample" as many traces again.
+        confidence: of the promise about `risk`.
         terms: what is to be promised of the policy; all traces run where that cannot be.
         watcher: is told where the probe comes from.
         open_view: shows the traces.
@@ -74,6 +79,10 @@ def answer_problems(
     name = _scorer_of(pruning, scorer)
     if aggregator not in AGGREGATORS:
         raise ThinkingError(f"unknown aggregator {aggregator!r}{did_you_mean(aggregator, AGGREGATORS)}")
+    if risk is not None and aggregator not in thinking.SHARED_VOTES:
+        raise ThinkingError(
+            f"vote {aggregator!r} has no share to be certain by; choose one of {', '.join(thinking.SHARED_VOTES)}"
+        )
     subject = request.subject()
     reader = _reader(subject, name, watcher)
     window = group_window(subject.traces("validation")) if name.startswith(CONFIDENCE) else 0
@@ -82,29 +91,50 @@ def answer_problems(
         kind = None if policy is None else pruning.name
         promise = promised_policy(subject, Scoring(name, reader, window), size, aggregator, kind, terms)
         pruning = read_policy(promise["policy"])
-    sure = None if risk is None else thinking.sure_share(subject, size, pruning, reader, aggregator, window, risk)
-    if sure == thinking.NEVER_SURE:
-        watcher.say(f"no share of the vote kept the risk at {risk:g} on validation: every answer is withheld")
+    rule = None
+    if risk is not None:
+        rounds = thinking.ROUNDS if on_uncertain == "sample" else 1
+        scoring = Scoring(name, reader, window)
+        runs = [Replays(subject, "calibration", size, scoring, size * number)(pruning) for number in range(rounds)]
+        if not runs[0].traces:
+            runs = []
+        rule = thinking.rule_of(runs, aggregator, on_uncertain, risk, confidence, scoring.is_probability)
+        if rule.answers.keep == NEVER:
+            count = len(subject.problems("calibration"))
+            watcher.say(
+                f"no share of the vote promises a risk of {risk:g} on {count} calibration problems: every answer is"
+                " withheld; more problems: --set validation=N"
+            )
     documents, rows = [], []
     with open_view() as watch:
         for problem in subject.asker.task.problems("test")[:problems]:
             document, run = thinking.answer(
-                subject, problem, size, pruning, reader, aggregator, window, sure, watch(problem.question)
+                subject, problem, size, pruning, reader, aggregator, window, rule, watch(problem.question)
             )
             documents.append(document)
-            rows += thinking.rows(run)
+            rows += thinking.rows(run, rule)
     whole = {
         "model": request.model,
         "task": dict(request.task),
         "scorer": name,
         "aggregator": aggregator,
-        "sure_from": sure,
+        "rule": None if rule is None else _as_document(rule, risk, confidence),
         "promise": promise,
         "settings": subject.settings.model_dump(mode="json"),
         "summary": thinking.summary(documents, size, pruning),
         "problems": documents,
     }
     return Answers(six_digits(whole), rows)
+
+
+def _as_document(rule: thinking.Rule, risk: float | None, confidence: float) -> dict[str, Any]:
+    return {
+        "risk": risk,
+        "confidence": confidence,
+        "on_uncertain": rule.on_uncertain,
+        "answers": rule.answers._asdict(),
+        "traces": None if rule.traces is None else rule.traces._asdict(),
+    }
 
 
 def _scorer_of(policy: Policy, requested: str | None) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from rlvr_bench.stats.estimate import accuracy
 from rlvr_bench.thinking.aggregate import AGGREGATORS, Aggregator
 from rlvr_bench.thinking.live import LiveRun
-from rlvr_bench.thinking.measures import risk_coverage
+from rlvr_bench.thinking.measures import risk_coverage, risk_coverage_area
 from rlvr_bench.thinking.policies import Full, Halve, Keep, Policy, label
 from rlvr_bench.thinking.simulate import simulate
 from rlvr_bench.thinking.trace import Trace, mean
@@ -65,6 +65,7 @@ def point(
         "live": live,
         "chosen_tokens": mean(answer.tokens for answer in votes if answer.tokens is not None),
         "abstention": _abstention(curve) if aggregator in ("majority", "weighted") else None,
+        "shares": [answer.share or 0.0 for answer in votes] if isinstance(policy, Full) and not live else None,
     }
 
 
@@ -74,7 +75,8 @@ def _abstention(curve: Sequence[tuple[float, bool]]) -> dict[str, Any]:
     picked = (
         [min(points, key=lambda at: abs(at["coverage"] - goal)) for goal in (1.0, 0.75, 0.5, 0.25)] if points else []
     )
-    return {"area": mean(at["risk"] for at in points), "curve": picked}
+    area = risk_coverage_area([share for share, _ in curve], [correct for _, correct in curve])
+    return {"area": float(area[0]) if points else None, "curve": picked}
 
 
 def whole(traces: Sequence[Trace], scores: Scores | None, size: int, of: int, probe_tokens: int = 0) -> LiveRun:

@@ -127,25 +127,54 @@ def think(
     reader: Callable[[], Reader] = NoReader,
     window: int = 0,
     watch: Watch | None = None,
+    first: int = 0,
 ) -> LiveRun:
     """`size` traces per problem under a policy.
 
     Args:
+        first: number of a problem's first trace; those before it were drawn in an earlier round.
         reader: makes what the traces are scored by; "deepconf" uses the lowest group confidence whatever is given.
         window: tokens of a confidence group, for "deepconf".
     """
     # The keys follow prompt and number: the n-th trace of a problem is the same under every policy.
     prompts = [prompt for prompt in asker.prompts(problems) for _ in range(size)]
-    keys = row_keys(prompts, asker.settings.seed)
+    every = [prompt for prompt in asker.prompts(problems) for _ in range(first + size)]
+    keys = row_keys(every, asker.settings.seed)[[row for row in range(len(every)) if row % (first + size) >= first]]
     started = time.perf_counter()
     if isinstance(policy, DeepConf):
-        return _deep_conf(asker, problems, size, policy, window, prompts, keys)
+        return _numbered(_deep_conf(asker, problems, size, policy, window, prompts, keys), first)
     pruner = Pruner(policy, reader(), len(prompts), size, watch)
     completions = _decode(asker, prompts, keys, pruner, size)
     seconds = time.perf_counter() - started
     traces = asker.graded(problems, size, prompts, completions)
     scores = [list(own.values())[-1] for own in pruner.readings]
-    return LiveRun(traces, size, scores, pruner.dropped, pruner.readings, pruner.probe_tokens, seconds)
+    run = LiveRun(traces, size, scores, pruner.dropped, pruner.readings, pruner.probe_tokens, seconds)
+    return _numbered(run, first)
+
+
+def _numbered(run: LiveRun, first: int) -> LiveRun:
+    """A run whose traces are numbered from `first` within their problems."""
+    return replace(run, traces=[replace(trace, sample=trace.sample + first) for trace in run.traces]) if first else run
+
+
+def joined(runs: Sequence[LiveRun]) -> LiveRun:
+    """Rounds of the same problems as one run, in which all traces of a problem vote together."""
+    size, count = sum(run.size for run in runs), len(runs[0].traces) // runs[0].size
+    places = [
+        (run, row)
+        for number in range(count)
+        for run in runs
+        for row in range(number * run.size, (number + 1) * run.size)
+    ]
+    return LiveRun(
+        [run.traces[row] for run, row in places],
+        size,
+        [run.scores[row] for run, row in places],
+        [run.dropped[row] for run, row in places],
+        [run.readings[row] if run.readings else {} for run, row in places],
+        sum(run.probe_tokens for run in runs),
+        sum(run.seconds for run in runs),
+    )
 
 
 def probe_reader(asker: Asker, probe: Probe) -> Callable[[], Reader]:

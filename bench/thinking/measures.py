@@ -94,7 +94,22 @@ def risk_coverage(confidences: Sequence[float], correct: Sequence[bool]) -> list
     ]
 
 
-def sure_from(points: Sequence[dict[str, float]], risk: float) -> float | None:
-    """The lowest threshold of a risk-coverage curve whose risk is at most `risk`; None where all are above."""
-    thresholds = [point["threshold"] for point in points if point["risk"] <= risk]
-    return min(thresholds) if thresholds else None
+def risk_coverage_area(confidences: Sequence[float], correct: Sequence[bool], counts: Floats | None = None) -> Floats:
+    """Area under the risk-coverage curve: the mean over answers of the risk at which each is first given. Low is good.
+
+    Args:
+        counts: how often each answer counts, shape (draws, answers), such as bootstrap resamples; None is once.
+
+    Returns:
+        Areas, shape (draws,); NaN for a draw without answers.
+    """
+    values, wrong = np.asarray(confidences, dtype=np.float64), 1 - np.asarray(correct, dtype=np.float64)
+    order = np.argsort(-values, kind="stable")
+    values, wrong = values[order], wrong[order]
+    weights = np.ones((1, len(values))) if counts is None else np.asarray(counts, dtype=np.float64)[:, order]
+    given, lost = weights.cumsum(axis=1), (weights * wrong).cumsum(axis=1)
+    # Answers of equal confidence are given together: each stands where the last of them does.
+    ends = np.searchsorted(-values, -values, side="right") - 1
+    risk = np.divide(lost, given, out=np.zeros_like(lost), where=given > 0)[:, ends]
+    whole = weights.sum(axis=1)
+    return np.divide((weights * risk).sum(axis=1), whole, out=np.full(len(whole), np.nan), where=whole > 0)

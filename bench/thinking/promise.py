@@ -2,8 +2,8 @@
 
 The problem is the unit, its traces are a cluster. Along the cut-offs of a kind, in their declared order, two hypotheses
 are tested on calibration problems: that the accuracy lost is `max_loss` or more, and that a trace that would have been
-right is dropped with a chance of `max_dropped` or more. The last cut-off before the first failure is promised (Learn
-then Test, arXiv 2110.01052). The kind is chosen on validation problems, which calibration shares no problem with.
+right is dropped with a chance of `max_dropped` or more. All cut-offs before the first failure are promised (Learn then
+Test, arXiv 2110.01052), of which the cheapest is taken. The kind is chosen on validation problems, which are others.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -85,8 +85,8 @@ def choose(
 ) -> dict[str, Any]:
     """Return the policy that is promised, with what it was tested on, as a document.
 
-    Its `policy` is "full" where nothing can be promised. `kinds` holds every kind's last promised cut-off; each of them
-    is promised by itself, not all of them together.
+    Its `policy` is "full" where nothing can be promised. `kinds` holds every kind's cheapest promised cut-off; each of
+    them is promised by itself, not all of them together.
     """
     full = {"validation": validation(Full()), "calibration": calibration(Full())}
     chosen = _cheapest(families, validation, full["validation"], aggregator, terms)
@@ -94,6 +94,8 @@ def choose(
         name: _kind(family, calibration, full["calibration"], aggregator, terms) for name, family in families.items()
     }
     own = kinds[chosen] if chosen is not None else None
+    # Probe tokens count: what is allowed is not always cheaper.
+    own = own if own is not None and own["tokens_share"] < 1 else None
     return {
         "max_loss": terms.max_loss,
         "max_dropped": terms.max_dropped,
@@ -122,18 +124,20 @@ def _cheapest(
 def _kind(
     family: Sequence[Policy], replay: Replay, full: LiveRun, aggregator: str, terms: Terms
 ) -> dict[str, Any] | None:
-    """A kind's last promised cut-off; None without one."""
+    """A kind's cheapest promised cut-off; None without one."""
     if not full.traces:
         return None
     compared = [losses(replay(policy), full, aggregator) for policy in family]
     count = promised(compared, terms)
     if not count:
         return None
-    each = compared[count - 1]
+    # All of them hold together, so that the cheapest may be taken.
+    place = min(range(count), key=lambda number: compared[number].tokens_share)
+    each = compared[place]
     # Of all cut-offs of the kind at once, so that the bound holds for the one that was picked.
     alpha = terms.alpha / len(family)
     return {
-        "policy": label(family[count - 1]),
+        "policy": label(family[place]),
         "lost": float(each.lost.mean()),
         "dropped": each.dropped_share,
         "dropped_bound": upper_bound(

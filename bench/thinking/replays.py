@@ -16,7 +16,7 @@ from rlvr_bench.thinking.readers import Reader
 from rlvr_bench.thinking.simulate import simulate
 from rlvr_bench.thinking.subject import Part, Subject
 from rlvr_bench.thinking.training import Scores
-from rlvr_bench.thinking.zoo import scored
+from rlvr_bench.thinking.zoo import score_traces
 
 DEEPCONF_SCORER = "confidence-lowest"
 
@@ -35,11 +35,12 @@ class Scoring(NamedTuple):
 
 
 class Replays:
-    """A policy to what it does with `size` traces of each problem of a part."""
+    """A policy to what it does with `size` traces of each problem of a part, those from number `first` on."""
 
-    def __init__(self, subject: Subject, part: Part, size: int, scoring: Scoring) -> None:
-        self._subject, self._part, self._size, self._scoring = subject, part, size, scoring
-        self.traces = subject.traces(part, size) if subject.problems(part) else []
+    def __init__(self, subject: Subject, part: Part, size: int, scoring: Scoring, first: int = 0) -> None:
+        self._subject, self._part, self._size, self._scoring, self._first = subject, part, size, scoring, first
+        drawn = subject.traces(part, first + size) if subject.problems(part) else []
+        self.traces = [trace for trace in drawn if trace.sample >= first]
         self.scores, self._probe_tokens = self._scored()
 
     def _scored(self) -> tuple[Scores | None, int]:
@@ -49,7 +50,7 @@ class Replays:
         if name == "otv":
             probe = subject.otv().scorer
             assert isinstance(probe, Probe)
-            return scored(subject, probe, self._part, 1, self._size), probe.probe_tokens
+            return score_traces(subject, probe, self.traces, 1), probe.probe_tokens
         confidences = trace_confidences(subject.model, self.traces, subject.settings.scorer.batch_size)
         return plain_scores(self.traces, confidences, self._scoring.window, 1)[name], 0
 
@@ -57,7 +58,9 @@ class Replays:
         """What the policy does."""
         if isinstance(policy, DeepConf):
             problems, scoring = self._subject.problems(self._part), self._scoring
-            return think(self._subject.asker, problems, self._size, policy, scoring.reader, scoring.window)
+            return think(
+                self._subject.asker, problems, self._size, policy, scoring.reader, scoring.window, first=self._first
+            )
         if self.scores is None:
             return whole(self.traces, None, self._size, self._size)
         if isinstance(policy, Full):

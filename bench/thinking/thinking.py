@@ -1,22 +1,28 @@
 """Parallel thinking on some problems, as a document: the answers, what they cost, and every trace."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from rlvr_bench.tasks.problem import Problem
 from rlvr_bench.thinking import frontier
-from rlvr_bench.thinking.live import LiveRun, Watch, think
-from rlvr_bench.thinking.measures import risk_coverage, sure_from
+from rlvr_bench.thinking.live import LiveRun, Watch, joined, think
 from rlvr_bench.thinking.policies import Policy, label
 from rlvr_bench.thinking.readers import Reader
+from rlvr_bench.thinking.states import NEVER, OnUncertain, Thresholds, thresholds
 from rlvr_bench.thinking.subject import Subject
 from rlvr_bench.thinking.trace import mean
 from rlvr_bench.thinking.trace_file import TRACES_SCHEMA
 
-NEVER_SURE = 1.01
-"""Above every share: no answer is given."""
+ROUNDS = 2
+"""With `on_uncertain` "sample": an uncertain answer gets as many traces again, once."""
+
+SHARED_VOTES = ("majority", "weighted", "filter")
+"""Votes whose winner holds a share, which is what makes an answer certain."""
+
+ANSWER_STATES = {"keep": "answered", "drop": "rejected", "uncertain": "uncertain"}
 
 THINK_SCHEMA = pa.schema(
     [
@@ -25,8 +31,22 @@ THINK_SCHEMA = pa.schema(
         ("score", pa.float64()),
         ("read_at", pa.list_(pa.int32())),
         ("scores", pa.list_(pa.float64())),
+        ("state", pa.string()),  # keep, drop or uncertain; null without a promised risk
     ]
 )
+
+
+class Rule(NamedTuple):
+    """When an answer is given, and a trace kept: `traces` is None for scores without a scale."""
+
+    answers: Thresholds
+    traces: Thresholds | None
+    on_uncertain: OnUncertain
+
+    @property
+    def rounds(self) -> int:
+        """Rounds of traces that a problem may get."""
+        return ROUNDS if self.on_uncertain == "sample" else 1
 
 
 def answer(
@@ -37,13 +57,19 @@ def answer(
     reader: Callable[[], Reader],
     aggregator: str,
     window: int,
-    sure: float | None,
+    rule: Rule | None,
     watch: Watch | None = None,
 ) -> tuple[dict[str, Any], LiveRun]:
-    """Think about one problem; its `state` is "answered", or "uncertain" where the vote's share is below `sure`."""
-    run = think(subject.asker, [problem], size, policy, reader, window, watch)
-    (vote,) = frontier.answers(run, aggregator)
-    withheld = vote.answer is None or (sure is not None and vote.share is not None and vote.share < sure)
+    """Think about one problem; without a rule its `state` is "answered" wherever there is an answer."""
+    rounds: list[LiveRun] = []
+    while True:
+        first = size * len(rounds)
+        rounds.append(think(subject.asker, [problem], size, policy, reader, window, watch, first))
+        run = joined(rounds)
+        (vote,) = frontier.answers(run, aggregator)
+        state = _state(vote, rule)
+        if rule is None or state == "answered" or len(rounds) == rule.rounds:
+            break
     document = {
         "problem": problem.id,
         "question": problem.question,
@@ -51,13 +77,20 @@ def answer(
         "answer": vote.answer,
         "correct": vote.correct,
         "share": vote.share,
-        "state": "uncertain" if withheld else "answered",
+        "state": state,
+        "rounds": len(rounds),
         "tokens": run.tokens,
         "probe_tokens": run.probe_tokens,
         "seconds": run.seconds,
         "dropped": sum(run.dropped),
     }
     return document, run
+
+
+def _state(vote: frontier.Answer, rule: Rule | None) -> str:
+    if vote.answer is None:
+        return "uncertain"
+    return "answered" if rule is None else ANSWER_STATES[rule.answers.state(vote.share or 0.0)]
 
 
 def summary(documents: Sequence[dict[str, Any]], size: int, policy: Policy) -> dict[str, Any]:
@@ -67,6 +100,8 @@ def summary(documents: Sequence[dict[str, Any]], size: int, policy: Policy) -> d
         "policy": label(policy),
         "n": size,
         "accuracy": mean(float(entry["correct"]) for entry in documents),
+        "rejected": sum(entry["state"] == "rejected" for entry in documents),
+        "sampled_again": sum(entry["rounds"] > 1 for entry in documents),
         "coverage": len(answers) / len(documents),
         "risk": mean(float(not entry["correct"]) for entry in answers),
         "tokens": sum(entry["tokens"] for entry in documents),
@@ -75,31 +110,34 @@ def summary(documents: Sequence[dict[str, Any]], size: int, policy: Policy) -> d
     }
 
 
-def sure_share(
-    subject: Subject,
-    size: int,
-    policy: Policy,
-    reader: Callable[[], Reader],
-    aggregator: str,
-    window: int,
-    risk: float,
-) -> float:
-    """The vote's share from which answers to the validation problems were wrong in at most `risk` of the cases.
+def rule_of(
+    runs: Sequence[LiveRun], aggregator: str, on_uncertain: OnUncertain, risk: float, confidence: float, scale: bool
+) -> Rule:
+    """When to answer, from one run a round on calibration problems, under the very policy that it is for.
 
-    Found under the very policy, scorer and number of traces that it is for. `NEVER_SURE` where no share does.
+    Args:
+        runs: of the same problems, the first round first; none where there are no calibration problems.
+        scale: whether a trace's score is a probability.
     """
-    run = think(subject.asker, subject.problems("validation"), size, policy, reader, window)
-    answers = frontier.answers(run, aggregator)
-    votes = [(answer.share, answer.correct) for answer in answers if answer.share is not None]
-    points = risk_coverage([share for share, _ in votes], [correct for _, correct in votes])
-    least = sure_from(points, risk)
-    return NEVER_SURE if least is None else least
+    if not runs:
+        return Rule(Thresholds(NEVER, 0.0), Thresholds(NEVER, 0.0) if scale else None, on_uncertain)
+    votes = [frontier.answers(joined(runs[: number + 1]), aggregator) for number in range(len(runs))]
+    shares = [np.array([[vote.share or 0.0] for vote in round_]) for round_ in votes]
+    right = [np.array([[float(vote.correct)] for vote in round_]) for round_ in votes]
+    answers, traces, first = thresholds(shares, right, risk, confidence), None, runs[0]
+    if scale:
+        scores = np.array(first.scores).reshape(-1, first.size)
+        correct = np.array([float(trace.correct) for trace in first.traces]).reshape(-1, first.size)
+        traces = thresholds([scores], [correct], risk, confidence)
+    return Rule(answers, traces, on_uncertain)
 
 
-def rows(run: LiveRun) -> list[dict[str, Any]]:
+def rows(run: LiveRun, rule: Rule | None) -> list[dict[str, Any]]:
     """The traces of a run as rows of `THINK_SCHEMA`."""
+    states = rule.traces if rule is not None else None
     return [
         {name: getattr(trace, name) for name in TRACES_SCHEMA.names}
         | {"dropped": dropped, "score": score, "read_at": list(read), "scores": list(read.values())}
+        | {"state": None if states is None else states.state(score)}
         for trace, dropped, score, read in zip(run.traces, run.dropped, run.scores, run.readings, strict=True)
     ]

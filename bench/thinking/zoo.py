@@ -1,7 +1,7 @@
 """The scorers that are compared on identical traces: a row each."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -9,7 +9,8 @@ from rlvr_bench.console.progress import Report
 from rlvr_bench.thinking.other_scorers import HiddenStateScorer
 from rlvr_bench.thinking.report import quality
 from rlvr_bench.thinking.settings import ScorerSettings
-from rlvr_bench.thinking.subject import Part, Subject, Trained
+from rlvr_bench.thinking.subject import Subject, Trained
+from rlvr_bench.thinking.trace import Trace
 from rlvr_bench.thinking.training import Scores, TraceScorer, score
 
 
@@ -82,12 +83,12 @@ def train_and_score(name: str, recipe: Recipe, subject: Subject, report: Report)
 
 
 def scored(
-    subject: Subject,
-    scorer: TraceScorer,
-    part: Part = "test",
-    stride: int | None = None,
-    samples: int | None = None,
+    subject: Subject, scorer: TraceScorer, split: Literal["validation", "test"] = "test", stride: int | None = None
 ) -> Scores:
-    """Scores of a part's traces, by default at the settings' own stride; replayed policies need every position."""
-    own = subject.settings.scorer
-    return score(scorer, subject.traces(part, samples), stride or own.stride, own.batch_size, subject.model.device)
+    """Scores of a split's traces, by default at the settings' own stride; replayed policies need every position."""
+    return score_traces(subject, scorer, subject.traces(split), stride or subject.settings.scorer.stride)
+
+
+def score_traces(subject: Subject, scorer: TraceScorer, traces: Sequence[Trace], stride: int) -> Scores:
+    """Scores of any traces at every `stride`-th position and the last."""
+    return score(scorer, traces, stride, subject.settings.scorer.batch_size, subject.model.device)

@@ -68,8 +68,21 @@ def test_auroc_within_problems_counts_pairs_of_one_problem_only() -> None:
 def test_risk_rises_as_less_is_withheld() -> None:
     points = measures.risk_coverage([0.9, 0.9, 0.5, 0.2], [True, True, False, False])
     assert [(p["coverage"], p["risk"]) for p in points] == [(0.5, 0.0), (0.75, 1 / 3), (1.0, 0.5)]
-    assert measures.sure_from(points, 0.4) == 0.5
-    assert measures.sure_from(measures.risk_coverage([0.3], [False]), 0.5) is None
+
+
+@given(SCORED)
+def test_the_area_under_risk_and_coverage_is_that_of_a_plain_recount(rows: list[tuple[int, bool]]) -> None:
+    # Each answer at the threshold that lets it in: the share of wrong ones among all that are as certain or more.
+    risks = []
+    for least, _ in rows:
+        given_then = [right for score, right in rows if score >= least]
+        risks.append(given_then.count(False) / len(given_then))
+    scores, correct = [score / 40 for score, _ in rows], [right for _, right in rows]
+    assert measures.risk_coverage_area(scores, correct)[0] == pytest.approx(np.mean(risks))
+    # Counting every answer twice changes nothing; counting the first alone leaves its own outcome.
+    twice, alone = np.full(len(rows), 2), np.eye(1, len(rows))[0]
+    areas = measures.risk_coverage_area(scores, correct, np.array([twice, alone]))
+    assert areas == pytest.approx([np.mean(risks), 1 - correct[0]])
 
 
 def test_votes() -> None:

@@ -84,7 +84,10 @@ def test_losses_are_those_of_a_recount() -> None:
 @pytest.mark.parametrize("terms", [Terms(0.05), Terms(0.05, max_dropped=0.1)])
 def test_a_promise_is_broken_in_at_most_five_percent_of_calibrations(terms: Terms) -> None:
     # The truth of each cut-off from many problems, then 300 calibrations that pick one each.
-    source, family = np.random.default_rng(3), [Threshold(least=x, every=2) for x in (0.02, 0.1, 0.2, 0.3, 0.45, 0.6)]
+    source, family = (
+        np.random.default_rng(3),
+        [Threshold(least=x, every=2) for x in (0.02, 0.1, 0.2, 0.3, 0.45, 0.6, 0.75)],
+    )
     pool = [_losses(each, 2500, np.random.default_rng(4), 0.7) for each in family]
     truth = [(float(each.lost.mean()), each.dropped_share or 0.0) for each in pool]
     assert truth[-1][0] > terms.max_loss or truth[-1][1] > terms.max_dropped  # some cut-off must be refused

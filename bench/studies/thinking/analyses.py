@@ -19,6 +19,7 @@ from rlvr_bench.stats.random_effects import Floats
 from rlvr_bench.studies.errors import NoEvidence
 from rlvr_bench.studies.evidence import Evidence
 from rlvr_bench.studies.finding import Analysis, Finding
+from rlvr_bench.thinking.measures import risk_coverage_area
 
 Document = dict[str, Any]
 Study = Sequence[Document]
@@ -63,6 +64,30 @@ def tenth_of_tokens(evidence: Evidence, scorer: str) -> Finding:
         return _accuracy_difference(*([_live(document, policy) for document in trainings] for policy in (tenth, full)))
 
     return _mean(evidence, of, f"a policy of {scorer} for a tenth of the tokens")
+
+
+def area_difference(evidence: Evidence, a: Mapping[str, str], b: Mapping[str, str]) -> Finding:
+    """Area under the risk-coverage curve of vote `b` minus that of vote `a`, by the share of the winning answer.
+
+    Positive where `a` knows better which of its answers are wrong, or has fewer of them. Bootstrap over problems, the
+    mean over trainings in each draw.
+    """
+
+    def of(trainings: Study) -> estimate.Estimate | None:
+        sides = [(_vote(document, a), _vote(document, b)) for document in trainings]
+        both = [(one, other) for one, other in sides if one and other and one.get("shares") and other.get("shares")]
+        if not both:
+            return None
+        draws = resample_counts("verify/problems", len(both[0][0]["shares"]))
+        areas = [_areas(other, draws) - _areas(one, draws) for one, other in both]
+        value = fmean(float(_areas(other)[0] - _areas(one)[0]) for one, other in both)
+        return percentiles(value, np.mean(areas, axis=0))
+
+    return _mean(evidence, of, f"shares of votes {dict(a)} and {dict(b)}")
+
+
+def _areas(point: Document, draws: Floats | None = None) -> Floats:
+    return risk_coverage_area(point["shares"], [digit == "1" for digit in point["outcomes"]], draws)
 
 
 def _share_of_pairs(won: Floats, pairs: Floats) -> estimate.Estimate:
@@ -145,4 +170,5 @@ ANALYSES: Mapping[str, Analysis] = {
     "scorer-difference": scorer_difference,
     "vote-difference": vote_difference,
     "tenth-of-tokens": tenth_of_tokens,
+    "area-difference": area_difference,
 }
