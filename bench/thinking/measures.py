@@ -112,4 +112,5 @@ def risk_coverage_area(confidences: Sequence[float], correct: Sequence[bool], co
     ends = np.searchsorted(-values, -values, side="right") - 1
     risk = np.divide(lost, given, out=np.zeros_like(lost), where=given > 0)[:, ends]
     whole = weights.sum(axis=1)
-    return np.divide((weights * risk).sum(axis=1), whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    areas: Floats = np.divide((weights * risk).sum(axis=1), whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    return areas

@@ -15,7 +15,7 @@ from rlvr_bench.thinking import cached_decoder, measures
 from rlvr_bench.thinking.batch import collate
 from rlvr_bench.thinking.confidence import group_score, trace_confidences
 from rlvr_bench.thinking.hygiene import weighted
-from rlvr_bench.thinking.live import probe_reader, think
+from rlvr_bench.thinking.live import joined, probe_reader, think
 from rlvr_bench.thinking.other_scorers import HiddenStateScorer
 from rlvr_bench.thinking.policies import policy
 from rlvr_bench.thinking.probe import Probe
@@ -178,3 +178,18 @@ def test_a_verdict_is_asked_once_for_the_same_text() -> None:
     asker = _Asker(tiny_model(), "fast")
     asker.task = Task()  # type: ignore[assignment]
     assert all(asker.verdict("a", PROBLEMS[0], False).correct for _ in range(3)) and asked == ["a"]
+
+
+def test_a_second_round_goes_on_where_the_first_ended() -> None:
+    asker, chosen = _Asker(tiny_model(), "fast"), policy("keep:count=2,at=3")
+    reader = probe_reader(asker, shaken_probe(asker.model, 1))
+    whole = think(asker, PROBLEMS, 6, policy("full"), NoReader)
+    first, second = think(asker, PROBLEMS, 3, policy("full")), think(asker, PROBLEMS, 3, policy("full"), first=3)
+    both = joined([first, second])
+    assert [(trace.problem, trace.sample, trace.tokens) for trace in both.traces] == [
+        (trace.problem, trace.sample, trace.tokens) for trace in whole.traces
+    ]
+    assert (both.size, both.tokens) == (6, first.tokens + second.tokens)
+    stopped = joined([think(asker, PROBLEMS, 3, chosen, reader, first=start) for start in (0, 3)])
+    assert stopped.tokens == sum(len(trace.tokens) for trace in stopped.traces) + stopped.probe_tokens
+    assert any(stopped.dropped) and stopped.size == 6
