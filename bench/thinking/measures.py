@@ -108,9 +108,13 @@ def risk_coverage_area(confidences: Sequence[float], correct: Sequence[bool], co
     values, wrong = values[order], wrong[order]
     weights = np.ones((1, len(values))) if counts is None else np.asarray(counts, dtype=np.float64)[:, order]
     given, lost = weights.cumsum(axis=1), (weights * wrong).cumsum(axis=1)
-    # Answers of equal confidence are given together: each stands where the last of them does.
-    ends = np.searchsorted(-values, -values, side="right") - 1
-    risk = np.divide(lost, given, out=np.zeros_like(lost), where=given > 0)[:, ends]
+    # Equal confidences: the mean over their orders, so that a coarse confidence is neither punished nor rewarded.
+    starts, ends = np.searchsorted(-values, -values, side="left"), np.searchsorted(-values, -values, side="right") - 1
+    given_before, lost_before = given[:, starts] - weights[:, starts], (lost - weights * wrong)[:, starts]
+    tied, tied_lost = given[:, ends] - given_before, lost[:, ends] - lost_before
+    rate = np.divide(tied_lost, tied, out=np.zeros_like(lost), where=tied > 0)
+    so_far = lost_before + (given - given_before) * rate
+    risk = np.divide(so_far, given, out=np.zeros_like(lost), where=given > 0)
     whole = weights.sum(axis=1)
     areas: Floats = np.divide((weights * risk).sum(axis=1), whole, out=np.full(len(whole), np.nan), where=whole > 0)
     return areas

@@ -89,7 +89,8 @@ def choose(
     them is promised by itself, not all of them together.
     """
     full = {"validation": validation(Full()), "calibration": calibration(Full())}
-    chosen = _cheapest(families, validation, full["validation"], aggregator, terms)
+    problems = len(full["calibration"].traces) // full["calibration"].size
+    chosen = _cheapest(families, validation, full["validation"], aggregator, terms, problems)
     kinds = {
         name: _kind(family, calibration, full["calibration"], aggregator, terms) for name, family in families.items()
     }
@@ -100,7 +101,7 @@ def choose(
         "max_loss": terms.max_loss,
         "max_dropped": terms.max_dropped,
         "confidence": terms.confidence,
-        "problems": len(full["calibration"].traces) // full["calibration"].size,
+        "problems": problems,
         "kind": chosen,
         "policy": own["policy"] if own else label(Full()),
         "tokens_share": own["tokens_share"] if own else 1.0,
@@ -109,15 +110,28 @@ def choose(
 
 
 def _cheapest(
-    families: Mapping[str, Sequence[Policy]], replay: Replay, full: LiveRun, aggregator: str, terms: Terms
+    families: Mapping[str, Sequence[Policy]],
+    replay: Replay,
+    full: LiveRun,
+    aggregator: str,
+    terms: Terms,
+    problems: int,
 ) -> str | None:
-    """The kind that costs least where it loses no more than is allowed, as far as validation problems show."""
+    """The kind whose promise would cost least if `problems` calibration problems were like those of validation."""
     costs: dict[str, float] = {}
     for name, family in families.items():
-        for policy in family:
-            each = losses(replay(policy), full, aggregator)
-            if each.lost.mean() <= terms.max_loss and (each.dropped_share or 0.0) <= terms.max_dropped:
-                costs[name] = min(each.tokens_share, costs.get(name, 1.0))
+        compared = [losses(replay(policy), full, aggregator) for policy in family]
+        as_many = [
+            Losses(
+                np.resize(each.lost, problems),
+                np.resize(each.dropped, problems),
+                np.resize(each.right, problems),
+                each.tokens_share,
+            )
+            for each in compared
+        ]
+        for each in compared[: promised(as_many, terms)]:
+            costs[name] = min(each.tokens_share, costs.get(name, 1.0))
     return min(costs, key=lambda name: costs[name], default=None)
 
 

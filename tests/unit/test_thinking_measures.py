@@ -1,6 +1,6 @@
 """Measures against scikit-learn and plain recounts; votes, policies and labels against values worked out by hand."""
 
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import numpy as np
 import pytest
@@ -70,19 +70,18 @@ def test_risk_rises_as_less_is_withheld() -> None:
     assert [(p["coverage"], p["risk"]) for p in points] == [(0.5, 0.0), (0.75, 1 / 3), (1.0, 0.5)]
 
 
-@given(SCORED)
-def test_the_area_under_risk_and_coverage_is_that_of_a_plain_recount(rows: list[tuple[int, bool]]) -> None:
-    # Each answer at the threshold that lets it in: the share of wrong ones among all that are as certain or more.
-    risks = []
-    for least, _ in rows:
-        given_then = [right for score, right in rows if score >= least]
-        risks.append(given_then.count(False) / len(given_then))
-    scores, correct = [score / 40 for score, _ in rows], [right for _, right in rows]
-    assert measures.risk_coverage_area(scores, correct)[0] == pytest.approx(np.mean(risks))
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=5))
+def test_the_area_under_risk_and_coverage_is_the_mean_over_all_orders_of_ties(rows: list[tuple[int, bool]]) -> None:
+    areas = []
+    for order in permutations(rows):
+        wrong = [not right for _, right in sorted(order, key=lambda row: -row[0])]
+        areas.append(np.mean([sum(wrong[:end]) / end for end in range(1, len(wrong) + 1)]))
+    scores, correct = [score / 3 for score, _ in rows], [right for _, right in rows]
+    assert measures.risk_coverage_area(scores, correct)[0] == pytest.approx(np.mean(areas))
     # Counting every answer twice changes nothing; counting the first alone leaves its own outcome.
     twice, alone = np.full(len(rows), 2), np.eye(1, len(rows))[0]
-    areas = measures.risk_coverage_area(scores, correct, np.array([twice, alone]))
-    assert areas == pytest.approx([np.mean(risks), 1 - correct[0]])
+    counted = measures.risk_coverage_area(scores, correct, np.array([twice, alone]))
+    assert counted == pytest.approx([np.mean(areas), 1 - correct[0]])
 
 
 def test_votes() -> None:

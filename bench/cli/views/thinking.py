@@ -59,7 +59,11 @@ def promise_line(promise: Mapping[str, Any]) -> str:
         terms += f" and drops at most {100 * promise['max_dropped']:g} % of the right traces"
     basis = f"{100 * promise['confidence']:g} % confidence, {promise['problems']} calibration problems"
     if promise["policy"] == "full":
-        return f"promise: none, so all traces run; no policy {terms} ({basis}); more problems: --set validation=N"
+        policy = f"a policy of kind {promise['kind']!r}" if promise["kind"] else "a policy"
+        return (
+            f"promise: none, so all traces run; it cannot be promised that {policy} {terms} and saves"
+            f" tokens ({basis}); more problems: --set validation=N"
+        )
     saved = f"{100 * (1 - promise['tokens_share']):.0f} % of the tokens"
     return f"promise: {promise['policy']} {terms} ({basis}) and saves {saved}"
 
