@@ -3,7 +3,8 @@
 The problem is the unit, its traces are a cluster. Along the cut-offs of a kind, in their declared order, two hypotheses
 are tested on calibration problems: that the accuracy lost is `max_loss` or more, and that a trace that would have been
 right is dropped with a chance of `max_dropped` or more. All cut-offs before the first failure are promised (Learn then
-Test, arXiv 2110.01052), of which the cheapest is taken. The kind is chosen on validation problems, which are others.
+Test, arXiv 2110.01052), of which the cheapest is taken. Half of the level is for the kind that looks best on
+validation problems, which are others, the rest for the other kinds.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -67,9 +68,9 @@ def losses(run: LiveRun, full: LiveRun, aggregator: str) -> Losses:
     return Losses(was - now, (right * dropped).mean(axis=1), right.mean(axis=1), run.tokens / full.tokens)
 
 
-def promised(losses_of: Sequence[Losses], terms: Terms) -> int:
-    """Return how many of a kind's cut-offs, the mildest first, can be promised together."""
-    return fixed_sequence((_p(each, terms) for each in losses_of), terms.alpha)
+def promised(losses_of: Sequence[Losses], terms: Terms, share: float = 1.0) -> int:
+    """Return how many of a kind's cut-offs, the mildest first, can be promised together with a share of alpha."""
+    return fixed_sequence((_p(each, terms) for each in losses_of), share * terms.alpha)
 
 
 def _p(each: Losses, terms: Terms) -> float:
@@ -85,16 +86,22 @@ def choose(
 ) -> dict[str, Any]:
     """Return the policy that is promised, with what it was tested on, as a document.
 
-    Its `policy` is "full" where nothing can be promised. `kinds` holds every kind's cheapest promised cut-off; each of
-    them is promised by itself, not all of them together.
+    Its `policy` is "full" where nothing can be promised. `kinds` holds every kind's cheapest promised cut-off; all of
+    them are promised together.
     """
     full = {"validation": validation(Full()), "calibration": calibration(Full())}
     problems = len(full["calibration"].traces) // full["calibration"].size
     chosen = _cheapest(families, validation, full["validation"], aggregator, terms, problems)
-    kinds = {
-        name: _kind(family, calibration, full["calibration"], aggregator, terms) for name, family in families.items()
+    # Half of alpha for the kind that looks best, the rest for the others: all that is promised holds together.
+    others = max(1, len(families) - 1)
+    shares = {name: 1.0 if len(families) == 1 else 0.5 if name == chosen else 0.5 / others for name in families}
+    tested = {
+        name: _kind(family, calibration, full["calibration"], aggregator, terms, shares[name])
+        for name, family in families.items()
     }
-    own = kinds[chosen] if chosen is not None else None
+    kinds = {name: kind for name, kind in tested.items() if kind is not None}
+    chosen = min(kinds, key=lambda name: kinds[name]["tokens_share"], default=chosen)
+    own = kinds.get(chosen) if chosen is not None else None
     # Probe tokens count: what is allowed is not always cheaper.
     own = own if own is not None and own["tokens_share"] < 1 else None
     return {
@@ -105,7 +112,7 @@ def choose(
         "kind": chosen,
         "policy": own["policy"] if own else label(Full()),
         "tokens_share": own["tokens_share"] if own else 1.0,
-        "kinds": {name: kind for name, kind in kinds.items() if kind is not None},
+        "kinds": kinds,
     }
 
 
@@ -136,20 +143,20 @@ def _cheapest(
 
 
 def _kind(
-    family: Sequence[Policy], replay: Replay, full: LiveRun, aggregator: str, terms: Terms
+    family: Sequence[Policy], replay: Replay, full: LiveRun, aggregator: str, terms: Terms, share: float
 ) -> dict[str, Any] | None:
     """A kind's cheapest promised cut-off; None without one."""
     if not full.traces:
         return None
     compared = [losses(replay(policy), full, aggregator) for policy in family]
-    count = promised(compared, terms)
+    count = promised(compared, terms, share)
     if not count:
         return None
     # All of them hold together, so that the cheapest may be taken.
     place = min(range(count), key=lambda number: compared[number].tokens_share)
     each = compared[place]
     # Of all cut-offs of the kind at once, so that the bound holds for the one that was picked.
-    alpha = terms.alpha / len(family)
+    alpha = share * terms.alpha / len(family)
     return {
         "policy": label(family[place]),
         "lost": float(each.lost.mean()),

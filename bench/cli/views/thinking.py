@@ -59,9 +59,8 @@ def promise_line(promise: Mapping[str, Any]) -> str:
         terms += f" and drops at most {100 * promise['max_dropped']:g} % of the right traces"
     basis = f"{100 * promise['confidence']:g} % confidence, {promise['problems']} calibration problems"
     if promise["policy"] == "full":
-        policy = f"a policy of kind {promise['kind']!r}" if promise["kind"] else "a policy"
         return (
-            f"promise: none, so all traces run; it cannot be promised that {policy} {terms} and saves"
+            f"promise: none, so all traces run; it cannot be promised that a policy {terms} and saves"
             f" tokens ({basis}); more problems: --set validation=N"
         )
     saved = f"{100 * (1 - promise['tokens_share']):.0f} % of the tokens"
