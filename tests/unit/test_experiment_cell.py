@@ -27,7 +27,7 @@ FILE: dict[str, Any] = {
 }
 
 SETTINGS = (RlvrSettings, EvaluateSettings, SftSettings, RftSettings, RlhfSettings, SftRlvrSettings)
-DEFAULTS = {3: "14345d218767"}
+DEFAULTS = {3: "884f1f480053"}
 """Hash of all defaults of signals and evaluation, by result schema."""
 
 
