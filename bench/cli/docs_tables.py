@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from rlvr_bench.audit.registry import rules_markdown
+from rlvr_bench.cli.docs_settings import experiment_markdown
 from rlvr_bench.leaderboard.columns import columns_markdown
 from rlvr_bench.studies.presets import presets_markdown
 
@@ -16,8 +17,9 @@ PRESETS = """
 # Presets
 
 Experiment files that come with the package: `rlvr-bench run NAME`. Those of the core are for everybody, the others
-belong to a study and decide its claims ([findings](../results/findings.md)). A cell is one training run; times are what
-one run took on a machine with two cores.
+belong to a study and decide its claims
+([findings](https://github.com/rlvr-bench/rlvr-bench/blob/main/results/findings.md)). A cell is one training run; times
+are what one run took on a machine with two cores.
 
 """
 
@@ -27,6 +29,27 @@ COLUMNS = """
 Derived from the run records by `rlvr-bench leaderboard`; the same records give the same bytes. Accuracies and shares
 are fractions in [0, 1]; an undefined value is empty, never 0. Intervals are 95 %, over seeds and problems (two-way
 random effects), differences paired by problem.
+
+"""
+
+EXPERIMENT = """
+# The experiment file
+
+An experiment is one TOML file. `rlvr-bench init mine.toml` writes one with comments that runs as it stands, and beside
+it the JSON Schema by which editors complete and check such files. What follows is read from the classes that check a
+file: each key with its default, what it may be and what it means.
+
+Under `[task]`, `[methods.NAME]` and `[measurements.NAME]` stand the settings of what they name: `rlvr-bench tasks show
+NAME`, `rlvr-bench methods show NAME`. A method's table also has `learning_rate`: one rate, or a list of which each
+becomes a row; `params` in place of a dial: trainable values as a share such as `"0.5%"` or as a count.
+
+For one command, `--set` changes a key as in TOML:
+
+```
+rlvr-bench run quick --set signal.steps=4 --set evaluate.samples=0
+```
+
+In a file `[task]`, `[signal]` and `reward` may stand for lists of one: `tasks`, `signals` and `rewards`.
 
 """
 
@@ -43,6 +66,7 @@ def pages() -> dict[str, str]:
     """Return the derived pages by file name."""
     return {
         "presets.md": GENERATED + PRESETS + presets_markdown(),
+        "experiment.md": GENERATED + EXPERIMENT + experiment_markdown(),
         "columns.md": GENERATED + COLUMNS + columns_markdown(),
         "audit-rules.md": GENERATED + AUDIT_RULES + rules_markdown(),
     }

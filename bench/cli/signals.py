@@ -38,7 +38,9 @@ def signals_show(name: str, as_json: JsonOption = False) -> None:
     schema = kinds[name].model_json_schema()["properties"]
     defaults = kinds[name]().model_dump(mode="json")
     settings = [
-        {"key": key, "default": defaults[key], "values": _values(schema[key])} for key in defaults if key != "type"
+        {"key": key, "default": defaults[key], "values": values_in_words(schema[key])}
+        for key in defaults
+        if key != "type"
     ]
     entry = {"name": name, "description": _summary(kinds[name]), "settings": settings}
     if as_json:
@@ -51,15 +53,15 @@ def _summary(kind: type) -> str:
     return " ".join((kind.__doc__ or "").strip().split("\n\n")[0].split())
 
 
-def _values(schema: dict[str, Any]) -> str:
+def values_in_words(schema: dict[str, Any]) -> str:
     """Return in words what a key of a JSON Schema may be."""
     if "anyOf" in schema:
-        return " or ".join(_values(part) for part in schema["anyOf"] if part.get("type") != "null")
+        return " or ".join(values_in_words(part) for part in schema["anyOf"] if part.get("type") != "null")
     if "enum" in schema:
         return ", ".join(map(str, schema["enum"]))
     if schema.get("type") == "array":
         each = schema.get("items") or schema.get("prefixItems", [{}])[0]
-        return f"list of {_values(each)}"
+        return f"list of {values_in_words(each)}"
     bounds = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
     return " ".join(
         [str(schema.get("type", "")), *(f"{word} {schema[key]:g}" for key, word in bounds.items() if key in schema)]
