@@ -30,7 +30,8 @@ def test_every_section_with_data_is_drawn(opened: Visit) -> None:
     assert [node.get_attribute("id") for node in opened.page.locator("#sections > section").all()] == SECTIONS
     assert opened.page.locator("#sections svg[aria-label]").count() >= 7
     expect(opened.page.locator("#absent")).to_have_text(
-        "Left out, for want of data: learning-rate sensitivity (no method at two rates)."
+        "Left out, for want of data: learning-rate sensitivity (no method at two rates); "
+        "methods over bases (no setting with five methods on two bases)."
     )
 
 
@@ -60,6 +61,7 @@ def test_searching_and_choosing_a_comparison(opened: Visit) -> None:
     assert sorted(opened.rows()) == ["base", "lora@0.0001", "lora@0.0003", "lora@0.001", "lora@0.003"]
     assert opened.page.locator("#rates svg").count() == 1
     opened.page.get_by_label("Comparison").select_option("")
+    opened.page.locator("#unranked").check()
     assert len(opened.rows()) == opened.page.locator("#rows tbody tr").count()
     assert opened.complaints == []
 
@@ -71,9 +73,9 @@ def test_a_row_opens_by_keyboard_and_gives_the_focus_back(opened: Visit) -> None
     dialog = opened.page.get_by_role("dialog")
     expect(dialog).to_be_visible()
     expect(dialog.get_by_role("heading", name="lora")).to_be_visible()
-    expect(dialog).to_contain_text("rlvr-bench run again.toml --seeds 0,1,2")
+    expect(dialog).to_contain_text("rlvr-bench run again.toml --seeds 0,1,2,3,4")
     expect(dialog).to_contain_text("Test CPU x 2")
-    assert dialog.locator("table tbody tr").count() == 3
+    assert dialog.locator("table tbody tr").count() == 5
     opened.page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(button).to_be_focused()
@@ -98,7 +100,7 @@ def test_a_script_that_is_written_into_the_page_does_not_run(opened: Visit) -> N
 
 
 def test_unranked_rows_that_would_drown_the_ranked_ones_are_folded(browser: Browser, tmp_path: Path) -> None:
-    ranked = [record("full", seed, outcomes(0.8, seed=seed)) for seed in range(3)]
+    ranked = [record("full", seed, outcomes(0.8, seed=seed)) for seed in range(5)]
     single = [record(f"single-{place:02d}", 0, outcomes(0.5, seed=place)) for place in range(30)]
     (tmp_path / "report.html").write_text(render(material_of([*ranked, *single], steps(3)))[0], encoding="utf-8")
     found = visit(browser, tmp_path / "report.html")

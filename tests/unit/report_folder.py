@@ -67,12 +67,12 @@ def steps(count: int = 40, shift: float = 0.0) -> list[StepRecord]:
 def everything() -> list[RunRecord]:
     """Return records that give every section of the page something to show."""
     records = []
-    for seed in range(3):
+    for seed in range(5):
         records.append(with_geometry(record("lora", seed, outcomes(0.62, seed=seed), extra={"svamp": "0110"}), 0.9))
         records.append(with_geometry(record("full", seed, outcomes(0.8, seed=seed + 10), extra={"svamp": "0000"}), 0.4))
         records.append(record(HOSTILE_NAME, seed, outcomes(0.79, seed=seed + 20)))
         unsound = record("pissa", seed, outcomes(0.5, seed=seed + 40))
-        records.append(unsound if seed == 0 else collapsed(unsound, 10 * seed))
+        records.append(collapsed(unsound, 10 * seed) if seed in (1, 2) else unsound)
         records.append(record("lora", seed, outcomes(0.45, seed=seed + 30), reward="random"))
         records.append(record("full", seed, outcomes(0.44, seed=seed + 50), reward="random"))
     cause = Cause(type="OutOfMemoryError", message=HOSTILE, fix="Ask for less.", tail=["line 1", HOSTILE])

@@ -242,7 +242,7 @@ def test_survival_falls_where_runs_collapse() -> None:
     runs = [one for one in everything() if one.keys.method_name == "pissa"]
     curve = sound_share(runs)
     assert curve is not None
-    assert curve["step"] == [0, 10, 20, 40] and curve["share"] == pytest.approx([1, 2 / 3, 1 / 3, 1 / 3])
+    assert curve["step"] == [0, 10, 20, 40] and curve["share"] == pytest.approx([1, 4 / 5, 3 / 5, 3 / 5])
     assert sound_share(runs[:1]) is None
 
 
