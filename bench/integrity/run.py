@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def _named(path: Path, record: RunRecord) -> str:
 def _identity(record: RunRecord) -> Iterator[str]:
     """Yield what of id and comparison does not follow from the settings; the fingerprints are taken as recorded."""
     try:
-        cell = Cell.model_validate(record.cell)
+        cell = _cell(record.cell)
         identity, digest = cell.id, cell.comparison_digest
     except (ValidationError, MethodError, ExperimentError) as error:
         yield f"its settings are not those of this version ({str(error).splitlines()[0]})"
@@ -69,6 +70,26 @@ def _identity(record: RunRecord) -> Iterator[str]:
     # The name of a local base is spelled as its machine saw it; the hash at its end is the same everywhere.
     if digest != record.comparison.rpartition(".")[2]:
         yield f"its settings give a comparison that ends with {digest}, not {record.comparison}"
+
+
+def _cell(settings: dict[str, Any]) -> Cell:
+    """Return the cell of a record's settings; those that differ by no more than their seed are resolved once."""
+    seed = settings.get("seed")
+    if type(seed) is not int:  # refused, or read as a number, as any other setting
+        return Cell.model_validate(settings)
+    return _first(json.dumps(settings | {"seed": 0}, sort_keys=True)).model_copy(update={"seed": seed})
+
+
+@lru_cache(maxsize=4096)
+def _first(settings: str) -> Cell:
+    """Return the cell of these settings, written as JSON, with all computed that its id takes from them but the seed.
+
+    Raises:
+        ValidationError, MethodError, ExperimentError: they are not those of this version.
+    """
+    cell = Cell.model_validate(json.loads(settings))
+    _ = cell.comparison_digest, cell.chosen_method  # kept by the cell, and by its copies
+    return cell
 
 
 def _status(record: RunRecord) -> Iterator[str]:

@@ -14,6 +14,7 @@ from rlvr_bench.cli.main import app
 from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.experiment import load
 from rlvr_bench.integrity.check import check
+from rlvr_bench.integrity.run import run_faults
 from rlvr_bench.leaderboard.file import ALL_FILE, LEADERBOARD_FILE, contents
 from rlvr_bench.leaderboard.standings import leaderboard
 from rlvr_bench.record import store
@@ -113,6 +114,13 @@ def test_an_edited_record_is_caught(results: Path, change: Callable[[dict[str, A
     faults = check(results).faults
     assert any(complaint in fault and str(path.parent) in fault for fault in faults), faults
     assert all("\n" not in fault for fault in faults)
+
+
+def test_another_seed_is_caught_after_a_sound_record_of_the_same_settings(results: Path) -> None:
+    record, reader = store.load_all(results)[0][0], store.StepReader(results)
+    assert run_faults(results, record, reader) == []
+    other = record.model_copy(update={"cell": record.cell | {"seed": record.keys.seed + 100}})
+    assert any("its settings give cell id" in fault for fault in run_faults(results, other, reader))
 
 
 def test_an_edited_step_and_a_lost_step_are_caught(results: Path) -> None:
