@@ -112,7 +112,12 @@ def leaderboard(records: Iterable[RunRecord], read_steps: ReadSteps = no_steps) 
     Args:
         read_steps: reads those of a run, with which it is labelled again; without, its final score alone does that.
     """
-    current = [relabelled(record, read_steps) for record in records if record.status != "stale"]
+    return standings_of(relabelled(record, read_steps) for record in records if record.status != "stale")
+
+
+def standings_of(labelled: Iterable[RunRecord]) -> list[Standing]:
+    """Return what `leaderboard` does of records that the present rules have labelled (`relabelled`) already."""
+    current = [record for record in labelled if record.status != "stale"]
     entries, by_id = _entries(current), {record.cell_id: record for record in current}
     by_comparison: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:

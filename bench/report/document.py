@@ -100,7 +100,7 @@ def _trials(material: Material, rows: Sequence[Row]) -> list[str]:
     """Return the comparisons of the trials that found the settings of some rows."""
     tunings = [run.cell.get("tuning") or {} for row in rows for run in material.runs.get(row_key(row), ())]
     cells = {cell for tuning in tunings for of_trial in tuning.get("cells", ()) for cell in of_trial}
-    return sorted({record.comparison for record in material.records if record.cell_id in cells})
+    return sorted({material.comparisons[cell] for cell in cells if cell in material.comparisons})
 
 
 def _sound(material: Material, rows: Sequence[Row]) -> list[Document]:

@@ -3,11 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from rlvr_bench.leaderboard.columns import Row
-from rlvr_bench.leaderboard.standings import leaderboard, record_key, step_reader
+from rlvr_bench.leaderboard.standings import record_key, standings_of, step_reader
 from rlvr_bench.record import store
 from rlvr_bench.record.documents import parse_json, read_regular
 from rlvr_bench.record.errors import RecordError
@@ -70,6 +71,11 @@ class Material:
     frontiers: dict[str, dict[str, Any]]
     problems: tuple[str, ...]
 
+    @cached_property
+    def comparisons(self) -> dict[str, str]:
+        """The comparison of each record, by cell id."""
+        return {record.cell_id: record.comparison for record in self.records}
+
 
 def gather(results: Path) -> Material:
     """Read a results folder. What cannot be read costs only itself and is named in `problems`."""
@@ -87,7 +93,7 @@ def gather(results: Path) -> Material:
         if (document := _read(path, dict, faults)) and isinstance(document.get("frontier"), list)
     }
     return Material(
-        rows=tuple(standing.row for standing in leaderboard(records, read_steps)),
+        rows=tuple(standing.row for standing in standings_of(records)),
         runs={key: tuple(group) for key, group in runs.items()},
         records=tuple(records),
         steps=RunSteps(results, records),
