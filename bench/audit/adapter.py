@@ -3,18 +3,15 @@
 import json
 import math
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from rlvr_bench.audit.errors import AuditError, LacksData
-from rlvr_bench.geometry.checkpoints import FLOATS
+from rlvr_bench.geometry.checkpoints import FLOATS, opened
 
 CONFIG = "adapter_config.json"
 TENSORS = "adapter_model.safetensors"
@@ -93,7 +90,7 @@ class Adapter:
         pair = self.modules[module]
         if pair.keys() != {"A", "B"}:
             raise AuditError(f"{self.folder} has one factor of {module} alone: save the adapter again.")
-        with _opened(self.folder / TENSORS) as file:
+        with opened(self.folder / TENSORS) as file:
             first, second = (file.get_tensor(self._stored(pair[factor])).float() for factor in "AB")
         if first.ndim != 2 or second.ndim != 2 or first.shape[0] != second.shape[1]:
             shapes = f"{tuple(second.shape)} and {tuple(first.shape)}"
@@ -106,13 +103,13 @@ class Adapter:
 
     def read(self, name: str) -> Tensor:
         """Return a stored tensor."""
-        with _opened(self.folder / TENSORS) as file:
+        with opened(self.folder / TENSORS) as file:
             tensor: Tensor = file.get_tensor(self._stored(name))
         return tensor
 
     @cached_property
     def _prefixed(self) -> set[str]:
-        with _opened(self.folder / TENSORS) as file:
+        with opened(self.folder / TENSORS) as file:
             return set(file.keys())
 
     def _stored(self, name: str) -> str:
@@ -129,13 +126,18 @@ class Adapter:
 
 
 def open_adapter(folder: Path) -> Adapter:
-    """Read an adapter's configuration and headers. Raises AuditError if it is pickled, damaged or no adapter."""
+    """Read an adapter's configuration and headers.
+
+    Raises:
+        AuditError: it is pickled, or no adapter.
+        ModelError: its tensors are cut off.
+    """
     if not (folder / TENSORS).is_file():
         pickled = any(folder.glob("*.bin")) or any(folder.glob("*.pt"))
         reason = "only pickled weights, which could run code" if pickled else f"no {TENSORS}"
         raise AuditError(f"Adapter {folder} has {reason}: save it with save_pretrained, which writes safetensors.")
     config = _config(folder / CONFIG)
-    with _opened(folder / TENSORS) as file:
+    with opened(folder / TENSORS) as file:
         slices = {name.removeprefix(PREFIX): file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         shapes = {name: tuple(slice_.get_shape()) for name, slice_ in slices.items()}
         dtypes = {name: str(slice_.get_dtype()) for name, slice_ in slices.items()}
@@ -198,12 +200,3 @@ def targets(config: dict[str, Any], module: str) -> bool | None:
     if isinstance(wanted, str) and re.fullmatch(r"[\w.]+", wanted) and wanted != "all-linear":
         return module == wanted
     return None
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            yield file
-    except (OSError, SafetensorError) as error:
-        raise AuditError(f"{path} is no whole safetensors file ({error}): copy or save the adapter again.") from error

@@ -37,7 +37,7 @@ class Checkpoint:
 
     def read(self, name: str) -> Tensor:
         """Return one tensor in its stored dtype."""
-        with _opened(self.files[name]) as file:
+        with opened(self.files[name]) as file:
             tensor: Tensor = file.get_tensor(name)
         return tensor
 
@@ -47,7 +47,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     files: dict[str, Path] = {}
     shapes: dict[str, tuple[int, ...]] = {}
     for path, promised in _weight_files(folder).items():
-        with _opened(path) as file:
+        with opened(path) as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         for name in sorted(promised - slices.keys()):
             raise ModelError(f"{path} has no tensor {name}, which the index promises: fetch or save the model again.")
@@ -113,7 +113,8 @@ def _indexed(folder: Path, index: Path) -> dict[Path, set[str]]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def opened(path: Path) -> Iterator[Any]:
+    """Open a safetensors file; raises ModelError where it is none, or is cut off."""
     try:
         with safe_open(path, framework="pt") as file:
             yield file

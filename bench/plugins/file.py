@@ -13,6 +13,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import FunctionType, ModuleType
 
+from rlvr_bench.plugins.importing import naming
 from rlvr_bench.plugins.suggestion import did_you_mean
 
 REFERENCE = re.compile(r"(?P<file>.+\.py):(?P<name>[A-Za-z_]\w*)")
@@ -97,7 +98,8 @@ def _imported(path: Path) -> ModuleType:
     module = sys.modules[name] = module_from_spec(spec)
     writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # nothing is left in the user's folder
     try:
-        spec.loader.exec_module(module)
+        with naming(f"plug-in {path}"):
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as failure:  # the user's code: the sentence has to name its file
         del sys.modules[name]
         raise PluginError(
