@@ -1,8 +1,9 @@
 """`rlvr-bench plan`: what is done, missing or stale, and what the rest will take."""
 
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,9 +24,18 @@ from rlvr_bench.cli.options import (
 
 if TYPE_CHECKING:
     from rlvr_bench.experiment.experiment import Experiment
+    from rlvr_bench.record.schema import RunRecord
+    from rlvr_bench.studies.power import ClaimPower
     from rlvr_bench.sweep.protocol_trials import Selection
 
 app = typer.Typer()
+
+ClaimOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--claim", metavar="ID", help="Also say how many seeds this claim needs, such as W8.", show_default=False
+    ),
+]
 
 
 @app.command()
@@ -40,14 +50,20 @@ def plan(
     base: BaseOption = None,
     task: TaskOption = None,
     keys: ChangesOption = None,
+    claim: ClaimOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say which cells are done, missing or stale and why, and what the rest will take."""
-    show_plan(*experiment_of(experiment, only, seeds, data_dir, base, task, keys), results, workers, as_json)
+    show_plan(*experiment_of(experiment, only, seeds, data_dir, base, task, keys), results, workers, as_json, claim)
 
 
 def show_plan(
-    experiment: "Experiment", selection: "Selection", results: Path, workers: int | None, as_json: bool = False
+    experiment: "Experiment",
+    selection: "Selection",
+    results: Path,
+    workers: int | None,
+    as_json: bool = False,
+    claims: Iterable[str] | None = None,
 ) -> None:
     """Print the state of every cell and what the rest will take, and exit; see `plan.states`."""
     from dataclasses import replace
@@ -69,6 +85,9 @@ def show_plan(
     forecasts = power([entry.cell for entry in phases.cells], phases.records)
     document = as_document(planned, workers or cores(), phases.records)
     document["power"] = [forecast.as_document() for forecast in forecasts]
+    needs = _needs(claims or (), results, phases.records)
+    if claims:
+        document["claims"] = [need.as_document() for need in needs]
     if as_json:
         print_json(document)
         raise typer.Exit(1 if phases.problems else 0)
@@ -78,5 +97,34 @@ def show_plan(
         tell("")
     for forecast in forecasts:
         tell(f"{forecast.comparison}: {forecast.sentence()}")
+    if needs:
+        tell("")
+        print_table(_rows(needs), ["claim", "base", "seeds", "decided_distance", "core_hours"], numbers=["seeds"])
     tell(document["summary"])
     raise typer.Exit(1 if phases.problems else 0)
+
+
+def _needs(claims: Iterable[str], results: Path, records: Sequence["RunRecord"]) -> list["ClaimPower"]:
+    if not claims:
+        return []
+    from rlvr_bench.studies.derive import verdicts
+    from rlvr_bench.studies.power import claim_power
+
+    entries = verdicts(results)
+    return [need for claim in claims for need in claim_power(claim, entries, records)]
+
+
+def _rows(needs: Iterable["ClaimPower"]) -> list[dict[str, Any]]:
+    """Return a line for each number of seeds; the first that decides the claim's margin is marked."""
+    return [
+        {
+            "claim": need.claim,
+            "base": need.base,
+            "seeds": seeds,
+            "decided_distance": f"{distance:.3g}"
+            + (f" (margin {need.margin:g})" if seeds == need.seeds_for_margin else ""),
+            "core_hours": f"{need.minutes[seeds] / 60:.1f}" if need.minutes else "",
+        }
+        for need in needs
+        for seeds, distance in need.distances.items()
+    ]

@@ -11,12 +11,13 @@ from typing import Any
 from rlvr_bench.leaderboard.over_bases import OVER_BASES_FILE, OverBases, over_bases, to_csv
 from rlvr_bench.record import store
 from rlvr_bench.record.atomic import write_whole
+from rlvr_bench.record.documents import parse_json, read_regular
 from rlvr_bench.record.numbers import strict_json
 from rlvr_bench.stats.false_discovery import adjusted
 from rlvr_bench.studies.analyses import analysis_of
 from rlvr_bench.studies.claim import Claim, load_claims
 from rlvr_bench.studies.clipped import refuse_unclipped
-from rlvr_bench.studies.errors import NoEvidence
+from rlvr_bench.studies.errors import FindingsError, NoEvidence
 from rlvr_bench.studies.evidence import Evidence, evidence_of
 from rlvr_bench.studies.finding import Finding, Settings
 from rlvr_bench.studies.page import as_markdown
@@ -41,6 +42,25 @@ def derive(results: Path, claims: Path | None = None) -> list[JudgedClaim]:
     entries = judge_all(load_claims(claims), evidence_of(results, loaded))
     for name, content in contents(entries, over_bases(loaded[0])).items():
         write_whole(results / name, content)
+    return entries
+
+
+def verdicts(results: Path) -> list[JudgedClaim]:
+    """Return the verdicts that were last derived in a results folder.
+
+    Raises:
+        FindingsError: there is no such file, or it holds something else.
+        RecordError: it cannot be read.
+    """
+    path = results / FINDINGS_FILE
+    if not path.exists():
+        raise FindingsError(f"{results} holds no {FINDINGS_FILE}; rlvr-bench findings derives it")
+    try:
+        entries = parse_json(read_regular(path))
+    except ValueError as error:
+        raise FindingsError(f"{path} is no JSON ({error}); rlvr-bench findings derives it again") from error
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise FindingsError(f"{path} is no list of verdicts; rlvr-bench findings derives it again")
     return entries
 
 

@@ -1,0 +1,106 @@
+"""Before more seeds: how far from its threshold a claim is decided at each number of seeds, and what that costs.
+
+The spread is that of the interval at hand, all of it taken as spread over seeds: where a part is over problems, more
+seeds help less than is said here. Everything here is a forecast; the verdict is of the interval that then comes.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+from scipy.special import nctdtrinc, stdtrit
+
+from rlvr_bench.record.schema import RunRecord
+from rlvr_bench.stats.looks import LOOKS
+from rlvr_bench.studies.errors import FindingsError
+from rlvr_bench.studies.finding import CONFIDENCE
+
+POWER = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimPower:
+    """What a claim needs on one base.
+
+    Attributes:
+        seeds: at hand, of the side with the fewest.
+        margin: the claim's own: a distance that matters; 0 where it has none.
+        distances: by number of seeds the true distance from the threshold that is decided in 80 % of repetitions, in
+            the claim's unit; empty where no interval is at hand.
+        minutes: by number of seeds, of all its cells, at the seconds that they took.
+    """
+
+    claim: str
+    base: str
+    verdict: str
+    seeds: int
+    margin: float
+    distances: Mapping[int, float]
+    minutes: Mapping[int, float]
+
+    @property
+    def seeds_for_margin(self) -> int | None:
+        """The first number of seeds that decides a distance of the margin; None if none does, or it has no margin."""
+        enough = (seeds for seeds, distance in self.distances.items() if distance <= self.margin)
+        return next(enough, None) if self.margin else None
+
+    def as_document(self) -> dict[str, Any]:
+        """Return it as JSON-able data."""
+        return {
+            "claim": self.claim,
+            "base": self.base,
+            "verdict": self.verdict,
+            "seeds": self.seeds,
+            "margin": self.margin,
+            "seeds_for_margin": self.seeds_for_margin,
+            "looks": [
+                {"seeds": seeds, "decided_distance": distance, "core_minutes": self.minutes.get(seeds)}
+                for seeds, distance in self.distances.items()
+            ],
+        }
+
+
+def claim_power(name: str, entries: Iterable[Mapping[str, Any]], records: Sequence[RunRecord]) -> list[ClaimPower]:
+    """Return what a claim needs on each base that it is judged on.
+
+    Args:
+        name: the claim's id.
+        entries: verdicts, as findings.json holds them.
+        records: of the results that they were derived from.
+
+    Raises:
+        FindingsError: no verdict has this id.
+    """
+    judged = [entry for entry in entries if entry["id"] == name]
+    if not judged:
+        raise FindingsError(f'no verdict on a claim "{name}"; rlvr-bench findings lists all claims')
+    seconds = {
+        record.cell_id: sum(v or 0.0 for k, v in record.cost.seconds.items() if "/" not in k) for record in records
+    }
+    return [_forecast(entry, seconds) for entry in judged]
+
+
+def _forecast(entry: Mapping[str, Any], seconds: Mapping[str, float]) -> ClaimPower:
+    seeds = min(entry["sides"], default=len(entry["seeds"]))
+    distances = dict[int, float]()
+    if entry["low"] is not None and seeds > 1:
+        half = (entry["high"] - entry["low"]) / 2
+        error_of_one = half / stdtrit(seeds - 1, (1 + CONFIDENCE) / 2) * sqrt(seeds)
+        distances = {look: decided_distance(error_of_one, look) for look in LOOKS}
+    per_seed = sum(seconds.get(cell, 0.0) for cell in entry["cells"]) / max(len(entry["seeds"]), 1)
+    minutes = {look: per_seed * look / 60 for look in LOOKS} if per_seed else {}
+    base = str(entry.get("base") or "")
+    return ClaimPower(entry["id"], base, entry["verdict"], seeds, entry["margin"], distances, minutes)
+
+
+def decided_distance(error_of_one: float, seeds: int) -> float:
+    """Return the true distance from a threshold that a two-sided 95 % interval excludes in 80 % of repetitions.
+
+    By the noncentral t distribution.
+
+    Args:
+        error_of_one: standard deviation of the estimate of a single seed.
+        seeds: two or more.
+    """
+    return float(nctdtrinc(seeds - 1, 1 - POWER, stdtrit(seeds - 1, (1 + CONFIDENCE) / 2)) * error_of_one / sqrt(seeds))

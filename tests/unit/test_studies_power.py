@@ -1,0 +1,62 @@
+"""How many seeds a claim needs: against scipy's noncentral t, and on verdicts with and without an interval."""
+
+from math import sqrt
+from typing import Any
+
+import pytest
+from scipy.stats import nct, t
+
+from rlvr_bench.studies.errors import FindingsError
+from rlvr_bench.studies.power import claim_power, decided_distance
+
+HALF_OF_FIVE = float(t.ppf(0.975, 4)) * 0.1 / sqrt(5)
+"""Half the width of an interval of five seeds whose estimates have a standard deviation of 0.1."""
+
+
+def _entry(**changes: Any) -> dict[str, Any]:
+    entry = {"id": "W8", "base": "organism-steps", "verdict": "undecided", "margin": 0.05}
+    entry |= {
+        "sides": [5, 7],
+        "seeds": [0, 1, 2, 3, 4],
+        "cells": ["a", "b"],
+        "low": -HALF_OF_FIVE,
+        "high": HALF_OF_FIVE,
+    }
+    return entry | changes
+
+
+@pytest.mark.parametrize("seeds", [2, 5, 20, 40])
+def test_the_decided_distance_is_found_in_80_percent_of_repetitions(seeds: int) -> None:
+    error = 0.1 / sqrt(seeds)
+    distance = decided_distance(0.1, seeds)
+
+    found = nct.sf(t.ppf(0.975, seeds - 1), seeds - 1, distance / error)
+
+    assert found == pytest.approx(0.8, abs=1e-6)
+
+
+def test_the_spread_is_read_from_the_interval_at_hand() -> None:
+    (need,) = claim_power("W8", [_entry()], [])
+
+    assert need.seeds == 5
+    assert need.distances == {n: pytest.approx(decided_distance(0.1, n)) for n in (5, 10, 20, 40)}
+    assert need.seeds_for_margin == 40
+    assert need.minutes == {}
+
+
+def test_a_claim_without_an_interval_promises_nothing() -> None:
+    (need,) = claim_power("W8", [_entry(low=None, high=None)], [])
+
+    assert need.distances == {}
+    assert need.seeds_for_margin is None
+
+
+def test_a_claim_without_margin_needs_no_number_of_seeds() -> None:
+    (need,) = claim_power("W8", [_entry(margin=0.0)], [])
+
+    assert need.seeds_for_margin is None
+
+
+def test_an_unknown_claim_is_named() -> None:
+    with pytest.raises(FindingsError, match='no verdict on a claim "W99"; rlvr-bench findings lists all claims'):
+        claim_power("W99", [_entry()], [])
