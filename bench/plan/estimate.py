@@ -1,7 +1,8 @@
 """What the cells of a plan will cost: by past cells where there are some, else a rough figure for hub models.
 
 A past cell counts if it trained the same base on the same task by the same signal; those of the same method and the
-same scoring are preferred. Its training grows with the completions asked for, its other stages do not.
+same scoring are preferred. Its training grows with the completions that it samples, its evaluation with those that it
+scores, its other stages do not.
 """
 
 import re
@@ -125,7 +126,8 @@ def _splits(cell: Mapping[str, Any]) -> object:
 
 def _seconds(record: RunRecord, document: Mapping[str, Any]) -> float:
     stages = {name: value or 0.0 for name, value in record.cost.seconds.items() if "/" not in name}
-    return sum(stages.values()) + stages.get("train", 0.0) * (_share(record, document) - 1)
+    more_training = stages.get("train", 0.0) * (_share(record, document) - 1)
+    return sum(stages.values()) + more_training + stages.get("evaluate", 0.0) * (_scored_share(record, document) - 1)
 
 
 def _share(record: RunRecord, document: Mapping[str, Any]) -> float:
@@ -138,3 +140,22 @@ def _completions(signal: Mapping[str, Any]) -> float:
     batch = signal.get("prompts_per_batch", signal.get("batch_size", 1)) * signal.get("group_size", 1)
     batch /= signal.get("updates_per_batch", 1)
     return float(signal.get("steps", 1) * batch)
+
+
+def _scored_share(record: RunRecord, document: Mapping[str, Any]) -> float:
+    """Return the scored completions of a cell as a share of those of a past one; 1 where a number is not known."""
+    numbers = _scored(record.cell), _scored(document)
+    return numbers[1] / numbers[0] if all(numbers) else 1.0
+
+
+def _scored(cell: Mapping[str, Any]) -> int:
+    """Return how many completions an evaluation grades: a greedy one per problem, and the samples."""
+    evaluate = cell.get("evaluate", {})
+    splits = [(cell["task"], split) for split in evaluate.get("splits", ())]
+    splits += [(task, "test") for task in evaluate.get("extra_tasks", ())]
+    number = 0
+    for task, split in splits:
+        problems = task.get(split) or 0
+        sampled = min(problems, evaluate.get("sampled_problems") or problems)
+        number += problems + sampled * evaluate.get("samples", 0) * (split in evaluate.get("sampled_splits", ()))
+    return number

@@ -27,13 +27,30 @@ def _cells(**changes: Any) -> list[Any]:
     return cells(Experiment.model_validate(FILE | changes), fetch=False)
 
 
+def _past(**cell: Any) -> Any:
+    """Return a record of 640 completions (40 steps of 4 x 8 / 2): 10 s of training, 3 s of scoring, 1 s of loading."""
+    past = record("lora", 0)
+    seconds = {"train": 10.0, "evaluate": 3.0, "load": 1.0}
+    cost = past.cost.model_copy(update={"seconds": seconds})
+    return past.model_copy(update={"cost": cost, "cell": past.cell | cell})
+
+
 def test_training_grows_with_completions_and_other_stages_do_not() -> None:
-    past = record("lora", 0)  # 40 steps of 4 x 8 / 2 completions: 640; 10 s of training
-    past = past.model_copy(update={"cost": past.cost.model_copy(update={"seconds": {"train": 10.0, "evaluate": 3.0}})})
-    cost = estimate(_cells(), [past])
-    assert cost.seconds == pytest.approx(10.0 * 80 * 64 / 640 + 3.0)
+    cost = estimate(_cells(), [_past()])
+    assert cost.seconds == pytest.approx(10.0 * 80 * 64 / 640 + 3.0 + 1.0)
     assert cost.tokens == 5000 * 8
     assert (cost.rough_tokens, cost.unknown) == (0, 0)
+
+
+def test_evaluation_grows_with_the_completions_that_are_scored() -> None:
+    scoring = {"splits": ["test"], "samples": 4, "sampled_splits": ["test"], "sampled_problems": 8}
+    past = _past(task={"name": "chain", "test": 16}, evaluate=scoring)  # 16 greedy completions and 8 x 4 samples
+    task = FILE["task"] | {"test": 4096}
+    planned = _cells(task=task, evaluate=scoring | {"sampled_problems": 128})
+
+    cost = estimate(planned, [past])
+
+    assert cost.seconds == pytest.approx(80.0 + 1.0 + 3.0 * (4096 + 128 * 4) / (16 + 8 * 4))
 
 
 def test_cells_of_the_same_method_are_preferred_and_failed_ones_do_not_count() -> None:
