@@ -16,7 +16,7 @@ from rlvr_bench.tasks.verifiers.forms import (
     Time,
     Union,
 )
-from rlvr_bench.tasks.verifiers.numerals import same_value
+from rlvr_bench.tasks.verifiers.numerals import decimal_places, same_value
 
 Pairs = list[tuple[str, str]]
 """LaTeX of the gold answer and of the answer, all of which have to be equal."""
@@ -58,27 +58,14 @@ def _same_number(gold: Number, answer: Number) -> bool:
 
 def _rounded(answer: Fraction, gold: Fraction) -> bool:
     """Whether a decimal of six places or more is a fraction without end, rounded or cut off."""
-    places = (
-        len(str(answer.denominator)) - 1 if 10 ** (len(str(answer.denominator)) - 1) % answer.denominator == 0 else 0
-    )
-    places = max(places, _places(answer))
+    places = decimal_places(answer)
     return (
         places >= 6
-        and _places(gold) == 0
+        and decimal_places(gold) == 0
         and gold.denominator > 1
         and abs(answer - gold) < Fraction(1, 10**places)
         and abs(answer - gold) < abs(gold) / 10**5
     )
-
-
-def _places(number: Fraction) -> int:
-    """Digits behind the point; 0 for integers and for fractions that have no end."""
-    rest, twos, fives = number.denominator, 0, 0
-    while rest % 2 == 0:
-        rest, twos = rest // 2, twos + 1
-    while rest % 5 == 0:
-        rest, fives = rest // 5, fives + 1
-    return max(twos, fives) if rest == 1 else 0
 
 
 def _without_base(gold: Based, answer: Form) -> bool:

@@ -1,4 +1,4 @@
-"""Numbers in words: "eighteen", "twenty-one", "one hundred and five thousand". English, up to trillions."""
+"""Numbers in words: "eighteen", "twenty-one", "a hundred and five thousand". English, up to trillions."""
 
 import re
 
@@ -8,19 +8,26 @@ _SMALL = re.findall(
     " eighteen nineteen",
 )
 _TENS = re.findall("[a-z]+", "twenty thirty forty fifty sixty seventy eighty ninety")
-SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+SCALES = {
+    "thousand": 10**3,
+    "lakh": 10**5,
+    "million": 10**6,
+    "crore": 10**7,
+    "billion": 10**9,
+    "trillion": 10**12,
+}
 _VALUES = {word: value for value, word in enumerate(_SMALL)} | {word: 10 * ten for ten, word in enumerate(_TENS, 2)}
 
 _WORD = "|".join(sorted([*_VALUES, *SCALES, "hundred"], key=len, reverse=True))
 _FIRST = "|".join(sorted(_VALUES, key=len, reverse=True))
-PATTERN = rf"(?:a hundred|(?:{_FIRST}))(?:[\s-](?:and\s)?(?:{_WORD})){{0,12}}(?![A-Za-z])"
+PATTERN = rf"(?:an? (?:hundred|{'|'.join(SCALES)})|(?:{_FIRST}))(?:[\s-](?:and\s)?(?:{_WORD})){{0,12}}(?![A-Za-z])"
 """Matches a run of number words; whether they make a number is for `value` to say."""
 
 
 def value(words: str) -> int | None:
     """The number that `words` say; None if they do not make one ("five six")."""
     total, group, room = 0, 0, 10**15
-    for word in re.findall(r"[a-z]+", words.lower().replace("a hundred", "one hundred")):
+    for word in re.findall(r"[a-z]+", re.sub(r"^an? ", "one ", words.lower())):
         if word == "and":
             continue
         if word in SCALES:

@@ -8,7 +8,7 @@ r"""Numbers in text, read exactly and in bounded time: a value is read only if a
 | power of ten, power | `1.2e3`, `3 x 10^6`, `2^{10}` |
 | words | `eighteen`, `1.5 million` |
 | money, percent, unit | `$18.00`, `50%` (reads as 50), `12 \text{ m}^2`, `7 km/h`: dropped |
-| equation | `x = 7`, `9 \times 2 = 18`: the right side; sides that are numbers have to agree |
+| equation | `x = 7`, `9 \times 2 = 18`: the right side; what can be worked out has to agree: not `3+1=5` |
 
 A number counts only if what follows it is a unit, punctuation or words: not in `18\pi`, `5-10`, `18 or 5`, `2\sqrt{3}`,
 `2x`. Sums and products are not computed (a question would be its own answer), and nothing is ever evaluated.
@@ -17,7 +17,7 @@ A number counts only if what follows it is a unit, punctuation or words: not in 
 import re
 from fractions import Fraction
 
-from rlvr_bench.tasks.verifiers import number_words
+from rlvr_bench.tasks.verifiers import arithmetic, number_words
 from rlvr_bench.tasks.verifiers.spelling import plain
 from rlvr_bench.tasks.verifiers.units import ends_value
 
@@ -38,7 +38,7 @@ _DECIMAL = rf"(?:{_DIGITS}(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]{{1,3}}(?![0-9
 _SPACED = r"[1-9][0-9]{0,2}(?: [0-9]{3}){1,10}(?:\.[0-9]+)?(?![0-9/]| ?[0-9]| ?/)"
 _TIMES_TEN = r"\s{0,2}(?:\\times|\\cdot|\*|x|X)\s{0,2}10\s?\^\s?\{?\s?(?P<ten>[-+]?[0-9]{1,3})\s?\}?(?![0-9])"
 _POWER = r"\s?\^\s?\{?\s?(?P<power>-?[0-9]{1,5})\s?\}?(?![0-9])"
-_SCALE = rf"\s{{0,2}}-?(?P<scale>hundred|{'|'.join(number_words.SCALES)})(?![A-Za-z])|(?P<kilo>[kK])(?![A-Za-z0-9])"
+_SCALE = rf"\s{{0,2}}-?(?P<scale>hundred|{'|'.join(number_words.SCALES)})s?(?![A-Za-z])|(?P<kilo>[kK])(?![A-Za-z0-9])"
 _BODY = (
     rf"(?:(?P<whole>[0-9]{{1,30}})(?:\s{{1,2}}|\sand\s)(?=[0-9]{{1,30}}\s?/\s?[0-9]))?"
     rf"(?P<top>@{_DECIMAL})(?:\s?/\s?(?P<bottom>{_DECIMAL})|{_TIMES_TEN}|{_POWER})?(?:{_SCALE})?"
@@ -65,8 +65,14 @@ _NEARLY = re.compile(
     r"|(?:about|approximately|exactly|is)(?= ))\s*",
     re.IGNORECASE,
 )
-_EQUALS = re.compile(r"(?<![<>!=:\\])(?:=(?![=>])|\\approx(?![a-z]))")
-_LEFT_SIDE = re.compile(r"(?:[^=.,;:!?\n]|[.,](?=[0-9]))*?(?<![<>!])(?:=(?![=>])|\\approx(?![a-z]))")
+_APPROXIMATES = re.compile(r"\\(?:approx|simeq|sim|doteq)(?![a-z])")
+_EQUALS = re.compile(r"(?<![<>!=:\\])=(?![=>])")
+_LEFT_SIDE = re.compile(r"(?P<side>(?:[^=.,;:!?\n]|[.,](?=[0-9])|!(?=\s?=))*?)(?<![<>!])=(?![=>])")
+_PART_OF = re.compile(r"(?:\b(?:of|half|twice|double|triple|root|by|to|than|times|plus|minus)|%)\s*$", re.IGNORECASE)
+_SUM = re.compile(
+    r"(?P<before>^\s*|[A-Za-z]{2,},?\s+|[,;:]\s+|\*\s?\*)"
+    r"(?P<sum>[-+]?(?:[$(0-9.]|\\frac)(?:[-+*/^(){}$0-9., xX]|\\(?:times|cdot|div|frac)(?![A-Za-z]))*)$"
+)
 _NUMBER_AND_WORD = re.compile(
     r"[^A-Za-z0-9=]*[0-9][0-9.,/]*\s*(?:%|[A-Za-z]{2,}(?![A-Za-z]))(?!\s{0,2}[*+/-]\s{0,2}[$0-9])"
 )
@@ -92,11 +98,12 @@ def parse_number(text: str) -> Fraction | None:
     if len(text) > 4 * MAX_LENGTH and len(text := plain(text)) > 4 * MAX_LENGTH:
         return None
     sides = _EQUALS.split(_written_plainly(text), maxsplit=MAX_EQUATIONS)
-    numbers = [*map(_left, sides[:-1]), _alone(sides[-1])]
-    if any(map(_MULTIPLE.fullmatch, sides[:-1])):
+    if any(map(_MULTIPLE.fullmatch, sides[:-1])) or any(map(_SEVERAL.search, sides[1:-1])):  # "a = 3, b = 5"
         return None
-    several = any(_SEVERAL.search(side) for side in sides[1:-1])  # "a = 3, b = 5"
-    return numbers[-1] if _agree(numbers) and not several else None
+    number = _alone(sides[-1])
+    if number is None and len(sides) > 1:
+        return _worked_out(sides[-2], sides[-1])
+    return number if number is not None and _agree(sides[:-1], number) else None
 
 
 def stated_number(text: str) -> Fraction | None:
@@ -108,17 +115,19 @@ def stated_number(text: str) -> Fraction | None:
     if bare:
         return Fraction(bare[1])
     text = _written_plainly(text[:MAX_STATED])
-    before: list[Fraction | None] = []
+    before: list[str] = []
     for _ in range(MAX_EQUATIONS):
         left = None if _NUMBER_AND_WORD.match(text) else _LEFT_SIDE.match(text)
         if left is None:
             break
-        if _MULTIPLE.fullmatch(left[0].removesuffix("=")):
+        if _MULTIPLE.fullmatch(left["side"]):
             return None
-        before.append(_left(left[0].removesuffix("=").removesuffix("\\approx")))
+        before.append(left["side"])
         text = text[left.end() :]
     first = _first(text)
-    return first if first is not None and _agree([*before, first]) else None
+    if first is None and before:
+        return _worked_out(before[-1], text)
+    return first if first is not None and _agree(before, first) else None
 
 
 def last_number(text: str) -> Fraction | None:
@@ -137,7 +146,10 @@ def last_number(text: str) -> Fraction | None:
         return None
     if not ends_value(window[last.end() :], loosely=True):
         return None
-    return _value(last)
+    number, left = _value(last), window[: last.start()].rstrip(" *")
+    if number is None or not left.endswith("="):
+        return number
+    return number if _agree([left[:-1].rpartition("=")[2]], number) else None
 
 
 def canonical(number: Fraction) -> str:
@@ -152,6 +164,16 @@ def same_value(one: Fraction, other: Fraction) -> bool:
     return any(map(_is_float, (one, other))) and abs(one - other) <= abs(other) / 10**12
 
 
+def decimal_places(number: Fraction) -> int:
+    """Digits behind the point; 0 for integers and for fractions that have no end."""
+    rest, twos, fives = number.denominator, 0, 0
+    while rest % 2 == 0:
+        rest, twos = rest // 2, twos + 1
+    while rest % 5 == 0:
+        rest, fives = rest // 5, fives + 1
+    return max(twos, fives) if rest == 1 else 0
+
+
 def _is_float(number: Fraction) -> bool:
     """Whether it has the fifteen digits or more, some of them behind the point, that a printed float with noise has."""
     return number.denominator >= 10**3 and abs(number.numerator) * 10 >= 10**14
@@ -159,6 +181,8 @@ def _is_float(number: Fraction) -> bool:
 
 def _written_plainly(text: str) -> str:
     text = _NEARLY.sub("", plain(text))
+    if "\\" in text:
+        text = _APPROXIMATES.sub(r"\\approx=", text)
     if "{" in text:
         text = _BRACED.sub(r"\1", _FRACTION.sub(_slashed, text))
     return text
@@ -203,15 +227,40 @@ def _same_again(number: Fraction, rest: str) -> bool:
     return other is not None and _alone(other[1]) == number
 
 
-def _agree(numbers: list[Fraction | None]) -> bool:
-    """Whether the last side of an equation is a number and the other sides do not say another ("4 = 5")."""
-    last = numbers[-1]
-    return last is not None and all(number is None or abs(number - last) <= abs(last) / 100 for number in numbers)
+def _agree(sides: list[str], last: Fraction) -> bool:
+    """Whether the sides left of the last one of an equation say no other number ("4 = 5", "3 + 1 = 5").
+
+    A sum has to come to the number right of it. Of "3 + 4 = 7 + 5 = 12" the first part is a step, and no equation.
+    """
+    numbers = [*map(_left, sides), last]
+    if any(number is not None and abs(number - last) > abs(last) / 100 for number in numbers):
+        return False
+    return all(number is None or _comes_to(side, number) for side, number in zip(sides, numbers[1:], strict=True))
 
 
 def _left(side: str) -> Fraction | None:
     """A number on the left, which has to agree with what follows; a quotient or a percentage is a step towards it."""
     return None if "/" in side or "^" in side or "%" in side else _alone(side)
+
+
+def _worked_out(left: str, right: str) -> Fraction | None:
+    """The number left of a sum that comes to it: "18 = 9 * 2"."""
+    number = _alone(left)
+    return number if number is not None and number == arithmetic.value(right.strip(" .")) else None
+
+
+def _comes_to(side: str, number: Fraction) -> bool:
+    """Whether the sum at the end of a text comes to `number`, exactly or rounded to its places; yes if there is none.
+
+    What words make another value of ("half of 3 + 1") is no sum.
+    """
+    side = side[-arithmetic.MAX_CHARACTERS :].rstrip()
+    found = _SUM.search(side)
+    value = arithmetic.value(found["sum"]) if found and not _PART_OF.search(side[: found.start("sum")]) else None
+    if value is None or same_value(value, number):
+        return True
+    unit = Fraction(1, 10 ** decimal_places(number))
+    return value % unit != 0 and abs(value - number) < unit
 
 
 def _value(match: re.Match[str]) -> Fraction | None:

@@ -15,10 +15,14 @@ _SHORT = (
 )
 _POWER = r"(?:\s?\^\s?\{?\s?-?[1-4]\s?\}?)?"
 _GLUED = re.compile(rf"(?:(?:{_SHORT})|[A-Za-z]{{4,30}})(?![A-Za-z]){_POWER}")
-_VALUE_WORD = (
-    r"(?:pi|squared|cubed|factorial|times|plus|minus|over|divided|multiplied|choose|modulo|mod|hundred|thousand|million"
-    r"|billion|trillion|root|sqrt|to the)(?![A-Za-z])"
+_ARGUMENT = r"\s?(?:[({\\0-9]|[a-z](?![A-Za-z]))"
+VALUE_WORD = (
+    r"(?:(?:pi|squared|cubed|factorial|times|plus|minus|over|divided|multiplied|choose|modulo|mod"
+    rf"|(?:hundred|thousand|million|billion|trillion|lakh|crore)s?|mil|mn|bn|root|sqrt)(?![A-Za-z])|(?:ln|log|sin|cos|tan|exp){_ARGUMENT}"
+    r"|to\s+the\s+(?:power|[0-9]|second|third|fourth|fifth|nth))"
 )
+"""Words that make another value of the number that they follow."""
+
 _LETTER = rf"(?![{_LETTERS}](?![A-Za-z])|a\s+[a-z]{{2}}|I\s+[a-z]{{2}})[A-Za-z](?![A-Za-z])"
 _CHANGED = re.compile(
     rf"""
@@ -27,8 +31,11 @@ _CHANGED = re.compile(
     | \s+[<>]=?\s?[\w(\\.$-]     # a comparison
     | '\s?[0-9]                  # feet and inches
     | [_^*]\s?[\w({{\\-]         # a base, a power, a product
-    | [({{]\s?[-0-9\\]           # a product, when nothing parts the two
+    | [({{]\s?(?:[-0-9\\]|[A-Za-z]\s?[-+*/^])  # a product, when nothing parts the two
     | \s*\\(?!%|ldots)[A-Za-z]+  # any command: \pi, \sqrt, \times
+    | \s*(?:\\ldots|\.{{2,3}})\s?-?[0-9]  # a range
+    | (?:h|hr|hrs|min|d)\s?[0-9]  # hours and minutes
+    | (?:m|ft|lb|lbs)\s?[0-9]+\s?(?:s|in|oz|cm)  # feet and inches
     | \s*-(?!--?\s|-[A-Za-z])\s?[-0-9.$(\\{{]  # a range, a difference; a dash is none
     | \s*-\s?[A-Za-z](?![A-Za-z])
     | \s*/\s?[-0-9(\\{{]
@@ -36,7 +43,7 @@ _CHANGED = re.compile(
     | \s*:\s?[0-9]               # a time, a ratio
     | \s+\.?[0-9]                # a second number
     | \s*{_LETTER}               # a variable
-    | \s*{_VALUE_WORD}
+    | \s*{VALUE_WORD}
     | \s*and\s+(?:a|one|two|three)\s
     """,
     re.VERBOSE,
@@ -44,8 +51,8 @@ _CHANGED = re.compile(
 _WORDS = r"(?:\s{0,2}[A-Za-z%°€£][A-Za-z%°.'/-]{0,20}(?![\w])){0,3}"
 _NEXT = r"[-+$€£(]{0,3}\s?(?:[0-9.]|\\[a-z]|[A-Za-z]\s?=|(?:one|two|three|four|five|six|seven|eight|nine|ten)\b)"
 _LIST = re.compile(
-    rf"{_WORDS}\s{{0,2}}[,;]?\s{{0,2}}\b(?:and|or|to|through|vs|versus)\s{{1,2}}{_NEXT}"
-    r"|\s{0,2}[,;]\s{0,2}(?:[-+$€£]{0,2}[0-9][0-9.,/]{0,30}\s{0,2}(?:$|[,;.)\]}]|and\b|or\b)|\\ldots|[A-Za-z]\s?=)"
+    rf"{_WORDS}\s{{0,2}}[,;]?\s{{0,2}}(?:\b(?:and|or|to|through|vs|versus)\s|&\s?){{1,2}}{_NEXT}"
+    r"|\s{0,2}[,;]\s{0,2}(?:\.{3}|[-+$€£]{0,2}[0-9][0-9.,/]{0,30}\s{0,2}(?:$|[,;.)\]}]|and\b|or\b)|\\ldots|[A-Za-z]\s?=)"
     r"|\s{0,2}[,;]?\s{0,2}or\s"
     r"|\s(?:feet|foot|ft|hours?|minutes?|pounds?|lbs?|yards?|meters?|dollars?|weeks?|days?|years?|°)\s{1,2}[0-9]"
 )

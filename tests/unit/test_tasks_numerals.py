@@ -32,14 +32,14 @@ WRAPPERS = (
     "${}$",
     "{} dollars",
     "x = {}",
-    "3*4 = {}",
+    "x*4 = {}",
 )
 SENTENCES = (
     "{}",
     "so it is {}.",
     "That makes **{}** apples",
     "2 + 2 is 4, hence {}",
-    "7-4={}",
+    "y-4={}",
     "[{}]",
     "It costs ${}!",
 )
