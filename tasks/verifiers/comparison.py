@@ -32,6 +32,8 @@ def open_questions(gold: Form, answer: Form) -> Pairs | None:
         return _group(gold, answer)
     if isinstance(gold, Union) and isinstance(answer, Union):
         return _unordered(gold.parts, answer.parts)
+    if isinstance(gold, Union) and isinstance(answer, Group) and not answer.left:  # "(0, 1) or (2, 3)"
+        return _unordered(gold.parts, answer.items)
     if isinstance(gold, Matrix) and isinstance(answer, Matrix):
         return _matrix(gold, answer)
     if isinstance(gold, Time) and isinstance(answer, Time):

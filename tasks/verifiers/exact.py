@@ -4,6 +4,7 @@ Numbers are equal if their values are: "1,080", "1080.0" and "2160/2" are one an
 compared as text, without regard to case, white space and punctuation around it; options ("B") by their letter.
 """
 
+import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
@@ -32,6 +33,7 @@ _FORMS: dict[Rule, str] = {
     "phrase": "The answer is {}",
     "last-number": "{}",
 }
+_PERCENT = re.compile(r"[0-9]\s?\\?(?:%|per\s?cent)")
 _NONE = Verdict(False, None, "unparsed")
 _CUT = Verdict(False, None, "truncated")
 
@@ -66,7 +68,7 @@ class ExactVerifier:
             return _CUT
         number = _gold_number(gold)
         if number is not None:
-            return self._verify_number(text, number, truncated)
+            return self._verify_number(text, number, _is_percent(gold), truncated)
         return (
             self._verify_choice(text, gold, truncated) if is_choice(gold) else self._verify_text(text, gold, truncated)
         )
@@ -80,17 +82,21 @@ class ExactVerifier:
         """The form of the first rule."""
         return _FORMS[self.order[0]].format(answer)
 
-    def _verify_number(self, text: str, gold: Fraction, truncated: bool) -> Verdict:
+    def _verify_number(self, text: str, gold: Fraction, percent: bool, truncated: bool) -> Verdict:
         verdict = None
         for rule in self.order:
             if truncated and rule in ("whole", "last-number"):
                 continue
             for stated in stated_answers(text, rule):
                 number = _number(stated.text, rule)
-                if truncated and stated.open and number != _number(stated.settled(), rule):
+                if truncated and stated.open and (number is None or number != _number(stated.settled(), rule)):
                     return _CUT
                 if number is not None:
-                    return _verdict(self._equal(number, gold), canonical(number))
+                    equal = self._equal(number, gold) or (
+                        percent != _is_percent(stated.text)  # "50%" and 0.5
+                        and self._equal(number * 100 if percent else number / 100, gold)
+                    )
+                    return _verdict(equal, canonical(number))
                 if rule == "boxed" or any(map(str.isdigit, stated.text)):
                     return Verdict(False, stated.text, "wrong")
                 if rule == "hash":  # words alone: a heading, or an answer if nothing else is one
@@ -106,7 +112,7 @@ class ExactVerifier:
         for rule in self.order:
             for stated in stated_answers(text, rule) if rule not in ("whole", "last-number") else ():
                 choice = stated_choice(stated.text)
-                if truncated and stated.open and choice != stated_choice(stated.settled()):
+                if truncated and stated.open and (choice is None or choice != stated_choice(stated.settled())):
                     return _CUT
                 if choice is not None:
                     return _verdict(choice == right, choice.casefold())
@@ -136,6 +142,10 @@ def _number(text: str, rule: Rule) -> Fraction | None:
 @lru_cache(maxsize=4096)
 def _gold_number(gold: str) -> Fraction | None:
     return parse_number(gold)
+
+
+def _is_percent(text: str) -> bool:
+    return ("%" in text or "cent" in text) and _PERCENT.search(text) is not None
 
 
 def _verdict(correct: bool, parsed: str) -> Verdict:

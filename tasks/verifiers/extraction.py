@@ -30,15 +30,23 @@ MAX_CHARACTERS = 50_000
 MAX_MARKED = 4_000
 """Characters of a marked answer that are read."""
 
-_THOUGHTS = "think|thinking|thought|thoughts|reasoning|scratchpad"
-_THOUGHT_ENDS = re.compile(rf"</(?:{_THOUGHTS})\s?>|\[/THINK\]|◁/think▷", re.IGNORECASE)
-_THOUGHT_BEGINS = re.compile(rf"<(?:{_THOUGHTS})\s?>|\[THINK\]|◁think▷", re.IGNORECASE)
+_THOUGHT = r"(?:[a-z]+:)?(?:think|thinking|thoughts?|reasoning|scratchpad|analysis|reflection)"
+_THOUGHT_ENDS = re.compile(
+    rf"</{_THOUGHT}\s?>|\[/THINK\]|\[END[ _]THINKING\]|\u25c1/think\u25b7|<\|end_of_thought\|>|<\|END_THINKING\|>"
+    r"|<\|channel\|>final<\|message\|>",
+    re.IGNORECASE,
+)
+_THOUGHT_BEGINS = re.compile(
+    rf"<{_THOUGHT}\s?>|\[THINK\]|\[BEGIN[ _]THINKING\]|\u25c1think\u25b7|<\|begin_of_thought\|>|<\|START_THINKING\|>"
+    r"|<\|channel\|>analysis<\|message\|>",
+    re.IGNORECASE,
+)
 
 _HASH = re.compile(r"####[ \t]*([^\s#](?:(?!####)[^\n])*)")
 _PHRASE = re.compile(
     r"\b(?:answers?|(?:correct|right|best) (?:option|choice))[*_]{0,2}\s{0,3}(?:is\b|are\b|:|=)", re.IGNORECASE
 )
-_BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s{0,3}(?:(\{)|([0-9A-Za-z]))")
+_BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s{0,3}(?:(\{)|(-?[0-9]{1,100}(?:\.[0-9]{1,100})?|[A-Za-z]))")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _BETWEEN_BOXES = re.compile(r"[\s$]*(?:\\[()\]\[]|\\(?:quad|text\s?\{)|[},;&\s$]|and|or)*[\s$]*")
 
@@ -47,6 +55,10 @@ _ENUMERATED = re.compile(
     r"\s*#?[0-9ivx]{1,4}\b(?!\s*$)|[0-9]{1,2}[.):]\s+[A-Z*]",
     re.IGNORECASE,
 )
+_TITLE = re.compile(
+    r"[*_ ]{0,4}(?!.*[=:])(?!.*\b(?:answer|option|choice|is|are|has|have)\b)[A-Z][a-z]+\s+\S", re.IGNORECASE
+)
+_MARKED = re.compile(r"^####[ \t]*[^A-Za-z\s]|\\boxed", re.MULTILINE)
 _LABEL = re.compile(
     r"[\s*_]*(?:(?:the|my|our|so|thus|final|correct|right)\s+){0,3}answer[*_]*\s*(?:is\b|:|=)[\s*_]*", re.IGNORECASE
 )
@@ -124,19 +136,25 @@ def _whole(text: str) -> Iterator[Stated]:
 
 
 def _hash(text: str) -> Iterator[Stated]:
+    marked = deque(_MARKED.finditer(text), maxlen=1) if "####" in text else None
+    last = marked[0].start() if marked else 0
     for match in _HASH.finditer(text):
         line = match[1]
         starts_line = match.start() == 0 or text[match.start() - 1] == "\n"
-        if starts_line and _is_heading(line, goes_on=bool(text[match.end() : match.end() + 200].strip())):
+        if starts_line and _is_heading(line, bool(text[match.end() : match.end() + 200].strip()), match.end() < last):
             continue
         label = _LABEL.match(line)
         yield Stated(line[label.end() :] if label else line, open=match.end() == len(text))
 
 
-def _is_heading(line: str, goes_on: bool) -> bool:
-    """Markdown has `####` too: "Step 1: Set up", "2. Solve", "Solution:" with text below them."""
-    enumerated = _ENUMERATED.match(line.lstrip("*_ "))
-    return enumerated is not None or (goes_on and line.rstrip("* \t").endswith(":"))
+def _is_heading(line: str, goes_on: bool, marked_below: bool) -> bool:
+    """Markdown has `####` too: "Step 1: Set up", "2. Solve", "Solution:" with text below them.
+
+    So is "Day 1" if a plainer answer stands below: a box, or a `####` with a number behind it.
+    """
+    if _ENUMERATED.match(line.lstrip("*_ ")) or (marked_below and _TITLE.match(line)):
+        return True
+    return goes_on and line.rstrip("* \t").endswith(":")
 
 
 def _boxed(text: str) -> Iterator[Stated]:
@@ -149,9 +167,11 @@ def _boxed(text: str) -> Iterator[Stated]:
         end = box.end() if box[2] else _closing(text, box.end())
         if end is None:
             break
-        if begin is not None and not _BETWEEN_BOXES.fullmatch(text[end:begin][:40]):
-            break
         content = box[2] or text[box.end() : end - 1]
+        if begin is not None and end > begin:  # a box around the others
+            inside = []
+        elif begin is not None and not _BETWEEN_BOXES.fullmatch(text[end:begin][:40]):
+            break
         if content.strip() and content not in inside:
             inside.insert(0, content)
         begin = box.start()
@@ -176,9 +196,13 @@ def _phrase(text: str) -> Iterator[Stated]:
     rest = text[start:].lstrip(" \t:*_")
     if rest.startswith("\n"):  # a label on a line of its own
         rest = rest.lstrip(" \t:*_\n")
-    line, newline, _ = rest.partition("\n")
+    line, newline, below = rest.partition("\n")
     if line.strip() in ("$$", "\\[", "\\(", "$"):  # a displayed formula
-        line, newline, _ = rest[len(line) :].lstrip().partition("\n")
+        line, newline, below = rest[len(line) :].lstrip().partition("\n")
+    if line.count("\\begin") > line.count("\\end"):  # a matrix, a row a line
+        rows, end, rest = below.partition("\\end")
+        last, newline, _ = rest.partition("\n")
+        line = f"{line}\n{rows}{end}{last}"
     yield Stated(line, open=not newline)
 
 

@@ -8,7 +8,7 @@ from rlvr_bench.tasks.verifiers.spelling import plain
 
 _MATH = re.compile(
     r"\$\$(?P<display>.{1,2000}?)\$\$|\\\[(?P<bracket>.{1,2000}?)\\\]|\\\((?P<round>.{1,2000}?)\\\)"
-    r"|(?<!\\)\$(?P<dollar>(?:\\.|[^$\\\n]){1,1000}?)(?<!\\)\$",
+    r"|(?<!\\)\$(?P<dollar>(?:\\.|[^$\\\n]){1,1000}?)(?<!\\)\$(?![0-9])",
     re.DOTALL,
 )
 _JOINED = re.compile(r"\s*(?:,|,?\s*and|,?\s*or)\s*")
@@ -16,8 +16,8 @@ _SENTENCE_END = re.compile(r"[.!?](?=\s+[A-Z\\(]|\s*$)|\s+(?:because|since|which
 _INTRODUCTION = re.compile(
     r"\s*(?:(?:that|the|a|an|is|are|equal to|value of|number|about|approximately|simply|just|indeed)\s+)+"
 )
-_FORMULA = re.compile(r"(?=.*[0-9\\(\[{^=+-]|[A-Za-z]$)")
-_LONG_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{4,}")
+_FORMULA = re.compile(r"(?=.*[0-9\\(\[{^=+!-]|[A-Za-z]$|[A-Z]{2,4}$|infinity$|[a-z]{2,4} \S{1,12}$)")
+_LONG_WORD = re.compile(r"(?<![\\A-Za-z])(?!(?:sqrt|arcsin|arccos|arctan|infinity|theta)(?![A-Za-z]))[A-Za-z]{4,}")
 _TEXT = re.compile(r"\\[A-Za-z]+(?:\s?\{[A-Za-z .-]*\})?")
 
 
@@ -38,7 +38,7 @@ def stated_formula(text: str, words: bool) -> str | None:
     if words:
         return plain_text
     prose = _LONG_WORD.search(_TEXT.sub(" ", plain_text))
-    return plain_text if prose is None and _FORMULA.match(plain_text) else None
+    return plain_text if prose is None and _FORMULA.match(plain(plain_text)) else None
 
 
 def last_formula(text: str) -> str | None:

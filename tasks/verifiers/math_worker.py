@@ -31,6 +31,7 @@ def equal(gold: str, answer: str) -> bool:
     if verify([one], [other], timeout_seconds=None, raise_on_error=True):
         return _close(one, other)
     # A symbol beside a sum is compared as text by math-verify, and constants in other forms not at all.
+    one, other = _exact(one), _exact(other)
     return bool(one.doit() == other.doit()) or _same_constant(one, other)
 
 
@@ -43,11 +44,25 @@ def parsed(latex: str) -> Any:
         basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="none", equations=False
     )
     try:
-        return parse_latex_cached(normalize_latex(latex, settings))
+        return _one_unit(parse_latex_cached(normalize_latex(latex, settings)))
     except (RecursionError, MemoryError):
         raise
     except Exception:  # noqa: BLE001  # the parser raises plain exceptions for what is not LaTeX
         return None
+
+
+def _one_unit(expression: Any) -> Any:
+    r"""With one symbol for i: the parser takes that of "5\cdot i" for another than that of "5i"."""
+    import sympy
+
+    return expression.xreplace({sympy.Symbol("i", real=True): sympy.Symbol("i", real=False)})
+
+
+def _exact(expression: Any) -> Any:
+    """With fractions in place of decimals: 2^0.5 is the root of two."""
+    import sympy
+
+    return expression.xreplace({number: sympy.Rational(str(number)) for number in expression.atoms(sympy.Float)})
 
 
 def _close(one: Any, other: Any) -> bool:

@@ -20,18 +20,22 @@ from rlvr_bench.tasks.verifiers.forms import (
     Time,
     Union,
 )
-from rlvr_bench.tasks.verifiers.numerals import parse_number
+from rlvr_bench.tasks.verifiers.hints import as_asked
+from rlvr_bench.tasks.verifiers.numerals import MULTIPLE, holds, parse_number
 from rlvr_bench.tasks.verifiers.spelling import plain, unbraced
 from rlvr_bench.tasks.verifiers.splitting import MAX_DEPTH, depth, enclosed, split
+from rlvr_bench.tasks.verifiers.units import VALUE_WORD
 
 _REALS = Group("(", (Expression("-\\infty"), Expression("\\infty")), ")")
 
 _UNIT_TEXT = re.compile(
-    r"(?:\\[ ,;:]|~|\s)*\\(?:text|textrm|textbf|textit|mathrm|mbox)\s?\{[^{}]*\}(?:\s?\^\s?\{?-?[1-4]\}?)?[.\s$]*$"
+    r"(?:\\[ ,;:]|~|\s)*\\(?:text|textrm|textbf|textit|mathrm|mbox)\s?\{(?!\s?[ie]\s?\})[^{}]*\}"
+    r"(?:\s?\^\s?\{?-?[1-4]\}?)?[.\s$]*$"
 )
 _TEXT_GROUP = re.compile(r"\\(?:text|textrm|textbf|textit|mathrm|mbox)\s?\{[^{}]*\}")
 _UNIT_WORDS = re.compile(
-    r"(?<=[0-9A-Za-z)}°])\s+(?:(?!(?:and|or|sin|cos|tan|cot|sec|csc|log|exp|mod)\b)[A-Za-z]{2,20}\b\s?){1,4}(?:\^\{?[1-4]\}?)?$"
+    rf"(?<=[0-9A-Za-z)}}°])\s+(?:(?!(?:and|or|sin|cos|tan|cot|sec|csc|log|exp)\b|{VALUE_WORD})[A-Za-z]{{2,20}}\b\s?){{1,4}}"
+    r"(?:\^\{?[1-4]\}?)?$"
 )
 _VARIABLE = re.compile(r"[0-9)}]\s*[A-Za-z](?![A-Za-z])")
 _FUNCTION = re.compile(
@@ -41,11 +45,12 @@ _WORDS = re.compile(r"(?=.*[A-Za-z]{3})[A-Za-z][A-Za-z .,'&-]*")
 _DATED = re.compile(r"(?=.*[A-Za-z]{3})[A-Za-z0-9][A-Za-z0-9 .,'&-]*")
 _TIME = re.compile(r"(?P<hour>[0-9]{1,2})(?::(?P<minute>[0-5][0-9]))?(?::00)?\s?(?P<half>[AaPp]\.?\s?[Mm]\b\.?)?")
 _BASED = re.compile(
-    r"\(?(?P<digits>[0-9A-Fa-f][0-9A-Fa-f., ]{0,80}?)\)?\s?_\s?\{?\s?(?P<base>[0-9]{1,2}|[a-z]{3,8})\s?\}?"
+    r"\(?(?P<digits>[0-9A-Fa-f][0-9A-Fa-f., ]{0,80}?)\)?\s?(?:_\s?[{(]{0,2}\s?(?:base\s)?|\s\(?(?:in\s)?base[\s-])"
+    r"(?P<base>[0-9]{1,2}|[a-z]{3,8})\s?[)}]{0,2}"
 )
 _BASE_WORDS = re.findall("[a-z]+", "two three four five six seven eight nine ten eleven twelve")
 _BASES = {word: base for base, word in enumerate(_BASE_WORDS, start=2)} | {"sixteen": 16}
-_MATRIX = re.compile(r"\\begin\s?\{([pbBvV]?matrix|array)\}(?:\{[^{}]*\})?(.*)\\end\s?\{\1\}", re.DOTALL)
+_MATRIX = re.compile(r"\\begin\s?\{((?:[pbBvV]|small)?matrix|array)\}(?:\{[^{}]*\})?(.*)\\end\s?\{\1\}", re.DOTALL)
 _COMMA = re.compile(
     r"(?:,(?![0-9]{3}(?![0-9]))|,(?<![0-9],)|;)\s?(?:\b(?:and|or)\b)?|\s(?:and|or)\s|\\(?:land|lor|vee|wedge)(?![a-z])"
 )
@@ -59,8 +64,11 @@ _OR = re.compile(r",?\s(?:or)\s|,|\\(?:lor|vee)(?![a-z])")
 _RELATION = re.compile(r"\\(?:le|ge|lt|gt)(?![A-Za-z])|[<>]=?")
 _EQUALS = re.compile(r"(?<![<>!=:])=(?!=)")
 _MEMBER = re.compile(r"\s*(?:\\(?:in|mathbb|lambda|theta|alpha)|[A-Za-z])?\s*\\in(?![a-z])\s*")
-_ARGUMENTS = rf"(?:\s?\(\s?{_SYMBOL}(?:\s?,\s?{_SYMBOL})*\s?\))?"
-_NAME = re.compile(rf"\s*(?P<name>{_SYMBOL}(?:\s?\^\s?\{{?-1\}}?)?{_ARGUMENTS}|[A-Za-z][A-Za-z ]{{2,30}})\s*")
+_ARGUMENTS = r"(?:\s?\([^()=]{1,40}\))?"
+_NAME = re.compile(
+    rf"\s*(?P<name>{_SYMBOL}(?:\s?\^\s?\{{?-1\}}?)?{_ARGUMENTS}"
+    r"|(?:m\s?)?(?:\\(?:angle|triangle|overline)\s?)?\{?[A-Za-z][A-Za-z ]{1,30}\}?)\s*"
+)
 _CHOICE = re.compile(r"\(?\s?([A-J])\s?\)?\s?\.?")
 _THREE_DOTS = re.compile(r"(?<=,)\s*\.{3}")
 _REPEATING = re.compile(
@@ -83,7 +91,13 @@ def normal_form(text: str, gold: "Form | None" = None) -> Form:
         exact, _, rounded = spelled.partition("\\approx")
         meant = isinstance(gold, Number) and parse_number(rounded) == gold.value
         spelled = _trimmed(rounded if meant or not exact.strip() or _NAME.fullmatch(exact) else exact)
+    spelled = as_asked(spelled, gold)
+    equation = gold is None or (isinstance(gold, Expression) and "=" in gold.latex + gold.equation)
+    if equation and (whole := _equation(spelled)) is not None:
+        return whole
     variable = _VARIABLE.search(plain(_TEXT_GROUP.sub(" ", text))) is not None
+    if isinstance(gold, Number) and (value := parse_number(spelled)) is not None and value == gold.value:
+        return gold
     return _form(spelled, text, variable and not isinstance(gold, Number))
 
 
@@ -265,12 +279,12 @@ def _named(item: str) -> tuple[str, str]:
 
 
 def _expression(spelled: str, raw: str) -> Form:
-    sides = [side.strip() for side in split(spelled, _EQUALS)]
-    numbers = [parse_number(side) for side in sides]
-    if len(sides) > 1 and numbers[-1] is not None and any(number not in (None, numbers[-1]) for number in numbers):
+    sides = _sides(spelled)
+    number = parse_number(sides[-1])
+    if len(sides) > 1 and number is not None and not holds(sides[:-1], number):
         return Contradiction()
     if len(sides) > 1 and all(sides):
-        if _NAME.fullmatch(sides[0]) or len(sides) > 2:
+        if _NAME.fullmatch(sides[0]) or len(sides) > 2 or _states_value(sides[0]):
             value = _form(sides[-1], sides[-1], True)
             if isinstance(value, Expression) and len(sides) == 2:
                 return Expression(value.latex, _for_algebra(spelled))
@@ -283,8 +297,27 @@ def _expression(spelled: str, raw: str) -> Form:
     return Expression(_for_algebra(spelled))
 
 
+def _sides(text: str) -> list[str]:
+    """The sides of an equation, a name that stands on the right first: "5 = x"."""
+    sides = [side.strip() for side in split(text, _EQUALS)]
+    return sides[::-1] if len(sides) == 2 and re.fullmatch(_SYMBOL, sides[1]) else sides
+
+
+def _states_value(left: str) -> bool:
+    r"""Whether an equation states the value of what is on its left, as of "|z| = \sqrt{2}", and not of "2x = 5"."""
+    return re.search("[A-Za-z]", left) is not None and not MULTIPLE.fullmatch(left)
+
+
+def _equation(text: str) -> Expression | None:
+    """An equation between expressions, which is an answer as a whole: "x^2 + y^2 = 25"."""
+    sides = _sides(text)
+    if len(sides) != 2 or not all(sides) or "," in text or _NAME.fullmatch(sides[0]) or not re.search("[a-z]", text):
+        return None
+    return Expression(_for_algebra(text)) if parse_number(sides[0]) is None or _states_value(sides[1]) else None
+
+
 def _for_algebra(text: str) -> str:
     r"""Without thousands' commas and signs that algebra does not know."""
     text = re.sub(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))", "", text)
-    text = re.sub(r"(?<=[0-9])\(", r"\\cdot (", text)
+    text = re.sub(r"(?<=[0-9])(?<![_^][0-9])\(", r"\\cdot (", text)
     return text.replace("°", "").replace("%", "").strip()

@@ -16,6 +16,7 @@ SCALES = {
     "billion": 10**9,
     "trillion": 10**12,
 }
+_PART_NAMES = {3: "third", 4: "quarter", 5: "fifth", 6: "sixth", 7: "seventh", 8: "eighth", 9: "ninth", 10: "tenth"}
 _VALUES = {word: value for value, word in enumerate(_SMALL)} | {word: 10 * ten for ten, word in enumerate(_TENS, 2)}
 
 _WORD = "|".join(sorted([*_VALUES, *SCALES, "hundred"], key=len, reverse=True))
@@ -23,11 +24,20 @@ _FIRST = "|".join(sorted(_VALUES, key=len, reverse=True))
 PATTERN = rf"(?:an? (?:hundred|{'|'.join(SCALES)})|(?:{_FIRST}))(?:[\s-](?:and\s)?(?:{_WORD})){{0,12}}(?![A-Za-z])"
 """Matches a run of number words; whether they make a number is for `value` to say."""
 
+PARTS = {
+    "half": 2,
+    "halves": 2,
+    "fourth": 4,
+    "fourths": 4,
+    **{f"{name}{plural}": size for size, name in _PART_NAMES.items() for plural in ("", "s")},
+}
+"""What "two thirds" is divided by. A second is a time."""
+
 
 def value(words: str) -> int | None:
     """The number that `words` say; None if they do not make one ("five six")."""
     total, group, room = 0, 0, 10**15
-    for word in re.findall(r"[a-z]+", re.sub(r"^an? ", "one ", words.lower())):
+    for word in re.findall(r"[a-z]+", re.sub(r"^an?\b", "one", words.lower())):
         if word == "and":
             continue
         if word in SCALES:

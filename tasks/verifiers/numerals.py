@@ -6,7 +6,7 @@ r"""Numbers in text, read exactly and in bounded time: a value is read only if a
 | digits | `1080`, `1,080`, `1 080`, `10{,}000`, `.5`, full-width digits |
 | fraction, mixed | `1/2`, `\frac{1}{2}`, `2 1/2`, `2\frac{1}{2}`, `2 and a half` |
 | power of ten, power | `1.2e3`, `3 x 10^6`, `2^{10}` |
-| words | `eighteen`, `1.5 million` |
+| words | `eighteen`, `1.5 million`, `two thirds`, `one and a half million` |
 | money, percent, unit | `$18.00`, `50%` (reads as 50), `12 \text{ m}^2`, `7 km/h`: dropped |
 | equation | `x = 7`, `9 \times 2 = 18`: the right side; what can be worked out has to agree: not `3+1=5` |
 
@@ -49,20 +49,27 @@ _NUMBER = re.compile(
     rf"{_BEFORE}(?P<sign>(?<![\w)\]}}])[-+])?(?P<money>{_MONEY})?(?P<late_sign>(?<=[$€£¥])-)?{_BODY.replace('@', '')}"
 )
 _STATED = re.compile(
-    rf"{_BEFORE}(?:(?P<sign>[-+]\s?|(?:negative|minus)\s)(?=[^ ]))?(?P<money>{_MONEY})?(?P<late_sign>-)?"
-    rf"(?:{_BODY.replace('@', _SPACED + '|')}|(?P<words>{number_words.PATTERN}))"
-    r"(?P<part> and (?:a|one) half| and a quarter)?",
+    rf"{_BEFORE}(?:(?P<sign>[-+]\s?|(?:negative|minus)\s)(?=[^ ]))?(?:(?P<money>{_MONEY})(?P<late_sign>-)?)?"
+    rf"(?:{_BODY.replace('@', _SPACED + '|')}"
+    rf"|(?:(?P<words>an?\b|{number_words.PATTERN})[\s-])?(?P<part>{'|'.join(number_words.PARTS)})(?![A-Za-z]|\sof\b)"
+    rf"|(?P<number>{number_words.PATTERN}))"
+    r"(?:(?P<more> and (?:a|one) half| and a quarter)"
+    rf"(?:\s(?P<times>{'|'.join(number_words.SCALES)})s?(?![A-Za-z]))?)?",
     re.IGNORECASE,
 )
-_PARTS = {None: Fraction(0), "half": Fraction(1, 2), "quarter": Fraction(1, 4)}
+_MORE = {"half": Fraction(1, 2), "quarter": Fraction(1, 4)}
 
 _SIGNED = r"\s?(-?)\s?([0-9][0-9.,]{0,99}|\.[0-9]{1,99})\s?"
 _FRACTION = re.compile(rf"\s?\\frac\s?\{{{_SIGNED}\}}\s?\{{{_SIGNED}\}}")
 _BRACED = re.compile(r"(?<![_^A-Za-z}])\{\s?([-+]?[0-9.,]+)\s?\}")
+_SIGNED_BRACKETS = re.compile(
+    r"^\s*(?:\|\s?-\s?([0-9][0-9.,]*)\s?\||-\s?\(\s?-\s?([0-9][0-9.,]*)\s?\)|-\s?\(\s?([0-9][0-9.,]*)\s?\))(?=[\s.]*$)"
+)
 _BARE = re.compile(r"\s*([-+]?[0-9]{1,50})\.?\s*")
 _NEARLY = re.compile(
-    r"^\s*(?:(?:the\s)?(?:final\s)?answer(?:\sis\b|:|\s=)|[a-z][a-z ]{0,30}:(?=\s)|\\approx|\\sim|\\simeq|=|:|~"
-    r"|(?:about|approximately|exactly|is)(?= ))\s*",
+    r"^\s*(?:(?:the\s)?(?:final\s)?answer(?:\sis\b|:|\s=)|[a-z][a-z ]{0,30}:(?=\s)|\\(?:approx|simeq|sim)(?![a-z])"
+    r"|=|:|~|(?:about|approximately|roughly|around|nearly|exactly|precisely|simply|just|only|equals?(?: to)?"
+    r"|(?:[a-z] )?is|a total of)(?= ))\s*",
     re.IGNORECASE,
 )
 _APPROXIMATES = re.compile(r"\\(?:approx|simeq|sim|doteq)(?![a-z])")
@@ -74,17 +81,19 @@ _SUM = re.compile(
     r"(?P<sum>[-+]?(?:[$(0-9.]|\\frac)(?:[-+*/^(){}$0-9., xX]|\\(?:times|cdot|div|frac)(?![A-Za-z]))*)$"
 )
 _NUMBER_AND_WORD = re.compile(
-    r"[^A-Za-z0-9=]*[0-9][0-9.,/]*\s*(?:%|[A-Za-z]{2,}(?![A-Za-z]))(?!\s{0,2}[*+/-]\s{0,2}[$0-9])"
+    r"[^A-Za-z0-9=]*[0-9][0-9.,/]*\s*(?:%|[A-Za-z]{2,}(?![A-Za-z]))(?!\s{0,2}(?:[*+/-]|\\times|\\cdot|of)\s{0,2}[$0-9])"
 )
 _OPENS_EXPRESSION = re.compile(
     r"(?:[{^_*/+<>\\]|[A-Za-z0-9)]\(|\\(?!approx)[A-Za-z]+.*|[A-Za-z0-9)]\s?[-+]\s?)$", re.DOTALL
 )
-_MULTIPLE = re.compile(r"\s*(?:-\s?|-?\s?[0-9.]{1,20}\s?)[A-Za-z]\s*")  # "2x = 5" says nothing is 5
+MULTIPLE = re.compile(r"\s*(?:-\s?|-?\s?[0-9.]{1,20}\s?)[A-Za-z]\s*")
+"""A left side that says nothing of the right one: "2x = 5" says nothing is 5."""
+
 _SEVERAL = re.compile(r"[,;]|\b(?:or|and)\b")
 _INSIDE = re.compile(r"(?:[\^_]\s?\{?|\\[A-Za-z]+\s?\{)\s?$")
 _OTHER_VALUE = re.compile(
-    r"\b(?:not|never|nor|half|twice|double|triple|than|between|root|least|most|under|times|minus|plus|over|by|up to"
-    r"|to the|step|part|case|problem|question|section|exercise|example|equation|method|option|point)"
+    r"(?:\b|(?=n't))(?:n't|not|never|nor|half|twice|double|triple|than|between|root|least|most|under|times|minus|plus"
+    r"|over|by|up to|to the|step|part|case|problem|question|section|exercise|example|equation|method|option|point)"
     r"\s+(?:of\s+|the\s+)*#?$",
     re.IGNORECASE,
 )
@@ -98,12 +107,12 @@ def parse_number(text: str) -> Fraction | None:
     if len(text) > 4 * MAX_LENGTH and len(text := plain(text)) > 4 * MAX_LENGTH:
         return None
     sides = _EQUALS.split(_written_plainly(text), maxsplit=MAX_EQUATIONS)
-    if any(map(_MULTIPLE.fullmatch, sides[:-1])) or any(map(_SEVERAL.search, sides[1:-1])):  # "a = 3, b = 5"
+    if any(map(MULTIPLE.fullmatch, sides[:-1])) or any(map(_SEVERAL.search, sides[1:-1])):  # "a = 3, b = 5"
         return None
     number = _alone(sides[-1])
     if number is None and len(sides) > 1:
         return _worked_out(sides[-2], sides[-1])
-    return number if number is not None and _agree(sides[:-1], number) else None
+    return number if number is not None and holds(sides[:-1], number) else None
 
 
 def stated_number(text: str) -> Fraction | None:
@@ -120,14 +129,14 @@ def stated_number(text: str) -> Fraction | None:
         left = None if _NUMBER_AND_WORD.match(text) else _LEFT_SIDE.match(text)
         if left is None:
             break
-        if _MULTIPLE.fullmatch(left["side"]):
+        if MULTIPLE.fullmatch(left["side"]):
             return None
         before.append(left["side"])
         text = text[left.end() :]
     first = _first(text)
     if first is None and before:
         return _worked_out(before[-1], text)
-    return first if first is not None and _agree(before, first) else None
+    return first if first is not None and holds(before, first) else None
 
 
 def last_number(text: str) -> Fraction | None:
@@ -142,14 +151,14 @@ def last_number(text: str) -> Fraction | None:
     last = None
     for last in _NUMBER.finditer(window):  # noqa: B007  # the last one is wanted
         pass
-    if last is None or _INSIDE.search(window[: last.start()]):
+    if last is None or _INSIDE.search(window[: last.start()]) or _OTHER_VALUE.search(window[: last.start()]):
         return None
     if not ends_value(window[last.end() :], loosely=True):
         return None
     number, left = _value(last), window[: last.start()].rstrip(" *")
     if number is None or not left.endswith("="):
         return number
-    return number if _agree([left[:-1].rpartition("=")[2]], number) else None
+    return number if holds([left[:-1].rpartition("=")[2]], number) else None
 
 
 def canonical(number: Fraction) -> str:
@@ -181,6 +190,8 @@ def _is_float(number: Fraction) -> bool:
 
 def _written_plainly(text: str) -> str:
     text = _NEARLY.sub("", plain(text))
+    if "(" in text or "|" in text:
+        text = _SIGNED_BRACKETS.sub(lambda match: match[1] or match[2] or "-" + match[3], text, count=1)
     if "\\" in text:
         text = _APPROXIMATES.sub(r"\\approx=", text)
     if "{" in text:
@@ -195,13 +206,16 @@ def _slashed(match: re.Match[str]) -> str:
 
 def _alone(side: str) -> Fraction | None:
     """The number that is all of one side of an equation, with wrappers and a unit."""
-    side = _NEARLY.sub("", side).strip(" \t\n\"'`*").rstrip(".,;: ")
-    while side[:1] == "(" and side[-1:] == ")" and ")" not in side[1:-1]:
+    side = _NEARLY.sub("", side).strip(" \t\n\"'`*_").rstrip(".,;: ")
+    while side[:1] + side[-1:] in ("()", "[]") and side[-1] not in side[1:-1]:
         side = side[1:-1].strip()
     match = _STATED.match(side)
-    if match is None or not ends_value(side[match.end() :], loosely=False):
+    if match is None:
         return None
-    return _value(match)
+    number, rest = _value(match), side[match.end() :]
+    if number is None or not (ends_value(rest, loosely=False) or _same_again(number, rest)):
+        return None
+    return number
 
 
 def _first(text: str) -> Fraction | None:
@@ -212,7 +226,8 @@ def _first(text: str) -> Fraction | None:
     lead, rest = text[: match.start()], text[match.end() :]
     apart = match["sign"] is not None and match["sign"][-1:] == " " and match["sign"][0] in "+-"
     if (
-        _OPENS_EXPRESSION.search(lead)
+        lead.endswith("-")  # "--8"
+        or _OPENS_EXPRESSION.search(lead)
         or _OTHER_VALUE.search(lead)
         or (apart and lead.rstrip(" *")[-1:] not in ("", ":"))
     ):
@@ -222,12 +237,12 @@ def _first(text: str) -> Fraction | None:
 
 
 def _same_again(number: Fraction, rest: str) -> bool:
-    """Whether the number is only said in another way: "1/2 or 0.5"."""
-    other = re.match(r"\s*,?\s*\(?or\s+(.{1,60})$", rest)
+    """Whether the number is only said in another way: "1/2 or 0.5", "eighteen (18)"."""
+    other = re.match(r"(?:\s*,?\s*\(?or\s+|\s+\()(.{1,60}?)\)?[.\s]*$", rest)
     return other is not None and _alone(other[1]) == number
 
 
-def _agree(sides: list[str], last: Fraction) -> bool:
+def holds(sides: list[str], last: Fraction) -> bool:
     """Whether the sides left of the last one of an equation say no other number ("4 = 5", "3 + 1 = 5").
 
     A sum has to come to the number right of it. Of "3 + 4 = 7 + 5 = 12" the first part is a step, and no equation.
@@ -270,10 +285,14 @@ def _value(match: re.Match[str]) -> Fraction | None:
     size = _size(parts)
     if size is None:
         return None
-    size = size * 1000 if parts["kilo"] else size * number_words.SCALES.get((parts["scale"] or "").lower(), 1)
-    size = size * 100 if (parts["scale"] or "").lower() == "hundred" else size
-    size += _PARTS[parts["part"].split()[-1].lower() if parts.get("part") else None]
+    if parts.get("more"):
+        size += _MORE[parts["more"].split()[-1].lower()]
+    size *= _scale(parts["scale"]) * _scale(parts.get("times")) * (1000 if parts["kilo"] else 1)
     return -size if "-" in (match["sign"] or "")[:1] + (match["late_sign"] or "") or _negative(match["sign"]) else size
+
+
+def _scale(word: str | None) -> int:
+    return 100 if word and word.lower() == "hundred" else number_words.SCALES.get((word or "").lower(), 1)
 
 
 def _negative(sign: str | None) -> bool:
@@ -282,8 +301,11 @@ def _negative(sign: str | None) -> bool:
 
 def _size(parts: dict[str, str | None]) -> Fraction | None:
     """The number without sign and scale; None if it divides by zero or is too large to be an answer."""
-    if parts.get("words"):
-        words = number_words.value(parts["words"] or "")
+    if parts.get("part"):
+        count = number_words.value(parts["words"] or "one")
+        return None if count is None else Fraction(count, number_words.PARTS[(parts["part"] or "").lower()])
+    if parts.get("number"):
+        words = number_words.value(parts["number"] or "")
         return None if words is None else Fraction(words)
     top = Fraction(re.sub("[, ]", "", parts["top"] or ""))
     bottom = Fraction((parts["bottom"] or "1").replace(",", ""))

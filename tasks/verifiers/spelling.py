@@ -9,14 +9,18 @@ from collections.abc import Callable
 
 _NAMED = (
     "text|textrm|textbf|textit|textsf|textnormal|mathrm|mathbf|mathit|mathsf|mbox|bm|boldsymbol|pmb|operatorname"
-    "|boxed|fbox|underline|uline|emph"
+    "|boxed|fbox|underline|uline|emph|num"
 )
 _IN_BRACES = r"[^{}]*+(?:\{[^{}]*+(?:\{[^{}]*+\}[^{}]*+)*+\}[^{}]*+)*+"  # with braces in it, two deep
 _FONT = re.compile(
     rf"\\(?:{_NAMED})\*?\s?\{{({_IN_BRACES})\}}|\\(?:{_NAMED})(?=[^A-Za-z{{])|\{{\\(?:rm|bf|it|sf)\b([^{{}}]*)\}}"
 )
 _FONT_DEPTH = 4
+_WORD = r"\{\s?\\(?:text|mathrm)\s?\{([^{}]{1,40})\}\s?\}"
+_UNIT_FRACTION = re.compile(rf"\\[dt]?frac\s?{_WORD}\s?{_WORD}")
+_ROOT = re.compile(r"\u221a\s?(?:\(([^()]{1,200})\)|([0-9]{1,50}(?:\.[0-9]{1,50})?|[A-Za-z]))")
 
+_GREEK = ("alpha", "beta", "gamma", "delta", "theta", "lambda", "mu", "phi", "omega")
 _SINGLE: dict[int, str] = {
     **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)},  # full-width forms
     **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212\ufe63"), "-"),
@@ -47,6 +51,8 @@ _SINGLE: dict[int, str] = {
     ord("\u00b1"): r"\pm ",
     ord("\u03c0"): r"\pi ",
     ord("\u221a"): r"\sqrt ",
+    **{ord(letter): rf"\{name} " for letter, name in zip("αβγδθλμφω", _GREEK, strict=True)},
+    ord("\u2205"): r"\emptyset ",
     ord("\u221e"): r"\infty ",
     ord("\u2264"): r"\le ",
     ord("\u2265"): r"\ge ",
@@ -65,15 +71,18 @@ _THIN_SPACES = re.compile(r"(?<=[0-9])[\u00a0\u2009\u202f](?=[0-9]{3}(?![0-9]))"
 _COMMAND = r"(?<!\\)\\"  # not the second half of a row's end in a matrix
 _THIN = rf"{_COMMAND}[,;:! ]|~|\{{,\}}\s?(?:\\!)?|,\s?\\!\s?"
 _TAGS = "b|i|u|p|em|strong|span|div|br|sup|sub|code|center|answer|s|eos|bos|pad|end_of_turn"
-_REWRITES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+_Rewrites = tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
+_ANYWHERE: _Rewrites = (
     (
         re.compile(
             rf"</?(?:{_TAGS})\b[^<>]{{0,100}}>|<\|[^|<>]{{1,40}}\|>|[\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]", re.I
         ),
         " ",
     ),
-    (re.compile(r"\*\*|`|(?<=[0-9])'(?=[0-9]{3}(?![0-9]))"), ""),
+    (re.compile(r"\*\*|__|`|(?<=[0-9])'(?=[0-9]{3}(?![0-9]))"), ""),
     (re.compile(r"(?<!\\)\\\\(?=(?:[dtc]?frac|sqrt|pi|text|mathrm|left|right|boxed|infty|cup|pm)(?![a-z]))"), r"\\"),
+)
+_IN_LATEX: _Rewrites = (
     (re.compile(_DIGITS_APART.format(_THIN)), ","),
     (re.compile(r"\{([,:])\}"), r"\1"),
     (re.compile(rf"{_COMMAND}!"), ""),
@@ -86,7 +95,12 @@ _REWRITES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
         "",
     ),
     (re.compile(_COMMAND + r"(?:[,;:> ]|quad(?![a-z])|qquad(?![a-z])|hspace\s?\{[^{}]*\}|enspace(?![a-z]))|~"), " "),
-    (re.compile(_COMMAND + r"([$%&#])"), r"\1"),
+    (
+        re.compile(r"\b(?:US|AU|CA|HK|NZ)\s?\\?\$|\\(?:textdollar|pounds|textsterling|euro|texteuro|yen)(?![a-z])\s?"),
+        "",
+    ),
+    (re.compile(_COMMAND + r"([$%&#\u20ac\u00a3\u00a2])"), r"\1"),
+    (re.compile(r"\{\s?([-+])\s?\}"), r"\1"),
     (re.compile(r"\\varnothing(?![a-z])|\\\{\s?\\\}"), r"\\emptyset"),
     (
         re.compile(
@@ -95,13 +109,17 @@ _REWRITES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
         "\u00b0",
     ),
     (re.compile(r"(?<=[0-9])\s?\^\s?\{?\s{0,2}(st|nd|rd|th)(?![a-z])\s{0,2}\}?"), r"\1"),
-    (re.compile(r"\\[dtc]frac(?![a-z])"), r"\\frac"),
-    (re.compile(r"\\frac\s?([0-9])\s?([0-9])"), r"\\frac{\1}{\2}"),
+    (re.compile(r"\\(?:[dtc]|nice|s|x)frac(?![a-z])"), r"\\frac"),
+    (re.compile(r"\{([^{}]{1,200})\\over(?![a-z])([^{}]{1,200})\}"), r"\\frac{\1}{\2}"),
+    (re.compile(r"\\frac\s?(\\pi|[0-9])\s?(\\pi|[0-9a-z](?![a-z]))"), r"\\frac{\1}{\2}"),
     (re.compile(r"\\frac\s?([0-9])\s?\{"), r"\\frac{\1}{"),
     (re.compile(r"(\\frac\s?\{[^{}]*\})\s?([0-9])"), r"\1{\2}"),
     (re.compile(r"\\(?:leq|leqslant)(?![a-z])"), r"\\le"),
     (re.compile(r"\\(?:geq|geqslant)(?![a-z])"), r"\\ge"),
     (re.compile(r"\\(?:dots|cdots|dotsc|dotsb)(?![a-z])|(?<=[,\s])\.\.\.(?=\s*,)"), r"\\ldots"),
+    (re.compile(r"\\bigcup(?![a-z])"), r"\\cup"),
+    (re.compile(r"\\colon(?![a-z])"), ":"),
+    (re.compile(r"\\log\s?_\s?\{?e\}?(?![a-z])"), r"\\ln "),
     (re.compile(rf"{_COMMAND}[()\[\]]|\$"), ""),
 )
 _PLAIN = re.compile(r"[A-Za-z0-9 .,;:!?#%()+/=-]*")
@@ -112,17 +130,17 @@ def plain(text: str) -> str:
     if _PLAIN.fullmatch(text):  # nearly all answers, and nothing below applies to them
         return text.strip()
     if not text.isascii():
-        text = _THIN_SPACES.sub(",", text).translate(_SINGLE)
+        text = _ROOT.sub(lambda root: rf"\sqrt{{{root[1] or root[2]}}}", _THIN_SPACES.sub(",", text)).translate(_SINGLE)
         text = _RUNS.sub(lambda run: f"{run[1]}{{{re.sub(r'[_^]', '', run[0])}}}", text)
     if "&" in text and ";" in text:
         text = html.unescape(text).translate(_SINGLE)
-    for pattern, replacement in _REWRITES[:3]:
+    for pattern, replacement in _ANYWHERE:
         text = pattern.sub(replacement, text)
     if "\\" in text or "{" in text or "~" in text or "$" in text:
-        text = _without_fonts(text)
-        for pattern, replacement in _REWRITES[3:]:
+        text = _without_fonts(_UNIT_FRACTION.sub(r"\\text{\1/\2}", text))
+        for pattern, replacement in _IN_LATEX:
             text = pattern.sub(replacement, text)
-        text = _SPACES.sub(" ", text)
+        text = _SPACES.sub(" ", text).rstrip().rstrip("\\")
     return unbraced(text)
 
 

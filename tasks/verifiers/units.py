@@ -11,7 +11,7 @@ _READ = 200
 _LETTERS = "mgshlLWVJNKCFA"
 _SHORT = (
     "km/h|m/s|mph|kph|fps|psi|rpm|deg|rad|cal|min|sec|hrs|lbs|mins|secs|yrs|pts|pcs|usd|USD|EUR|GBP|GB|MB|KB|TB|kB|Hz"
-    f"|kW|cm|mm|km|dm|nm|ft|in|mi|yd|kg|mg|lb|oz|ml|mL|hr|ms|am|pm|AM|PM|st|nd|rd|th|ha|cc|[{_LETTERS}]"
+    f"|kWh|Wh|kJ|MJ|kN|kPa|Pa|kcal|MHz|GHz|sq|cu|qt|pt|gal|wk|wks|mo|yr|pc|kW|cm|mm|km|dm|nm|ft|in|mi|yd|kg|mg|lb|oz|ml|mL|hr|ms|am|pm|AM|PM|st|nd|rd|th|ha|cc|[{_LETTERS}]"
 )
 _POWER = r"(?:\s?\^\s?\{?\s?-?[1-4]\s?\}?)?"
 _GLUED = re.compile(rf"(?:(?:{_SHORT})|[A-Za-z]{{4,30}})(?![A-Za-z]){_POWER}")
@@ -48,7 +48,7 @@ _CHANGED = re.compile(
     """,
     re.VERBOSE,
 )
-_WORDS = r"(?:\s{0,2}[A-Za-z%°€£][A-Za-z%°.'/-]{0,20}(?![\w])){0,3}"
+_WORDS = r"(?:\s{0,2}[A-Za-z%°€£¢][A-Za-z%°.'/-]{0,20}(?![\w])){0,3}"
 _NEXT = r"[-+$€£(]{0,3}\s?(?:[0-9.]|\\[a-z]|[A-Za-z]\s?=|(?:one|two|three|four|five|six|seven|eight|nine|ten)\b)"
 _LIST = re.compile(
     rf"{_WORDS}\s{{0,2}}[,;]?\s{{0,2}}(?:\b(?:and|or|to|through|vs|versus)\s|&\s?){{1,2}}{_NEXT}"
@@ -57,9 +57,9 @@ _LIST = re.compile(
     r"|\s(?:feet|foot|ft|hours?|minutes?|pounds?|lbs?|yards?|meters?|dollars?|weeks?|days?|years?|°)\s{1,2}[0-9]"
 )
 _UNIT = re.compile(
-    r"(?:\s?(?:%|°\s?[CF]?(?![a-z])|[€£¥₹₩]|'{1,2}|\"))?"
+    r"(?:\s?(?:%|°\s?[CF]?(?![a-z])|[€£¥₹₩¢]|'{1,2}|\"))?"
     rf"(?:[\s-]{{0,3}}(?:per\s|/\s?)?(?:{_SHORT}|[A-Za-z][A-Za-z.'-]{{2,30}}|of|in|at|on)(?![A-Za-z]){_POWER}){{0,8}}"
-    r"\s*(?:\([A-Za-z][A-Za-z ]{0,60}\))?[\s.,;:*'\"`)\]}]*"
+    r"\s*(?:\([A-Za-z][A-Za-z ]{0,60}\))?[\s.,;:*_'\"`)\]}]*"
 )
 
 
