@@ -22,10 +22,12 @@ _SIGNS = (
 _TOKEN = re.compile(r"\s*(?:([0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})|(\*\*|[-+*/^()]))")
 _OPERATOR = re.compile(r"[0-9)}.]\s*(?:[-+*/^(xX]|\\(?:times|cdot|div|ast)(?![A-Za-z]))|\\frac")
 
+_STUTTER = re.compile(r"[-+]{2}")
+
 
 def value(text: str) -> Fraction | None:
     """What a text of numbers, signs and round brackets comes to; None if it is anything else, or has no value."""
-    if len(text) > MAX_CHARACTERS or not _OPERATOR.search(text):
+    if len(text) > MAX_CHARACTERS or not _OPERATOR.search(text) or _STUTTER.search(text):
         return None
     for pattern, replacement in _SIGNS:
         text = pattern.sub(replacement, text)

@@ -89,7 +89,8 @@ class ExactVerifier:
                 continue
             for stated in stated_answers(text, rule):
                 number = _number(stated.text, rule)
-                if truncated and stated.open and (number is None or number != _number(stated.settled(), rule)):
+                unfinished = number is None and stated.text[-1].isalpha()  # "3 mil"
+                if truncated and stated.open and (unfinished or number != _number(stated.settled(), rule)):
                     return _CUT
                 if number is not None:
                     equal = self._equal(number, gold) or (
@@ -112,7 +113,7 @@ class ExactVerifier:
         for rule in self.order:
             for stated in stated_answers(text, rule) if rule not in ("whole", "last-number") else ():
                 choice = stated_choice(stated.text)
-                if truncated and stated.open and (choice is None or choice != stated_choice(stated.settled())):
+                if truncated and stated.open and choice != stated_choice(stated.settled()):
                     return _CUT
                 if choice is not None:
                     return _verdict(choice == right, choice.casefold())

@@ -61,6 +61,7 @@ _ALL_REAL = re.compile(r"\\mathbb\s?\{?R\}?|\\R|all real(?: number)?s", re.IGNOR
 _ARTICLE = re.compile(r"^(?:a|an|the) (?=[a-z]{2})")
 _CUP = re.compile(r"\\cup(?![a-z])|\s?\bU\b\s?")
 _OR = re.compile(r",?\s(?:or)\s|,|\\(?:lor|vee)(?![a-z])")
+_AND = re.compile(r",?\sand\s|\\(?:land|wedge)(?![a-z])")
 _RELATION = re.compile(r"\\(?:le|ge|lt|gt)(?![A-Za-z])|[<>]=?")
 _EQUALS = re.compile(r"(?<![<>!=:])=(?!=)")
 _MEMBER = re.compile(r"\s*(?:\\(?:in|mathbb|lambda|theta|alpha)|[A-Za-z])?\s*\\in(?![a-z])\s*")
@@ -198,7 +199,19 @@ def _interval_or_union(text: str) -> Form | None:
         parts = parts if all(map(_RELATION.search, parts)) else [text]
     if len(parts) > 1:
         return Union(tuple(map(_interval_item, parts)))
+    if (between := _between(split(text, _AND))) is not None:
+        return between
     return _bracketed(text) if member else _inequality(text)
+
+
+def _between(bounds: list[str]) -> Group | None:
+    r"""The interval of "x \ge 2 and x < 5"; None for anything else."""
+    halves = [half for half in map(_inequality, bounds) if half is not None]
+    below = [half for half in halves if half.items[1] == _REALS.items[1]]
+    above = [half for half in halves if half.items[0] == _REALS.items[0]]
+    if len(bounds) != 2 or len(below) != 1 or len(above) != 1:
+        return None
+    return Group(below[0].left, (below[0].items[0], above[0].items[1]), above[0].right)
 
 
 def _interval_item(text: str) -> Form:
@@ -300,7 +313,8 @@ def _expression(spelled: str, raw: str) -> Form:
 def _sides(text: str) -> list[str]:
     """The sides of an equation, a name that stands on the right first: "5 = x"."""
     sides = [side.strip() for side in split(text, _EQUALS)]
-    return sides[::-1] if len(sides) == 2 and re.fullmatch(_SYMBOL, sides[1]) else sides
+    turned = len(sides) == 2 and re.fullmatch(_SYMBOL, sides[1]) and not _NAME.fullmatch(sides[0])
+    return sides[::-1] if turned else sides
 
 
 def _states_value(left: str) -> bool:
