@@ -7,3 +7,7 @@ class TaskError(ValueError):
 
 class NotDownloadedError(TaskError):
     """A data set is not on this machine, and the hub could not be asked."""
+
+
+class NoAnswerError(TaskError):
+    """A row of a data file that is whole but has no answer: a null, or a proof."""

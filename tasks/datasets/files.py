@@ -89,7 +89,7 @@ def _json_lines(path: Path, file: _Stream) -> Rows:
 
 
 def _document(path: Path, file: _Stream) -> Rows:
-    """One JSON list of objects; an object that holds one such list; an object that is one row; else JSON lines."""
+    """One JSON list of objects; an object that holds one, or columns, or rows by key, or is a row; else JSON lines."""
     content = file.read(MAX_WHOLE + 1)
     if len(content) > MAX_WHOLE:
         raise TaskError(f"{path} is larger than 1 GiB: save it as JSON lines, which are read one by one.")
@@ -107,6 +107,8 @@ def _document(path: Path, file: _Stream) -> Rows:
     except (ValueError, RecursionError):
         raise TaskError(f"{path} is JSON that is too deep or has too long a number: repair it.") from None
     if isinstance(value, dict):
+        value = _turned(value)
+    if isinstance(value, dict):
         lists = {key: item for key, item in value.items() if isinstance(item, list) and _objects(item)}
         if len(lists) > 1:
             raise TaskError(f"{path} holds several lists ({', '.join(lists)}): save the one that you mean as a file.")
@@ -116,6 +118,21 @@ def _document(path: Path, file: _Stream) -> Rows:
         value = next(iter(lists.values()))
     for number, record in enumerate(value, start=1):
         yield _row(f"{path} record {number}", record)
+
+
+def _turned(value: dict[str, Any]) -> Any:
+    """The rows of a table by columns, as pandas writes it, or by keys; anything else as it is."""
+    inner = list(value.values())
+    if len(inner) < 2:
+        return value
+    if all(isinstance(column, list) and not _objects(column) for column in inner):
+        equal = len({len(column) for column in inner}) == 1 and len(inner[0]) > 1
+        return [dict(zip(value, cells, strict=True)) for cells in zip(*inner, strict=True)] if equal else value
+    if not all(isinstance(item, dict) and item.keys() == inner[0].keys() and item for item in inner):
+        return value
+    if all(str(key).isdecimal() for key in inner[0]):
+        return [{name: column[key] for name, column in value.items()} for key in inner[0]]
+    return inner
 
 
 def _is_object(line: bytes) -> bool:
@@ -186,13 +203,20 @@ def _parquet(path: Path) -> Rows:
     number = 0
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
+            floats = [field.name for field in file.schema_arrow if pyarrow.types.is_float32(field.type)]
             for batch in file.iter_batches(batch_size=1000):
                 for record in batch.to_pylist():
                     number += 1
-                    yield Row(f"{path} row {number}", record)
+                    shortest = {name: _shortest(record[name]) for name in floats}
+                    yield Row(f"{path} row {number}", record | shortest)
     except (pyarrow.ArrowException, OSError) as fault:
         reason = (str(fault).splitlines() or [type(fault).__name__])[0]
         raise TaskError(f"{path} is not parquet that can be read ({reason}): fetch it again.") from None
+
+
+def _shortest(number: float | None) -> float | None:
+    """A number of 32 bits as it was meant: 11.1, which in 64 bits is 11.100000381469727."""
+    return None if number is None else float(f"{number:.7g}")
 
 
 def _row(where: str, record: Any) -> Row | TaskError:

@@ -1,6 +1,7 @@
 """From rows to problems: what is skipped, what is dropped, and how much of both a file may have.
 
 - A row that cannot be used costs itself only, up to ten rows or one percent of a file, and half of it at most.
+- A row without an answer (a null, a proof) is left out; there may be as many as half of the rows.
 - Rows with the same question and the same answer are one problem.
 - Rows with the same question and different answers are all dropped: which one is right, nobody here can tell.
 """
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from rlvr_bench.tasks.datasets.rows import Row
-from rlvr_bench.tasks.errors import TaskError
+from rlvr_bench.tasks.errors import NoAnswerError, TaskError
 from rlvr_bench.tasks.problem import Problem
 from rlvr_bench.tasks.verifiers.numerals import parse_number
 
@@ -25,6 +26,8 @@ class Reading:
     problems: tuple[Problem, ...]
     skipped: tuple[str, ...]
     """A sentence for each row that could not be used."""
+    unanswered: tuple[str, ...]
+    """A sentence for each row that has no answer."""
     contradictory: tuple[str, ...]
     """A sentence for each question that was dropped because its answers differ."""
     repeated: int
@@ -44,12 +47,22 @@ class Reading:
 
     def notes(self) -> list[str]:
         """What should be known and does no harm."""
-        return [f"{self.source}: {self.repeated} of {self.rows} rows were repeated and dropped."] * bool(self.repeated)
+        sentences = []
+        if self.repeated:
+            sentences.append(f"{self.source}: {self.repeated} of {self.rows} rows were repeated and dropped.")
+        if self.unanswered:
+            sentences.append(
+                f"{len(self.unanswered)} of {self.rows} rows have no answer and were left out, first:"
+                f" {self.unanswered[0]}"
+            )
+        return sentences
 
 
 def read_problems(source: str, rows: Iterable[Row | TaskError], problem: Callable[[Row], Problem]) -> Reading:
     """The problems of `rows`; raises TaskError if too many rows cannot be used."""
-    count, skipped = 0, []
+    count = 0
+    skipped: list[str] = []
+    unanswered: list[str] = []
     by_question: dict[str, list[Problem]] = {}
     for row in rows:
         count += 1
@@ -57,12 +70,15 @@ def read_problems(source: str, rows: Iterable[Row | TaskError], problem: Callabl
             if isinstance(row, TaskError):
                 raise row
             drawn = replace(problem(row), where=row.where)
+        except NoAnswerError as fault:
+            unanswered.append(str(fault))
         except TaskError as fault:
             skipped.append(str(fault))
         else:
             by_question.setdefault(drawn.id, []).append(drawn)
-    if len(skipped) > min(max(MAX_SKIPPED, MAX_SKIPPED_SHARE * count), count / 2):
-        raise TaskError(f"{source}: {len(skipped)} of {count} rows cannot be used, too many to skip; {skipped[0]}")
+    unusable = [*skipped, *unanswered]
+    if len(skipped) > max(MAX_SKIPPED, MAX_SKIPPED_SHARE * count) or len(unusable) > count / 2:
+        raise TaskError(f"{source}: {len(unusable)} of {count} rows cannot be used, too many to skip; {unusable[0]}")
     agreeing: list[list[Problem]] = []
     differing: list[list[Problem]] = []
     for same_question in by_question.values():
@@ -72,6 +88,7 @@ def read_problems(source: str, rows: Iterable[Row | TaskError], problem: Callabl
         count,
         tuple(problems[-1] for problems in agreeing),
         tuple(skipped),
+        tuple(unanswered),
         tuple(_contradiction(problems) for problems in differing),
         sum(len(problems) - 1 for problems in agreeing),
     )

@@ -219,7 +219,12 @@ def test_every_shape_gives_the_same_problems(shape: str, tmp_path: Path) -> None
         ("a.jsonl", '{"question": "1?", "answer": []}', {}, r"line 1: field 'answer' is '\[\]', not a list of answers"),
         ("a.jsonl", '{"question": "1?", "answer": ["1", {}]}', {}, "not a list of answers: correct it"),
         ("a.jsonl", '{"question": "1?", "answer": NaN}', {}, "field 'answer' is 'nan', not a text or a number"),
-        ("a.jsonl", '{"question": "1?", "answer": true}', {}, "field 'answer' is 'True', not a text or a number"),
+        (
+            "a.jsonl",
+            '{"question": "1?", "answer": {"a": 1}}',
+            {},
+            "field 'answer' is \"{'a': 1}\", not a text or a number",
+        ),
         (
             "a.jsonl",
             '{"question": [{"role": "system", "content": "x"}], "answer": 1}',
@@ -388,3 +393,67 @@ def test_the_last_box_is_found_behind_any_text(before: str, inside: str) -> None
     if not boxes(before) and "\\boxed" not in before and not before.rstrip().endswith("\\"):
         assert final_answer(text) == inside
         assert without_marks(text) == f"{before} therefore ${inside}$.".strip()
+
+
+def _written(path: Path, rows: object) -> str:
+    lines = rows if isinstance(rows, list) else [rows]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("row", "settings", "question", "answer"),
+    [
+        ({"prompt": [{"role": "user", "content": "1?"}], "reward_model": {"ground_truth": "2"}},
+         {"question": "prompt", "answer": "reward_model.ground_truth"}, "1?", "2"),
+        ({"problem": "1?", "answer_option_list": [[{"aoVal": "A", "content": "2"}], [{"aoVal": "B", "content": "3"}]],
+          "answer_value": "A"},
+         {"question": ["problem", "answer_option_list"], "answer": "answer_value"}, "1?\nA) 2\nB) 3", "A"),
+        ({"question": "1?", "choices": {"text": ["2", "3"], "label": ["A", "B"]}, "answerKey": "B"},
+         {"question": ["question", "choices"], "answer": "answerKey"}, "1?\nA) 2\nB) 3", "B"),
+        ({"question": "1?", "options": {"A": 2, "B": 3}, "answer": "B"},
+         {"question": ["question", "options"]}, "1?\nA) 2\nB) 3", "B"),
+        ({"Question": "Is 1 < 2?", "Answer": True}, {"question": "Question", "answer": "Answer"}, "Is 1 < 2?", "True"),
+        ({"query": "1?", "response": "It is 2.\n#### 2\nThe answer is: 2"},
+         {"question": "query", "answer": "response"}, "1?", "2"),
+    ],
+)  # fmt: skip
+def test_shapes_of_public_files(
+    row: dict[str, Any], settings: dict[str, Any], question: str, answer: str, tmp_path: Path
+) -> None:
+    path = _written(tmp_path / "a.jsonl", row)
+    (problem,) = registry.create({"name": "jsonl", "path": path, "split": "test", **settings}).problems("test")
+    assert (problem.question, problem.answer) == (question, answer)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"question": ["1?", "2?"], "answer": [1, 2]},
+        {"question": {"0": "1?", "1": "2?"}, "answer": {"0": 1, "1": 2}},
+        {"first": {"question": "1?", "answer": 1}, "second": {"question": "2?", "answer": 2}},
+    ],
+)
+def test_json_by_columns_and_by_keys(table: dict[str, Any], tmp_path: Path) -> None:
+    path = _written(tmp_path / "a.json", table)
+    problems = registry.create({"name": "jsonl", "path": path, "split": "test"}).problems("test")
+    assert {(problem.question, problem.answer) for problem in problems} == {("1?", "1"), ("2?", "2")}
+
+
+def test_rows_without_an_answer_are_left_out_and_counted(tmp_path: Path) -> None:
+    rows = [{"question": f"{number}?", "answer": number} for number in range(40)]
+    without = [None, "", "Let n be even. Then it is shown by induction that the claim holds."] * 5
+    path = _written(
+        tmp_path / "a.jsonl", [*rows, *({"question": f"no {n}", "answer": a} for n, a in enumerate(without))]
+    )
+    task = registry.create({"name": "jsonl", "path": path, "split": "test"})
+    report = check(task)
+    assert report.passed and report.sizes["test"] == 40
+    assert any("15 of 55 rows have no answer and were left out, first: " in note for note in report.notes())
+
+
+def test_floats_of_parquet_are_what_was_written(tmp_path: Path) -> None:
+    table = pyarrow.table({"question": ["1?"], "answer": pyarrow.array([11.1], pyarrow.float32())})
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    task = registry.create({"name": "jsonl", "path": str(tmp_path / "a.parquet"), "split": "test"})
+    assert task.problems("test")[0].answer == "11.1"

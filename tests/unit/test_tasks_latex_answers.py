@@ -231,8 +231,61 @@ SAME = (
     (r"\frac{\pi}{4} + k\pi", r"\frac{\pi}{4} + k\pi"),
     ("x + 0", "x"),
     ("100,000", "100000"),
+    (r"AB = 2\sqrt{3}", r"2\sqrt{3}"),
+    (r"m\angle ABC = 2\pi", r"2\pi"),
+    (r"|z| = \sqrt{2}", r"\sqrt{2}"),
+    (r"w = \pi", r"\pi"),
+    ("5=x", "x=5"),
+    ("sqrt(2)", r"\sqrt{2}"),
+    ("2*sqrt(3)", r"2\sqrt{3}"),
+    ("3\u221a13", r"3\sqrt{13}"),
+    ("2^{0.5}", r"\sqrt{2}"),
+    ("pi/6", r"\frac{\pi}{6}"),
+    (r"\frac\pi6", r"\frac{\pi}{6}"),
+    ("ln(2)", r"\ln 2"),
+    (r"\log_e 2", r"\ln 2"),
+    (r"\log_2(3)", r"\log_2 3"),
+    ("cos \u03b8", r"\cos\theta"),
+    ("infinity", r"\infty"),
+    ("6+(-5)i", "6 - 5i"),
+    (r"6-5\cdot i", "6 - 5i"),
+    (r"6 - 5\mathrm{i}", "6 - 5i"),
+    ("P(2,3)", "(2,3)"),
+    (r"\text{the point } (2,3)", "(2,3)"),
+    ("[2,5[", "[2,5)"),
+    (r"]-\infty, 5]", r"(-\infty,5]"),
+    (r"x\geq 2 \text{ and } x < 5", "[2,5)"),
+    (r"(-\infty,-1)\bigcup(3,\infty)", r"(-\infty,-1)\cup(3,\infty)"),
+    (r"(-\infty, -1) \text{ or } (3, \infty)", r"(-\infty,-1)\cup(3,\infty)"),
+    (r"\binom{-2}{5}", r"\begin{pmatrix} -2 \\ 5 \end{pmatrix}"),
+    (r"\begin{smallmatrix} 1 & 2 \\ 3 & 4\end{smallmatrix}", r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}"),
+    ("52 base 8", "52_8"),
+    (r"52_{(8)}", "52_8"),
+    (r"52 \text{ (base 8)}", "52_8"),
+    ("x^2+y^2-25=0", "x^2+y^2=25"),
+    ("25=x^2+y^2", "x^2+y^2=25"),
+    ("1 to 2", "1:2"),
+    (r"1\colon 2", "1:2"),
+    (r"\text{seventeen}", "17"),
+    (r"17 \pmod{20}", "17"),
+    (r"x \equiv 17 \pmod{20}", "17"),
 )
 OTHER = (
+    ("18 squared", "18"),
+    ("18 cubed", "18"),
+    ("one third", "1"),
+    ("x=3+1=5", "5"),
+    ("25", "x^2+y^2=25"),
+    ("x^2-y^2=25", "x^2+y^2=25"),
+    ("2AB = 3", "3x"),
+    ("]2,5[", "[2,5]"),
+    (r"x\geq 2 \text{ and } x \le 5", "[2,5)"),
+    (r"\binom{5}{-2}", r"\begin{pmatrix} -2 \\ 5 \end{pmatrix}"),
+    ("52 base 9", "52_8"),
+    ("2 to 1", "1:2"),
+    (r"18 \pmod{20}", "17"),
+    ("2^{0.4}", r"\sqrt{2}"),
+    ("6+5\\cdot i", "6 - 5i"),
     (r"\text{not }\text{(C)}", r"\text{(C)}"),
     (r"0.\overline{3}", "0.3"),
     (r"0.\overline{9}", r"\frac{9}{10}"),
@@ -359,3 +412,20 @@ SENTENCES = (
 def test_answers_in_sentences_with_and_without_dollar_signs(gold: str) -> None:
     for sentence in SENTENCES:
         assert PATIENT.verify(sentence.format(gold), gold).reason == "correct", sentence
+
+
+def test_a_matrix_over_several_lines() -> None:
+    gold = r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}"
+    matrix = "\\begin{pmatrix}\n1 & 2 \\\\\n3 & 4\n\\end{pmatrix}"
+    for sentence in (
+        f"The answer is\n$$\n{matrix}.\n$$\nThat is all.",
+        f"The answer is ${matrix}$.",
+        f"\\[{matrix}\\]",
+    ):
+        assert PATIENT.verify(sentence, gold).correct, sentence
+        assert not PATIENT.verify(sentence.replace("4", "5"), gold).correct
+
+
+def test_money_in_a_sentence_is_no_formula() -> None:
+    for sentence in ("The answer is $4 * 250 = $1000.", "The answer is $3 + $997 = $1000.", "It costs $1000."):
+        assert PATIENT.verify(sentence, "1000").correct

@@ -33,6 +33,17 @@ HASH = FREE.asked_by('end with "#### " and the number')
         ("<think>#### 5\n</think>\n#### 6", "6"),
         ("<thinking>\\boxed{5}</thinking>\\boxed{6}", "6"),
         ("\\boxed{3} wait, \\boxed{5}", "5"),
+        ("#### Day 1\nShe eats 3.\n#### Day 2\nShe eats 4.\n\\boxed{204}", "204"),
+        ("#### Day 1\nShe eats 3.\n#### Day 2\nShe eats 4.\n#### 204", "204"),
+        ("#### Given 3 cats\nand 5 dogs\n\\boxed{204}", "204"),
+        ("#### Understanding the problem\nThere are 3.\n#### Answer: 204", "204"),
+        ("<analysis>\\boxed{5}</analysis> The answer is 6.", "6"),
+        ("<seed:think>\\boxed{5}</seed:think> The answer is 6.", "6"),
+        ("<|begin_of_thought|>\\boxed{5}<|end_of_thought|>The answer is 6.", "6"),
+        ("<|channel|>analysis<|message|>\\boxed{5}<|end|><|start|>assistant<|channel|>final<|message|>It is 6.", "6"),
+        ("\\boxed{\\boxed{204}}", "204"),
+        ("\\boxed{\\text{Answer: } \\fbox{204}}", "204"),
+        ("\\boxed 204", "204"),
         ("\\boxed{3}. Hmm, that is not right: \\boxed 5", "5"),
     ],
 )
@@ -175,6 +186,16 @@ OPTION_B = (
     "The answer is **(B) 600**",
     "The answer is B because it is",
     "so it is\nB",
+    "so it is\n(B) 600",
+    "Hence, option B is correct.",
+    "So B is the answer.",
+    "Therefore B is correct.",
+    "B is correct",
+    "Thus, B",
+    "I would pick B.",
+    "This matches option B.",
+    'The answer is "B"',
+    "The answer is B - 600",
     "so it is\n**(B)**",
 )
 
@@ -186,7 +207,19 @@ def test_options_in_every_form(completion: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "completion", ["The answer is a number", "The answer is A or B", "#### A or B", "\\boxed{A, B}", "A number it is"]
+    "completion",
+    [
+        "The answer is a number",
+        "The answer is A or B",
+        "#### A or B",
+        "\\boxed{A, B}",
+        "A number it is",
+        "The answer is a.m.",
+        "This rules out option A.",
+        "A is incorrect",
+        "It is not A",
+        "A) 5\nB) 6\nA) 5",
+    ],
 )
 def test_articles_and_several_letters_are_no_option(completion: str) -> None:
     assert not FREE.verify(completion, "A").correct

@@ -1,5 +1,6 @@
 """Numbers in text: every way of writing a value reads as that value, and nothing stalls the reader."""
 
+import operator
 import re
 from decimal import Decimal
 from fractions import Fraction
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rlvr_bench.tasks.verifiers import arithmetic
 from rlvr_bench.tasks.verifiers.numerals import (
     MAX_LENGTH,
     canonical,
@@ -159,6 +161,18 @@ NOT_ONE_NUMBER = (
     "inf",
     "5 hours and 30 minutes",
     "6 feet 5 inches",
+    "18...20",
+    "18\u202620",
+    "18, ..., 20",
+    "18 & 5",
+    "18h30m",
+    "18 ln 2",
+    "18 log(2)",
+    "18(x+1)",
+    "18 to the power of 2",
+    "18 to the 2nd",
+    "18 mil",
+    "--8",
 )
 
 
@@ -214,6 +228,35 @@ ONE_NUMBER: tuple[tuple[str, float], ...] = (
     ("<b>18</b> dollars", 18),
     ("7 km/h", 7),
     ("18 (dollars)", 18),
+    ("eighteen (18)", 18),
+    ("one half", 0.5),
+    ("three-quarters", 0.75),
+    ("three fifths", 0.6),
+    ("a thousand", 1000),
+    ("18 thousands", 18_000),
+    ("2 lakh", 200_000),
+    ("one and a half million", 1_500_000),
+    (r"\num{18}", 18),
+    ("US$18", 18),
+    (r"\pounds 18", 18),
+    (r"\textdollar18", 18),
+    ("18\u00a2", 18),
+    ("18kWh", 18),
+    ("18 sq ft", 18),
+    (r"18 \frac{\text{km}}{\text{h}}", 18),
+    (r"\nicefrac{1}{2}", 0.5),
+    (r"{1 \over 2}", 0.5),
+    ("{-}8", -8),
+    ("-(8)", -8),
+    ("-(-8)", 8),
+    ("|-8|", 8),
+    ("[18]", 18),
+    ("__18__", 18),
+    ("18\\\\", 18),
+    ("a total of 18", 18),
+    ("roughly 18", 18),
+    (r"\simeq 18", 18),
+    ("18 = 9*2", 18),
 )
 
 
@@ -253,6 +296,73 @@ def test_numbers_that_a_sentence_states(text: str, value: Fraction | int | None)
 )
 def test_a_part_of_something_else_is_not_the_last_number(text: str) -> None:
     assert last_number(text) is None
+
+
+OPERATORS = {"+": operator.add, "-": operator.sub, r"\times": operator.mul, "*": operator.mul, "x": operator.mul}
+
+
+@given(st.integers(0, 999), st.sampled_from(sorted(OPERATORS)), st.integers(0, 999), st.integers(-3, 3))
+def test_a_sum_states_what_it_comes_to_and_nothing_else(left: int, sign: str, right: int, slip: int) -> None:
+    result = OPERATORS[sign](left, right) + slip
+    for text in (f"{left} {sign} {right} = {result}", f"n = {left} {sign} {right} = {result}"):
+        assert parse_number(text) == stated_number(text) == (None if slip else result)
+        assert last_number(f"Hence {text}.") == (None if slip else result)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "3+1=5",
+        "so 3+1=5",
+        "2(1+1)=5",
+        "2^2=5",
+        r"\frac{6}{2}=5",
+        "10/5=5",
+        "4=5",
+        "n = 3*2 = 5",
+        "$3 + $1 = $5",
+        "3+1=4=5",
+    ],
+)
+def test_a_false_equation_states_nothing(text: str) -> None:
+    assert parse_number(text) is None and stated_number(text) is None and last_number(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("10/3 = 3.33", "3.33"),
+        ("10/3 = 3", "3"),
+        ("540 / 110 = 4.90", "4.9"),
+        ("0.1*3 = 0.30000000000000004", "0.30000000000000004"),
+        ("3+4=7+5=12", "12"),  # steps that run on
+        ("10*3 \\approx 31", "31"),
+        ("half of 3 + 1 = 2", "2"),
+        ("50% of 36 + 2 = 20", "20"),
+        ("1 dozen + 3 = 15", "15"),
+        ("x - 3 = 5", "5"),
+        ("f(3)+1 = 5", "5"),
+        ("18 = 9 * 2", "18"),
+    ],
+)
+def test_equations_that_do_not_contradict_themselves(text: str, value: str) -> None:
+    assert parse_number(text) in (Fraction(value), None) and stated_number(text) == Fraction(value)
+
+
+def test_arithmetic_is_bounded() -> None:
+    for text in (
+        "9^9^9",
+        "((2^64)^64)^64",
+        "(" * 200 + "1+1",
+        "1+" * 5000 + "1",
+        "1/0",
+        "2*(3",
+        "1 1/2 + 2",
+        "8--0",
+        "3x",
+    ):
+        assert arithmetic.value(text) is None
+    assert arithmetic.value("2(3+4) - 6/4 + 2^{10}") == Fraction(2073, 2)
 
 
 @given(st.integers(-(10**6), 10**6).filter(bool), st.integers(1, 9))
