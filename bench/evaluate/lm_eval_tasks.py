@@ -12,6 +12,7 @@ from datasets.exceptions import DatasetsError
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.evaluator_utils import get_sample_size
 from lm_eval.tasks import TaskManager
+from lm_eval.tasks._index import Kind
 from lm_eval.tasks._yaml_loader import load_yaml
 
 from rlvr_bench.evaluate.measurements import LmEval
@@ -46,7 +47,7 @@ def load_tasks(settings: LmEval, data_dir: Path | None) -> TaskDict:
             raise ExperimentError(f"measurements.lm_eval: lm-eval has no task {name!r}{did_you_mean(name, task_names)}")
     task_files = {name: Path(path).expanduser() for name, path in settings.data_files.items()}
     definitions: list[Any] = []
-    for name in settings.tasks:
+    for name in dict.fromkeys(member for asked in settings.tasks for member in _members(manager, asked)):
         definitions += _load_one(manager, name, task_files.get(name) or _in_data_folder(data_dir, name))
     loaded: TaskDict = manager.load(definitions)
     for task in loaded["tasks"].values():
@@ -64,10 +65,22 @@ def fingerprint(loaded: TaskDict, limit: int | None) -> str:
     return digest.hexdigest()
 
 
+def _members(manager: TaskManager, name: str) -> list[str]:
+    """The tasks of a tag such as "arithmetic", each of which may have a file of its own; else the name itself."""
+    entry = manager.task_index[name]
+    return sorted(entry.tags) if entry.kind is Kind.TAG else [name]
+
+
 def _load_one(manager: TaskManager, name: str, file: Path | None) -> list[Any]:
-    """The task or group of a name, or all tasks of a tag; raises ExperimentError where its data cannot be had."""
+    """The task or group of a name; raises ExperimentError where its data or a package that it needs cannot be had."""
     try:
         loaded = manager.load([name if file is None else _on_files(manager, name, file)])
+    except (ImportError, AssertionError) as error:  # lm-eval asserts versions of packages, as minerva_math's does
+        reason = " ".join(str(error).split())[:200]
+        raise ExperimentError(
+            f"measurements.lm_eval: task {name!r} needs packages that lm-eval does not find here ({reason}): install"
+            " them, or leave the task out"
+        ) from error
     except (OSError, ValueError, DatasetsError) as error:  # no hub, no such set, no such file
         if isinstance(error, ExperimentError):
             raise

@@ -230,6 +230,18 @@ def test_files_below_the_data_folder_stand_for_the_hub(tmp_path: Path) -> None:
     assert fingerprint(loaded, 2) != fingerprint(loaded, None)
 
 
+def test_a_tag_takes_the_files_of_its_tasks(tmp_path: Path) -> None:
+    content = _arithmetic(tmp_path).read_text()
+    (tmp_path / "lm_eval").mkdir()
+    names = [f"arithmetic_{kind}" for kind in ("1dc", "2da", "2dm", "2ds", "3da", "3ds", "4da", "4ds", "5da", "5ds")]
+    for name in names[:-1]:
+        (tmp_path / "lm_eval" / f"{name}.jsonl").write_text(content)
+    with pytest.raises(ExperimentError, match="data of task 'arithmetic_5ds' cannot be had"):
+        load_tasks(LmEval(tasks=("arithmetic",)), tmp_path)
+    (tmp_path / "lm_eval" / f"{names[-1]}.jsonl").write_text(content)
+    assert sorted(load_tasks(LmEval(tasks=("arithmetic",)), tmp_path)["tasks"]) == names
+
+
 def test_what_lm_eval_does_not_have_is_one_sentence(tasks: Path, tmp_path: Path) -> None:
     with pytest.raises(ExperimentError, match=r"no task 'gsm8k_cott'.*did you mean.*gsm8k_cot"):
         load_tasks(LmEval(tasks=("gsm8k_cott",)), None)
