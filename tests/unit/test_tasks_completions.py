@@ -63,13 +63,13 @@ def test_right_answers_in_every_form(form: str) -> None:
 
 
 LOOP, MARK = "Total hours watched = ", "#### \n"
-SAMPLED: dict[str, tuple[str, str, set[str], bool]] = {
+SAMPLED: dict[str, tuple[str, str | None, set[str], bool]] = {
     "steps and a product": (
         "To solve this problem, we need to break it down step by step and use the process of elimination.\n\nStep 1: "
         "Determine the total number of slices of pizza John can order.\nThere are 20 friends in total, and each pizza "
         "has 8 slices. So, the total number of slices is 20 * 8 = 160.\n\nStep 2: Determine the number of slices of "
         "pizza John can order.\nTo find the number of slices, we need to divide the total number of",
-        "2",
+        None,  # the number of a heading answers nothing
         {"worked", "prose"},
         False,
     ),
@@ -85,7 +85,7 @@ SAMPLED: dict[str, tuple[str, str, set[str], bool]] = {
     "a loop": (
         "To solve this problem, we need to break it down step by step.\n\nStep 1: Determine the total number of "
         f"episodes Frankie watched.\n\nTotal episodes = {LOOP * 19}Total hours",
-        "1",
+        None,  # the number of a heading answers nothing
         {"prose"},
         True,
     ),
@@ -102,7 +102,7 @@ SAMPLED: dict[str, tuple[str, str, set[str], bool]] = {
         "Determine the total amount of money Craig has left.\nThe total amount of money Craig has left is the sum of "
         "the amount of money he has left and the amount of money he bought the water balloons.\n\nStep 2: Calculate "
         "the amount of money",
-        "2",
+        None,  # the number of a heading answers nothing
         {"prose"},
         False,
     ),
@@ -110,9 +110,9 @@ SAMPLED: dict[str, tuple[str, str, set[str], bool]] = {
 
 
 @pytest.mark.parametrize("name", SAMPLED)
-def test_answers_that_were_cut_off_give_their_last_number(name: str) -> None:
+def test_answers_that_were_cut_off_give_their_last_number_but_none_of_a_heading(name: str) -> None:
     completion, last, used, loops = SAMPLED[name]
-    assert EXACT.verify(completion, "1000") == Verdict(False, last, "wrong")
+    assert EXACT.verify(completion, "1000") == Verdict(False, last, "unparsed" if last is None else "wrong")
     assert not EXACT.follows_format(completion)
     assert {name for name, kind in strategies.STRATEGIES.items() if kind.used(completion)} == used
     assert strategies.repeats(completion) == loops
