@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator, model_validator
 
-from rlvr_bench.experiment.changes import Changes
+from rlvr_bench.experiment.changes import AXES, Changes
+from rlvr_bench.experiment.dotted_keys import refuse_unknown
 from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.interventions import REGISTRY as INTERVENTIONS
 from rlvr_bench.experiment.interventions import resolve as resolve_interventions
@@ -21,7 +22,7 @@ from rlvr_bench.experiment.protocol import MIN_FINAL_SEEDS, Protocol
 from rlvr_bench.experiment.search_space import read_search
 from rlvr_bench.experiment.seeds import distinct_seeds
 from rlvr_bench.experiment.settings import EvaluateSettings, GrpoSettings, RlvrSettings
-from rlvr_bench.experiment.signals import Signal, signal_classes
+from rlvr_bench.experiment.signals import Signal
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.plugins.settings import Settings, explain
 from rlvr_bench.plugins.studies import study_folders
@@ -29,9 +30,6 @@ from rlvr_bench.plugins.suggestion import did_you_mean
 from rlvr_bench.plugins.toml import parsed_toml
 from rlvr_bench.record.documents import read_regular
 from rlvr_bench.record.errors import RecordError
-
-AXES = {"base": "bases", "task": "tasks", "signal": "signals", "reward": "rewards"}
-"""The table of a file that stands for one value of an axis -> the axis."""
 
 MethodName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 """A method's name in an experiment is also the name of a folder."""
@@ -192,30 +190,13 @@ def load(name_or_path: str, changes: Changes | None = None) -> Experiment:
     except ValueError as error:
         raise ExperimentError(f"{path}: not valid TOML: {error}; mend the file") from error
     if changes is not None:
-        _refuse_keys_of_tables(changes)
+        refuse_unknown((key for key, _ in changes.keys), document, Experiment.model_fields)
         document = changes.applied(document)
     document = with_plugins(document, path.parent)
     try:
         return Experiment.model_validate(document)
     except ValidationError as error:
         raise ExperimentError(_as_written(explain(error, Experiment, str(path)), document)) from error
-
-
-def _refuse_keys_of_tables(changes: Changes) -> None:
-    """Raise ExperimentError for a key of --set that is one of a table: the sentence names it with its table."""
-    tables: dict[str, list[type[Settings]]] = {
-        "signal": [*signal_classes().values()],
-        "evaluate": [EvaluateSettings],
-        "protocol": [Protocol],
-    }
-    for key, _ in changes.keys:
-        if "." in key or key in Experiment.model_fields or key in AXES:
-            continue
-        dotted = [f"{table}.{name}" for table, kinds in tables.items() for kind in kinds for name in kind.model_fields]
-        ending = list(dict.fromkeys(name for name in dotted if name.endswith(f".{key}")))
-        names = " or ".join(map(repr, ending))
-        hint = f"; did you mean {names}?" if ending else did_you_mean(key, [*Experiment.model_fields, *AXES, *dotted])
-        raise ExperimentError(f"--set {key}: there is no such key at the top of an experiment{hint}")
 
 
 def _as_written(sentence: str, document: dict[str, Any]) -> str:
