@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from rlvr_bench.experiment.experiment import Experiment
+    from rlvr_bench.experiment.origins import ResolvedValue
     from rlvr_bench.sweep.protocol_trials import Selection
 
 STDOUT = "-"
@@ -86,6 +87,17 @@ def experiment_of(
 
     changed = Changes(base, task, parsed_keys(keys or ()))
     return load(experiment, changed), Selection(only, _seed_list(seeds), data_dir)
+
+
+def resolved_settings(
+    experiment: str, selection: "Selection", base: str | None, task: str | None, keys: list[str] | None
+) -> "list[ResolvedValue]":
+    """Return every value that the experiment of `experiment_of` resolves to, with where each comes from."""
+    from rlvr_bench.experiment.changes import Changes, parsed_keys
+    from rlvr_bench.experiment.origins import resolved_values
+
+    changes = Changes(base, task, parsed_keys(keys or ()))
+    return resolved_values(experiment, changes, selection.seeds, selection.only or "*")
 
 
 def given_settings(keys: list[str] | None) -> dict[str, Any]:

@@ -20,10 +20,12 @@ from rlvr_bench.cli.options import (
     TaskOption,
     WorkersOption,
     experiment_of,
+    resolved_settings,
 )
 
 if TYPE_CHECKING:
     from rlvr_bench.experiment.experiment import Experiment
+    from rlvr_bench.experiment.origins import ResolvedValue
     from rlvr_bench.record.schema import RunRecord
     from rlvr_bench.studies.power import ClaimPower
     from rlvr_bench.sweep.protocol_trials import Selection
@@ -54,7 +56,9 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Say which cells are done, missing or stale and why, and what the rest will take."""
-    show_plan(*experiment_of(experiment, only, seeds, data_dir, base, task, keys), results, workers, as_json, claim)
+    settings, selection = experiment_of(experiment, only, seeds, data_dir, base, task, keys)
+    values = resolved_settings(experiment, selection, base, task, keys)
+    show_plan(settings, selection, results, workers, values if as_json else None, claim)
 
 
 def show_plan(
@@ -62,19 +66,23 @@ def show_plan(
     selection: "Selection",
     results: Path,
     workers: int | None,
-    as_json: bool = False,
+    as_json: "list[ResolvedValue] | None" = None,
     claims: Iterable[str] | None = None,
 ) -> None:
-    """Print the state of every cell and what the rest will take, and exit; see `plan.states`."""
+    """Print the state of every cell and what the rest will take, and exit; see `plan.states`.
+
+    `as_json` has the settings, which then are a part of one JSON document.
+    """
     from dataclasses import replace
 
     os.environ["HF_HUB_OFFLINE"] = "1"  # a plan fetches nothing, and does not wait for a hub that is out of reach
 
+    from rlvr_bench.cli.views.plan import show_plan_tables
     from rlvr_bench.console.tables import print_table
     from rlvr_bench.console.text import print_json, say, tell
     from rlvr_bench.launch.local import cores
     from rlvr_bench.plan.power import power
-    from rlvr_bench.plan.states import as_document, by_comparison
+    from rlvr_bench.plan.states import as_document
     from rlvr_bench.plan.targets import with_targets
     from rlvr_bench.sweep.phases import plan_phases
 
@@ -84,23 +92,18 @@ def show_plan(
     planned = with_targets(phases.cells)
     forecasts = power([entry.cell for entry in phases.cells], phases.records)
     document = as_document(planned, workers or cores(), phases.records)
-    document["power"] = [forecast.as_document() for forecast in forecasts]
     needs = _needs(claims or (), results, phases.records)
-    if claims:
-        document["claims"] = [need.as_document() for need in needs]
-    if as_json:
+    if as_json is None:
+        show_plan_tables(planned, forecasts, document["summary"])
+        if needs:
+            tell("")
+            print_table(_rows(needs), ["claim", "base", "seeds", "decided_distance", "core_hours"], numbers=["seeds"])
+    else:
+        document["power"] = [forecast.as_document() for forecast in forecasts]
+        document["settings"] = [value._asdict() for value in as_json]
+        if claims:
+            document["claims"] = [need.as_document() for need in needs]
         print_json(document)
-        raise typer.Exit(1 if phases.problems else 0)
-    for comparison, lines in by_comparison(planned).items():
-        tell(comparison)
-        print_table(lines, [name for name in lines[0] if any(line[name] for line in lines)])
-        tell("")
-    for forecast in forecasts:
-        tell(f"{forecast.comparison}: {forecast.sentence()}")
-    if needs:
-        tell("")
-        print_table(_rows(needs), ["claim", "base", "seeds", "decided_distance", "core_hours"], numbers=["seeds"])
-    tell(document["summary"])
     raise typer.Exit(1 if phases.problems else 0)
 
 

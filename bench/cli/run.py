@@ -23,6 +23,7 @@ from rlvr_bench.cli.options import (
     ThreadsOption,
     WorkersOption,
     experiment_of,
+    resolved_settings,
     seconds_of,
 )
 
@@ -63,7 +64,10 @@ def run(
         typer.Option(help="A journal file or a database URL by which several machines share the trials of a protocol."),
     ] = None,
     report: Annotated[bool, typer.Option("--report", help="Also write report.html of the results folder.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Show every resolved setting, where it comes from and what would run; stop."),
+    ] = False,
     data_dir: DataOption = None,
     plugin: PluginOption = None,
     base: BaseOption = None,
@@ -74,7 +78,10 @@ def run(
     settings, selection = experiment_of(experiment, only, seeds, data_dir, base, task, keys)
     if dry_run:
         from rlvr_bench.cli.plan import show_plan
+        from rlvr_bench.cli.views.settings import show_settings
 
+        settings.check_trackers()
+        show_settings(resolved_settings(experiment, selection, base, task, keys))
         show_plan(settings, selection, results, workers)
     from rlvr_bench.cli.report import write_page
     from rlvr_bench.cli.views.differences import show_differences

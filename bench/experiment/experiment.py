@@ -175,6 +175,17 @@ def preset_text(name: str) -> str:
     return paths[name].read_text(encoding="utf-8")
 
 
+def read_document(name_or_path: str) -> dict[str, Any]:
+    """Return what the file of an experiment says; raises ExperimentError where there is none, or no TOML in it."""
+    path = _locate(name_or_path)
+    try:
+        return parsed_toml(read_regular(path).decode())
+    except RecordError as error:
+        raise ExperimentError(str(error)) from error
+    except ValueError as error:
+        raise ExperimentError(f"{path}: not valid TOML: {error}; mend the file") from error
+
+
 def load(name_or_path: str, changes: Changes | None = None) -> Experiment:
     """Read an experiment, with changes of the command line.
 
@@ -182,13 +193,7 @@ def load(name_or_path: str, changes: Changes | None = None) -> Experiment:
         ExperimentError: no such preset or file, broken TOML, an unknown key, a value out of range.
         PluginError: a plug-in file that it names cannot be used.
     """
-    path = _locate(name_or_path)
-    try:
-        document = parsed_toml(read_regular(path).decode())
-    except RecordError as error:
-        raise ExperimentError(str(error)) from error
-    except ValueError as error:
-        raise ExperimentError(f"{path}: not valid TOML: {error}; mend the file") from error
+    path, document = _locate(name_or_path), read_document(name_or_path)
     if changes is not None:
         refuse_unknown((key for key, _ in changes.keys), document, Experiment.model_fields)
         document = changes.applied(document)

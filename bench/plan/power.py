@@ -22,6 +22,8 @@ from rlvr_bench.record.schema import RunRecord, Score
 from rlvr_bench.stats.looks import ALPHA, LOOKS, MARGIN
 from rlvr_bench.stats.power import detectable_difference, planned_variance
 from rlvr_bench.stats.random_effects import Floats, mean_squares
+from rlvr_bench.tasks import registry as task_registry
+from rlvr_bench.tasks.settings import validated
 from rlvr_bench.train.collapse import relabelled
 
 MOST_METHODS = 40
@@ -59,6 +61,11 @@ class Power:
     differences: Mapping[int, float]
     minutes: Mapping[int, float | None]
 
+    @property
+    def pairs(self) -> int:
+        """Pairs of rows, each of which is tested."""
+        return comb(self.rows, 2)
+
     def look_for(self, difference: float) -> int | None:
         """Return the first look that finds a true difference; None if none does."""
         return next((look for look, found in self.differences.items() if found <= difference), None)
@@ -78,22 +85,6 @@ class Power:
             "look_for_margin": self.look_for(MARGIN),
         }
 
-    def sentence(self) -> str:
-        """Say in one line what each look finds, and what it costs."""
-        if self.spreads is None:
-            return "how small a difference is found is not known: no past method has two sound seeds on its test split"
-        parts = [f"{look} seeds {found:.1%}{_cost(self.minutes[look])}" for look, found in self.differences.items()]
-        needed = self.look_for(MARGIN)
-        return (
-            f"a difference that is found in 80 % of repetitions, as the first of {comb(self.rows, 2)} pairs, by the "
-            f"spread of {self.spreads.methods} past methods: {'; '.join(parts)}; one of {MARGIN:.0%} needs "
-            f"{f'more than {LOOKS[-1]}' if needed is None else needed} seeds"
-        )
-
-
-def _cost(minutes: float | None) -> str:
-    return "" if minutes is None else f" ({minutes / 60:.1f} core hours)"
-
 
 def power(final: Sequence[Cell], records: Sequence[RunRecord]) -> list[Power]:
     """Return the forecast of every comparison that final cells make, all their methods at equal seeds.
@@ -112,7 +103,7 @@ def power(final: Sequence[Cell], records: Sequence[RunRecord]) -> list[Power]:
 def _forecast(comparison: str, group: Sequence[Cell], records: Sequence[RunRecord]) -> Power:
     firsts = list({cell.method_name: cell for cell in reversed(group)}.values())
     first, rows = firsts[0], len(firsts) + 1
-    problems = int(first.task.get("test") or 0)
+    problems = _test_problems(first)
     spreads = spreads_of(_alike(first, records))
     found = {}
     if spreads is not None and problems > 1:
@@ -123,6 +114,13 @@ def _forecast(comparison: str, group: Sequence[Cell], records: Sequence[RunRecor
     seconds = estimate(firsts, records).seconds
     minutes = {look: None if seconds is None else seconds * look / 60 for look in LOOKS}
     return Power(comparison, problems, rows, spreads, found, minutes)
+
+
+def _test_problems(cell: Cell) -> int:
+    """Return the problems of the test split that a task's settings ask for; 0 where its data decide."""
+    settings = validated(task_registry.find(str(cell.task["name"])).settings, cell.task, "task")
+    asked = getattr(settings, "test", None)
+    return asked if isinstance(asked, int) else 0
 
 
 def _alike(cell: Cell, records: Iterable[RunRecord]) -> list[RunRecord]:

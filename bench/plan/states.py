@@ -18,6 +18,9 @@ from rlvr_bench.record.schema import Environment, RunRecord
 State = Literal["done", "missing", "stale", "failed", "waiting"]
 """A waiting cell is one of a later stage: its settings are not known yet."""
 
+MOST_CHANGES = 3
+"""Changes of a stale cell that a line names."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedCell:
@@ -28,6 +31,14 @@ class PlannedCell:
     why: str = ""
     record: RunRecord | None = None
     targets: str = ""
+
+    @property
+    def brief(self) -> str:
+        """Why, with at most `MOST_CHANGES` of what changed."""
+        changed = self.why.split(", ")
+        if self.state != "stale" or len(changed) <= MOST_CHANGES:
+            return self.why
+        return f"{', '.join(changed[:MOST_CHANGES])} and {len(changed) - MOST_CHANGES} more"
 
     @property
     def runs(self) -> bool:
@@ -83,26 +94,48 @@ def as_document(planned: Sequence[PlannedCell], workers: int, records: Sequence[
 
 def by_comparison(planned: Sequence[PlannedCell]) -> dict[str, list[dict[str, Any]]]:
     """Return by comparison a line per method, over all its rates: how many cells are in which state, and why."""
+    return {
+        comparison: [{"method": method} | _line(cells) for method, cells in methods.items()]
+        for comparison, methods in _grouped(planned).items()
+    }
+
+
+def whole_comparisons(planned: Sequence[PlannedCell]) -> list[dict[str, Any]]:
+    """Return a line per comparison, over all its methods."""
+    return [
+        {"comparison": comparison, "methods": len(methods)}
+        | _line([cell for cells in methods.values() for cell in cells])
+        for comparison, methods in _grouped(planned).items()
+    ]
+
+
+def _grouped(planned: Sequence[PlannedCell]) -> dict[str, dict[str, list[PlannedCell]]]:
     groups: dict[str, dict[str, list[PlannedCell]]] = {}
     for entry in planned:
         method = entry.cell.method_name.partition("@")[0]
         groups.setdefault(entry.cell.comparison, {}).setdefault(method, []).append(entry)
+    return groups
+
+
+def _line(entries: Sequence[PlannedCell]) -> dict[str, str]:
     return {
-        comparison: [
-            {
-                "method": method,
-                "learning_rate": _counted(
-                    [str(e.cell.learning_rate) for e in entries if e.state != "waiting"], "rates"
-                ),
-                "seeds": ",".join(str(seed) for seed in sorted({entry.cell.seed for entry in entries})),
-                "state": ", ".join(f"{count} {state}" for state, count in Counter(e.state for e in entries).items()),
-                "why": _counted([entry.why for entry in entries if entry.why], "reasons, such as {}"),
-                "targets": _counted([entry.targets for entry in entries if entry.targets], "lists, such as {}"),
-            }
-            for method, entries in methods.items()
-        ]
-        for comparison, methods in groups.items()
+        "learning_rate": _counted([str(e.cell.learning_rate) for e in entries if e.state != "waiting"], "rates"),
+        "seeds": in_runs({entry.cell.seed for entry in entries}),
+        "state": ", ".join(f"{count} {state}" for state, count in Counter(e.state for e in entries).items()),
+        "why": _counted([entry.brief for entry in entries if entry.why], "reasons, such as {}"),
+        "targets": _counted([entry.targets for entry in entries if entry.targets], "lists, such as {}"),
     }
+
+
+def in_runs(numbers: Iterable[int]) -> str:
+    """Return whole numbers in order, three or more in a row by their ends: "0-4,7,100-105"."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else ",".join(map(str, run)) for run in runs)
 
 
 def _counted(values: Sequence[str], noun: str) -> str:

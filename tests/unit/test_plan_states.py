@@ -4,7 +4,7 @@ from record_factory import record
 
 from rlvr_bench.experiment.cell import Cell, cells
 from rlvr_bench.experiment.experiment import load
-from rlvr_bench.plan.states import PlannedCell, by_comparison, plan
+from rlvr_bench.plan.states import PlannedCell, by_comparison, in_runs, plan, whole_comparisons
 
 
 def one() -> Cell:
@@ -53,3 +53,20 @@ def test_the_rates_of_a_method_are_one_line() -> None:
         [PlannedCell(cell, "waiting", "trials first"), PlannedCell(cell, "stale", "x 1 -> 2")]
     ).values()
     assert line["learning_rate"] == str(cell.learning_rate) and line["why"] == "2 reasons, such as trials first"
+
+
+def test_a_stale_cell_names_some_of_what_changed_and_a_failed_one_its_whole_sentence() -> None:
+    cell, changed = one(), "a 1 -> 2, b 1 -> 2, c 1 -> 2, d 1 -> 2, e 1 -> 2"
+    assert PlannedCell(cell, "stale", changed).brief == "a 1 -> 2, b 1 -> 2, c 1 -> 2 and 2 more"
+    assert PlannedCell(cell, "failed", changed).brief == changed
+
+
+def test_a_comparison_is_one_line_over_all_its_methods() -> None:
+    grid = cells(load("quick"))
+    (line,) = whole_comparisons([PlannedCell(cell, "missing") for cell in grid])
+    assert (line["methods"], line["seeds"], line["state"]) == (3, "0,1", "6 missing")
+
+
+def test_three_numbers_in_a_row_and_more_are_a_run() -> None:
+    assert in_runs([3, 100, 0, 1, 2, 7, 8, 101, 102]) == "0-3,7,8,100-102"
+    assert in_runs([]) == ""
