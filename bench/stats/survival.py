@@ -4,12 +4,13 @@ A run that ends without a collapse is censored at its last step, a crash at the 
 several seeds and learning rates may be pooled if all methods were tried at the same places of their ranges.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtrc, ndtri
 
 from rlvr_bench.stats.estimate import CONFIDENCE, Estimate
 from rlvr_bench.stats.random_effects import Floats
@@ -68,16 +69,17 @@ def survival(times: Sequence[float], collapsed: Sequence[bool]) -> Survival:
         ValueError: no run, a different number of both, or a time that is not positive.
     """
     ends, events = _checked(times, collapsed)
+    curve = stats().ecdf(_censored(ends, events)).sf
+    with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)  # where all or none collapsed, its interval is undefined
+        interval = curve.confidence_interval(CONFIDENCE, method="log-log")
     moments = np.unique(ends[events])
-    at_risk = np.array([(ends >= moment).sum() for moment in moments], dtype=np.float64)
-    failed = np.array([(ends[events] == moment).sum() for moment in moments], dtype=np.float64)
-    share = np.asarray(np.cumprod(1 - failed / at_risk), dtype=np.float64)
-    low, high = np.zeros_like(share), np.full_like(share, 1 - _exact_end(len(ends)))
-    inside = share > 0
-    variance = np.cumsum(failed[inside] / (at_risk[inside] * (at_risk[inside] - failed[inside])))
-    log_share = np.log(share[inside])
-    width = ndtri((1 + CONFIDENCE) / 2) * np.sqrt(variance) / np.abs(log_share)
-    low[inside], high[inside] = np.exp(log_share * np.exp(width)), np.exp(log_share * np.exp(-width))
+    places = np.searchsorted(curve.quantiles, moments)  # it has a place for each end, also of a sound run
+    share, low, high = (
+        np.asarray(each.probabilities, dtype=np.float64)[places] for each in (curve, interval.low, interval.high)
+    )
+    fallen = share <= 0
+    low[fallen], high[fallen] = 0.0, 1 - _exact_end(len(ends))
     return Survival(moments, share, low, high, float(ends.max()), len(ends))
 
 
@@ -86,23 +88,26 @@ def log_rank(
 ) -> float:
     """Return the two-sided p-value of the log-rank test that two groups of runs collapse alike (Mantel 1966).
 
-    1 if no run collapsed. An approximation for large groups: with three runs each it cannot go below 0.02.
+    1 if no run collapsed while both groups had runs left. An approximation for large groups: with three runs each it cannot go below 0.02.
 
     Args:
         times, collapsed: as for `survival`, of one group and of the other.
     """
-    ends, events = _checked(times, collapsed)
-    other_ends, other_events = _checked(other_times, other_collapsed)
-    excess = variance = 0.0
-    for moment in np.unique(np.concatenate([ends[events], other_ends[other_events]])):
-        own, all_runs = float((ends >= moment).sum()), float((ends >= moment).sum() + (other_ends >= moment).sum())
-        own_failed = float((ends[events] == moment).sum())
-        failed = own_failed + float((other_ends[other_events] == moment).sum())
-        excess += own_failed - failed * own / all_runs
-        if all_runs > 1:
-            odds = own / all_runs * (1 - own / all_runs)
-            variance += failed * odds * (all_runs - failed) / (all_runs - 1)
-    return float(chdtrc(1, excess**2 / variance)) if variance > 0 else 1.0
+    group, other = _checked(times, collapsed), _checked(other_times, other_collapsed)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        chance = float(stats().logrank(_censored(*group), _censored(*other)).pvalue)
+    return 1.0 if np.isnan(chance) else chance
+
+
+def stats() -> Any:
+    """Return `scipy.stats`, which takes half a second to import: only where a curve is asked for."""
+    from scipy import stats
+
+    return stats
+
+
+def _censored(ends: Floats, events: NDArray[np.bool_]) -> Any:
+    return stats().CensoredData.right_censored(ends, ~events)
 
 
 def _checked(times: Sequence[float], collapsed: Sequence[bool]) -> tuple[Floats, NDArray[np.bool_]]:
