@@ -17,6 +17,7 @@ from rlvr_bench.cell.kept import adapter_folder, weights_folder
 from rlvr_bench.cell.model_card import model_card
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.models.loading import load_causal_lm
+from rlvr_bench.record.atomic import put_folder
 from rlvr_bench.record.leftovers import temporary_folder_beside
 from rlvr_bench.record.schema import RunRecord
 
@@ -62,10 +63,7 @@ def _export(record: RunRecord, kept: Path, folder: Path, finish: Callable[[Path]
         shutil.copytree(kept, temporary, dirs_exist_ok=True)
         finish(temporary)
         (temporary / "README.md").write_text(model_card(record, adapter=kept.name == "adapter"), encoding="utf-8")
-        if folder.exists():
-            folder.rmdir()
-        temporary.chmod(0o755)  # a temporary folder is its maker's alone
-        temporary.rename(folder)
+        put_folder(temporary, folder)
 
 
 def _finish_adapter(record: RunRecord, folder: Path) -> None:

@@ -1,12 +1,12 @@
 """What is kept of a cell in the cache, found by the cell id: its trained model, and what a tracker wrote."""
 
-import shutil
 from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.methods.base.handle import Handle
+from rlvr_bench.record.atomic import put_folder
 from rlvr_bench.record.cache import cache_dir
 from rlvr_bench.record.leftovers import temporary_folder_beside
 
@@ -38,15 +38,10 @@ def keep_weights(cell: Cell, handle: Handle, tokenizer: PreTrainedTokenizerBase)
         has_adapter = handle.save_adapter(temporary)
         if has_adapter:
             tokenizer.save_pretrained(temporary)
-            _put(temporary, folder)
+            put_folder(temporary, folder)
     if has_adapter and not handle.mergeable:
         return
     with temporary_folder_beside(weights_folder(cell.id)) as temporary, handle.rollout_weights() as model:
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
-        _put(temporary, weights_folder(cell.id))
-
-
-def _put(temporary: Path, folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.rename(folder)
+        put_folder(temporary, weights_folder(cell.id))

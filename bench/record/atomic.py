@@ -1,10 +1,11 @@
-"""Files that are written whole or not at all.
+"""Files and folders that are written whole or not at all.
 
 A reader, or a process that starts after kill -9, sees the old content or the new, never a part.
 """
 
 import errno
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,25 @@ def replace_whole(path: Path, write: Callable[[Path], object]) -> None:
             temporary.chmod(0o666 & ~_umask())
             _sync(temporary, os.O_RDWR)
             temporary.replace(path)
+        _sync(path.parent, os.O_RDONLY)
+
+
+def put_folder(temporary: Path, path: Path) -> None:
+    """Put a folder that was filled beside `path` in the place of `path`; what is there is removed.
+
+    Its files reach the disk before its name does. A temporary folder is its maker's alone; this one becomes as readable
+    as any folder of its owner.
+
+    Raises:
+        RecordError: the disk is full, or the folder cannot be written.
+    """
+    with disk_errors(path):
+        for file in sorted(temporary.rglob("*")):
+            if file.is_file():
+                _sync(file, os.O_RDONLY)
+        shutil.rmtree(path, ignore_errors=True)
+        temporary.chmod(0o777 & ~_umask())
+        temporary.rename(path)
         _sync(path.parent, os.O_RDONLY)
 
 

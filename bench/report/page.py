@@ -19,8 +19,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from rlvr_bench.console.pages import template
 from rlvr_bench.leaderboard.file import to_csv
 from rlvr_bench.record.atomic import write_whole
 from rlvr_bench.record.numbers import strict_json
@@ -55,7 +54,7 @@ def render(material: Material) -> tuple[str, tuple[str, ...]]:
     scripts.append('"use strict";\n' + "".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS))
     groups, choices = by_comparison(material.rows), board.choices(data["comparisons"])
     compared = {name: [material.rows[place] for place in places] for name, places in groups.items()}
-    page = _template().render(
+    page = template(ASSETS, "page.html.j2").render(
         policy=content_policy(scripts),
         licences=(ASSETS / "LICENSES.txt").read_text(encoding="utf-8"),
         style=(ASSETS / "page.css").read_text(encoding="utf-8"),
@@ -100,14 +99,3 @@ def content_policy(scripts: list[str]) -> str:
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
         "form-action 'none'"
     )
-
-
-def _template() -> Any:
-    environment = Environment(
-        loader=FileSystemLoader(ASSETS),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2")

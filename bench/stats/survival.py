@@ -88,7 +88,8 @@ def log_rank(
 ) -> float:
     """Return the two-sided p-value of the log-rank test that two groups of runs collapse alike (Mantel 1966).
 
-    1 if no run collapsed while both groups had runs left. An approximation for large groups: with three runs each it cannot go below 0.02.
+    1 if no run collapsed while both groups had runs left. An approximation for large groups: with three runs each it
+    cannot go below 0.02.
 
     Args:
         times, collapsed: as for `survival`, of one group and of the other.

@@ -10,6 +10,7 @@ from pathlib import Path
 from rlvr_bench.console.progress import Report
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.models.gguf.header import GgufHeader, read_header
+from rlvr_bench.record.atomic import put_folder
 from rlvr_bench.record.cache import cache_dir, locked
 from rlvr_bench.record.leftovers import sweep, temporary_folder_beside
 
@@ -90,5 +91,5 @@ def _convert(header: GgufHeader, folder: Path, progress: Report) -> None:
         GenerationConfig(
             bos_token_id=config.bos_token_id, eos_token_id=ends, pad_token_id=config.pad_token_id
         ).save_pretrained(partial)
-        partial.replace(folder)
+        put_folder(partial, folder)
     progress(f"{header.path.name} is ready in {folder}", 1.0)
