@@ -42,7 +42,7 @@ def result_file(record: RunRecord, steps: Sequence[StepRecord], written_at: date
             it took.
     """
     test, loss, last = _test(record), _last_loss(record, steps), steps[-1].step
-    end = {"step": last, "train loss": loss, "train samples": last * _batch(record.keys.signal)}
+    end: dict[str, Any] = {"step": last, "train loss": loss, "train samples": last * _batch(record.keys.signal)}
     seconds, memory = record.cost.total_seconds, record.cost.peak_memory_bytes
     parameters = (record.attestation or {}).get("trainable_parameters")
     if seconds is None or memory is None or parameters is None:
