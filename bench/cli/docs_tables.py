@@ -46,8 +46,11 @@ becomes a row; `params` in place of a dial: trainable values as a share such as 
 For one command, `--set` changes a key as in TOML:
 
 ```
-rlvr-bench run quick --set signal.steps=4 --set evaluate.samples=0
+rlvr-bench run quick --set signal.steps=4 --set evaluate.samples=0 --dry-run
 ```
+
+`--dry-run` shows every setting with its value and where it comes from, and runs nothing; see
+[the command line](command-line.md).
 
 In a file `[task]`, `[signal]` and `reward` may stand for lists of one: `tasks`, `signals` and `rewards`.
 

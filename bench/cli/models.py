@@ -35,10 +35,17 @@ def models_show(name: str, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(entry)
     else:
-        recipe = [{"recipe": key, "value": value} for key, value in entry.pop("recipe", {}).items()]
+        recipe = entry.pop("recipe", {})
         print_entry(entry, lists=["scores"] if "scores" in entry else [])
+        parts = {key: value for key, value in recipe.items() if _are_tables(value)}
         if recipe:
-            print_table(recipe, ["recipe", "value"])
+            rows = [{"recipe": key, "value": value} for key, value in recipe.items() if key not in parts]
+            print_table(rows, ["recipe", "value"])
+            print_entry(parts, lists=list(parts))
+
+
+def _are_tables(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
 
 
 @app.command("build")

@@ -20,7 +20,7 @@ def presets_list(as_json: JsonOption = False) -> None:
     if as_json:
         print_json(rows)
     else:
-        print_table(rows, ["name", "study", "cells", "time", "description"], numbers=["cells"])
+        print_table(rows, ["name", "time", "description", "cells", "study"], numbers=["cells"])
 
 
 @app.command("show")

@@ -111,17 +111,18 @@ def _that_fit(columns: list[_Column], width: int) -> list[_Column]:
 
 
 def _widths(columns: list[_Column], width: int) -> list[int]:
-    """Return each column's width: the narrowest, and the room that is left to those that want more, first ones first.
+    """Return each column's width: the narrowest, and of the room that is left as much as each other one that wants it.
 
     A column that does not fit alone is as wide as the terminal.
     """
-    spare = width - sum(column.narrowest + GAP for column in columns) + GAP
-    widths = []
-    for column in columns:
-        more = max(0, min(spare, column.natural - column.narrowest))
+    spare = max(0, width - sum(column.narrowest + GAP for column in columns) + GAP)
+    widths = [column.narrowest for column in columns]
+    wants = sorted(range(len(columns)), key=lambda place: columns[place].natural - columns[place].narrowest)
+    for served, place in enumerate(wants):
+        more = min(columns[place].natural - columns[place].narrowest, spare // (len(columns) - served))
+        widths[place] += more
         spare -= more
-        widths.append(min(width, column.narrowest + more))
-    return widths
+    return [min(width, each) for each in widths]
 
 
 def _header(name: str) -> str:

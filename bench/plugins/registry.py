@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from rlvr_bench.plugins.file import PluginFile, files
 from rlvr_bench.plugins.importing import naming
-from rlvr_bench.plugins.suggestion import did_you_mean
+from rlvr_bench.plugins.suggestion import closest, did_you_mean
 
 Item = TypeVar("Item")
 
@@ -66,7 +66,7 @@ class Registry(Generic[Item]):
             file, item = offers[0]
             return self._accepted(item, f"{self.kind} {name!r} of {file.path}")
         if name not in plugin_entries(self.group):
-            raise self.error(f"unknown {self.kind} {name!r}{did_you_mean(name, [*self.names(), *self._reserved])}")
+            raise self.error(f"unknown {self.kind} {name!r}{self._hint(name)}")
         return self._imported(plugin_entries(self.group)[name][0])
 
     def available(self) -> tuple[dict[str, Item], list[str]]:
@@ -90,6 +90,16 @@ class Registry(Generic[Item]):
                 f"{self.kind} {name!r} is registered by {' and by '.join(claims)}; rename an entry point, or uninstall "
                 "the package that has it"
             )
+
+    def _hint(self, name: str) -> str:
+        """Return the name that was meant; where none is close, all there are and how one of a plug-in gets known."""
+        known = [*self.names(), *self._reserved]
+        if closest(name, known) is not None:
+            return did_you_mean(name, known)
+        return (
+            f"{did_you_mean(name, known)}; if a plug-in has it, install its package (python -m pip install NAME), or "
+            "give its file with --plugin FILE"
+        )
 
     def _in_files(self) -> dict[str, list[tuple[PluginFile, Any]]]:
         """Return by name what plug-in files offer of this kind, with the files."""

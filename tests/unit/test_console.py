@@ -99,3 +99,10 @@ def test_formats_are_what_programs_read() -> None:
     assert as_markdown(rows, columns).splitlines()[2] == "| a\\|b_c | 0.5 |  |"
     latex = as_latex(rows, columns)
     assert r"\begin{tabular}{lrl}" in latex and r"a|b\_c & 0.5 &  \\" in latex and r"5 \%" in latex
+
+
+def test_a_long_column_leaves_room_to_those_after_it() -> None:
+    out = io.StringIO()
+    print_table([{"one": "word " * 30, "two": "word " * 30, "three": "x"}], ["one", "two", "three"], file=out, width=80)
+    first = out.getvalue().splitlines()[1]
+    assert first.index("x") > 60 and 30 < first.index("word", len("word " * 7) + 2) < 45

@@ -53,7 +53,9 @@ def test_rows_are_loaded_when_asked_for_and_unknown_names_get_the_nearest() -> N
         SHAPES.find("sqare")
     with pytest.raises(LookupError, match=r"^unknown shape 'Bxo'; did you mean 'box'\?$"):
         SHAPES.find("Bxo")
-    with pytest.raises(LookupError, match=r"^unknown shape 'zz'; choose from square, triangle, box$"):
+    with pytest.raises(
+        LookupError, match=r"^unknown shape 'zz'; choose from square, triangle, box; if a plug-in has it, install"
+    ):
         SHAPES.find("zz")
 
 
