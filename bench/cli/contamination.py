@@ -22,11 +22,13 @@ def contamination(
     as_json: JsonOption = False,
 ) -> None:
     """Probe a model for memory of a task's problems: questions cut short, and perplexities."""
+    from rlvr_bench.console.bars import Bars
     from rlvr_bench.console.tables import print_table
     from rlvr_bench.console.text import print_json
     from rlvr_bench.evaluate.contamination_probe import probe
 
-    probed = probe(base, {"name": task} | given_settings(keys), split, count, data_dir)  # type: ignore[arg-type]
+    with Bars() as bars:
+        probed = probe(base, {"name": task} | given_settings(keys), split, count, data_dir, bars)  # type: ignore[arg-type]
     if as_json:
         print_json(probed)
     else:

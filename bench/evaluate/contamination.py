@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from rlvr_bench.console.progress import Report
 from rlvr_bench.evaluate.completion import decode
 from rlvr_bench.experiment.settings import EvaluateSettings
 from rlvr_bench.generate import matmul
@@ -53,8 +54,11 @@ def contamination(
     problems: Sequence[Problem],
     settings: EvaluateSettings,
     backend: Backend,
+    report: Report = lambda message, done: None,
 ) -> Group:
     """Probe one group of problems; the settings say how long completions are and how prompts look.
+
+    `report` hears how far it is.
 
     Raises:
         ValueError: there are no problems.
@@ -65,9 +69,14 @@ def contamination(
     answers = [_ids(tokenizer, task.completion(problem.answer)) for problem in problems]
     questions = [prompt_ids(tokenizer, problem.question) for problem in problems]
     first, rest = [ids[:1] for ids in questions], [ids[1:] for ids in questions]
+    completed: dict[str, Any] = {}
+    for place, share in enumerate(SHARES):
+        report(f"questions completed from {share} %", place / (len(SHARES) + 1))
+        completed[str(share)] = _completed(model, tokenizer, task, problems, share, settings, backend)
+    report("perplexities", len(SHARES) / (len(SHARES) + 1))
     return {
         "n": len(problems),
-        **{str(share): _completed(model, tokenizer, task, problems, share, settings, backend) for share in SHARES},
+        **completed,
         "question_perplexity": perplexity(model, first, rest, settings.batch_size),
         "answer_perplexity": perplexity(model, prompts, answers, settings.batch_size),
     }
