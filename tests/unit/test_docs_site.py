@@ -20,9 +20,13 @@ LINK = re.compile(r"(?<!\\)\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^)\s]+)\)")
 
 def _nav(entries: Any) -> list[str]:
     """Return the pages of a nav in its order, whatever the depth."""
-    if isinstance(entries, str):
-        return [entries]
-    return [page for entry in entries for page in _nav(entry if isinstance(entry, str) else [*entry.values()][0])]
+    match entries:
+        case str():
+            return [entries]
+        case dict():
+            return [page for below in entries.values() for page in _nav(below)]
+        case _:
+            return [page for entry in entries for page in _nav(entry)]
 
 
 def _prose(page: Path) -> str:
