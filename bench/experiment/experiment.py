@@ -57,26 +57,35 @@ class Experiment(Settings):
     """A grid of cells and how they are scored."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    """Its name in sentences and reports: small letters, digits and "-". Does not change a result."""
     description: str = ""
+    """One sentence for `rlvr-bench presets list`."""
     seeds: tuple[int, ...] = (0, 1, 2)
+    """Seeds of every method; its row is ranked from five on, and a protocol asks for three or more."""
     bases: tuple[BaseConfig, ...] = Field(min_length=1)
+    """The models that are trained, each a name or a table with the keys of `[base]`."""
     rewards: tuple[dict[str, Any], ...] = Field(({"name": "exact"},), min_length=1)
+    """What training sees, each a name or a table of settings: `rlvr-bench rewards list`."""
     tasks: tuple[dict[str, Any], ...] = Field(min_length=1)
     """What is trained on. A file writes `[task]` for one, `[[tasks]]` for several; `signals`, `rewards` likewise."""
     signals: tuple[Signal, ...] = Field((RlvrSettings(),), min_length=1)
+    """What drives learning, each a table with a `type`."""
     interventions: tuple[Annotated[dict[str, Any], AfterValidator(_interventions_are_known)], ...] = Field(
         ({},), min_length=1
     )
     """What is done to cells on purpose, an axis of the grid: in each table a name with true or its settings."""
     evaluate: EvaluateSettings = EvaluateSettings()
+    """The table `[evaluate]`."""
     keep_weights: bool = False
     """Keep every trained model in the cache, as the checkpoint cells/<cell id>/model. Does not change a result."""
     protocol: Protocol | None = None
+    """The table `[protocol]`: methods without a learning rate are tuned first, all alike."""
     measurements: Annotated[dict[str, Any], AfterValidator(_measurements_are_known)] = Field({})
     """What else is observed in every cell, by name: true, a table of settings, or false for one of the default."""
     plugins: tuple[str, ...] = ()
     """Python files with methods, rewards, tasks or measurements; paths are relative to the experiment file."""
     methods: dict[MethodName, MethodEntry] = Field(min_length=1)
+    """The methods that are compared, a table each: `[methods.lora]`."""
 
     @model_validator(mode="before")
     @classmethod

@@ -37,18 +37,27 @@ class TrainingSettings(Settings):
     """The key that says how many train problems are needed at once."""
 
     steps: Count = 150
+    """Optimizer steps."""
     match: Match = "steps"
+    """What `budget` counts and runs of a comparison share: steps, FLOPs, labels bought, or the relative update norm."""
     budget: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """How much of `match` ends training; not with "steps"."""
     micro_batch: Count | None = None
     """Completions per forward and backward pass; None takes an update's whole share at once."""
     max_new_tokens: Count = 64
+    """Tokens after which a completion is cut, in training."""
     temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
+    """Temperature at which the policy is sampled in training."""
     train_problems: Count | None = None
     """Train on the first so many problems only, again and again (one-shot: Wang et al. 2025, arXiv 2504.20571)."""
     weight_decay: float = Field(0.0, ge=0)
+    """AdamW's decoupled weight decay."""
     betas: tuple[Beta, Beta] = (0.9, 0.999)
+    """AdamW's decay rates of the first and second moment."""
     max_grad_norm: float = Field(1.0, gt=0)
+    """The norm of all gradients is clipped to this."""
     warmup_steps: int = Field(0, ge=0, le=LARGEST_COUNT)
+    """Steps over which the learning rate rises linearly; it is constant afterwards."""
     precision: Precision = "fp32"
     """What rollouts, forward and backward compute in. Trainable tensors are stored, and models scored, in float32."""
     rollout_backend: Literal["auto", "continuous", "fast", "hf", "vllm"] = "auto"
@@ -86,11 +95,16 @@ class GrpoSettings(TrainingSettings):
 
     samples_first: ClassVar[bool] = True
     prompts_per_batch: Count = 8
+    """Prompts of a rollout batch."""
     group_size: int = Field(8, ge=2, le=LARGEST_COUNT)
+    """Completions of each prompt, which are a group: advantages are relative to it."""
     updates_per_batch: Count = 1
+    """Optimizer steps on a rollout batch, each on an equal share of it; above 1 the later ones are off-policy."""
     clip_low: float | None = Field(0.2, gt=0, le=1)
-    """Lower distance of the clip range from 1; None takes clipping away on that side."""
+    """Lower distance of the clip range from 1; "off" takes clipping away on that side."""
     clip_high: float | None = Field(0.2, gt=0)
+    """Upper distance of the clip range from 1 ("clip-higher" of DAPO, arXiv 2503.14476, is a larger one); "off" as
+    above."""
     kl_weight: float = Field(0.0, ge=0)
     """Weight of the k3 KL penalty to the frozen base model (Schulman 2020), which TRL multiplies by the ratio of the
     policy to the one that sampled: without bias also after the first of several updates."""
@@ -98,7 +112,10 @@ class GrpoSettings(TrainingSettings):
     """"k3" is the penalty in the loss; "k1" leaves the loss alone and takes the weight times log pi - log reference,
     summed over the tokens of a completion as it was sampled, off its reward (as TRL's RLOO does)."""
     loss_type: Literal["grpo", "bnpo", "dr_grpo", "dapo"] = "dapo"
+    """How token losses are averaged, TRL's names: by completion, by token of the micro-batch, by a constant length, or by
+    token of the whole batch."""
     scale_rewards: Literal["group", "batch", "none"] = "group"
+    """Whose standard deviation advantages are divided by, TRL's names; "none" divides by nothing (Dr. GRPO)."""
     whiten_advantages: bool = False
     """Also give them mean 0 and variance 1 over the tokens of a rollout batch, as the code of arXiv 2506.10947 does."""
     update_backend: Literal["auto", "packed", "padded"] = "auto"
@@ -178,6 +195,7 @@ class EvaluateSettings(Settings):
     """How base and tuned model are scored; the same for every row of a comparison."""
 
     splits: tuple[Literal["validation", "test"], ...] = Field(("validation", "test"), min_length=1)
+    """Splits that are scored; rates are chosen on validation, rows are ranked on test."""
     samples: int = Field(4, ge=0, le=LARGEST_COUNT)
     """Completions per problem for avg@k, pass@k and maj@k; 0 scores greedily only."""
     sampled_splits: tuple[Literal["validation", "test"], ...] = ("test",)
@@ -185,10 +203,13 @@ class EvaluateSettings(Settings):
     sampled_problems: Count | None = None
     """Problems of a split that are sampled, the first ones; None samples all."""
     temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
+    """Temperature of the sampled completions."""
     max_new_tokens: Count = 64
+    """Tokens after which a completion is cut, in scoring."""
     batch_size: Count = 128
+    """Completions that are generated at once; a matter of memory and time."""
     prompt: str = "task"
-    """Prompt style (see tasks.prompts)."""
+    """Prompt style: "task" is the task's own, `rlvr-bench tasks show NAME` lists them."""
     seed: int = Field(0, ge=0, le=LARGEST_SEED)
     """Seed of the sampled completions: the same for all cells, so that methods meet the same random numbers."""
     extra_tasks: tuple[dict[str, object], ...] = ()

@@ -19,6 +19,7 @@ class SupervisedSettings(TrainingSettings):
 
     problems_key: ClassVar[str] = "batch_size and shadow_size"
     batch_size: Count = 64
+    """Completions of an optimizer step."""
     shadow_every: Count = 5
     """Sample the policy every N optimizer steps, and at the last one."""
     shadow_size: Count = 64
@@ -69,10 +70,13 @@ class RftSettings(SupervisedSettings):
     problems_key: ClassVar[str] = "prompts_per_iteration and shadow_size"
     type: Literal["rft"] = "rft"
     iterations: Count = 4
+    """How often the policy is sampled and then trained on what was right; each has an equal share of `steps`."""
     prompts_per_iteration: Count = 128
+    """Prompts that an iteration samples; with match = "labels" the budget says how many."""
     group_size: Count = 8
     """Completions per prompt."""
     keep_per_problem: Count = 4
+    """Different right completions of a problem that an iteration keeps, at most."""
 
     @model_validator(mode="after")
     def _every_iteration_trains(self) -> Self:
@@ -118,10 +122,15 @@ class RlhfSettings(GrpoSettings):
     buys_ahead: ClassVar[bool] = True
     type: Literal["rlhf"] = "rlhf"
     preference_pairs: Count = 512
+    """Pairs of a right and a wrong completion that the reward model learns from; a budget of labels in its place."""
     label_noise: float = Field(0.0, ge=0, le=1)
+    """Share of the pairs that are labelled the wrong way round."""
     reward_model_steps: Count = 100
+    """Optimizer steps of the reward model."""
     reward_model_batch: Count = 32
+    """Pairs of an optimizer step of the reward model."""
     reward_model_rate: float = Field(3e-4, gt=0, le=1e3)
+    """Learning rate of the reward model."""
 
 
 class SftRlvrSettings(GrpoSettings):
@@ -131,7 +140,9 @@ class SftRlvrSettings(GrpoSettings):
     problems_key: ClassVar[str] = "prompts_per_batch and group_size"
     type: Literal["sft+rlvr"] = "sft+rlvr"
     sft_share: float = Field(0.25, gt=0, lt=1)
+    """Share of the steps, or of the budget, that the supervised part has."""
     teacher_accuracy: float = Field(1.0, ge=0, le=1)
+    """Share of the train problems that the teacher of the supervised part solves rightly."""
 
     @model_validator(mode="after")
     def _both_parts_train(self) -> Self:

@@ -1,5 +1,6 @@
 """The derived pages of the documentation are what the code gives."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,12 @@ DOCS = Path(__file__).parents[2] / "docs"
 @pytest.mark.parametrize("name", sorted(pages()))
 def test_a_committed_page_is_what_the_code_gives(name: str) -> None:
     assert (DOCS / name).read_text(encoding="utf-8") == pages()[name], "run python -m rlvr_bench.cli.docs_tables"
+
+
+def test_every_key_of_an_experiment_has_a_meaning() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|.*\| *(\S*)[^|]*\|$", pages()["experiment.md"], re.MULTILINE)
+    assert len(rows) > 60
+    assert not [key for key, meaning in rows if not meaning]
 
 
 def test_every_preset_has_a_time_and_every_time_a_preset() -> None:
