@@ -1,12 +1,13 @@
 """Write the pages of the documentation that are derived from code: `python -m rlvr_bench.cli.docs_tables`.
 
-Run it in the repository after a preset or a column has changed; a test says when it was forgotten.
+Run it in the repository after a preset, a column, a key or an import has changed; a test says when it was forgotten.
 """
 
 import sys
 from pathlib import Path
 
 from rlvr_bench.audit.registry import rules_markdown
+from rlvr_bench.cli.docs_picture import architecture_svg, rooms_markdown
 from rlvr_bench.cli.docs_settings import experiment_markdown
 from rlvr_bench.leaderboard.columns import columns_markdown
 from rlvr_bench.studies.presets import presets_markdown
@@ -65,12 +66,48 @@ entry-point group `rlvr_bench.audit_rules`.
 """
 
 
+ARCHITECTURE = """
+# Architecture
+
+For contributors: what lies where, and why. How to add to it is on [the next page](extending.md).
+
+## The way of a cell
+
+A *cell* is one training run: base x method x signal and reward x task x seed. From top to bottom:
+
+1. `experiment` reads a TOML file into typed settings and resolves it into cells. A cell's id hashes all that changes
+   its result.
+2. `plan` compares the cells with the records of the results folder: done, missing, or stale and which setting changed.
+3. `grid` locks the folder, computes what cells share (scores of the base, labels), and hands over what is missing.
+4. `launch` gives each cell a process of its own, forked from a server that has the heavy imports loaded. A crash ends
+   one cell and becomes its record.
+5. `cell` goes through the stages in `bench/cell/run.py`, one line each: load the base and the task; score the base;
+   attach the method (`methods`); train by the signal (`train`: TRL's trainers, with rollouts by `generate` and rewards
+   by `tasks`); score the trained model (`evaluate`); make each measurement (`geometry`, `thinking`, ...).
+6. `record` writes record, steps and samples, whole or not at all.
+7. `leaderboard` derives rows from the records with the intervals and letters of `stats`; `report` and `studies` say
+   what they mean. Nothing that comes later is read by what came before.
+
+## Which room imports which
+
+![Each room with an arc down to every room that it imports](architecture.svg)
+
+An arc leads from a room down to one that it imports, and none leads up: import-linter holds the order, which stands in
+`pyproject.toml`. What other arcs imply is left out. `rlvr_bench.methods` and `rlvr_bench.tasks` know nothing of the
+harness above them, nor of each other. The picture and the table are drawn from the source; a test says when they are
+out of date, and `python -m rlvr_bench.cli.docs_tables` renews them.
+
+"""
+
+
 def pages() -> dict[str, str]:
     """Return the derived pages by file name."""
     return {
         "presets.md": GENERATED + PRESETS + presets_markdown(),
         "experiment.md": GENERATED + EXPERIMENT + experiment_markdown(),
         "columns.md": GENERATED + COLUMNS + columns_markdown(),
+        "architecture.md": GENERATED + ARCHITECTURE + rooms_markdown(),
+        "architecture.svg": architecture_svg(),
         "audit-rules.md": GENERATED + AUDIT_RULES + rules_markdown(),
     }
 
