@@ -61,7 +61,8 @@ def test_the_wheel_which_is_made_of_the_sdist_holds_every_file(wheel: Path) -> N
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert held == expected
     (archive,) = DIST.glob("*.tar.gz")
-    names = {name.partition("/")[2] for name in tarfile.open(archive).getnames()}
+    with tarfile.open(archive) as opened:
+        names = {name.partition("/")[2] for name in opened.getnames()}
     assert {"LICENSE", "README.md", "pyproject.toml", "setup.py", "bench/presets/quick.toml"} <= names
 
 

@@ -9,14 +9,12 @@ import venv
 from pathlib import Path
 
 import pytest
-
-DOCS = Path(__file__).parents[2] / "docs"
-FILE = re.compile(r'^```\w+ title="([^"]+)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+from docs_files import titled_blocks
 
 
-def write_files(page: str, folder: Path) -> None:
+def _write_files(page: str, folder: Path) -> None:
     """Write every block of a page that has a title to the path that the title is."""
-    for path, text in FILE.findall((DOCS / page).read_text(encoding="utf-8")):
+    for path, text in titled_blocks(page).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
 
@@ -44,7 +42,7 @@ def _install(python: Path, package: Path) -> None:
 
 
 def test_a_package_with_a_method_a_reward_and_a_task(python: Path, tmp_path: Path) -> None:
-    write_files("your-method.md", tmp_path)
+    _write_files("your-method.md", tmp_path)
     package = tmp_path / "my-lab"
     _install(python, package)
     tests = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--strict-markers", "tests")
