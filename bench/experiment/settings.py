@@ -112,8 +112,8 @@ class GrpoSettings(TrainingSettings):
     """"k3" is the penalty in the loss; "k1" leaves the loss alone and takes the weight times log pi - log reference,
     summed over the tokens of a completion as it was sampled, off its reward (as TRL's RLOO does)."""
     loss_type: Literal["grpo", "bnpo", "dr_grpo", "dapo"] = "dapo"
-    """How token losses are averaged, TRL's names: by completion, by token of the micro-batch, by a constant length, or by
-    token of the whole batch."""
+    """How token losses are averaged, TRL's names: by completion, by token of the micro-batch, by a constant length, or
+    by token of the whole batch."""
     scale_rewards: Literal["group", "batch", "none"] = "group"
     """Whose standard deviation advantages are divided by, TRL's names; "none" divides by nothing (Dr. GRPO)."""
     whiten_advantages: bool = False

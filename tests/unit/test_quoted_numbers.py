@@ -94,6 +94,17 @@ def test_numbers_in_sentences_are_in_the_tables(page: Path) -> None:
     assert not faults(page.read_text(encoding="utf-8"))
 
 
+def test_figures_of_performance_are_in_the_notebook() -> None:
+    """Commands and links apart, every number of the page stands in LOG.md as it is written."""
+    page = re.sub(
+        r"```.*?```|`[^`]*`|\]\([^)]*\)", "", (ROOT / "docs" / "performance.md").read_text("utf-8"), flags=re.DOTALL
+    )
+    log = set(NUMBER.findall((ROOT / "LOG.md").read_text(encoding="utf-8").replace(",", "")))
+    numbers = NUMBER.findall(page.replace(",", ""))
+    assert len(numbers) > 50
+    assert not [number for number in numbers if number not in log]
+
+
 def test_a_number_that_is_in_no_table_is_found() -> None:
     row = next(row for row in ROWS["full"] if row.get("accuracy_lo"))
     true = f"`full` has {100 * float(row['accuracy']):.1f} % [{100 * float(row['accuracy_lo']):.1f}]."
