@@ -82,8 +82,8 @@ def _arc(start: int, end: int, colour: str) -> str:
 @cache
 def _sources() -> dict[str, list[Path]]:
     """Return the files of each room, its `__init__` first."""
-    folders = {path.name: path for path in Path(rlvr_bench.__file__).resolve().parent.iterdir()}
-    folders |= {each.__name__.rpartition(".")[2]: Path(each.__file__).resolve().parent for each in (methods, tasks)}
+    folders = {path.name: path for path in Path(rlvr_bench.__path__[0]).iterdir()}
+    folders |= {each.__name__.rpartition(".")[2]: Path(each.__path__[0]) for each in (methods, tasks)}
     holders = {name: folder for name, folder in folders.items() if (folder / "__init__.py").is_file()}
     found = {name: sorted(folder.rglob("*.py")) for name, folder in holders.items()}
     return found | {"api": [folders["api.py"]]}

@@ -1,10 +1,12 @@
 """The derived pages of the documentation are what the code gives."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from rlvr_bench.cli.docs_picture import imports, needed, rooms
 from rlvr_bench.cli.docs_tables import pages
 from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.experiment import load, presets
@@ -18,6 +20,24 @@ DOCS = Path(__file__).parents[2] / "docs"
 @pytest.mark.parametrize("name", sorted(pages()))
 def test_a_committed_page_is_what_the_code_gives(name: str) -> None:
     assert (DOCS / name).read_text(encoding="utf-8") == pages()[name], "run python -m rlvr_bench.cli.docs_tables"
+
+
+def test_the_picture_has_the_rooms_in_an_order_that_import_linter_allows() -> None:
+    tables = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    (layers,) = [each["layers"] for each in tables["tool"]["importlinter"]["contracts"] if each["type"] == "layers"]
+    level = {room.strip(): place for place, layer in enumerate(layers) for room in layer.split("|")}
+    assert rooms().keys() == level.keys()
+    order = [*rooms()]
+    for room, others in imports().items():
+        assert all(level[room] < level[other] for other in others)
+        assert all(order.index(room) < order.index(other) for other in others)
+    for room, others in needed(imports()).items():
+        assert set(others) <= imports()[room]
+
+
+def test_what_other_imports_imply_is_left_out_of_the_picture() -> None:
+    found = {"a": frozenset("bc"), "b": frozenset("c"), "c": frozenset[str]()}
+    assert needed(found) == {"a": ["b"], "b": ["c"], "c": []}
 
 
 def test_every_key_of_an_experiment_has_a_meaning() -> None:
