@@ -93,6 +93,10 @@ USES = (
         "bench/evaluate/lm_eval_tasks.py, tasks/lm_eval/adapter.py", "a task's file is read with its includes",
     ),
     PrivateUse(
+        "lm_eval", "lm_eval.tasks._index:Kind", "member", (), "bench/evaluate/lm_eval_tasks.py",
+        "a tag is told from a group and a task",
+    ),
+    PrivateUse(
         "transformers", "transformers:PreTrainedModel._supports_attention_backend", "member", (),
         "bench/train/packed.py, bench/generate/continuous.py", "who takes attention from the interface can be packed",
     ),
