@@ -2,8 +2,9 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,10 @@ from rlvr_bench.record.digest import digest_fault
 from rlvr_bench.record.errors import RecordError
 from rlvr_bench.record.samples import SAMPLES_FILE, file_digest
 from rlvr_bench.record.schema import RunRecord, StepRecord
-from rlvr_bench.train.stability import summarise
+from rlvr_bench.record.steps import column
+from rlvr_bench.train.stability import figures
 
 AGAIN = "restore the file from git, or delete its folder and run the cell again"
-
-COLLAPSE = {"collapse_step", "collapse_rule"}
-"""What of the summary does not follow from the steps alone."""
 
 
 def run_faults(results: Path, record: RunRecord, reader: store.StepReader) -> list[str]:
@@ -101,18 +100,18 @@ def _status(record: RunRecord) -> Iterator[str]:
         yield f"its status is {record.status} but stability.collapse_rule says otherwise"
 
 
-def _steps(record: RunRecord, steps: list[StepRecord]) -> Iterator[str]:
+def _steps(record: RunRecord, steps: Sequence[StepRecord]) -> Iterator[str]:
     if record.stability is None:
         return
-    numbers = [step.step for step in steps]
-    if numbers != sorted(set(numbers)):
+    numbers, tokens = column(steps, "step"), column(steps, "tokens")
+    if any(number >= following for number, following in pairwise(numbers)):
         yield "its steps are not in order"
-    if steps and record.cost.tokens is not None and steps[-1].tokens not in (None, record.cost.tokens):
-        yield f"its last step counts {steps[-1].tokens} tokens, run.json {record.cost.tokens}"
-    derived = summarise(steps, 1).model_dump(exclude=COLLAPSE)
-    for name, value in record.stability.model_dump(exclude=COLLAPSE).items():
-        if value is not None and not _close(value, derived[name]):
-            yield f"its steps give {name} {_said(derived[name])}, run.json says {_said(value)}"
+    if tokens and record.cost.tokens is not None and tokens[-1] not in (None, record.cost.tokens):
+        yield f"its last step counts {tokens[-1]} tokens, run.json {record.cost.tokens}"
+    for name, derived in figures(steps).items():
+        value = getattr(record.stability, name)
+        if value is not None and not _close(value, derived):
+            yield f"its steps give {name} {_said(derived)}, run.json says {_said(value)}"
 
 
 def _close(one: Any, other: Any) -> bool:

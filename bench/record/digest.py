@@ -13,10 +13,10 @@ import json
 import math
 import struct
 from collections.abc import Iterator, Sequence
-from operator import itemgetter
 from typing import Any
 
 from rlvr_bench.record.schema import Digest, RunRecord, StepRecord
+from rlvr_bench.record.steps import DEFAULTS, METRIC_NAMES, column, extras
 
 MARK_DIGITS = 8
 """Hexadecimal digits that are kept of the SHA-256 of each part."""
@@ -26,10 +26,6 @@ UNCOVERED = {"digest", "schema_version"}
 
 # A validated record holds no NaN, which `strict_json` would search it for.
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
-
-_ALIASES = {name: field.serialization_alias or name for name, field in StepRecord.model_fields.items()}
-_VALUES = itemgetter(*_ALIASES)
-_DEFAULTS = [None if field.is_required() else field.default for field in StepRecord.model_fields.values()]
 
 
 def digest_of(record: RunRecord, steps: Sequence[StepRecord]) -> Digest:
@@ -69,21 +65,17 @@ def changed_parts(record: RunRecord, steps: Sequence[StepRecord]) -> list[str]:
 def _steps_digest(steps: Sequence[StepRecord]) -> str:
     """Return the SHA-256 of the metrics in the order of their names: a name, and a float64 for each step."""
     digest = hashlib.sha256(f"{len(steps)}".encode())
+    pack = struct.Struct(f"<{len(steps)}d").pack
     for name, values in sorted(_columns(steps)):
         # A metric that a step does not have is NaN, which no metric of a record is.
-        numbers = [math.nan if value is None else value for value in values]
-        digest.update(f"\n{name}\n".encode() + struct.pack(f"<{len(numbers)}d", *numbers))
+        numbers = [math.nan if value is None else value for value in values] if None in values else values
+        digest.update(f"\n{name}\n".encode() + pack(*numbers))
     return digest.hexdigest()
 
 
 def _columns(steps: Sequence[StepRecord]) -> Iterator[tuple[str, Sequence[Any]]]:
     """Yield the values of each metric by its name, but for metrics that are at their default in all steps."""
-    columns = zip(*(_VALUES(step.__dict__) for step in steps), strict=True)
-    for name, default, values in zip(_ALIASES.values(), _DEFAULTS, columns, strict=False):
-        if values.count(default) < len(values):
-            yield name, values
-    extras = [step.model_extra or {} for step in steps]
-    for name in {name: None for extra in extras for name in extra}:
-        values = tuple(extra.get(name) for extra in extras)
-        if values.count(None) < len(values):
+    for attribute, name in (METRIC_NAMES | {extra: extra for extra in extras(steps)}).items():
+        values = column(steps, attribute)
+        if values.count(DEFAULTS.get(attribute)) < len(values):
             yield name, values

@@ -6,7 +6,7 @@ and the folder is what is read. A comparison with a record that cannot be read i
 folder stays; one whose packed file has an unreadable line is left as it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +35,7 @@ class _Cells:
     """The cells of one comparison, in the order of their folders."""
 
     records: list[RunRecord]
-    steps: dict[str, list[StepRecord]]
+    steps: dict[str, Sequence[StepRecord]]
 
 
 def pack(results: Path, again: bool = False) -> Packing:
@@ -124,7 +124,7 @@ def _write(results: Path, comparison: str, cells: _Cells) -> None:
         raise RecordError(f"{path}: is not read back as it was written; its run folders stay, report this with one")
 
 
-def _equal(read: dict[str, list[StepRecord]], written: dict[str, list[StepRecord]]) -> bool:
+def _equal(read: Mapping[str, Sequence[StepRecord]], written: Mapping[str, Sequence[StepRecord]]) -> bool:
     """Whether steps are the same but for metrics without a value, of which a table holds no trace."""
     return {cell: [_defined(step) for step in steps] for cell, steps in read.items()} == {
         cell: [_defined(step) for step in steps] for cell, steps in written.items() if steps

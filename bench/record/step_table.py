@@ -18,12 +18,10 @@ from rlvr_bench.record.atomic import replace_whole
 from rlvr_bench.record.documents import refuse_irregular
 from rlvr_bench.record.errors import RecordError
 from rlvr_bench.record.schema import StepRecord
+from rlvr_bench.record.steps import METRIC_NAMES, Steps, column, extras
 
 CELL = "cell_id"
-FIELDS = {field.serialization_alias or name: name for name, field in StepRecord.model_fields.items()}
-"""The attribute of a step by the name of its metric; any other metric is an extra one."""
-
-DEFAULTS = {name: field.default for name, field in StepRecord.model_fields.items() if not field.is_required()}
+_ATTRIBUTES = {metric: name for name, metric in METRIC_NAMES.items()}
 
 
 def write_steps(path: Path, steps: Mapping[str, Sequence[StepRecord]]) -> None:
@@ -43,28 +41,33 @@ def write_steps(path: Path, steps: Mapping[str, Sequence[StepRecord]]) -> None:
 
 def table_of(steps: Mapping[str, Sequence[StepRecord]]) -> pa.Table:
     """Return the table of the steps of cells, by cell id."""
-    rows = [step.model_dump(mode="json") for group in steps.values() for step in group]
-    names = dict.fromkeys(name for row in rows for name, value in row.items() if value is not None)
-    cells = [cell for cell, group in steps.items() for _ in group]
-    columns = {name: _column([row.get(name) for row in rows]) for name in sorted(names)}
-    return pa.table({CELL: pa.array(cells, pa.string()).dictionary_encode(), **columns})
+    groups = list(steps.values())
+    names = METRIC_NAMES | {name: name for group in groups for name in extras(group)}
+    columns = {metric: [value for group in groups for value in column(group, name)] for name, metric in names.items()}
+    cells = [cell for cell, group in steps.items() for _ in range(len(group))]
+    measured = {name: _array(columns[name]) for name in sorted(columns) if set(columns[name]) - {None}}
+    return pa.table({CELL: pa.array(cells, pa.string()).dictionary_encode(), **measured})
 
 
 class StepTable:
-    """The steps of one file, by cell; a cell's are built on request."""
+    """The steps of one file, by cell."""
 
-    def __init__(self, cells: Sequence[str], names: Sequence[str], columns: Sequence[list[Any]]) -> None:
+    def __init__(self, cells: Sequence[str], columns: Mapping[str, list[Any]]) -> None:
+        """`columns` holds a value for each row, by the attribute of a step; `cells` the cell of each."""
         self._places = {cell: (start, stop) for cell, start, stop in _runs(cells)}
-        self._names, self._columns = names, columns
+        self._columns = columns
 
     @property
     def cells(self) -> list[str]:
         """The ids of the cells that made a step."""
         return list(self._places)
 
-    def steps(self, cell_id: str) -> list[StepRecord]:
+    def steps(self, cell_id: str) -> Steps:
         """Return the steps of a cell in their order, none of one that is not there."""
-        return _steps(self._names, self._columns, *self._places.get(cell_id, (0, 0)))
+        start, stop = self._places.get(cell_id, (0, 0))
+        own = {name: values[start:stop] for name, values in self._columns.items()}
+        # A column is shared by all cells of a comparison: what only another cell reports is null in these rows.
+        return Steps({n: v for n, v in own.items() if n in METRIC_NAMES or v.count(None) < len(v)}, stop - start)
 
 
 def read_steps(path: Path, selected: Callable[[str], bool] = lambda metric: True) -> StepTable:
@@ -76,13 +79,15 @@ def read_steps(path: Path, selected: Callable[[str], bool] = lambda metric: True
         RecordError: the file cannot be read: which and the fix.
     """
     if not (path.exists() or path.is_symlink()):
-        return StepTable([], [], [])
+        return StepTable([], {})
     refuse_irregular(path)
     try:
         file = pq.ParquetFile(path, page_checksum_verification=True)
         names = [name for name in file.schema_arrow.names if name != CELL and selected(name)]
         table = file.read([CELL, *names])
-        return StepTable(_cells(table.column(CELL)), names, [_values(table.column(name)) for name in names])
+        return StepTable(
+            _cells(table.column(CELL)), {_ATTRIBUTES.get(name, name): _values(table.column(name)) for name in names}
+        )
     except (OSError, KeyError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())
         raise RecordError(f"{path}: not a readable table of steps ({reason}); restore the file from git") from error
@@ -97,36 +102,7 @@ def _runs(cells: Sequence[str]) -> Iterator[tuple[str, int, int]]:
         start = stop
 
 
-def _steps(names: Sequence[str], columns: Sequence[list[Any]], start: int, stop: int) -> list[StepRecord]:
-    """Return the steps of one cell; a metric that none of them has is no extra one of theirs."""
-    # A column is shared by all cells of a comparison: a metric that only another cell reports is null in these rows.
-    own = {name: column[start:stop] for name, column in zip(names, columns, strict=True)}
-    fields = {FIELDS[name]: values for name, values in own.items() if name in FIELDS}
-    extra = {n: values for n, values in own.items() if n not in FIELDS and any(v is not None for v in values)}
-    attributes, rows = tuple(fields), zip(*fields.values(), strict=True)
-    if not extra:
-        return [_step(dict(zip(attributes, row, strict=True)), {}) for row in rows]
-    more = zip(*extra.values(), strict=True)
-    return [
-        _step(
-            dict(zip(attributes, row, strict=True)),
-            {n: v for n, v in zip(extra, further, strict=True) if v is not None},
-        )
-        for row, further in zip(rows, more, strict=True)
-    ]
-
-
-def _step(values: dict[str, Any], extra: dict[str, Any]) -> StepRecord:
-    """Return a step without validating its values again, which takes twenty times as long."""
-    step = StepRecord.__new__(StepRecord)
-    object.__setattr__(step, "__dict__", DEFAULTS | values)
-    object.__setattr__(step, "__pydantic_fields_set__", set())
-    object.__setattr__(step, "__pydantic_extra__", extra)
-    object.__setattr__(step, "__pydantic_private__", None)
-    return step
-
-
-def _column(values: Sequence[Any]) -> pa.Array:
+def _array(values: Sequence[Any]) -> pa.Array:
     # By the values and not by the first of them: a metric may be whole in one step and a fraction in the next.
     kinds = {type(value) for value in values if value is not None}
     return pa.array(values, pa.bool_() if kinds == {bool} else pa.int64() if kinds == {int} else pa.float64())
@@ -136,20 +112,20 @@ def _cells(column: pa.ChunkedArray) -> list[str]:
     """Return the cell of each row."""
     encoded = column.combine_chunks().dictionary_encode()
     names = encoded.dictionary.to_pylist()
-    return [names[place] for place in _array(encoded.indices).tolist()]
+    return [names[place] for place in _numpy(encoded.indices).tolist()]
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
     """Return a column's values, None for null; to_pylist() takes ten times as long."""
     values = column.combine_chunks()
     if not values.null_count:
-        return list(_array(values).tolist())
-    filled = _array(values.fill_null(False if pa.types.is_boolean(values.type) else 0)).astype(object)
-    filled[_array(values.is_null())] = None
+        return list(_numpy(values).tolist())
+    filled = _numpy(values.fill_null(False if pa.types.is_boolean(values.type) else 0)).astype(object)
+    filled[_numpy(values.is_null())] = None
     return list(filled.tolist())
 
 
-def _array(values: pa.Array) -> NDArray[Any]:
+def _numpy(values: pa.Array) -> NDArray[Any]:
     """Return an array without nulls as NumPy's; its to_numpy() imports pandas, which takes most of a second."""
     if pa.types.is_boolean(values.type):
         return np.from_dlpack(values.cast(pa.int8())).astype(bool)

@@ -245,7 +245,7 @@ class StepReader:
             lambda comparison: read_step_table(packed_steps_file(results, comparison), selected)
         )
 
-    def steps(self, record: RunRecord) -> list[StepRecord]:
+    def steps(self, record: RunRecord) -> Sequence[StepRecord]:
         """Return the steps of a run; none of one that has no steps (a cell that failed before its first).
 
         Raises:

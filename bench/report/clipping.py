@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from rlvr_bench.record.schema import StepRecord
+from rlvr_bench.record.steps import METRIC_NAMES, recorded
 from rlvr_bench.stats.clip_drift import step_size
 
 WINDOW = 10
@@ -57,5 +58,4 @@ def clipping(signal: Mapping[str, Any], steps: Sequence[StepRecord]) -> dict[str
 def metric_of(steps: Sequence[StepRecord], metric: str) -> list[float]:
     """Return the values of a metric over the steps that have it."""
     name = metric.replace("/", "_")
-    values = (getattr(step, name, (step.model_extra or {}).get(metric)) for step in steps)
-    return [value for value in values if value is not None]
+    return recorded(steps, name if name in METRIC_NAMES else metric)

@@ -6,6 +6,7 @@ from math import ceil, fsum
 from typing import Any
 
 from rlvr_bench.record.schema import StepRecord
+from rlvr_bench.record.steps import column
 
 POINTS = 24
 """At most so many points a curve: each is the mean over as many steps as that takes."""
@@ -66,16 +67,15 @@ def curve(seeds: Sequence[Sequence[StepRecord]], metric: str) -> dict[str, list[
 
 def _width(seeds: Sequence[Sequence[StepRecord]]) -> int:
     """Return the steps of a bin, 0 without any step."""
-    return ceil(max((step.step for run in seeds for step in run), default=0) / POINTS)
+    return ceil(max((number for run in seeds for number in column(run, "step")), default=0) / POINTS)
 
 
 def _binned(run: Sequence[StepRecord], name: str, width: int) -> dict[int, float]:
     """Return the mean of a metric over each bin of steps that has it, by bin."""
     values: dict[int, list[float]] = defaultdict(list)
-    for step in run:
-        value = getattr(step, name, None)
+    for number, value in zip(column(run, "step"), column(run, name), strict=True):
         if value is not None:
-            values[(step.step - 1) // width].append(value)
+            values[(number - 1) // width].append(value)
     return {place: fsum(of_bin) / len(of_bin) for place, of_bin in values.items()}
 
 

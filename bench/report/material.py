@@ -1,7 +1,7 @@
 """What a report is made of: everything that is read from a results folder, before anything is computed."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +24,7 @@ THINKING_FOLDER = "thinking"
 RowKey = tuple[str, ...]
 
 
-class RunSteps(Mapping[str, list[StepRecord]]):
+class RunSteps(Mapping[str, Sequence[StepRecord]]):
     """The steps of runs by cell id: there are too many to hold them all. `faults` names what could not be read."""
 
     def __init__(self, results: Path, records: Iterable[RunRecord]) -> None:
@@ -32,7 +32,7 @@ class RunSteps(Mapping[str, list[StepRecord]]):
         self._reader = store.StepReader(results, is_drawn)
         self.faults: dict[str, None] = {}
 
-    def __getitem__(self, cell_id: str) -> list[StepRecord]:
+    def __getitem__(self, cell_id: str) -> Sequence[StepRecord]:
         """Return the steps of a run, none if they cannot be read."""
         try:
             return self._reader.steps(self._records[cell_id])
@@ -66,7 +66,7 @@ class Material:
     rows: tuple[Row, ...]
     runs: dict[RowKey, tuple[RunRecord, ...]]
     records: tuple[RunRecord, ...]
-    steps: Mapping[str, list[StepRecord]]
+    steps: Mapping[str, Sequence[StepRecord]]
     findings: list[dict[str, Any]]
     frontiers: dict[str, dict[str, Any]]
     problems: tuple[str, ...]

@@ -41,10 +41,10 @@ class EvidenceRun:
     """One run record and, read when asked for, its steps."""
 
     record: RunRecord
-    read_steps: Callable[[], list[StepRecord]] = field(default=list, compare=False)
+    read_steps: Callable[[], Sequence[StepRecord]] = field(default=list, compare=False)
 
     @cached_property
-    def steps(self) -> list[StepRecord]:
+    def steps(self) -> Sequence[StepRecord]:
         """The run's step records."""
         return self.read_steps()
 

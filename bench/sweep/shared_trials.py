@@ -122,7 +122,7 @@ class SharedTrials:
             )
         return None
 
-    def _steps(self, record: RunRecord) -> list[StepRecord]:
+    def _steps(self, record: RunRecord) -> Sequence[StepRecord]:
         return store.StepReader(self._results).steps(record)
 
 

@@ -9,13 +9,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from scipy.special import bdtr
 
 from rlvr_bench.record.errors import RecordError
 from rlvr_bench.record.schema import Cause, ModelRole, RunRecord, Score, ScoredSplit, Stability, StepRecord
+from rlvr_bench.record.steps import METRIC_NAMES, column
 
 CollapseKind = Literal["accuracy", "end", "entropy", "non-finite", "truncation", "validation"]
 Ending = Literal["above", "level", "below"]
@@ -33,7 +34,8 @@ END_SHARE = 0.1
 BEYOND_NOISE = 0.01
 """Chance that a run which is as good as its base ends above it, or below it, by as much."""
 
-METRICS = frozenset({"step", "accuracy", "non_finite", "entropy", "frac_reward_zero_std", "completions/clipped_ratio"})
+_READ = ("step", "accuracy", "entropy", "frac_reward_zero_std", "completions_clipped_ratio")
+METRICS = frozenset(METRIC_NAMES[name] for name in ("non_finite", *_READ))
 """What of a step the rules read, by its names in files."""
 
 ACCURACY_ERRORS, END_ERRORS = 2, 4
@@ -47,6 +49,16 @@ class Collapse:
 
     kind: CollapseKind
     step: int
+
+
+class _Batch(NamedTuple):
+    """What the rules read of a step that trained on a batch of rollouts."""
+
+    step: int
+    accuracy: float
+    entropy: float | None
+    dead: float | None
+    truncated: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +89,11 @@ def collapse(
     Args:
         ending: of the final score; None of a run without one.
     """
-    for record in steps:
-        if record.non_finite:
-            return Collapse("non-finite", record.step)
-    batches = [record for record in steps if record.accuracy is not None]
+    numbers = column(steps, "step")
+    for number, non_finite in zip(numbers, column(steps, "non_finite"), strict=True):
+        if non_finite:
+            return Collapse("non-finite", number)
+    batches = _batches(steps)
     windows = _windows(batches)
     on_the_way = _on_the_way(windows, completions_per_batch, base_accuracy)
     if on_the_way is not None:
@@ -89,7 +102,7 @@ def collapse(
         at_the_end = _at_the_end(windows, batches, completions_per_batch, base_accuracy)
         if at_the_end is not None:
             return at_the_end
-    return Collapse("validation", steps[-1].step if steps else 0) if ending == "below" else None
+    return Collapse("validation", numbers[-1] if numbers else 0) if ending == "below" else None
 
 
 def ending(tuned: Score | None, base: Score | None) -> Ending | None:
@@ -194,7 +207,7 @@ def _on_the_way(windows: Sequence[_Window], completions_per_batch: int, base_acc
 
 def _at_the_end(
     windows: Sequence[_Window],
-    batches: Sequence[StepRecord],
+    batches: Sequence[_Batch],
     completions_per_batch: int,
     base_accuracy: float | None,
 ) -> Collapse | None:
@@ -213,20 +226,25 @@ def _error(accuracy: float, completions_per_batch: int) -> float:
     return math.sqrt(max(accuracy * (1 - accuracy), 1e-12) / (completions_per_batch * WINDOW))
 
 
-def _windows(batches: Sequence[StepRecord]) -> list[_Window]:
+def _batches(steps: Sequence[StepRecord]) -> list[_Batch]:
+    columns = (column(steps, name) for name in _READ)
+    return [batch for batch in map(_Batch._make, zip(*columns, strict=True)) if batch.accuracy is not None]
+
+
+def _windows(batches: Sequence[_Batch]) -> list[_Window]:
     groups = [batches[start : start + WINDOW] for start in range(0, len(batches) - WINDOW + 1, WINDOW)]
     return [
         _Window(
             step=group[0].step,
-            accuracy=_mean([record.accuracy for record in group]),
-            entropy=_mean([record.entropy for record in group]),
-            dead=_mean([record.frac_reward_zero_std for record in group]),
-            truncated=_mean([record.completions_clipped_ratio for record in group]),
+            accuracy=_mean([batch.accuracy for batch in group]),
+            entropy=_mean([batch.entropy for batch in group]),
+            dead=_mean([batch.dead for batch in group]),
+            truncated=_mean([batch.truncated for batch in group]),
         )
         for group in groups
     ]
 
 
-def _mean(values: list[float | None]) -> float:
+def _mean(values: Sequence[float | None]) -> float:
     present = [value for value in values if value is not None]
     return fmean(present) if present else math.nan

@@ -2,47 +2,51 @@
 
 import math
 from bisect import bisect_left, bisect_right, insort
+from collections.abc import Sequence
 from statistics import fmean
+from typing import Any
 
 from rlvr_bench.record.schema import Stability, StepRecord
+from rlvr_bench.record.steps import recorded
 from rlvr_bench.train.collapse import WINDOW, Ending, collapse
 
 
 def summarise(
-    steps: list[StepRecord],
+    steps: Sequence[StepRecord],
     completions_per_batch: int,
     base_accuracy: float | None = None,
     ending: Ending | None = None,
 ) -> Stability:
-    """Condense the step records of a run; first and last are means over a window of rollout batches.
-
-    What labels a collapse is `collapse`'s business, which takes the same.
-    """
+    """Condense the step records of a run and label it as `collapse` does, which takes the same."""
     collapsed = collapse(steps, completions_per_batch, base_accuracy, ending)
-    rewards = [record.reward for record in steps if record.reward is not None]
+    label = {"collapse_step": collapsed.step, "collapse_rule": collapsed.kind} if collapsed else {}
+    return Stability.model_validate(figures(steps) | label)
+
+
+def figures(steps: Sequence[StepRecord]) -> dict[str, Any]:
+    """Return what a summary says that follows from the steps alone, by its name in `Stability`.
+
+    First and last are means over a window of rollout batches.
+    """
+    names = ("reward", "kl", "entropy", "grad_norm", "frac_reward_zero_std")
+    rewards, kls, entropies, norms, dead = (recorded(steps, name) for name in names)
     smooth = [math.fsum(rewards[start : start + WINDOW]) / WINDOW for start in range(max(len(rewards) - WINDOW + 1, 0))]
-    kls = [record.kl for record in steps if record.kl is not None]
-    entropies = [record.entropy for record in steps if record.entropy is not None]
-    norms = [record.grad_norm for record in steps if record.grad_norm is not None]
-    dead = [record.frac_reward_zero_std for record in steps if record.frac_reward_zero_std is not None]
     first, last = _ends(entropies)
-    return Stability(
-        steps=len(steps),
-        reward_first=_ends(rewards)[0],
-        reward_last=_ends(rewards)[1],
-        reward_peak=max(smooth, default=None),
-        reward_auc=fmean(rewards) if rewards else None,
-        kl_last=_ends(kls)[1],
-        kl_max=max(kls, default=None),
-        entropy_first=first,
-        entropy_last=last,
-        entropy_left=last / first if first and last is not None else None,
-        gradient_spikes=spikes(norms),
-        grad_norm_max=max(norms, default=None),
-        frac_reward_zero_std=fmean(dead) if dead else None,
-        collapse_step=collapsed.step if collapsed else None,
-        collapse_rule=collapsed.kind if collapsed else None,
-    )
+    return {
+        "steps": len(steps),
+        "reward_first": _ends(rewards)[0],
+        "reward_last": _ends(rewards)[1],
+        "reward_peak": max(smooth, default=None),
+        "reward_auc": fmean(rewards) if rewards else None,
+        "kl_last": _ends(kls)[1],
+        "kl_max": max(kls, default=None),
+        "entropy_first": first,
+        "entropy_last": last,
+        "entropy_left": last / first if first and last is not None else None,
+        "gradient_spikes": spikes(norms),
+        "grad_norm_max": max(norms, default=None),
+        "frac_reward_zero_std": fmean(dead) if dead else None,
+    }
 
 
 def spikes(norms: list[float], window: int = 50, deviations: float = 6.0) -> int:

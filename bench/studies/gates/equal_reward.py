@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from math import log
 from statistics import fmean
 
+from rlvr_bench.record.steps import recorded
 from rlvr_bench.studies.contrasts import SAME, greedy_outcomes
 from rlvr_bench.studies.evidence import Evidence, EvidenceRun, Where
 from rlvr_bench.studies.finding import Finding, exponential
@@ -38,5 +39,5 @@ def equal_reward_difference(
 
 def _reward(run: EvidenceRun) -> float | None:
     """Return the accuracy of a run's last rollouts: with k1 the training reward has the penalty in it."""
-    accuracies = [step.accuracy for step in run.steps if step.accuracy is not None]
+    accuracies = recorded(run.steps, "accuracy")
     return fmean(accuracies[-WINDOW:]) if accuracies else None

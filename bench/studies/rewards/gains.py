@@ -10,6 +10,7 @@ from scipy.special import fdtr, fdtri
 from scipy.stats import kendalltau
 
 from rlvr_bench.leaderboard.row import outcome_matrix, test_score
+from rlvr_bench.record.steps import recorded
 from rlvr_bench.stats.hierarchical import Value
 from rlvr_bench.stats.random_effects import Floats
 from rlvr_bench.studies import contrasts
@@ -68,7 +69,7 @@ def peak_to_last(evidence: Evidence, runs: Where) -> Finding:
     """
 
     def value(run: EvidenceRun) -> float | None:
-        accuracies = np.array([step.accuracy for step in run.steps if step.accuracy is not None], dtype=np.float64)
+        accuracies = np.array(recorded(run.steps, "accuracy"), dtype=np.float64)
         return fall_from_peak(accuracies) if len(accuracies) >= WINDOW else None
 
     return mean_over_runs(evidence, value, f"{WINDOW} rollout batches", runs)

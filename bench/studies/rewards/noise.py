@@ -9,6 +9,7 @@ from math import log
 
 import numpy as np
 
+from rlvr_bench.record.steps import recorded
 from rlvr_bench.studies import contrasts
 from rlvr_bench.studies.evidence import Evidence, EvidenceRun, Where
 from rlvr_bench.studies.finding import Finding, exponential
@@ -57,4 +58,4 @@ def steps_to(accuracies: np.ndarray[tuple[int], np.dtype[np.float64]], accuracy:
 
 
 def _accuracies(run: EvidenceRun) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return np.array([step.accuracy for step in run.steps if step.accuracy is not None], dtype=np.float64)
+    return np.array(recorded(run.steps, "accuracy"), dtype=np.float64)

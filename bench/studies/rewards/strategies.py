@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from statistics import fmean
 
+from rlvr_bench.record.steps import recorded
 from rlvr_bench.stats.hierarchical import Value
 from rlvr_bench.studies import contrasts
 from rlvr_bench.studies.evidence import Evidence, EvidenceRun, Where
@@ -51,6 +52,5 @@ def signed_gain(evidence: Evidence, strategy: str, runs: Where) -> Finding:
 
 
 def _rollout_change(run: EvidenceRun, strategy: str) -> float | None:
-    extra = [step.model_extra or {} for step in run.steps]
-    shares = [share for each in extra if (share := each.get(f"strategy/{strategy}")) is not None]
+    shares = recorded(run.steps, f"strategy/{strategy}")
     return fmean(shares[-WINDOW:]) - fmean(shares[:WINDOW]) if shares else None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rlvr_bench.experiment.scored import Relation, related, score_tasks
 from rlvr_bench.leaderboard.row import outcome_matrix
 from rlvr_bench.record.schema import ModelRole, RunRecord, StepRecord
+from rlvr_bench.record.steps import recorded
 from rlvr_bench.stats.hierarchical import Value, mean_value
 from rlvr_bench.stats.sampling import pass_at_k
 from rlvr_bench.studies.contrasts import Figure
@@ -135,7 +136,7 @@ def crossing_of(run: EvidenceRun) -> float | None:
     return crossing(curves["base"], curves["tuned"])
 
 
-def proxy_and_gold(steps: list[StepRecord]) -> tuple[Curve, Curve, Curve]:
+def proxy_and_gold(steps: Sequence[StepRecord]) -> tuple[Curve, Curve, Curve]:
     """Return sqrt(KL), the training reward and the verifier's accuracy of the steps that have all three."""
     points = [
         (sqrt(max(step.kl, 0.0)), step.reward, step.accuracy)
@@ -148,7 +149,7 @@ def proxy_and_gold(steps: list[StepRecord]) -> tuple[Curve, Curve, Curve]:
 
 def gold_fall(run: EvidenceRun) -> float | None:
     """By how much the verifier's accuracy ends below its peak, both as moving means: 0 without a turn-over."""
-    gold = _smooth([step.accuracy for step in run.steps if step.accuracy is not None])
+    gold = _smooth(recorded(run.steps, "accuracy"))
     return float(gold.max() - gold[-1]) if len(gold) else None
 
 
