@@ -28,6 +28,7 @@ differences but makes false claims in 10 to 30 % of comparisons whose methods sc
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +67,7 @@ class Comparison:
         gaps: mean of the better minus mean of the worse, shape (pairs,).
         variance: of the difference of each pair, shape (pairs,).
         tails: third cumulant of each difference over seeds, shape (pairs,); 0 without skewness.
-        p_values: two-sided, of each difference by itself, shape (pairs,): the smaller one of t's and of `bounded`'s.
+        by_seed: accuracy of each seed of each method, n arrays of shape (seeds,).
     """
 
     names: tuple[str, ...]
@@ -76,7 +77,15 @@ class Comparison:
     gaps: Floats
     variance: Variance
     tails: Floats
-    p_values: Floats
+    by_seed: tuple[Floats, ...]
+
+    @cached_property
+    def p_values(self) -> Floats:
+        """Two-sided, of each difference by itself, shape (pairs,): the smaller one of t's and of `bounded`'s."""
+        by_t = p_value(without_skewness(self.gaps, self.tails, self.variance.total()), self.variance)
+        pairs = zip(self.better, self.worse, np.asarray(self.variance.problems), strict=True)
+        bounded = [bounded_p_value(self.by_seed[one], self.by_seed[other], problems) for one, other, problems in pairs]
+        return np.minimum(by_t, np.array(bounded))
 
     def pairs(self) -> list[tuple[int, int]]:
         """Return places in `names`: the better and the worse method of each pair."""
@@ -136,9 +145,9 @@ def compare(outcomes: Mapping[str, Floats]) -> Comparison:
     means = np.array([table.mean() for table in tables])
     better, worse = np.triu_indices(len(names), 1)
     gaps, variance = means[better] - means[worse], _pair_variance(tables, better, worse)
-    thirds = np.array([third_cumulant(table.mean(axis=1)) for table in tables])
+    by_seed = tuple(table.mean(axis=1) for table in tables)
+    thirds = np.array([third_cumulant(accuracies) for accuracies in by_seed])
     tails = thirds[better] - thirds[worse]
-    by_t = p_value(without_skewness(gaps, tails, variance.total()), variance)
     return Comparison(
         names=names,
         seeds=np.array([len(table) for table in tables], dtype=np.int64),
@@ -147,7 +156,7 @@ def compare(outcomes: Mapping[str, Floats]) -> Comparison:
         gaps=gaps,
         variance=variance,
         tails=tails,
-        p_values=np.minimum(by_t, _bounded(tables, better, worse, np.asarray(variance.problems))),
+        by_seed=by_seed,
     )
 
 
@@ -177,12 +186,6 @@ def without_skewness(deviation: Floats, third: Floats, variance: Floats) -> Floa
     moved = near + skewness * near**2 / 3 + skewness**2 * near**3 / 27 + skewness / 6
     lost = np.abs(near) - np.where(moved * near > 0, np.minimum(np.abs(moved), np.abs(near)), 0.0)
     return np.where(error > 0, np.sign(t) * (np.abs(t) - lost) * error, deviation)
-
-
-def _bounded(tables: Sequence[Floats], better: NDArray[np.int64], worse: NDArray[np.int64], problems: Floats) -> Floats:
-    by_seed = [table.mean(axis=1) for table in tables]
-    pairs = zip(better, worse, problems, strict=True)
-    return np.array([bounded_p_value(by_seed[one], by_seed[other], variance) for one, other, variance in pairs])
 
 
 def _one_sided(deviation: Floats, third: Floats, variance: Variance) -> Floats:
