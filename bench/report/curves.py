@@ -73,7 +73,10 @@ def _width(seeds: Sequence[Sequence[StepRecord]]) -> int:
 def _binned(run: Sequence[StepRecord], name: str, width: int) -> dict[int, float]:
     """Return the mean of a metric over each bin of steps that has it, by bin."""
     values: dict[int, list[float]] = defaultdict(list)
-    for number, value in zip(column(run, "step"), column(run, name), strict=True):
+    metric = column(run, name)
+    if metric.count(None) == len(metric):  # as for most metrics of most signals
+        return {}
+    for number, value in zip(column(run, "step"), metric, strict=True):
         if value is not None:
             values[(number - 1) // width].append(value)
     return {place: fsum(of_bin) / len(of_bin) for place, of_bin in values.items()}
