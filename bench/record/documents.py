@@ -23,6 +23,9 @@ KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: 
 _MAYBE_TOO_LARGE = re.compile(rb"\d{19}|\d[eE]\+?\d{3}")
 """What every number beyond 64 bits, and every float beyond its range, holds somewhere."""
 
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+"""A text of JSON. Hashes and outcomes look like large numbers, and are in every record."""
+
 
 def refuse_irregular(path: Path) -> None:
     """Raise RecordError unless `path` is a file with content: opening a pipe would wait for ever, a device act."""
@@ -56,7 +59,8 @@ def parse_json(content: bytes) -> Any:
         ValueError: it is not such a document; says where and what.
     """
     from_json(content, allow_inf_nan=False)  # refuses deep nesting, NaN, surrogates and what is not UTF-8
-    if _MAYBE_TOO_LARGE.search(content) is None:  # a call for every number would take most of a reading's time
+    # A call for every number would take most of a reading's time.
+    if not (_MAYBE_TOO_LARGE.search(content) and _MAYBE_TOO_LARGE.search(_TEXT.sub(b"", content))):
         return json.loads(content, object_pairs_hook=_object)
     return json.loads(content, object_pairs_hook=_object, parse_int=_integer, parse_float=_float)
 
