@@ -1,5 +1,7 @@
 """An experiment file that trains the cells of a row again, from what their record says alone."""
 
+import json
+from functools import lru_cache
 from typing import Any
 
 import tomli_w
@@ -28,7 +30,13 @@ def experiment_head(record: RunRecord) -> str:
         head["interventions"] = [cell["interventions"]]
     if measurements := _measurements(cell.get("measurements", {})):
         tables["measurements"] = measurements
-    return tomli_w.dumps(_written(head | tables))
+    return _toml(json.dumps(head | tables))
+
+
+@lru_cache(maxsize=256)
+def _toml(document: str) -> str:
+    """Return a JSON document as TOML: the rows of a comparison share it, and to write TOML takes long."""
+    return tomli_w.dumps(_written(json.loads(document)))
 
 
 def method_table(record: RunRecord) -> str:

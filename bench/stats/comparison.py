@@ -85,7 +85,7 @@ class Comparison:
         by_t = p_value(without_skewness(self.gaps, self.tails, self.variance.total()), self.variance)
         pairs = zip(self.better, self.worse, np.asarray(self.variance.problems), strict=True)
         bounded = [bounded_p_value(self.by_seed[one], self.by_seed[other], problems) for one, other, problems in pairs]
-        return np.minimum(by_t, np.array(bounded))
+        return np.asarray(np.minimum(by_t, np.array(bounded)))
 
     def pairs(self) -> list[tuple[int, int]]:
         """Return places in `names`: the better and the worse method of each pair."""
