@@ -2,17 +2,23 @@
 
 import os
 import runpy
-import subprocess
+import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from subprocess import CompletedProcess
 
-from launch_fixture import command, environment
+from launch_fixture import environment
 
+from rlvr_bench.cli.entry import main
 from rlvr_bench.record.errors import RecordError
 
 INJECTED = Path(__file__).with_name("injected")
+KINDS = ("kill", "full")
+STRIDE = int(os.environ.get("RLVR_BENCH_FAULTS", "0"))
+"""Long form: every so many writes are broken, and the fuzzers take their time. 0 is the short form."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +26,9 @@ class Place:
     """Where a command writes: a results folder and a cache of its own."""
 
     folder: Path
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(exist_ok=True)
 
     @property
     def results(self) -> Path:
@@ -31,37 +40,45 @@ class Place:
         """Where everything that is kept between runs goes."""
         return self.folder / "cache"
 
-    def run(self, *arguments: str | Path, fault: str = "count:0") -> "subprocess.CompletedProcess[str]":
-        """Run `rlvr-bench` to its end with a fault."""
-        return subprocess.run(
-            command(*arguments), env=self._faulty(fault), capture_output=True, text=True, timeout=900, check=False
-        )
+    @property
+    def built(self) -> Path:
+        """Where a model is built."""
+        return self.folder / "built"
 
-    def fork(self, work: Callable[[], object], fault: str = "count:0") -> "subprocess.CompletedProcess[str]":
-        """Do `work` in a fork of this process, which has its imports done, with a fault; as `run` does a command."""
-        variables, said = self._faulty(fault), self.folder / "said"
+    def fork(self, work: Callable[[], object], fault: str = "count:0") -> "CompletedProcess[str]":
+        """Do `work` in a fork of this process with a fault, and wait for all processes that it starts.
+
+        Fork by fork the imports of a command would be most of what it costs: they are done here.
+        """
+        import_module("rlvr_bench.launch.preload")
+        self.counter.write_text("0")
+        out = self.folder / "out"
+        reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
             code = 1
             try:
-                os.environ.update(variables)
-                with said.open("w") as file:
-                    os.dup2(file.fileno(), 1)
-                    os.dup2(file.fileno(), 2)
+                os.environ.update(self._faulty(fault))
+                os.dup2(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
+                os.dup2(writing, 2)
+                sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
                 runpy.run_path(str(INJECTED / "sitecustomize.py"))
                 code = _exit_code(work)
+                sys.stdout.flush()
             finally:
                 os._exit(code)
+        os.close(writing)
+        with os.fdopen(reading) as pipe:  # ends when nobody has it open: a cell may outlive its command by a moment
+            said = pipe.read()
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        return subprocess.CompletedProcess([], code, stdout="", stderr=said.read_text())
+        return CompletedProcess([], code, out.read_text(), said)
 
     def _faulty(self, fault: str) -> dict[str, str]:
-        """Return the environment of a process with a fault, and forget the writes of the one before."""
-        self.counter.unlink(missing_ok=True)
+        """Return the environment of a process with a fault, and of all that it starts."""
         return environment(self.cache, INJECTED) | {
             "RLVR_BENCH_FAULT": fault,
             "RLVR_BENCH_FAULT_COUNTER": str(self.counter),
-            "RLVR_BENCH_FAULT_FOLDERS": os.pathsep.join(map(str, (self.results, self.cache, self.folder / "built"))),
+            "RLVR_BENCH_FAULT_FOLDERS": os.pathsep.join(map(str, (self.results, self.cache, self.built))),
         }
 
     @property
@@ -75,22 +92,37 @@ class Place:
         return int(self.counter.read_text())
 
 
-def thorough() -> bool:
-    """Whether every write is broken and every fuzzer takes its time: RLVR_BENCH_FAULTS=all."""
-    return os.environ.get("RLVR_BENCH_FAULTS") == "all"
+def broken_places(folder: Path, writes: int) -> list[tuple[Place, list[str]]]:
+    """Return places, and the faults that befall the same command in each, one time after the other.
+
+    In the long form each write of the command is killed at in one place, and finds the disk full in another. In the
+    short form one place sees both: a kill a third of the way, and when the command is run again a full disk as far on.
+    """
+    if STRIDE:
+        faults = [f"{kind}:{number}" for kind in KINDS for number in range(1, writes + 1, STRIDE)]
+        return [(Place(folder / fault.replace(":", "-")), [fault]) for fault in faults]
+    return [(Place(folder / "broken"), [f"{kind}:{max(1, writes // 3)}" for kind in KINDS])]
 
 
-def chosen_points(writes: int, shares: tuple[float, ...] = (0.4, 0.9)) -> list[int]:
-    """Return the writes at which to break: all of them, or in the short form a few spread over the command."""
-    return list(range(1, writes + 1)) if thorough() else sorted({max(1, round(writes * share)) for share in shares})
+def broken(place: Place, work: Callable[[], object], faults: list[str]) -> None:
+    """Do `work` once with each fault; assert that a broken command says what happened, if it lived to say it."""
+    for fault in faults:
+        done = place.fork(work, fault)
+        said = done.stdout + done.stderr
+        assert "Traceback" not in said, (fault, said)
+        assert STRIDE or place.writes >= int(fault.partition(":")[2]), "the fault did not come"
+        if fault.startswith("full") and done.returncode:
+            assert "no space left" in said.lower(), (fault, said)
 
 
-def refuse_tracebacks(broken: "subprocess.CompletedProcess[str]", kind: str, point: int) -> None:
-    """Assert that a broken command says what happened in a sentence, if it lived to say it."""
-    said = broken.stdout + broken.stderr
-    assert "Traceback" not in said, (point, said)
-    if kind == "full" and broken.returncode:
-        assert "no space left" in said.lower(), (point, said)
+def verb(*arguments: str | Path) -> Callable[[], None]:
+    """Return the work of a command of `rlvr-bench`."""
+
+    def work() -> None:
+        sys.argv = ["rlvr-bench", *map(str, arguments)]
+        main()
+
+    return work
 
 
 def _exit_code(work: Callable[[], object]) -> int:

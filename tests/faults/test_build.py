@@ -3,8 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-import pytest
-from injection import Place, chosen_points, refuse_tracebacks
+from injection import Place, broken, broken_places
 
 from rlvr_bench.console.progress import Unwatched
 from rlvr_bench.models.fingerprint import folder_fingerprint
@@ -32,22 +31,17 @@ def _build(folder: Path) -> None:
 
 def _built(place: Place) -> tuple[list[str], str]:
     """Return the names of all files of a built folder, and its fingerprint, which its card has too."""
-    folder = place.folder / "built"
-    fingerprint = folder_fingerprint(folder)
-    assert read_card(folder).fingerprint == fingerprint
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*")), fingerprint
+    fingerprint = folder_fingerprint(place.built)
+    assert read_card(place.built).fingerprint == fingerprint
+    return sorted(str(path.relative_to(place.built)) for path in place.built.rglob("*")), fingerprint
 
 
-@pytest.mark.parametrize("kind", ["kill", "full"])
-def test_a_build_broken_at_any_write_ends_with_the_same_model(kind: str, tmp_path: Path) -> None:
-    whole = Place(tmp_path)
-    done = whole.fork(partial(_build, tmp_path / "built"))
+def test_a_build_broken_at_any_write_ends_with_the_same_model(tmp_path: Path) -> None:
+    whole = Place(tmp_path / "whole")
+    done = whole.fork(partial(_build, whole.built))
     assert done.returncode == 0, done.stderr
-    for point in chosen_points(whole.writes):
-        place = Place(tmp_path / f"{kind}-{point}")
-        place.folder.mkdir()
-        work = partial(_build, place.folder / "built")
-        refuse_tracebacks(place.fork(work, fault=f"{kind}:{point}"), kind, point)
-        again = place.fork(work)
-        assert again.returncode == 0, (point, again.stderr)
-        assert _built(place) == _built(whole), point
+    for place, faults in broken_places(tmp_path, whole.writes):
+        broken(place, partial(_build, place.built), faults)
+        again = place.fork(partial(_build, place.built))
+        assert again.returncode == 0, (faults, again.stderr)
+        assert _built(place) == _built(whole), faults

@@ -9,7 +9,7 @@ import tomli_w
 from damage import damaged_values
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from injection import thorough
+from injection import STRIDE
 
 from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.experiment import load, presets
@@ -55,9 +55,9 @@ def _read(path: Path, changes: str = "") -> None:
 
 
 @settings(
-    max_examples=4000 if thorough() else 120,
+    max_examples=4000 if STRIDE else 120,
     deadline=None,
-    derandomize=not thorough(),
+    derandomize=not STRIDE,
     database=None,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
@@ -68,7 +68,7 @@ def test_a_damaged_preset_is_planned_or_refused_in_one_sentence(
 ) -> None:
     random = Random(seed)
     files = sorted(presets().values())
-    text = (random.choice(files) if thorough() else presets()["quick"]).read_text()
+    text = (random.choice(files) if STRIDE else presets()["quick"]).read_text()
     path = tmp_path_factory.getbasetemp() / "damaged.toml"
     if random.random() < 0.7:
         try:

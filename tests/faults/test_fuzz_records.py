@@ -12,7 +12,7 @@ import pytest
 from damage import DEEP, HUGE, SURROGATE, TWICE, UNDEFINED, damaged_json
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from injection import thorough
+from injection import STRIDE
 from record_factory import record
 
 from rlvr_bench.cli.entry import main
@@ -39,9 +39,9 @@ DOCUMENTS: list[dict[str, Any]] = [
     record("lora").model_dump(mode="json"),
 ]
 FUZZ = settings(
-    max_examples=6000 if thorough() else 250,
+    max_examples=6000 if STRIDE else 250,
     deadline=None,
-    derandomize=not thorough(),
+    derandomize=not STRIDE,
     database=None,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),

@@ -1,10 +1,11 @@
 """`results pack` broken at its writes: nothing is lost, and packing again ends as if nothing had been."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from injection import Place, chosen_points, refuse_tracebacks
+from injection import Place, broken, broken_places, verb
 from record_factory import record
 
 from rlvr_bench.record import store
@@ -25,12 +26,6 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return results
 
 
-def _copied(folders: Path, folder: Path) -> Place:
-    place = Place(folder)
-    shutil.copytree(folders, place.results)
-    return place
-
-
 def _read(results: Path) -> list[tuple[RunRecord, list[StepRecord]]]:
     records, problems = store.load_all(results)
     assert problems == []
@@ -38,21 +33,27 @@ def _read(results: Path) -> list[tuple[RunRecord, list[StepRecord]]]:
     return [(packed_document(found), [step.reward for step in reader.steps(found)]) for found in records]
 
 
-@pytest.mark.parametrize("kind", ["kill", "full"])
-def test_packing_broken_at_any_write_loses_nothing(kind: str, folders: Path, tmp_path: Path) -> None:
-    whole = _copied(folders, tmp_path / "whole")
-    assert whole.run("results", "pack", "--results", whole.results).returncode == 0
+def _work(place: Place) -> Callable[[], None]:
+    return verb("results", "pack", "--results", place.results)
+
+
+def test_packing_broken_at_any_write_loses_nothing(folders: Path, tmp_path: Path) -> None:
+    whole = Place(tmp_path / "whole")
+    shutil.copytree(folders, whole.results)
+    assert whole.fork(_work(whole)).returncode == 0
     expected = _read(folders)
     assert _read(whole.results) == expected
-    for point in chosen_points(whole.writes):
-        place = _copied(folders, tmp_path / f"{kind}-{point}")
-        broken = place.run("results", "pack", "--results", place.results, fault=f"{kind}:{point}")
-        refuse_tracebacks(broken, kind, point)
-        assert _read(place.results) == expected, point
-        again = place.run("results", "pack", "--results", place.results)
-        assert again.returncode == 0, (point, again.stderr)
-        assert _read(place.results) == expected, point
-        assert not (place.results / store.RUNS_FOLDER).exists(), point
-        assert sorted(path.name for path in (place.results / store.RECORDS_FOLDER).iterdir()) == sorted(
-            path.name for path in (whole.results / store.RECORDS_FOLDER).iterdir()
-        ), point
+    for place, faults in broken_places(tmp_path, whole.writes):
+        shutil.copytree(folders, place.results)
+        for fault in faults:
+            broken(place, _work(place), [fault])
+            assert _read(place.results) == expected, fault
+        again = place.fork(_work(place))
+        assert again.returncode == 0, (faults, again.stderr)
+        assert _read(place.results) == expected, faults
+        assert not (place.results / store.RUNS_FOLDER).exists(), faults
+        assert _names(place) == _names(whole), faults
+
+
+def _names(place: Place) -> list[str]:
+    return sorted(path.name for path in (place.results / store.RECORDS_FOLDER).iterdir())

@@ -1,10 +1,11 @@
 """`run` broken at its writes to the disk, by a kill and by a full disk: it goes on and ends as if nothing had been."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from injection import Place, chosen_points, refuse_tracebacks
+from injection import Place, broken, broken_places, verb
 from launch_fixture import save_tiny_base, write_experiment
 
 from rlvr_bench.integrity.check import check
@@ -20,13 +21,8 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_experiment(folder, save_tiny_base(folder / "tiny-base"), steps=2)
 
 
-@pytest.fixture(scope="module")
-def whole(experiment: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """An unbroken run; its counter says how many writes there are."""
-    place = Place(tmp_path_factory.mktemp("whole"))
-    done = place.run("run", experiment, "--results", place.results, *ONE_CELL)
-    assert done.returncode == 0, done.stderr
-    return place
+def _work(experiment: Path, place: Place) -> Callable[[], None]:
+    return verb("run", experiment, "--results", place.results, *ONE_CELL)
 
 
 def _rows(place: Place) -> list[dict[str, str]]:
@@ -34,16 +30,13 @@ def _rows(place: Place) -> list[dict[str, str]]:
         return [{name: value for name, value in row.items() if name not in MEASURED} for row in csv.DictReader(file)]
 
 
-@pytest.mark.parametrize("kind", ["kill", "full"])
-def test_a_run_broken_at_any_write_goes_on_and_ends_as_if_nothing_had_been(
-    kind: str, experiment: Path, whole: Place, tmp_path: Path
-) -> None:
-    for point in chosen_points(whole.writes):
-        place = Place(tmp_path / f"{kind}-{point}")
-        place.folder.mkdir()
-        broken = place.run("run", experiment, "--results", place.results, *ONE_CELL, fault=f"{kind}:{point}")
-        refuse_tracebacks(broken, kind, point)
-        again = place.run("run", experiment, "--results", place.results, *ONE_CELL)
-        assert again.returncode == 0, (point, again.stderr)
-        assert _rows(place) == _rows(whole), point
-        assert check(place.results).faults == [], point
+def test_a_run_broken_at_any_write_goes_on_and_ends_as_if_nothing_had_been(experiment: Path, tmp_path: Path) -> None:
+    whole = Place(tmp_path / "whole")
+    done = whole.fork(_work(experiment, whole))
+    assert done.returncode == 0, done.stderr
+    for place, faults in broken_places(tmp_path, whole.writes):
+        broken(place, _work(experiment, place), faults)
+        again = place.fork(_work(experiment, place))
+        assert again.returncode == 0, (faults, again.stderr)
+        assert _rows(place) == _rows(whole), faults
+        assert check(place.results).faults == [], faults

@@ -1,14 +1,11 @@
 """`think --train` broken at its writes to the disk: the same command again ends with the same comparison."""
 
 import json
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-from injection import Place, chosen_points, refuse_tracebacks
-
-from rlvr_bench.cli.main import app
+from injection import Place, broken, broken_places, verb
 
 PROBLEMS = ("--set", "levels=[4]", "--set", "train=64", "--set", "validation=32", "--set", "test=32")
 TRACES = {"train_problems": 24, "validation_problems": 12, "test_problems": 4, "samples": 4, "max_new_tokens": 40}
@@ -17,8 +14,8 @@ ASK = ("organism-steps", "--task", "chain", *PROBLEMS, *OPTIONS, "--option", "sc
 MEASURED = ("seconds", "seconds_training", "environment")
 
 
-def _think(results: Path) -> None:
-    app(["think", *ASK, "--scorers", "otv", "--live", "full", "--results", str(results)], standalone_mode=False)
+def _work(place: Place) -> Callable[[], None]:
+    return verb("think", *ASK, "--scorers", "otv", "--live", "full", "--results", place.results)
 
 
 def _document(place: Place) -> dict[str, Any]:
@@ -26,16 +23,12 @@ def _document(place: Place) -> dict[str, Any]:
     return json.loads(text, object_hook=lambda part: {k: v for k, v in part.items() if k not in MEASURED})  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("kind", ["kill", "full"])
-def test_a_comparison_broken_at_any_write_ends_as_if_nothing_had_been(kind: str, tmp_path: Path) -> None:
-    whole = Place(tmp_path)
-    done = whole.fork(partial(_think, whole.results))
+def test_a_comparison_broken_at_any_write_ends_as_if_nothing_had_been(tmp_path: Path) -> None:
+    whole = Place(tmp_path / "whole")
+    done = whole.fork(_work(whole))
     assert done.returncode == 0, done.stderr
-    for point in chosen_points(whole.writes, (0.6,)):
-        place = Place(tmp_path / f"{kind}-{point}")
-        place.folder.mkdir()
-        work = partial(_think, place.results)
-        refuse_tracebacks(place.fork(work, fault=f"{kind}:{point}"), kind, point)
-        again = place.fork(work)
-        assert again.returncode == 0, (point, again.stderr)
-        assert _document(place) == _document(whole), point
+    for place, faults in broken_places(tmp_path, whole.writes):
+        broken(place, _work(place), faults)
+        again = place.fork(_work(place))
+        assert again.returncode == 0, (faults, again.stderr)
+        assert _document(place) == _document(whole), faults
