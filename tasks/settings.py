@@ -6,16 +6,17 @@ What a setting means is described beside the task or reward that it belongs to.
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
+from rlvr_bench.plugins.settings import Settings as PlainSettings
 from rlvr_bench.plugins.settings import explain
 from rlvr_bench.tasks.errors import TaskError
 
 
-class Settings(BaseModel):
-    """Settings that are looked up by `name`. Unknown keys and types that would have to be converted are errors."""
+class Settings(PlainSettings):
+    """Settings that are looked up by `name`. Types that would have to be converted are errors, of lists and texts too."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(strict=True)
 
     name: str
 

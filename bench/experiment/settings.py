@@ -16,6 +16,9 @@ LARGEST_COUNT = 10**9
 """Above every count that means something, and far below what overflows or never ends."""
 Count = Annotated[int, Field(ge=1, le=LARGEST_COUNT)]
 
+Temperature = Annotated[float, Field(ge=1e-3, le=1e3)]
+"""Below, logits overflow; above, every token is as likely as any other."""
+
 Match = Literal["steps", "flops", "labels", "update_norm"]
 
 
@@ -46,7 +49,7 @@ class TrainingSettings(Settings):
     """Completions per forward and backward pass; None takes an update's whole share at once."""
     max_new_tokens: Count = 64
     """Tokens after which a completion is cut, in training."""
-    temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
+    temperature: Temperature = 1.0
     """Temperature at which the policy is sampled in training."""
     train_problems: Count | None = None
     """Train on the first so many problems only, again and again (one-shot: Wang et al. 2025, arXiv 2504.20571)."""
@@ -202,7 +205,7 @@ class EvaluateSettings(Settings):
     """Splits of which completions are sampled; the others are scored greedily only."""
     sampled_problems: Count | None = None
     """Problems of a split that are sampled, the first ones; None samples all."""
-    temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
+    temperature: Temperature = 1.0
     """Temperature of the sampled completions."""
     max_new_tokens: Count = 64
     """Tokens after which a completion is cut, in scoring."""

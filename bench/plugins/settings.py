@@ -4,6 +4,7 @@ Every typed settings class of the harness derives from `Settings`; `explain` tur
 one line with the place, what was got and the fix.
 """
 
+import math
 from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
@@ -12,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, fie
 from rlvr_bench.plugins.suggestion import did_you_mean
 
 LARGEST_INTEGER = 2**63 - 1
+LARGEST_FLOAT = 2.0**127
+"""What is computed is computed in float32, in which a larger number is infinite."""
 LONGEST_VALUE = 200
 """Characters of a value that a sentence repeats."""
 
@@ -20,7 +23,7 @@ PLAIN = {bool, int, float, type(None)}
 
 
 class Settings(BaseModel):
-    """Frozen settings; an unknown key is an error, and so are a flag for a number, infinity, and more than 64 bits."""
+    """Frozen settings; an unknown key is an error, and so are a flag for a number and numbers beyond float32 or 64 bits."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
@@ -33,11 +36,13 @@ class Settings(BaseModel):
 
 def refuse_conversion(value: Any, kinds: frozenset[type]) -> None:
     """Raise ValueError where a value, or one in its lists, would become another type of `kinds`."""
-    if isinstance(value, list | tuple):
-        for item in value:
+    if isinstance(value, list | tuple | dict):
+        for item in value.values() if isinstance(value, dict) else value:
             refuse_conversion(item, kinds)
     elif isinstance(value, int) and abs(value) > LARGEST_INTEGER:
         raise ValueError("is beyond 64 bits; give a smaller number")
+    elif isinstance(value, float) and LARGEST_FLOAT < abs(value) < math.inf:  # infinity has a sentence of its own
+        raise ValueError("is infinite in float32; give a smaller number")
     elif not kinds <= PLAIN:
         return
     elif isinstance(value, bool) and bool not in kinds:

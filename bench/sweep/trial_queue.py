@@ -68,12 +68,15 @@ class TrialQueue:
             self._take_back()  # first, so that a dead worker's trial is run before a new one is drawn
             trials = self._study.get_trials(deepcopy=False)
             states = [trial.state for trial in trials]
-            waiting = TrialState.WAITING in states
-            if waiting or (self._sampler is not None and len(standing(trials)) < self._trials):
-                if not waiting and self._sampler is not None:
-                    self._study.sampler = self._sampler(len(trials))
+            if TrialState.WAITING not in states and self._sampler is not None and len(standing(trials)) < self._trials:
+                self._study.enqueue_trial({})
+            if (first := self._first_waiting()) is not None:
+                if self._sampler is not None:
+                    self._study.sampler = self._sampler(first.number)
+                # Signed while it waits: whoever is killed from here on is known to be dead.
+                self._study._storage.set_trial_user_attr(first._trial_id, LEASE, self._lease())
                 trial = self._study.ask(self._distributions)
-                self._sign(trial)
+                self._sign(trial)  # another one, where another machine was faster
                 self._mine[trial.number] = trial
                 return trial
         # Nothing to take now. A trial at work may come back when its worker dies: whoever leaves now would miss it.
@@ -128,6 +131,10 @@ class TrialQueue:
             if trial.state == TrialState.FAIL and trial.user_attrs.get(MAY_PASS):
                 self._study.enqueue_trial(settings_of(trial), user_attrs={RETRY_OF: trial.number})
 
+    def _first_waiting(self) -> FrozenTrial | None:
+        """Return the trial that Optuna takes next."""
+        return next(iter(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,))), None)
+
     def _take_back(self) -> None:
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             begun = trial.datetime_start.timestamp() if trial.datetime_start is not None else 0.0
@@ -140,7 +147,11 @@ class TrialQueue:
 
     def _sign(self, trial: Trial) -> None:
         self._renewed = time.time()
-        trial.set_user_attr(LEASE, {"place": place(), "process": os.getpid(), "until": self._renewed + LEASE_SECONDS})
+        trial.set_user_attr(LEASE, self._lease())
+
+    @staticmethod
+    def _lease() -> dict[str, Any]:
+        return {"place": place(), "process": os.getpid(), "until": time.time() + LEASE_SECONDS}
 
 
 def standing(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
@@ -152,8 +163,7 @@ def standing(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
 def is_stale(lease: Mapping[str, Any] | None, now: float, begun: float) -> bool:
     """Whether the worker behind a lease is dead: its time is up, or its process, on this machine, is gone.
 
-    A running trial without a lease lost its worker in the middle of its turn, or is just being taken on a machine that
-    has turns of its own; so it has as long as a lease, from when it was `begun`.
+    A running trial without a lease was begun by another program; it has as long as a lease, from when it was `begun`.
     """
     if lease is None:
         return begun + LEASE_SECONDS < now

@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from rlvr_bench.experiment.seeds import LARGEST_SEED
+from rlvr_bench.experiment.settings import Count, Temperature
 from rlvr_bench.plugins.settings import Settings
 
 Labels = Literal["ramp", "hard", "mc", "td"]
@@ -22,30 +24,30 @@ class ScorerSettings(Settings):
     labels: Labels = "ramp"
     loss: Literal["bce", "mse"] = "bce"
     learning_rate: float = Field(3e-3, gt=0)
-    epochs: int = Field(4, ge=1)
-    batch_size: int = Field(64, ge=1)
+    epochs: Count = 4
+    batch_size: Count = 64
     """Traces in one optimizer step."""
-    positions_per_trace: int | None = Field(8, ge=1)
+    positions_per_trace: Count | None = 8
     """Positions of a trace that one step scores, drawn anew each time and always with the last; None takes all."""
-    stride: int = Field(1, ge=1)
+    stride: Count = 1
     """A position is scored every N tokens, and the last one."""
     td_lambda: float = Field(0.9, ge=0, le=1)
-    mc_rollouts: int = Field(8, ge=1)
-    mc_positions: int = Field(4, ge=1)
+    mc_rollouts: Count = 8
+    mc_positions: Count = 4
     """Positions of a trace that Monte-Carlo labels are made for."""
-    seed: int = 0
+    seed: int = Field(0, ge=0, le=LARGEST_SEED)
 
 
 class TraceSettings(Settings):
     """Which traces a scorer is trained, chosen and tested on."""
 
     samples: int = Field(16, ge=2)
-    train_problems: int = Field(256, ge=1)
-    validation_problems: int = Field(64, ge=1)
-    test_problems: int = Field(128, ge=1)
+    train_problems: Count = 256
+    validation_problems: Count = 64
+    test_problems: Count = 128
     max_new_tokens: int = Field(64, ge=2)
-    temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
-    batch_size: int = Field(512, ge=1)
+    temperature: Temperature = 1.0
+    batch_size: Count = 512
     """Traces that are decoded at once."""
     prompt: str = "task"
     min_share: float = Field(0.0625, ge=0, le=1)
@@ -53,7 +55,7 @@ class TraceSettings(Settings):
     max_share: float = Field(0.9375, ge=0, le=1)
     balance: bool = True
     """Train on as many correct as wrong traces; scores are put back to the share of correct ones before balancing."""
-    seed: int = 0
+    seed: int = Field(0, ge=0, le=LARGEST_SEED)
 
     @model_validator(mode="after")
     def _shares_are_ordered(self) -> "TraceSettings":

@@ -20,6 +20,9 @@ NO_BROWSER = (
     "RLVR_BENCH_CHROMIUM"
 )
 
+PATIENCE = 600_000
+"""Milliseconds that anything of a page is waited for: others use the machine."""
+
 
 @dataclass
 class Visit:
@@ -47,7 +50,7 @@ def browser() -> Iterator[Browser]:
         pytest.fail(NO_BROWSER, pytrace=False)
     with sync_playwright() as playwright:
         # A container has no user namespaces for Chromium's sandbox; the page is our own.
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"], timeout=PATIENCE)
         yield browser
         browser.close()
 
@@ -67,13 +70,15 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def visit(browser: Browser, path: Path, **context: object) -> Visit:
     """Open a page and wait until every picture is drawn."""
     page = browser.new_context(**context).new_page()  # type: ignore[arg-type]
+    page.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
     found = Visit(page, page.context.new_cdp_session(page))
     found.devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
     page.on("request", lambda request: found.requests.append(request.url))
     page.on("console", lambda message: found.complaints.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: found.complaints.append(str(error)))
-    page.goto(path.as_uri(), timeout=90_000)
-    expect(page.locator("body[data-drawn]")).to_be_attached(timeout=90_000)
+    page.goto(path.as_uri())
+    expect(page.locator("body[data-drawn]")).to_be_attached()
     return found
 
 

@@ -106,7 +106,7 @@ def _convert(path: str, slowly: bool) -> None:
         import safetensors.torch
 
         write_file = safetensors.torch.save_file
-        safetensors.torch.save_file = lambda *given, **other: (write_file(*given, **other), time.sleep(60))
+        safetensors.torch.save_file = lambda *given, **other: (write_file(*given, **other), time.sleep(3600))
     folder_of(BaseConfig(name=path))
 
 

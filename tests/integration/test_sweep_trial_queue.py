@@ -142,6 +142,22 @@ def test_a_trial_of_a_living_worker_is_left_alone_and_comes_back_when_given_back
     assert (again.number, again.params) == (trial.number, trial.params)
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_a_worker_that_dies_as_it_takes_a_trial_keeps_nobody_waiting(tmp_path: Path, before: bool) -> None:
+    worker = os.fork()
+    if worker == 0:
+        study, queue = _queue(tmp_path, 1)
+        ask = study.ask
+        study.ask = lambda rates: (before or ask(rates), os._exit(0))  # type: ignore[method-assign]
+        queue.ask()
+    os.waitpid(worker, 0)
+    study, queue = _queue(tmp_path, 1)
+    trial = queue.ask()
+    assert not isinstance(trial, str) and trial.number == 0
+    queue.complete(trial, [0.5])
+    assert queue.ask() == "never" and len(study.trials) == 1
+
+
 def test_a_lease_ends_with_its_time_or_its_process() -> None:
     now = time.time()
     mine = {"place": place(), "process": os.getpid(), "until": now + LEASE_SECONDS}

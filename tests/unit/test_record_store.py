@@ -109,7 +109,7 @@ from pathlib import Path
 from rlvr_bench.record.lock import results_lock
 with results_lock(Path(sys.argv[1])):
     print("held", flush=True)
-    time.sleep(60)
+    time.sleep(3600)
 """
 
 

@@ -84,7 +84,7 @@ class Machine:
 def test_two_machines_run_disjoint_trials_and_find_the_same_winners(storage: str, tmp_path: Path) -> None:
     place = STORAGES[storage].format(tmp_path)
     machines = [Machine(tmp_path / name, place) for name in ("one", "other")]
-    barrier = threading.Barrier(2, timeout=60)
+    barrier = threading.Barrier(2, timeout=900)
     with ThreadPoolExecutor(2) as pool:
         finals = [job.result() for job in [pool.submit(machine.tune, barrier) for machine in machines]]
     one, other = (machine.ran for machine in machines)

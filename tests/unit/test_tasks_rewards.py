@@ -86,7 +86,7 @@ def test_random_rewards_differ_by_seed_step_problem_and_sample() -> None:
             {"name": "random", "p": 1.5},
             r"Reward 'random': p = 1\.5: input should be less than or equal",
         ),
-        ({"name": "random", "p": "0.5"}, r"p = '0\.5': input should be a valid number"),
+        ({"name": "random", "p": "0.5"}, r"p = '0\.5': is a text, not a number"),
         ({"name": "exact", "p": 0.5}, r"Reward 'exact': unknown key \"p\"; choose from name$"),
         ({}, r"A reward needs a name, but None was given"),
     ],
