@@ -58,12 +58,10 @@ class Place:
         if child == 0:
             code = 1
             try:
-                os.environ.update(self._faulty(fault))
                 os.dup2(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
                 os.dup2(writing, 2)
                 sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
-                runpy.run_path(str(INJECTED / "sitecustomize.py"))
-                code = _exit_code(work)
+                code = _exit_code(lambda: self._faulted(work, fault))
                 sys.stdout.flush()
             finally:
                 os._exit(code)
@@ -72,6 +70,11 @@ class Place:
             said = pipe.read()
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         return CompletedProcess([], code, out.read_text(), said)
+
+    def _faulted(self, work: Callable[[], object], fault: str) -> None:
+        os.environ.update(self._faulty(fault))
+        runpy.run_path(str(INJECTED / "sitecustomize.py"))
+        work()
 
     def _faulty(self, fault: str) -> dict[str, str]:
         """Return the environment of a process with a fault, and of all that it starts."""
