@@ -14,7 +14,7 @@ from rlvr_bench.tasks.errors import TaskError
 
 
 class Settings(PlainSettings):
-    """Settings that are looked up by `name`. Types that would have to be converted are errors, of lists and texts too."""
+    """Settings that are looked up by `name`; lists and texts are not converted either."""
 
     model_config = ConfigDict(strict=True)
 

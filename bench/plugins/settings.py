@@ -23,7 +23,7 @@ PLAIN = {bool, int, float, type(None)}
 
 
 class Settings(BaseModel):
-    """Frozen settings; an unknown key is an error, and so are a flag for a number and numbers beyond float32 or 64 bits."""
+    """Frozen settings; errors are an unknown key, a flag for a number, and a number beyond float32 or 64 bits."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
