@@ -35,7 +35,7 @@ class Checked:
 def check(results: Path, also: Iterable[Check] = ()) -> Checked:
     """Check a results folder, by further checks too; it is sound if there is no fault.
 
-    A record without a digest was written before there were any; that is no fault.
+    A record of an older result schema without a digest was written before there were any; that is no fault.
     """
     records, problems = loaded = store.load_all(results)
     faults = [str(problem) for problem in problems]

@@ -21,6 +21,9 @@ from rlvr_bench.record.steps import DEFAULTS, METRIC_NAMES, column, extras
 MARK_DIGITS = 8
 """Hexadecimal digits that are kept of the SHA-256 of each part."""
 
+SINCE_RESULT_SCHEMA = 3
+"""From this result schema on every record is written with a digest."""
+
 STEPS = "steps"
 UNCOVERED = {"digest", "schema_version"}
 
@@ -40,6 +43,8 @@ def digest_of(record: RunRecord, steps: Sequence[StepRecord]) -> Digest:
 
 def digest_fault(record: RunRecord, steps: Sequence[StepRecord]) -> str | None:
     """Return, as a part of a sentence, which parts of a record are not what was written; None where its digest fits."""
+    if record.digest is None and record.cell.get("result_schema", 0) >= SINCE_RESULT_SCHEMA:
+        return "its digest is gone"
     parts = changed_parts(record, steps)
     return None if not parts else f"{', '.join(parts)} changed since it was written: the digest does not fit"
 

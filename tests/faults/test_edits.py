@@ -12,6 +12,7 @@ from record_factory import record
 
 from rlvr_bench.integrity.check import check
 from rlvr_bench.record import store
+from rlvr_bench.record.digest import SINCE_RESULT_SCHEMA
 from rlvr_bench.record.pack import pack
 from rlvr_bench.record.schema import StepRecord, StoredSamples
 
@@ -25,7 +26,9 @@ def results(tmp_path: Path) -> Path:
     for method in ("lora", "dora"):
         for seed in (0, 1):
             samples = StoredSamples(rows=2, sha256="ab" * 32)
-            store.write_run(tmp_path, record(method, seed).model_copy(update={"samples": samples}), STEPS)
+            made = record(method, seed)
+            cell = made.cell | {"result_schema": SINCE_RESULT_SCHEMA}
+            store.write_run(tmp_path, made.model_copy(update={"samples": samples, "cell": cell}), STEPS)
     return tmp_path
 
 
@@ -119,6 +122,7 @@ EDITS: dict[str, Callable[[Path], object]] = {
     "another cell id": _edited(lambda one: one.update(cell_id="0" * 12)),
     "another rollout backend": _edited(lambda one: one["rollout"].update(backend="hf")),
     "samples of another run": _edited(lambda one: one["samples"].update(sha256="cd" * 32)),
+    "the digest removed": _edited(lambda one: one.update(digest=None)),
     "an unknown key": _edited(lambda one: one.update(note="better")),
     "an unknown key of the cell": _edited(lambda one: one["cell"].update(note="better")),
     "rescored by nobody": _edited(lambda one: one.update(rescored={"verifier": "x"})),
