@@ -36,8 +36,8 @@ class Settings(BaseModel):
 
 def refuse_conversion(value: Any, kinds: frozenset[type]) -> None:
     """Raise ValueError where a value, or one in its lists, would become another type of `kinds`."""
-    if isinstance(value, list | tuple | dict):
-        for item in value.values() if isinstance(value, dict) else value:
+    if isinstance(value, list | tuple):
+        for item in value:
             refuse_conversion(item, kinds)
     elif isinstance(value, int) and abs(value) > LARGEST_INTEGER:
         raise ValueError("is beyond 64 bits; give a smaller number")
