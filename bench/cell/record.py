@@ -104,5 +104,7 @@ def _inside_training(steps: list[StepRecord]) -> dict[str, float]:
     """Seconds of the parts of training, which the stage "train" holds in all."""
     parts = {part: part for part in WITHIN_STEP} | {"train": "update"}
     return {
-        f"train/{name}": sum(getattr(step, f"seconds_{part}") or 0.0 for step in steps) for part, name in parts.items()
+        f"train/{name}": sum(getattr(step, f"seconds_{part}", None) or 0.0 for step in steps)
+        for part, name in parts.items()
+        if part != "measure" or any(hasattr(step, "seconds_measure") for step in steps)
     }

@@ -53,7 +53,7 @@ def run_cell(cell: Cell, report: Report) -> CellResult | None:
         method = attach(context)
         handle, backend = method.handle, method.backend
     with clock.stage("train"):
-        training = train(context, method, labels, report)
+        training = train(context, method, labels, () if processes.rank() else measurements.values(), report)
     if processes.rank():
         return None  # the first process scores, measures and records
     if training.stopped:  # what is left of it is not worth a score

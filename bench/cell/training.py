@@ -1,6 +1,7 @@
 """Training a cell: the pieces of a run from what the cell says, handed to its signal."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from rlvr_bench.cell.kept import tracked_folder
 from rlvr_bench.evaluate.labels import Labels
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.measure.context import CellContext
+from rlvr_bench.measure.measurement import Measurement
 from rlvr_bench.methods import attestation
 from rlvr_bench.record.leftovers import temporary_folder
 from rlvr_bench.record.schema import StepRecord
@@ -41,7 +43,13 @@ class FinishedTraining:
         return trajectory.linearity() if trajectory else None
 
 
-def train(context: CellContext, method: AttachedMethod, labels: Labels, report: Report) -> FinishedTraining:
+def train(
+    context: CellContext,
+    method: AttachedMethod,
+    labels: Labels,
+    measurements: Iterable[Measurement[Any]],
+    report: Report,
+) -> FinishedTraining:
     """Train the attached method with the cell's signal, and attest what became of it."""
     cell = context.cell
     problems = training_problems(context.task, cell.paid_reward, labels, cell.signal)
@@ -63,6 +71,9 @@ def train(context: CellContext, method: AttachedMethod, labels: Labels, report: 
             output_dir=str(folder / f"{cell.method_name}-seed-{cell.seed}-{cell.id}"),
             labels=labels,
             interventions=context.interventions,
+            watching=[
+                each for each in measurements if each.settings.watches_rollouts and each.applies_to(method.handle)
+            ],
         )
         steps, trainer = SIGNALS[cell.signal.type](run, _listener(cell, run, report))
     drifts = any(each.settings.drifts_base for each in context.interventions)

@@ -16,6 +16,7 @@ from rlvr_bench.experiment.dotted_keys import refuse_unknown
 from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.interventions import REGISTRY as INTERVENTIONS
 from rlvr_bench.experiment.interventions import resolve as resolve_interventions
+from rlvr_bench.experiment.measurements import REGISTRY as MEASUREMENTS
 from rlvr_bench.experiment.measurements import resolve as resolve_measurements
 from rlvr_bench.experiment.plugin_files import with_plugins
 from rlvr_bench.experiment.protocol import MIN_FINAL_SEEDS, Protocol
@@ -142,15 +143,14 @@ class Experiment(Settings):
         return distinct_seeds(seeds)
 
     @model_validator(mode="after")
-    def _interventions_find_what_they_act_on(self) -> "Experiment":
-        acting = [
-            name for table in self.interventions for name in table if INTERVENTIONS.settings_class(name).acts_in_grpo
-        ]
+    def _what_acts_in_grpo_finds_it(self) -> "Experiment":
+        interventions = [name for table in self.interventions for name in table]
+        acting = [f"intervention {name}" for name in interventions if INTERVENTIONS.settings_class(name).acts_in_grpo]
+        measured = resolve_measurements(self.measurements)
+        acting += [f"measurement {name}" for name in measured if MEASUREMENTS.settings_class(name).watches_rollouts]
         for signal in self.signals:
             if acting and not isinstance(signal, GrpoSettings):
-                raise ValueError(
-                    f"intervention {acting[0]} acts in GRPO, which signal {signal.type} is not; leave one out"
-                )
+                raise ValueError(f"{acting[0]} acts in GRPO, which signal {signal.type} is not; leave one out")
         return self
 
     @model_validator(mode="after")

@@ -21,11 +21,12 @@ class MeasurementSettings(RegisteredSettings):
     """Base of all measurements' settings; a subclass points to what measures and adds its settings as fields.
 
     `implementation` is that of a `measure.measurement.Measurement`. One that `needs_merged_weights` is left out of a
-    cell whose method cannot be merged into plain weights. Settings `outside_identity` say how exactly a thing is
-    measured, not what: they enter no cell's id.
+    cell whose method cannot be merged into plain weights; one that `watches_rollouts` is shown every batch of GRPO's.
+    Settings `outside_identity` say how exactly a thing is measured, not what: they enter no cell's id.
     """
 
     needs_merged_weights: ClassVar[bool] = False
+    watches_rollouts: ClassVar[bool] = False
     outside_identity: ClassVar[frozenset[str]] = frozenset()
 
     def refusal(self) -> str | None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from rlvr_bench.experiment.measurements import MeasurementSettings
 from rlvr_bench.measure.context import CellContext, TrainedModel
+from rlvr_bench.measure.rollouts import Rollouts
 from rlvr_bench.methods.base.handle import Handle
 
 SettingsT = TypeVar("SettingsT", bound=MeasurementSettings)
@@ -28,6 +29,12 @@ class Measurement(ABC, Generic[SettingsT]):
 
     def before(self, context: CellContext) -> None:
         """Look at the untrained base, after it was scored. What cells share belongs in the cache."""
+
+    def rollouts(self, batch: Rollouts) -> None:
+        """Look at a batch of GRPO's rollouts; called if the settings say `watches_rollouts`.
+
+        Training must go on as if nobody had looked: no weight and no random state but one's own is changed.
+        """
 
     @abstractmethod
     def after(self, context: CellContext, trained: TrainedModel) -> Result | None:

@@ -45,8 +45,8 @@ def weighted(traces: Sequence[Trace], balance: bool) -> dict[Trace, float]:
     """
     counts = Counter((trace.problem, trace.tokens) for trace in traces)
     distinct = {(trace.problem, trace.tokens): trace for trace in traces}
-    right = sum(trace.correct for trace in traces)
-    share = {True: len(traces) / (2 * right), False: len(traces) / (2 * (len(traces) - right))}
+    outcomes = Counter(trace.correct for trace in traces)
+    share = {outcome: len(traces) / (2 * count) for outcome, count in outcomes.items()}
     weights = {trace: counts[name] * (share[trace.correct] if balance else 1.0) for name, trace in distinct.items()}
     mean = sum(weights.values()) / len(weights)
     return {trace: weight / mean for trace, weight in weights.items()}

@@ -60,19 +60,8 @@ class Asker:
         for row, text in enumerate(texts):
             place, number = divmod(row, count)
             verdict = self.verdict(text, problems[place], completions.truncated[row])
-            traces.append(
-                Trace(
-                    problem=problems[place].id,
-                    sample=number,
-                    prompt=tuple(prompts[row]),
-                    tokens=tuple(completions.token_ids[row]),
-                    text=text,
-                    answer=verdict.parsed,
-                    correct=verdict.correct,
-                    reason=verdict.reason,
-                    truncated=completions.truncated[row],
-                )
-            )
+            tokens, truncated = completions.token_ids[row], completions.truncated[row]
+            traces.append(Trace.graded(problems[place].id, number, prompts[row], tokens, text, verdict, truncated))
         return traces
 
     def verdict(self, text: str, problem: Problem, truncated: bool) -> Verdict:

@@ -11,12 +11,18 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
 from rlvr_bench.record.atomic import replace_whole, write_whole
+from rlvr_bench.record.cache import cache_dir
 from rlvr_bench.record.errors import RecordError
 from rlvr_bench.thinking.probe import Probe
 from rlvr_bench.thinking.settings import ScorerSettings
 from rlvr_bench.thinking.training import Fit
 
 TENSORS, FIT, SETTINGS = "probe.safetensors", "fit.json", "probe.json"
+
+
+def probe_folder(cell_id: str) -> Path:
+    """Return where the probe is kept that was trained with a cell's model, if the model was to be kept."""
+    return cache_dir() / "cells" / cell_id / "probe"
 
 
 def save(probe: Probe, fit: Fit | None, settings: ScorerSettings, folder: Path) -> None:

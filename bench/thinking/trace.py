@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from rlvr_bench.tasks.problem import Verdict
+
 
 @dataclass(frozen=True, slots=True)
 class Trace:
@@ -21,6 +23,30 @@ class Trace:
     correct: bool
     reason: str
     truncated: bool
+
+    @classmethod
+    def graded(
+        cls,
+        problem: str,
+        sample: int,
+        prompt: Sequence[int],
+        tokens: Sequence[int],
+        text: str,
+        verdict: Verdict,
+        truncated: bool,
+    ) -> "Trace":
+        """A completion with its verdict."""
+        return cls(
+            problem=problem,
+            sample=sample,
+            prompt=tuple(prompt),
+            tokens=tuple(tokens),
+            text=text,
+            answer=verdict.parsed,
+            correct=verdict.correct,
+            reason=verdict.reason,
+            truncated=truncated,
+        )
 
     @property
     def fed(self) -> int:

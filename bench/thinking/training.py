@@ -138,19 +138,34 @@ def _epoch(
     source.shuffle(batches)
     total = 0.0
     for members in batches:
-        places = [_drawn(trace, settings, source) for trace in members]
-        batch = collate(members, places, device)
-        logits = scorer.logits(batch)
-        # Detached: TD labels are made of the scores themselves and must not be learnt through.
-        targets = _targets(members, places, torch.sigmoid(logits.detach()), settings, values).to(device)
-        weights = torch.tensor([train[trace] for trace in members], device=device)
-        loss = (_loss(logits, targets, batch.scored, settings.loss) * weights).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        weights = {trace: train[trace] for trace in members}
         # Weighted by size, since one batch is smaller.
-        total += float(loss.detach()) * len(members)
+        total += step(scorer, weights, settings, optimizer, source, device, values) * len(members)
     return total / len(train)
+
+
+def step(
+    scorer: TraceScorer,
+    train: Mapping[Trace, float],
+    settings: ScorerSettings,
+    optimizer: torch.optim.Optimizer,
+    source: random.Random,
+    device: torch.device,
+    values: Values | None = None,
+) -> float:
+    """Make one optimizer step on all of `train`, which is as in `fit`; return the mean loss before it."""
+    members = list(train)
+    places = [_drawn(trace, settings, source) for trace in members]
+    batch = collate(members, places, device)
+    logits = scorer.logits(batch)
+    # Detached: TD labels are made of the scores themselves and must not be learnt through.
+    targets = _targets(members, places, torch.sigmoid(logits.detach()), settings, values).to(device)
+    weights = torch.tensor([train[trace] for trace in members], device=device)
+    loss = (_loss(logits, targets, batch.scored, settings.loss) * weights).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return float(loss.detach())
 
 
 def _drawn(trace: Trace, settings: ScorerSettings, source: random.Random) -> list[int]:

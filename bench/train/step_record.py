@@ -14,11 +14,12 @@ _RENAMED = {
     "seconds/rollout": "seconds_rollout",
     "seconds/grade": "seconds_grade",
     "seconds/log_probs": "seconds_log_probs",
+    "seconds/measure": "seconds_measure",
     "seconds/step": "seconds_train",
     "num_tokens": "tokens_seen",
 }
-WITHIN_STEP = ("rollout", "grade", "log_probs")
-"""Parts of a step that are timed by themselves; the rest of it is its update."""
+WITHIN_STEP = ("rollout", "grade", "log_probs", "measure")
+"""Parts of a step that are timed by themselves; the rest of it is its update. "measure" is there if it took place."""
 _LEFT_OUT = {
     "epoch",
     "step_time",  # lacks the optimizer's step

@@ -24,6 +24,7 @@ from rlvr_bench.experiment.settings import GrpoSettings
 from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.generate.stop_texts import finish
 from rlvr_bench.generate.stopping import StopTexts
+from rlvr_bench.measure.rollouts import Rollouts
 from rlvr_bench.methods.base.plain import in_training_mode
 from rlvr_bench.stats.clip_drift import Clip
 from rlvr_bench.tasks.problem import Problem, Verdict
@@ -159,8 +160,19 @@ class RolloutTrainer(GRPOTrainer):
         self._record_strategies(completions)
         rewards = self._less_kl(rewards, [run.prompt_ids[index] for index in problem])
         self._metrics["train"]["seconds/grade"].append(time.perf_counter() - started)
+        if run.watching:
+            self._show_rollouts(problems, [run.prompt_ids[index] for index in problem], verdicts)
         self._batches += 1
         return rewards
+
+    def _show_rollouts(self, problems: list[Problem], prompt_ids: list[list[int]], verdicts: list[Verdict]) -> None:
+        run, started = self._run, time.perf_counter()
+        token_ids, _ = self._sampled
+        step, policy = self._steps_before + self.state.global_step, run.handle.rollout_weights
+        batch = Rollouts(step, problems, prompt_ids, token_ids, self._texts, self._truncated, verdicts, policy)
+        for measurement in run.watching:
+            measurement.rollouts(batch)
+        self._metrics["train"]["seconds/measure"].append(time.perf_counter() - started)
 
     def _record_verdicts(self, verdicts: list[Verdict]) -> None:
         flags = {

@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerBase
 from rlvr_bench.experiment.settings import TrainingSettings
 from rlvr_bench.generate.backend import Backend
 from rlvr_bench.measure.intervention import Intervention
+from rlvr_bench.measure.measurement import Measurement
 from rlvr_bench.methods.base.handle import Handle
 from rlvr_bench.record.schema import StepRecord
 from rlvr_bench.tasks.problem import Problem
@@ -46,6 +47,8 @@ class TrainingRun(Generic[SettingsT]):
     meter: Meter = field(default_factory=Meter)
     labels: Mapping[str, Label] = field(default_factory=dict)
     interventions: Sequence[Intervention[Any]] = ()
+    watching: Sequence[Measurement[Any]] = ()
+    """Measurements that are shown the rollouts."""
 
 
 OtherSettingsT = TypeVar("OtherSettingsT", bound=TrainingSettings)
