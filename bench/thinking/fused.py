@@ -81,7 +81,7 @@ class _FollowingProbes:
         self._source = random.Random(f"fused {settings.scorer.seed}")
 
     def _probe(self, start: Mapping[str, Tensor] | None) -> Probe:
-        probe = Probe(self.policy, self._settings.probe_tokens, self._settings.rank, self._settings.seed)
+        probe = Probe.of(self.policy, self._settings)
         with torch.no_grad():
             for name, tensor in (start or {}).items():
                 probe.trained()[name].copy_(tensor)

@@ -19,6 +19,7 @@ from rlvr_bench.thinking.policies import DeepConf, Full, Policy
 from rlvr_bench.thinking.probe import Probe
 from rlvr_bench.thinking.readers import ConfidenceReader, NoReader, ProbeReader, Reader
 from rlvr_bench.thinking.sampling import Asker
+from rlvr_bench.thinking.settings import Reach
 from rlvr_bench.thinking.trace import Trace
 
 
@@ -179,14 +180,15 @@ def joined(runs: Sequence[LiveRun]) -> LiveRun:
 
 def probe_reader(asker: Asker, probe: Probe) -> Callable[[], Reader]:
     """A maker of readers of `probe` that fit the asker's decoder."""
-    return partial(ProbeReader, probe, isinstance(asker.backend, FastBackend))
+    return partial(ProbeReader, probe, isinstance(asker.backend, FastBackend) and probe.reach == Reach())
 
 
 def _decode(asker: Asker, prompts: list[list[int]], keys: Keys, pruner: Pruner, size: int) -> Completions:
     # Whole problems in a batch: the pruner compares their traces.
     params = replace(asker.params, batch_size=max(1, asker.settings.batch_size // size) * size)
-    generate = asker.backend.generate if isinstance(asker.backend, FastBackend) else cached_decoder.generate
-    return generate(asker.model, prompts, params, pruner, keys)
+    if isinstance(asker.backend, FastBackend) and pruner.reader.fast:
+        return asker.backend.generate(asker.model, prompts, params, pruner, keys)
+    return cached_decoder.generate(asker.model, prompts, params, pruner, keys)
 
 
 def _deep_conf(

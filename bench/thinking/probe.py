@@ -30,6 +30,8 @@ from rlvr_bench.models.context import context_length
 from rlvr_bench.thinking.batch import TraceBatch
 from rlvr_bench.thinking.errors import ThinkingError
 from rlvr_bench.thinking.prefixes import Prefixes
+from rlvr_bench.thinking.reach import restrict
+from rlvr_bench.thinking.settings import Reach, ScorerSettings
 
 _ADAPTER = "probe"
 _KEYS_AND_VALUES = (DynamicLayer, DynamicSlidingWindowLayer)
@@ -44,6 +46,7 @@ class Probe(nn.Module):
         probe_tokens: tokens of one reading, 1 to 8.
         rank: of the LoRA on every linear layer of the decoder, alpha = 2 rank; 0 leaves it out.
         prefixes: what the base says of traces, shared by the probes of one base.
+        reach: what of the cache the tokens see.
 
     Raises:
         ThinkingError: the architecture cannot be probed.
@@ -52,12 +55,18 @@ class Probe(nn.Module):
     offset: Tensor
 
     def __init__(
-        self, base: PreTrainedModel, probe_tokens: int, rank: int, seed: int, prefixes: Prefixes | None = None
+        self,
+        base: PreTrainedModel,
+        probe_tokens: int,
+        rank: int,
+        seed: int,
+        prefixes: Prefixes | None = None,
+        reach: Reach | None = None,
     ) -> None:
         super().__init__()
         check_architecture(base)
         self.prefixes = prefixes or Prefixes(base)
-        self.probe_tokens, self.rank = probe_tokens, rank
+        self.probe_tokens, self.rank, self.reach = probe_tokens, rank, reach or Reach()
         self._base = [base.requires_grad_(False)]  # in a list: not a part of this module
         # As deepcopy's memo: modules are copied, tensors are not, so the second tree costs no memory.
         shared = {id(tensor): tensor for tensor in chain(base.parameters(), base.buffers())}
@@ -73,10 +82,16 @@ class Probe(nn.Module):
             vocabulary = torch.arange(embeddings.weight.shape[0], device=base.device)
             self.embedding = nn.Parameter(embeddings(vocabulary).mean(dim=0).detach().float().clone())
             self.head = nn.Linear(self.embedding.shape[0], 1).to(base.device)
+        restrict(body, self.reach)
         self.body: nn.Module = body.eval()
         self._reading: list[nn.Module] = []
         self.register_buffer("offset", torch.zeros((), device=base.device))
         """Log odds that balancing took from the training traces."""
+
+    @classmethod
+    def of(cls, base: PreTrainedModel, settings: ScorerSettings, prefixes: Prefixes | None = None) -> "Probe":
+        """The untrained probe of these settings."""
+        return cls(base, settings.probe_tokens, settings.rank, settings.seed, prefixes, settings.reach)
 
     @property
     def base(self) -> PreTrainedModel:
@@ -101,7 +116,7 @@ class Probe(nn.Module):
         """
         count, length = self.probe_tokens, cache.get_seq_length()
         # One row holds the probe tokens of all its positions; the mask keeps them from seeing each other.
-        mask = probe_mask(tokens_read, length, count, pads, self.embedding.dtype)
+        mask = probe_mask(tokens_read, length, count, pads, self.embedding.dtype, self.reach.newest)
         within = torch.arange(count, device=tokens_read.device).repeat(tokens_read.shape[1])
         embedded = self.embedding.expand(*within.shape, -1).expand(tokens_read.shape[0], -1, -1)
         body = self._reading[0] if self._reading else self.body
@@ -125,7 +140,9 @@ class Probe(nn.Module):
     @contextmanager
     def without_training(self) -> Iterator[None]:
         """Read through merged weights: faster than through the LoRA, the same up to rounding, no gradients."""
-        self._reading.append(self.merged().base_model)
+        merged: nn.Module = self.merged().base_model
+        restrict(merged, self.reach)
+        self._reading.append(merged)
         try:
             with torch.no_grad():
                 yield
@@ -149,18 +166,27 @@ class Probe(nn.Module):
         return {**parameters, "offset": self.offset}
 
 
-def probe_mask(tokens_read: Tensor, length: int, count: int, pads: Tensor | None, dtype: torch.dtype) -> Tensor:
+def probe_mask(
+    tokens_read: Tensor,
+    length: int,
+    count: int,
+    pads: Tensor | None,
+    dtype: torch.dtype,
+    newest: int | None = None,
+) -> Tensor:
     """What probe tokens may look at: 0, or the lowest number where not, [rows, 1, positions * count, keys].
 
     Keys are `length` cached places, then the probe tokens themselves, `count` for each position, which see the
-    first `tokens_read` real tokens of their row, and those of their own position up to themselves.
+    first `tokens_read` real tokens of their row, or the `newest` of these, and those of their own position up to
+    themselves.
     """
     rows, places = tokens_read.shape
     cached = torch.arange(length, device=tokens_read.device).view(1, 1, -1)
     # Left padding moves a row's first real token, and with it every position that is counted from there.
     first = torch.zeros(rows, dtype=torch.long, device=tokens_read.device) if pads is None else pads
     last = (first.unsqueeze(1) + tokens_read).repeat_interleave(count, dim=1).unsqueeze(2)
-    trace = (cached >= first.view(-1, 1, 1)) & (cached < last)
+    oldest = first.view(-1, 1, 1) if newest is None else (last - newest).clamp(min=first.view(-1, 1, 1))
+    trace = (cached >= oldest) & (cached < last)
     # Blocks on the diagonal: causal within a position's own probe tokens, nothing between positions.
     own = torch.kron(torch.eye(places), torch.ones(count, count).tril()).bool().to(tokens_read.device)
     visible = torch.cat([trace, own.expand(rows, -1, -1)], dim=2).unsqueeze(1)

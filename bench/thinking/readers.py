@@ -14,9 +14,13 @@ from rlvr_bench.thinking.probe import Probe
 
 
 class Reader(Protocol):
-    """Scores running rows. `places` are tokens of the cache that one reading takes, and that count as generated."""
+    """Scores running rows. `places` are tokens of the cache that one reading takes, and that count as generated.
+
+    `fast`: it reads the fast decoder's cache too, and not transformers' alone.
+    """
 
     places: int
+    fast: bool
 
     def follow(self, view: CacheView, logits: Tensor) -> None:
         """Told of every distribution that a token is drawn from."""
@@ -31,7 +35,7 @@ class ProbeReader:
     """Reads the cache of either decoder; on the fast one through weights with the LoRA merged in."""
 
     def __init__(self, probe: Probe, fast: bool) -> None:
-        self.places = probe.probe_tokens
+        self.places, self.fast = probe.probe_tokens, fast
         self._probe = probe
         self._weights = read_weights(probe.merged(), torch.float32) if fast else None
 
@@ -53,7 +57,7 @@ class ProbeReader:
 class ConfidenceReader:
     """Group confidence of the tokens so far (see `confidence`); costs no token."""
 
-    places = 0
+    places, fast = 0, True
 
     def __init__(self, kind: str, window: int) -> None:
         self._kind, self._window = kind, window
@@ -73,7 +77,7 @@ class ConfidenceReader:
 class NoReader:
     """Scores nothing: every trace weighs the same."""
 
-    places = 0
+    places, fast = 0, True
 
     def follow(self, view: CacheView, logits: Tensor) -> None:
         """Nothing."""

@@ -5,13 +5,35 @@ A default here is the vetted setting.
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from rlvr_bench.experiment.seeds import LARGEST_SEED
 from rlvr_bench.experiment.settings import Count, Temperature
 from rlvr_bench.plugins.settings import Settings
 
 Labels = Literal["ramp", "hard", "mc", "td"]
+
+
+Span = tuple[float, float]
+"""Where a part of a row begins and ends, as shares of the row."""
+
+
+class Reach(Settings):
+    """What of the cache a probe reads; by default all of it."""
+
+    layers: Span = (0.0, 1.0)
+    """Of the layers, from the embedding up; in the others a probe token sees itself alone."""
+    heads: Span = (0.0, 1.0)
+    """Of the key-value heads of each layer, in their order."""
+    newest: int | None = Field(None, ge=1)
+    """Tokens before the probe; None reads prompt and trace from their beginning."""
+
+    @field_validator("layers", "heads")
+    @classmethod
+    def _is_a_part(cls, span: Span) -> Span:
+        if not 0 <= span[0] < span[1] <= 1:
+            raise ValueError(f"[{span[0]}, {span[1]}] is no part of [0, 1]; give where it begins and a higher end")
+        return span
 
 
 class ScorerSettings(Settings):
@@ -21,6 +43,7 @@ class ScorerSettings(Settings):
     """Tokens that read the cache one after the other; the last one is scored."""
     rank: int = Field(16, ge=0)
     """Rank of the LoRA that only probe tokens see; 0 trains the token's embedding and the head alone."""
+    reach: Reach = Reach()
     labels: Labels = "ramp"
     loss: Literal["bce", "mse"] = "bce"
     learning_rate: float = Field(3e-3, gt=0)

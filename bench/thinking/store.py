@@ -57,7 +57,7 @@ def load(base: PreTrainedModel, folder: Path) -> Probe | None:
     if not is_saved(folder):
         return None
     settings = ScorerSettings.model_validate(json.loads((folder / SETTINGS).read_text(encoding="utf-8")))
-    probe = Probe(base, settings.probe_tokens, settings.rank, settings.seed)
+    probe = Probe.of(base, settings)
     try:
         tensors = load_file(folder / TENSORS)
     except (OSError, SafetensorError) as error:

@@ -132,7 +132,7 @@ class Subject:
 
     def probe(self, settings: ScorerSettings) -> Probe:
         """An untrained probe; all of one subject read the same traces, which the base reads once."""
-        return Probe(self.model, settings.probe_tokens, settings.rank, settings.seed, self.prefixes)
+        return Probe.of(self.model, settings, self.prefixes)
 
     @cached_property
     def otv_folder(self) -> Path:

@@ -43,6 +43,10 @@ RECIPES: dict[str, Recipe] = {
     "otv-mc": Recipe(changes={"labels": "mc"}),
     "otv-td": Recipe(changes={"labels": "td"}),
     "otv-mse": Recipe(changes={"loss": "mse"}),
+    "otv-lower-layers": Recipe(changes={"reach": {"layers": (0.0, 0.5)}}),
+    "otv-upper-layers": Recipe(changes={"reach": {"layers": (0.5, 1.0)}}),
+    "otv-half-heads": Recipe(changes={"reach": {"heads": (0.0, 0.5)}}),
+    "otv-newest-8": Recipe(changes={"reach": {"newest": 8}}),
     "otv-quarter": Recipe(problems=0.25),
     "otv-sixteenth": Recipe(problems=1 / 16),
 }

@@ -21,7 +21,7 @@ from rlvr_bench.thinking.policies import policy
 from rlvr_bench.thinking.probe import Probe
 from rlvr_bench.thinking.readers import ConfidenceReader, NoReader
 from rlvr_bench.thinking.sampling import Asker
-from rlvr_bench.thinking.settings import ScorerSettings, TraceSettings
+from rlvr_bench.thinking.settings import Reach, ScorerSettings, TraceSettings
 from rlvr_bench.thinking.simulate import simulate
 from rlvr_bench.thinking.trace import Trace
 from rlvr_bench.thinking.training import fit, score
@@ -55,9 +55,10 @@ PROBLEMS = [Problem(f"q{number}", "0", "x") for number in range(6)]
 
 
 @pytest.mark.parametrize("text", POLICIES)
-def test_a_policys_tokens_are_those_of_a_recount_and_of_a_replay(text: str) -> None:
+@pytest.mark.parametrize("reach", [Reach(), Reach(layers=(0.0, 0.5), newest=3)])
+def test_a_policys_tokens_are_those_of_a_recount_and_of_a_replay(text: str, reach: Reach) -> None:
     asker, size, chosen = _Asker(tiny_model(), "fast"), 4, policy(text)
-    probe = shaken_probe(asker.model, 2)
+    probe = shaken_probe(asker.model, 2, reach=reach)
     whole = think(asker, PROBLEMS, size, policy("full"), NoReader).traces
     run = think(asker, PROBLEMS, size, chosen, probe_reader(asker, probe))
     generated = sum(len(trace.tokens) for trace in run.traces)

@@ -7,6 +7,7 @@ from generate_models import VOCABULARY, tiny_model
 from transformers import GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedModel
 
 from rlvr_bench.thinking.probe import Probe
+from rlvr_bench.thinking.settings import Reach
 from rlvr_bench.thinking.trace import Trace
 
 OTHERS = {
@@ -33,9 +34,9 @@ def subject(name: str) -> PreTrainedModel:
     return OTHERS[name]().eval()
 
 
-def shaken_probe(model: PreTrainedModel, probe_tokens: int, rank: int = 3) -> Probe:
+def shaken_probe(model: PreTrainedModel, probe_tokens: int, rank: int = 3, reach: Reach | None = None) -> Probe:
     """A probe whose LoRA, embedding and head are not at their start."""
-    probe = Probe(model, probe_tokens, rank, seed=0)
+    probe = Probe(model, probe_tokens, rank, seed=0, reach=reach)
     source = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for tensor in probe.trained().values():
