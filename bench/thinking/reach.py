@@ -23,16 +23,16 @@ def restrict(body: nn.Module, reach: Reach) -> None:
     if (reach.layers, reach.heads) == (Reach().layers, Reach().heads):
         return
     layers = [
-        (module, module.layer_idx)
+        (module, number)
         for module in body.modules()
-        if isinstance(getattr(module, "layer_idx", None), int)
+        if isinstance(number := getattr(module, "layer_idx", None), int)
         and "attention_mask" in inspect.signature(module.forward).parameters
     ]
     if not layers:
         raise ThinkingError(f"{type(body).__name__} does not number its attention layers; leave scorer.reach as it is")
     config: Any = body.config
     text = config.get_text_config(decoder=True)
-    heads, count = int(text.num_attention_heads), 1 + max(int(number) for _, number in layers)
+    heads, count = int(text.num_attention_heads), 1 + max(number for _, number in layers)
     groups = int(getattr(text, "num_key_value_heads", None) or heads)
     kept_heads = _inside(reach.heads, groups).repeat_interleave(heads // groups)
     kept_layers = _inside(reach.layers, count)
