@@ -25,9 +25,12 @@ from rlvr_bench.thinking.probe import Probe
 from rlvr_bench.thinking.report import quality
 from rlvr_bench.thinking.store import probe_folder, save
 from rlvr_bench.thinking.subject import Subject
-from rlvr_bench.thinking.trace import Trace
-from rlvr_bench.thinking.training import score, step
+from rlvr_bench.thinking.trace import Trace, mean
+from rlvr_bench.thinking.training import Scores, TraceScorer, score, step
 from rlvr_bench.thinking.zoo import scored
+
+FIGURES = ("auroc", "within_problem_auroc", "auprc", "brier", "ece")
+"""Of a probe on fresh problems."""
 
 
 class FusedProbeOfCell(Measurement[FusedProbe]):
@@ -36,6 +39,7 @@ class FusedProbeOfCell(Measurement[FusedProbe]):
     def __init__(self, settings: FusedProbe) -> None:
         super().__init__(settings)
         self._start: Mapping[str, Tensor] | None = None
+        self._of_base: dict[str, Any] = {}
         self._probes: _FollowingProbes | None = None
         self._curve: list[dict[str, Any]] = []
         self._learned = 0
@@ -43,7 +47,9 @@ class FusedProbeOfCell(Measurement[FusedProbe]):
     def before(self, context: CellContext) -> None:
         """Train the probe of the base. Raises ThinkingError for a base that cannot be probed or is never right."""
         subject = Subject(context.reference, context.loaded.tokenizer, context.task, self.settings, "base")
-        self._start = subject.otv().scorer.trained() if self.settings.start == "base" else None
+        if self.settings.start == "base":
+            probe = subject.otv().scorer
+            self._start, self._of_base = probe.trained(), {"base": _on_fresh_problems(subject, probe)}
 
     def rollouts(self, batch: Rollouts) -> None:
         """See `Measurement`."""
@@ -66,7 +72,16 @@ class FusedProbeOfCell(Measurement[FusedProbe]):
         subject = Subject(self._probes.policy, context.loaded.tokenizer, context.task, self.settings, "cell")
         if context.cell.keep_weights:
             save(self._probes.fused, None, self.settings.scorer, probe_folder(context.cell.id))
-        return {"learned": self._learned, "curve": self._curve} | _on_fresh_problems(subject, self._probes)
+        figures = {name: _on_fresh_problems(subject, probe) for name, probe in self._probes.by_name.items()}
+        figures |= self._of_base
+        return {
+            "learned": self._learned,
+            "curve": self._curve,
+            **figures,
+            "gain": _differences(figures, "fused", "aged"),
+            "ageing": _differences(figures, "aged", "base"),
+            **_votes(subject, self._probes.fused),
+        }
 
 
 class _FollowingProbes:
@@ -130,24 +145,32 @@ def _traces(batch: Rollouts) -> list[Trace]:
     ]
 
 
-def _on_fresh_problems(subject: Subject, probes: _FollowingProbes) -> dict[str, Any]:
-    """Ranking and calibration of each probe on test traces of the final policy, and votes weighted by the fused one."""
+def _ends(subject: Subject, scorer: TraceScorer) -> Scores:
+    """Scores of the test traces at their ends alone."""
+    return scored(subject, scorer, stride=subject.settings.traces.max_new_tokens)
+
+
+def _on_fresh_problems(subject: Subject, scorer: TraceScorer) -> dict[str, float | None]:
+    """Ranking and calibration on traces of test problems, which nothing was trained on."""
+    figures = quality(_ends(subject, scorer), subject.traces("test"), probability=True)
+    return {name: figures[name] for name in FIGURES}
+
+
+def _differences(figures: Mapping[str, Mapping[str, float | None]], one: str, other: str) -> dict[str, float] | None:
+    """One probe's figures minus another's, those that both have; None where a probe was not measured."""
+    if not {one, other} <= figures.keys():
+        return None
+    pairs = {name: (figures[one][name], figures[other][name]) for name in FIGURES}
+    return {name: a - b for name, (a, b) in pairs.items() if a is not None and b is not None}
+
+
+def _votes(subject: Subject, scorer: TraceScorer) -> dict[str, Any]:
+    """Accuracy of the final policy's traces of test problems: one by one, by majority and weighted by the probe."""
     test, size = subject.traces("test"), subject.settings.traces.samples
-    scores = {name: scored(subject, probe) for name, probe in probes.by_name.items()}
-    whole = frontier.whole(test, scores["fused"], size, size)
-    votes = {
-        aggregator: [answer.correct for answer in frontier.answers(whole, aggregator)]
+    whole = frontier.whole(test, _ends(subject, scorer), size, size)
+    accuracies = {
+        aggregator: mean(float(answer.correct) for answer in frontier.answers(whole, aggregator))
         for aggregator in ("majority", "weighted")
     }
-    return {
-        "n": size,
-        "problems": len(subject.problems("test")),
-        "share_correct": sum(trace.correct for trace in test) / len(test),
-        **{name: _figures(own, test) for name, own in scores.items()},
-        **{aggregator: sum(right) / len(right) for aggregator, right in votes.items()},
-    }
-
-
-def _figures(scores: Sequence[dict[int, float]], traces: Sequence[Trace]) -> dict[str, Any]:
-    figures = quality(list(scores), traces, probability=True)
-    return {name: figures[name] for name in ("auroc", "within_problem_auroc", "auprc", "brier", "ece")}
+    share = mean(float(trace.correct) for trace in test)
+    return {"n": size, "problems": len(subject.problems("test")), "share_correct": share, **accuracies}

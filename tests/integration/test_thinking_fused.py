@@ -114,7 +114,7 @@ def test_a_cell_ends_with_a_probe_of_its_model_and_one_that_has_aged(
     assert [entry["step"] for entry in measured["curve"]] == list(range(len(result.steps)))
     # Nothing was learned before the first reading, so that both say the same.
     assert measured["curve"][0]["fused"] == measured["curve"][0]["aged"]
-    assert {"auroc", "brier", "ece"} <= measured["fused"].keys() == measured["aged"].keys()
+    assert {"auroc", "brier", "ece"} <= measured["fused"].keys() == measured["aged"].keys() == measured["base"].keys()
     assert measured["learned"] == 8 * len(result.steps) and 0 <= measured["weighted"] <= 1
     assert (tmp_path / "cache" / "cells" / cell.id / "probe" / "probe.safetensors").is_file()
 

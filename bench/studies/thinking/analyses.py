@@ -16,8 +16,9 @@ import numpy as np
 from rlvr_bench.stats import estimate
 from rlvr_bench.stats.bootstrap import percentiles, resample_counts
 from rlvr_bench.stats.random_effects import Floats
+from rlvr_bench.studies.contrasts import having, over_seeds
 from rlvr_bench.studies.errors import NoEvidence
-from rlvr_bench.studies.evidence import Evidence
+from rlvr_bench.studies.evidence import Evidence, EvidenceRun, Where
 from rlvr_bench.studies.finding import Analysis, Finding
 from rlvr_bench.thinking.measures import risk_coverage_area
 
@@ -84,6 +85,16 @@ def area_difference(evidence: Evidence, a: Mapping[str, str], b: Mapping[str, st
         return percentiles(value, np.mean(areas, axis=0))
 
     return _mean(evidence, of, f"shares of votes {dict(a)} and {dict(b)}")
+
+
+def own_difference(evidence: Evidence, one: str, other: str, runs: Where) -> Finding:
+    """Mean over runs of one figure of the record minus another of the same run, by dotted keys."""
+
+    def within(run: EvidenceRun) -> float | None:
+        values = run.figure(one), run.figure(other)
+        return None if values[0] is None or values[1] is None else values[0] - values[1]
+
+    return over_seeds(having(evidence.select(runs), within, f"{one} and {other}"))
 
 
 def _areas(point: Document, draws: Floats | None = None) -> Floats:
@@ -171,4 +182,5 @@ ANALYSES: Mapping[str, Analysis] = {
     "vote-difference": vote_difference,
     "tenth-of-tokens": tenth_of_tokens,
     "area-difference": area_difference,
+    "own-difference": own_difference,
 }
