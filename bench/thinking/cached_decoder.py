@@ -68,7 +68,11 @@ class _Batch:
         self.places = torch.arange(len(own))
         self.lengths = torch.tensor([len(prompt) for prompt in own], device=model.device)
         self.pads = longest - self.lengths
-        self.next = torch.tensor([[0] * (longest - len(prompt)) + prompt for prompt in own], device=model.device)
+        # Each distinct prompt is read once; its traces get copies of what the cache holds of it.
+        distinct: dict[tuple[int, ...], int] = {}
+        self.owner = torch.tensor([distinct.setdefault(tuple(prompt), len(distinct)) for prompt in own])
+        padded = [[0] * (longest - len(prompt)) + list(prompt) for prompt in distinct]
+        self.next = torch.tensor(padded, device=model.device)
         self.cache = DynamicCache()
 
     def run(self, params: SamplingParams) -> None:
@@ -77,7 +81,7 @@ class _Batch:
         # Drawn for the whole batch at once, by row and step: stopping one row does not change another's samples.
         noise = uniforms(self.keys, steps).to(self.model.device)
         for step in range(steps):
-            logits = self._forward()
+            logits = self._forward() if step else self._read_prompts()
             # Stopped before the draw: a dropped row takes no more noise and no more time.
             goes = self.monitor.running(self._view(step), logits).to(logits.device)
             self._keep(goes)
@@ -107,6 +111,15 @@ class _Batch:
         likely = stop.stand_in([tokens[-stop.window :] for tokens in texts])
         stopped = [hit and stop.stand_in([tokens])[0] for hit, tokens in zip(likely, texts, strict=True)]
         return torch.tensor(stopped, device=self.next.device)
+
+    def _read_prompts(self) -> Tensor:
+        """The first forward pass: logits of every row, from its prompt."""
+        pads, owner = self.pads, self.owner.to(self.next.device)
+        self.pads = torch.stack([pads[owner == number][0] for number in range(len(self.next))])
+        logits = self._forward()
+        self.pads, self.next = pads, self.next[owner]
+        self.cache.batch_select_indices(owner)
+        return logits[owner]
 
     def _forward(self) -> Tensor:
         past, new = self.cache.get_seq_length(), self.next.shape[1]
