@@ -1,5 +1,6 @@
 """`rlvr-bench think`: answer with several traces that a scorer weighs and stops, or compare scorers (`--train`)."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -51,6 +52,10 @@ SettingsOption = Annotated[
 TrainOption = Annotated[
     str | None, typer.Option(metavar="NAME", help="Compare scorers; writes RESULTS/thinking/NAME.json.")
 ]
+TrainingsOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="With --train: so many trainings, each of its own seed; those that are there stay."),
+]
 ScorersOption = Annotated[str | None, typer.Option(help="With --train: names, by default all.")]
 OtherTaskOption = Annotated[
     list[str] | None, typer.Option(help="With --train: a task for transfer, such as 'chain levels=[5]'.")
@@ -80,6 +85,7 @@ def think(
     keys: KeysOption = None,
     options: SettingsOption = None,
     train: TrainOption = None,
+    trainings: TrainingsOption = None,
     scorers: ScorersOption = None,
     other_task: OtherTaskOption = None,
     other_model: OtherModelOption = None,
@@ -117,17 +123,38 @@ def think(
             return
         from rlvr_bench.thinking.comparison import compare_scorers
 
-        document = compare_scorers(
-            request,
-            train,
-            scorers=scorers.split(",") if scorers else (),
-            other_tasks=[_task_settings(text) for text in other_task or ()],
-            other_models=other_model or (),
-            policies=live or (),
-            terms=terms,
-            watcher=bars,
-        )
-    _keep_comparison(document, results / "thinking" / f"{train}.json", pictures)
+        for path, requested in _of_trainings(request, results / "thinking", train, trainings):
+            document = compare_scorers(
+                requested,
+                path.stem,
+                scorers=scorers.split(",") if scorers else (),
+                other_tasks=[_task_settings(text) for text in other_task or ()],
+                other_models=other_model or (),
+                policies=live or (),
+                terms=terms,
+                watcher=bars,
+            )
+            _keep_comparison(document, path, pictures)
+
+
+def _of_trainings(
+    request: "ThinkRequest", folder: Path, name: str, count: int | None
+) -> Iterator[tuple[Path, "ThinkRequest"]]:
+    """Yield where each training's document goes and what it is of; without a count the one that was asked for.
+
+    With one, trainings differ in `scorer.seed` alone, and a document that is there is not made again.
+    """
+    from rlvr_bench.console.text import say
+
+    if count is None:
+        yield folder / f"{name}.json", request
+        return
+    for seed in range(count):
+        path = folder / "trainings" / f"{name}-training-{seed}.json" if seed else folder / f"{name}.json"
+        if path.exists():
+            say(f"{path} is there")
+            continue
+        yield path, request.with_training_seed(seed)
 
 
 def _answer(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,10 @@ class ThinkRequest:
     task: Mapping[str, Any]
     data_dir: Path | None
     settings: Mapping[str, Any]
+
+    def with_training_seed(self, seed: int) -> "ThinkRequest":
+        """The same request, whose scorers are trained from another seed on the same traces."""
+        return replace(self, settings={**self.settings, "scorer": {**self.settings.get("scorer", {}), "seed": seed}})
 
     def subject(self, model: str | None = None, task: Mapping[str, Any] | None = None) -> Subject:
         """The model on the task, or another of either. Raises ThinkingError for settings that do not do."""

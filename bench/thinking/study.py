@@ -27,6 +27,9 @@ from rlvr_bench.thinking.zoo import RECIPES, TrainedScorer, scored, train_and_sc
 
 TENTH = 0.1
 
+MOST_CONTINUED = 128
+"""Test problems whose traces are continued from their middle, to see turning points: that costs more than the rest."""
+
 
 def study(
     subject: Subject,
@@ -173,7 +176,8 @@ def _turning_points(subject: Subject, entries: dict[str, TrainedScorer], plain: 
     """Score curves of recovered and flipped traces, by scorer; values at the middle are sampled."""
     rollouts = subject.settings.scorer.mc_rollouts
     traces = subject.traces("test")
-    values = subject.values_at(traces, [[at_share(0.5, trace.fed)] for trace in traces], rollouts)
+    continued = traces[: MOST_CONTINUED * subject.settings.traces.samples]
+    values = subject.values_at(continued, [[at_share(0.5, trace.fed)] for trace in continued], rollouts)
     curves = {name: turning_points(own.scores, traces, values) for name, own in entries.items()}
     tail = turning_points(plain["confidence-tail"], traces, values)
     return {"rollouts": rollouts, "curves": curves | {"confidence-tail": tail}}
