@@ -21,6 +21,7 @@ TIMES: Mapping[str, str] = {
     "smollm2-rates": "10 min",
     "gates": "12 min",
     "gates-pissa": "8 min",
+    "fused-probe": "not run; about 1 h by one cell",
     "gates-pissa-fine": "4 min after `gates-pissa`",
     "gates-pissa-habits": "5 min",
     "gates-heads": "6 min",
