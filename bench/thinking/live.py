@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from rlvr_bench.tasks.problem import Problem
 from rlvr_bench.thinking import cached_decoder
 from rlvr_bench.thinking.policies import DeepConf, Full, Policy
 from rlvr_bench.thinking.probe import Probe
-from rlvr_bench.thinking.readers import ConfidenceReader, NoReader, ProbeReader, Reader
+from rlvr_bench.thinking.readers import ConfidenceReader, NoReader, ProbeReader, Reader, fast_weights
 from rlvr_bench.thinking.sampling import Asker
 from rlvr_bench.thinking.settings import Reach
 from rlvr_bench.thinking.trace import Trace
@@ -179,8 +179,10 @@ def joined(runs: Sequence[LiveRun]) -> LiveRun:
 
 
 def probe_reader(asker: Asker, probe: Probe) -> Callable[[], Reader]:
-    """A maker of readers of `probe` that fit the asker's decoder."""
-    return partial(ProbeReader, probe, isinstance(asker.backend, FastBackend) and probe.reach == Reach())
+    """A maker of readers of `probe`, as it is at the first one, that fit the asker's decoder."""
+    fast = isinstance(asker.backend, FastBackend) and probe.reach == Reach()
+    weights = cache(partial(fast_weights, probe))
+    return lambda: ProbeReader(probe, weights() if fast else None)
 
 
 def _decode(asker: Asker, prompts: list[list[int]], keys: Keys, pruner: Pruner, size: int) -> Completions:

@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from rlvr_bench.generate.decoder_weights import read_weights
+from rlvr_bench.generate.decoder_weights import DecoderWeights, read_weights
 from rlvr_bench.generate.monitor import CacheView
 from rlvr_bench.thinking.cached_decoder import TransformersCacheView
 from rlvr_bench.thinking.confidence import group_score, token_confidence
@@ -32,12 +32,12 @@ class Reader(Protocol):
 
 
 class ProbeReader:
-    """Reads the cache of either decoder; on the fast one through weights with the LoRA merged in."""
+    """Reads the cache of either decoder; on the fast one through `weights` with the LoRA merged in."""
 
-    def __init__(self, probe: Probe, fast: bool) -> None:
-        self.places, self.fast = probe.probe_tokens, fast
+    def __init__(self, probe: Probe, weights: DecoderWeights | None) -> None:
+        self.places, self.fast = probe.probe_tokens, weights is not None
         self._probe = probe
-        self._weights = read_weights(probe.merged(), torch.float32) if fast else None
+        self._weights = weights
 
     def follow(self, view: CacheView, logits: Tensor) -> None:
         """Nothing: the cache holds all that is read."""
@@ -52,6 +52,11 @@ class ProbeReader:
                 assert isinstance(view, TransformersCacheView)
                 logits = self._probe.read(view.cache, view.tokens_read.unsqueeze(1), view.pads).squeeze(1)
             return torch.sigmoid(logits).tolist()
+
+
+def fast_weights(probe: Probe) -> DecoderWeights:
+    """What probe tokens run through on the fast decoder: as large as the model, so made once for many readers."""
+    return read_weights(probe.merged(), torch.float32)
 
 
 class ConfidenceReader:

@@ -83,6 +83,7 @@ def main(
 
     print(f"{name}, {len(chosen)} problems, {size} traces of up to {limit} tokens, {torch.get_num_threads()} threads")
     full()  # whatever is loaded once
+    reader()  # and merged once, for all problems
     shared_prompt(subject, chosen, size, int(rounds))
     print(f"{'policy':26} {'tokens':>7} {'wall':>7} {'cpu':>7}  share of the token saving that is saved: wall, cpu")
     for text in policies(limit):

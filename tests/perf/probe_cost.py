@@ -19,7 +19,7 @@ from rlvr_bench.thinking.batch import collate
 from rlvr_bench.thinking.live import Pruner
 from rlvr_bench.thinking.policies import Full
 from rlvr_bench.thinking.probe import Probe
-from rlvr_bench.thinking.readers import NoReader, ProbeReader
+from rlvr_bench.thinking.readers import NoReader, ProbeReader, fast_weights
 from rlvr_bench.thinking.trace import Trace, positions
 
 ROUNDS = 5
@@ -58,7 +58,7 @@ def main(name: str = "organism-steps", rows: str = "64", tokens: str = "96") -> 
     model, probe = loaded.model, Probe(loaded.model, 1, 16, seed=0)
     source = torch.Generator().manual_seed(0)
     prompts = torch.randint(10, 60, (count, 12), generator=source).tolist()
-    reader = ProbeReader(probe, fast=True)
+    reader = ProbeReader(probe, fast_weights(probe))
     params = SamplingParams(max_new_tokens=length, temperature=1.0, batch_size=count)
 
     def decode(policy: Full, reads: bool) -> None:
