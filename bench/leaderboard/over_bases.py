@@ -7,7 +7,7 @@ count, in equal number on all bases.
 import csv
 import io
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -33,17 +33,21 @@ MIN_METHODS, MIN_BASES, MIN_RUNS = 5, 2, 2
 PROFILE = (0.5, 0.8, 0.9)
 """Accuracies of which the performance profile says what share of runs is above."""
 
+GRID = tuple(step / 20 for step in range(20))
+"""Accuracies of the whole profile, as it is drawn."""
+
 BETTER_SHARE = 0.7
 """An order may hold between good and bad methods alone: agreement is also given among this share of the best."""
 
 
 @dataclass(frozen=True)
 class MethodOverBases:
-    """One method: its mean rank over bases, shares of runs above the accuracies of `PROFILE`, and its worst run."""
+    """One method: its mean rank over bases, its shares of runs above `PROFILE` and above `GRID`, and its worst run."""
 
     method: str
     rank: Estimate
     above: tuple[Estimate, ...]
+    profile: tuple[Estimate, ...]
     accuracies: tuple[float, ...]
     worst: float
     trainable_share: float | None
@@ -64,11 +68,12 @@ class Agreement:
 
 @dataclass(frozen=True)
 class OverBases:
-    """One setting on several bases, methods by their rank."""
+    """One setting on several bases, methods by their rank; `comparisons` are those of the bases, in their order."""
 
     setting: str
     result_schema: int
     bases: tuple[str, ...]
+    comparisons: tuple[str, ...]
     runs: int
     methods: tuple[MethodOverBases, ...]
     agreements: tuple[Agreement, ...]
@@ -115,10 +120,17 @@ def _of_setting(of_base: Mapping[str, Mapping[str, Sequence[RunRecord]]]) -> Ove
         f"{'.'.join(first.comparison.split('.')[1:-1])}.{digest(json.loads(_setting(first)))[:6]}",
         int(first.cell.get("result_schema", 0)),
         tuple(bases),
+        tuple(_comparison(kept[base]) for base in bases),
         runs,
         tuple(sorted(rows, key=lambda row: (row.rank.mean, row.method))),
         tuple(_agreements(kept)),
     )
+
+
+def _comparison(of_method: Mapping[str, Sequence[RunRecord]]) -> str:
+    """Return the comparison that most runs of one base are in."""
+    names = Counter(record.comparison for records in of_method.values() for record in records)
+    return names.most_common(1)[0][0]
 
 
 def _one_rate(records: Sequence[RunRecord]) -> Sequence[RunRecord]:
@@ -132,12 +144,13 @@ def _outcomes(records: Sequence[RunRecord]) -> Floats:
 
 def _method(method: str, rank: Estimate, by_base: Sequence[Sequence[RunRecord]]) -> MethodOverBases:
     tables = [_outcomes(records) for records in by_base]
-    above = performance_profile(tables, PROFILE, "bases", method)
+    shares = performance_profile(tables, (*PROFILE, *GRID), "bases", method)
     attested = [record for records in by_base for record in records]
     return MethodOverBases(
         method=method,
         rank=rank,
-        above=tuple(above),
+        above=tuple(shares[: len(PROFILE)]),
+        profile=tuple(shares[len(PROFILE) :]),
         accuracies=tuple(float(table.mean()) for table in tables),
         worst=min(float(table.mean(axis=1).min()) for table in tables),
         trainable_share=_trainable(attested),
