@@ -1,9 +1,7 @@
 """The leaderboard table as the page shows it: headings, and for every row a text and a sorting value per cell."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rlvr_bench.leaderboard.columns import BY_NAME, Row, Value
 
@@ -51,33 +49,18 @@ def headings(rows: Sequence[Row]) -> list[Heading]:
     return [heading for heading in _HEADINGS if any(row.get(heading.name) is not None for row in rows)]
 
 
-def choices(comparisons: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return the comparisons as a reader chooses among them: titled groups of (name, label), the most ranked first.
-
-    Comparisons about the same are distinguished by the hash that ends their names.
-    """
-    abouts = Counter(found["about"] for found in comparisons)
-    groups: dict[str, list[tuple[str, str]]] = {}
-    for found in sorted(comparisons, key=lambda found: -found["ranked"]):
-        digest = f" ({found['name'].rpartition('.')[2]})" if abouts[found["about"]] > 1 else ""
-        size = f"{found['ranked']} ranked" if found["ranked"] else f"{len(found['rows'])} rows"
-        title = "Ranked" if found["ranked"] else "Nothing ranked: trials and single seeds"
-        groups.setdefault(title, []).append((found["name"], f"{found['about']}{digest}: {size}"))
-    return list(groups.items())
-
-
 def lines(rows: Sequence[Row], places: Sequence[int], shown: Sequence[Heading]) -> list[Line]:
     """Return the lines of one comparison; `places` are those of its rows in the leaderboard."""
     alphabet = sorted({letter for row in rows for letter in str(row["rank_group"] or "")})
-    base = next((row["accuracy"] for row in rows if row["status"] == "reference"), None)
-    scale = _scale(rows, base)
+    base = _base(rows)
+    ends = scale(rows)
     return [
         Line(
             place,
             row,
             _slots(row, alphabet),
             tuple((heading.text(row), row.get(heading.name)) for heading in shown),
-            _interval(row, scale, base),
+            _interval(row, ends, base),
         )
         for place, row in zip(places, rows, strict=True)
     ]
@@ -89,8 +72,14 @@ def _slots(row: Row, alphabet: Sequence[str]) -> str:
     return "".join(letter if letter in held else "\N{NO-BREAK SPACE}" for letter in alphabet) if held else ""
 
 
-def _scale(rows: Sequence[Row], base: Value) -> tuple[float, float]:
+def _base(rows: Sequence[Row]) -> Value:
+    """Return the accuracy of the untrained base."""
+    return next((row["accuracy"] for row in rows if row["status"] == "reference"), None)
+
+
+def scale(rows: Sequence[Row]) -> tuple[float, float]:
     """Return the range of the methods' intervals, stretched to the base if it is no further away than it is wide."""
+    base = _base(rows)
     names = ("accuracy_sound_lo", "accuracy_sound", "accuracy_sound_hi")
     held = [row[name] for row in rows if row["status"] != "reference" for name in names]
     ends = [_float(value) for value in held if value is not None]

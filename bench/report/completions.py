@@ -23,18 +23,18 @@ class Completions:
         self._problems: dict[str, dict[str, Problem]] = {}
         self.faults: list[str] = []
 
-    def of(self, records: Sequence[RunRecord]) -> list[dict[str, Any]]:
-        """Return greedy completions of the first run whose samples are on this machine: wrong ones, then right ones.
+    def of(self, record: RunRecord) -> list[dict[str, Any]]:
+        """Return greedy completions of a run, wrong ones, then right ones; none if its samples are elsewhere.
 
         From the test split of the trained task, or from its validation split if test was not scored.
         """
-        for record in records:
-            if samples_path(record.cell_id).exists():
-                try:
-                    return self._chosen(record, read_samples(record.cell_id))
-                except RecordError as fault:
-                    self.faults.append(str(fault))
-        return []
+        if not samples_path(record.cell_id).exists():
+            return []
+        try:
+            return self._chosen(record, read_samples(record.cell_id))
+        except RecordError as fault:
+            self.faults.append(str(fault))
+            return []
 
     def _chosen(self, record: RunRecord, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         task = record.keys.task["name"]
@@ -48,7 +48,7 @@ class Completions:
         problem = self._of_task(record.keys.task).get(row["problem_id"])
         text = row["completion"]
         shown = {"completion": text[:LONGEST] + "…" * (len(text) > LONGEST), "reason": row["reason"]}
-        shown |= {"parsed": row["parsed"], "finish": row["finish_reason"], "seed": record.keys.seed}
+        shown |= {"parsed": row["parsed"], "finish": row["finish_reason"]}
         if problem is not None:
             shown |= {"question": problem.question[:LONGEST], "answer": problem.answer}
         return shown

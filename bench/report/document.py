@@ -7,19 +7,20 @@ stands once and is pointed at.
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from rlvr_bench.leaderboard.columns import COLUMNS, Row
 from rlvr_bench.leaderboard.over_bases import over_bases
-from rlvr_bench.leaderboard.row import BASE_METHOD
 from rlvr_bench.leaderboard.standings import row_key
 from rlvr_bench.record.numbers import strict_json
 from rlvr_bench.record.schema import RunRecord
-from rlvr_bench.report import contrasts, front, gates, rates, reproduce, soundness
+from rlvr_bench.report import board, contrasts, front, gates, kinds, rates, reproduce, soundness, words
+from rlvr_bench.report.answer import answer, answer_document
+from rlvr_bench.report.choices import choice
 from rlvr_bench.report.completions import Completions
 from rlvr_bench.report.curves import METRICS, curves
 from rlvr_bench.report.material import Material
-from rlvr_bench.report.runs import run_document
+from rlvr_bench.report.runs import run_curves, run_document, run_settings
 
 Document = dict[str, Any]
 
@@ -39,30 +40,47 @@ class _Pool:
         return self._places[key]
 
 
+class _Pools(NamedTuple):
+    """What many rows or runs share."""
+
+    environments: _Pool
+    heads: _Pool
+    settings: _Pool
+
+
 def document(material: Material) -> tuple[Document, tuple[str, ...]]:
     """Return the page's data, and one sentence for each file of steps or samples that could not be read."""
-    environments, heads, completions = _Pool(), _Pool(), Completions()
+    pools, completions = _Pools(_Pool(), _Pool(), _Pool()), Completions()
     rows = []
     for row in material.rows:
         entry: Document = {"values": [row.get(column.name) for column in COLUMNS]}
         records = material.runs.get(row_key(row), ())
         if records:
-            entry |= _details(records, material, environments, heads)
-            entry["samples"] = completions.of(records)
+            entry |= _details(records, material, pools, completions)
         rows.append({name: value for name, value in entry.items() if value not in (None, {}, [])})
+    orders = over_bases(material.records)
+    rewards, signals = contrasts.contrast(material, "reward"), contrasts.contrast(material, "signal")
     content = {
-        "columns": [{"name": c.name, "kind": c.kind, "meaning": c.description} for c in COLUMNS],
+        "columns": [
+            {"name": c.name, "kind": c.kind, "meaning": c.description, "lower": c.name in front.LOWER_IS_BETTER}
+            for c in COLUMNS
+        ],
         "metrics": METRICS,
         "rows": rows,
         "comparisons": [comparison(material, places) for places in by_comparison(material.rows).values()],
-        "environments": environments.values,
-        "heads": heads.values,
-        "rewards": contrasts.contrast(material, "reward"),
-        "signals": contrasts.contrast(material, "signal"),
+        "environments": pools.environments.values,
+        "heads": pools.heads.values,
+        "settings": pools.settings.values,
+        "figure_names": words.NAMES,
+        "rewards": rewards,
+        "signals": signals,
+        "signals_in_words": words.signals_in_words(signals),
+        "kinds": kinds.side_by_side([*rewards, *signals]),
         "transfer": contrasts.transfer(material),
         "frontiers": {name: front.frontier(found["frontier"]) for name, found in material.frontiers.items()},
         "findings": material.findings,
-        "over_bases": [asdict(each) for each in over_bases(material.records)],
+        "over_bases": [asdict(each) for each in orders],
+        "answer": answer_document(answer(material.rows, orders)),
     }
     return content, (*getattr(material.steps, "faults", ()), *completions.faults)
 
@@ -78,22 +96,21 @@ def by_comparison(rows: Sequence[Row]) -> dict[str, list[int]]:
 def comparison(material: Material, places: Sequence[int]) -> Document:
     """Return one comparison: its name, what it is about, its rows, how many methods are ranked, and its pictures."""
     own = [material.rows[place] for place in places]
-    first = own[0]
-    about = [str(first[name]) for name in ("base", "task", "signal", "reward")] + [f"{first['steps']} steps"]
     sensitivity = rates.sensitivity(own)
     for curve in sensitivity:
         for point in curve["points"]:
             point["row"] = places[point["row"]]
+    runs = [run for row in own for run in material.runs.get(row_key(row), ())]
+    figures = {str(row["method"]): gates.figures(material.runs.get(row_key(row), ())) for row in own}
     return {
-        "name": str(first["comparison"]),
-        "about": " · ".join(about),
+        "name": str(own[0]["comparison"]),
         "rows": list(places),
-        "ranked": sum(bool(row["rank_group"]) and row["method"] != BASE_METHOD for row in own),
-        "fronts": {price: [places[place] for place in found] for price, found in front.fronts(own).items()},
+        "drawn": list(board.scale(own)),
+        "in_words": words.weights_in_words(figures),
         "rates": sensitivity,
         "trials": _trials(material, own),
         "sound": _sound(material, own),
-    }
+    } | asdict(choice(own, runs))
 
 
 def _trials(material: Material, rows: Sequence[Row]) -> list[str]:
@@ -137,16 +154,19 @@ def provenance(records: Sequence[RunRecord]) -> list[tuple[str, str]]:
     ]
 
 
-def _details(records: tuple[RunRecord, ...], material: Material, environments: _Pool, heads: _Pool) -> Document:
-    first = records[0]
+def _details(records: tuple[RunRecord, ...], material: Material, pools: _Pools, completions: Completions) -> Document:
+    first, steps = records[0], [material.steps.get(record.cell_id, []) for record in records]
     return {
         "runs": [
-            run_document(record, environments.place(record.environment.model_dump(mode="json"))) for record in records
+            run_document(record, pools.environments.place(record.environment.model_dump(mode="json")))
+            | {"settings": pools.settings.place(run_settings(record)), "samples": completions.of(record)}
+            | ({"curves": run_curves(own)} if len(records) > 1 else {})
+            for record, own in zip(records, steps, strict=True)
         ],
-        "curves": curves([material.steps.get(record.cell_id, []) for record in records]),
+        "curves": curves(steps),
         "figures": gates.figures(records),
         "grouped": gates.grouped(records),
-        "head": heads.place(reproduce.experiment_head(first)),
+        "head": pools.heads.place(reproduce.experiment_head(first)),
         "method": reproduce.method_table(first),
         "command": reproduce.command(records),
     }

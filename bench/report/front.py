@@ -1,30 +1,14 @@
-"""Pareto fronts: rows that no other row beats in accuracy at the same or a lower price."""
+"""Which way a metric is better, and the frontier of trace scorers: points that no other one beats for as few tokens."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from rlvr_bench.leaderboard.columns import Row
-
-PRICES = ("trainable_params", "peak_memory_mb", "tokens")
-
-
-def fronts(rows: Sequence[Row]) -> dict[str, list[int]]:
-    """Return, by price, the places of the rows of one comparison that are on its front.
-
-    The untrained base has no price and is left out, and so is a row without a test accuracy. The front is one of
-    point estimates: rows within noise of each other may change places.
-    """
-    return {price: _front(rows, price) for price in PRICES}
-
-
-def _front(rows: Sequence[Row], price: str) -> list[int]:
-    points = [
-        (place, float(row[price]), float(row["accuracy"]))  # type: ignore[arg-type]
-        for place, row in enumerate(rows)
-        if row["status"] != "reference" and row[price] is not None and row["accuracy"] is not None
-    ]
-    return _unbeaten(points)
-
+LOWER_IS_BETTER = frozenset({
+    "broken", "collapsed", "failed", "accuracy_sd", "trainable_params", "trainable_share", "kl", "tokens", "seconds",
+    "peak_memory_mb", "truncated", "unparsed", "verifier_errors", "mean_length", "gradient_spikes", "flops", "labels",
+    "steps", "rollouts", "principal_angle_max_deg", "spectral_shift", "lr", "lr_tried",
+})  # fmt: skip
+"""Columns of the leaderboard of which less is better, or costs less; of the others more is."""
 
 SHOWN = (
     "policy", "scorer", "aggregator", "n", "accuracy", "accuracy_lo", "accuracy_hi", "tokens", "tokens_share",

@@ -24,13 +24,19 @@ from rlvr_bench.leaderboard.file import to_csv
 from rlvr_bench.record.atomic import write_whole
 from rlvr_bench.record.numbers import strict_json
 from rlvr_bench.report import board, standing
+from rlvr_bench.report.choices import grouped
 from rlvr_bench.report.document import by_comparison, document, provenance
+from rlvr_bench.report.live import Live
 from rlvr_bench.report.material import Material, gather
 
 REPORT_FILE = "report.html"
 ASSETS = Path(str(files("rlvr_bench.report") / "assets"))
 LIBRARIES = ("d3.min.js", "plot.min.js")
-SCRIPTS = ("elements.js", "board.js", "details.js", "charts.js", "effects.js", "sections.js", "start.js")
+SCRIPTS = (
+    "elements.js", "export.js", "address.js", "tips.js", "colours.js", "expression.js", "choice.js", "board.js",
+    "picture.js", "answer.js", "details.js", "run.js", "pareto.js", "charts.js", "bases.js", "effects.js",
+    "sections.js", "live.js", "start.js",
+)  # fmt: skip
 
 
 def write_report(results: Path) -> tuple[Path, tuple[str, ...]]:
@@ -46,23 +52,35 @@ def write_report(results: Path) -> tuple[Path, tuple[str, ...]]:
     return path, material.problems + faults
 
 
-def render(material: Material) -> tuple[str, tuple[str, ...]]:
-    """Return the page, and a sentence for each file of samples that could not be read."""
+def live_page(results: Path, live: Live) -> str:
+    """Return the page of a results folder while a grid runs; what cannot be read is only counted on it."""
+    return render(gather(results), live)[0]
+
+
+def render(material: Material, live: Live | None = None) -> tuple[str, tuple[str, ...]]:
+    """Return the page, and a sentence for each file of samples that could not be read.
+
+    Args:
+        material: what it is made of.
+        live: what it says of a grid that runs, if it is served; it may then ask the server whether it is renewed.
+    """
     data, faults = document(material)
     shown = board.headings(material.rows)
     scripts = [(ASSETS / name).read_text(encoding="utf-8") for name in LIBRARIES]
     scripts.append('"use strict";\n' + "".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS))
-    groups, choices = by_comparison(material.rows), board.choices(data["comparisons"])
+    groups, choices = by_comparison(material.rows), grouped(data["comparisons"])
     compared = {name: [material.rows[place] for place in places] for name, places in groups.items()}
     page = template(ASSETS, "page.html.j2").render(
-        policy=content_policy(scripts),
+        policy=content_policy(scripts, live is not None),
         licences=(ASSETS / "LICENSES.txt").read_text(encoding="utf-8"),
         style=(ASSETS / "page.css").read_text(encoding="utf-8"),
         scripts=scripts,
         data=packed(data),
         digest=digest(material),
         choices=choices,
-        chosen=choices[0][1][0][0] if choices else "",
+        chosen=next((names[0][0] for kinds in choices.values() for names in kinds.values()), ""),
+        answer=data["answer"],
+        live=live,
         headlines={name: standing.headline(rows) for name, rows in compared.items()},
         statements={name: standing.statements(rows) for name, rows in compared.items()},
         headings=shown,
@@ -89,13 +107,15 @@ def packed(value: Any) -> str:
     return base64.b64encode(zlib.compress(strict_json(value).encode(), 9)).decode()
 
 
-def content_policy(scripts: list[str]) -> str:
+def content_policy(scripts: list[str], served: bool = False) -> str:
     """Return a content security policy: no network at all, only these scripts, styles of the page itself.
+
+    A page that is served may ask its own server, whether there is a newer one.
 
     Plot sets styles on the elements that it draws, so styles are not hashed; they have nowhere to send anything.
     """
     hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts)
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
-        "form-action 'none'"
+        "form-action 'none'" + ("; connect-src 'self'" if served else "")
     )

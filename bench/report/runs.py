@@ -1,9 +1,10 @@
-"""What a row opens to: each of its runs, in the numbers that a reader asks for first."""
+"""What a row opens to: each of its runs, in the numbers that a reader asks for first, its curves and its settings."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from rlvr_bench.record.schema import RunRecord
-from rlvr_bench.report.curves import short
+from rlvr_bench.record.schema import RunRecord, StepRecord
+from rlvr_bench.report.curves import curves, short
 
 TAIL = 12
 """Last lines of a failed run that are shown."""
@@ -21,6 +22,8 @@ _ATTESTED = (
     "problems",
 )
 
+_LONG = ("greedy_outcomes", "sample_counts", "problems_hash", "pass_k")
+
 
 def run_document(record: RunRecord, environment: int) -> dict[str, Any]:
     """Return one run without what is undefined; `environment` is the place of its environment in the page's list."""
@@ -35,6 +38,8 @@ def run_document(record: RunRecord, environment: int) -> dict[str, Any]:
         "memory": record.cost.peak_memory_bytes,
         "seconds": {name: short(value) for name, value in record.cost.seconds.items() if value is not None},
         "attestation": attested(record),
+        "stability": record.stability.model_dump(mode="json", exclude_none=True) if record.stability else None,
+        "scores": _scores(record),
     }
     document |= {split: None if score is None else score.greedy for split, score in scores.items()}
     if record.cause is not None:
@@ -45,6 +50,16 @@ def run_document(record: RunRecord, environment: int) -> dict[str, Any]:
     if record.rollout:
         document["rollout"] = {name: _number(value) for name, value in record.rollout.items() if value is not None}
     return {name: value for name, value in document.items() if value not in (None, {}, [])}
+
+
+def run_curves(steps: Sequence[StepRecord]) -> dict[str, dict[str, list[float]]]:
+    """Return the curves of one run by metric: `step`, the last of each bin, and `mean`, the mean over the bin."""
+    return curves([steps])
+
+
+def run_settings(record: RunRecord) -> dict[str, Any]:
+    """Return the settings of a run's cell, which other runs of its row share: all but the seed."""
+    return {name: value for name, value in record.cell.items() if name != "seed"}
 
 
 def attested(record: RunRecord) -> dict[str, Any]:
@@ -58,6 +73,21 @@ def attested(record: RunRecord) -> dict[str, Any]:
     if isinstance(held.get("trainable"), list):
         short_form["trainable_tensors"] = len(held["trainable"])
     return short_form
+
+
+def _scores(record: RunRecord) -> dict[str, dict[str, Any]]:
+    """Return what was scored: by model, task and split, without the outcomes of single problems."""
+    return {
+        f"{role}, {task}, {split}": {
+            name: _number(value)
+            for name, value in score.model_dump(mode="json", exclude_none=True).items()
+            if name not in _LONG and value not in ("", [], {})
+        }
+        for role, tasks in record.accuracy.items()
+        for task, splits in tasks.items()
+        for split, score in splits.items()
+        if role != "base"
+    }
 
 
 def _number(value: Any) -> Any:

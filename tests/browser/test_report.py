@@ -13,6 +13,7 @@ from rlvr_bench.record.samples import samples_path, write_samples
 from rlvr_bench.report.page import render
 
 SECTIONS = ["price", "curves", "stability", "gates", "rewards", "signals", "transfer", "frontier", "findings"]
+WHERE = "organism-steps, chain-4"
 SWEEP = "organism-steps.chain-4.rlvr.exact.abcd00"
 
 
@@ -28,10 +29,11 @@ def test_the_network_is_out_of_reach_even_for_a_script(opened: Visit) -> None:
 
 def test_every_section_with_data_is_drawn(opened: Visit) -> None:
     assert [node.get_attribute("id") for node in opened.page.locator("#sections > section").all()] == SECTIONS
-    assert opened.page.locator("#sections svg[aria-label]").count() >= 7
+    assert opened.page.locator("#sections svg[aria-label]").count() >= 6
     expect(opened.page.locator("#absent")).to_have_text(
         "Left out, for want of data: learning-rate sensitivity (no method at two rates); "
-        "methods over bases (no setting with five methods on two bases)."
+        "methods over bases (no setting with five methods on two bases); "
+        "organisms beside real models (no method trained on both)."
     )
 
 
@@ -50,17 +52,17 @@ def test_sorting_by_a_heading_and_back(opened: Visit) -> None:
 
 
 def test_searching_and_choosing_a_comparison(opened: Visit) -> None:
-    opened.page.get_by_label("Find a row").fill("LOR")
+    opened.page.get_by_label("Filter rows").fill("LOR")
     assert opened.rows() == ["lora"]
-    expect(opened.page.locator("#count")).to_have_text("1 of 6 rows")
-    opened.page.get_by_label("Find a row").fill("no such method")
+    expect(opened.page.locator("#count")).to_contain_text("1 of 6 rows")
+    opened.page.get_by_label("Filter rows").fill("no such method")
     assert opened.rows() == []
-    opened.page.get_by_label("Find a row").fill("")
-    opened.page.get_by_label("Comparison").select_option(SWEEP)
+    opened.page.get_by_label("Filter rows").fill("")
+    opened.page.get_by_label("What is compared").select_option(SWEEP)
     expect(opened.page.locator(f'body[data-drawn="{SWEEP}"]')).to_be_attached()
     assert sorted(opened.rows()) == ["base", "lora@0.0001", "lora@0.0003", "lora@0.001", "lora@0.003"]
-    assert opened.page.locator("#rates svg").count() == 1
-    opened.page.get_by_label("Comparison").select_option("")
+    assert opened.page.locator("#rates .small-curve circle").count() == 4
+    opened.page.get_by_label("Base and task").select_option("")
     opened.page.locator("#unranked").check()
     assert len(opened.rows()) == opened.page.locator("#rows tbody tr").count()
     assert opened.complaints == []
@@ -74,8 +76,9 @@ def test_a_row_opens_by_keyboard_and_gives_the_focus_back(opened: Visit) -> None
     expect(dialog).to_be_visible()
     expect(dialog.get_by_role("heading", name="lora")).to_be_visible()
     expect(dialog).to_contain_text("rlvr-bench run again.toml --seeds 0,1,2,3,4")
-    expect(dialog).to_contain_text("Test CPU x 2")
     assert dialog.locator("table tbody tr").count() == 5
+    dialog.get_by_role("button", name="seed 3").click()
+    expect(dialog).to_contain_text("Test CPU x 2")
     opened.page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(button).to_be_focused()
@@ -83,9 +86,11 @@ def test_a_row_opens_by_keyboard_and_gives_the_focus_back(opened: Visit) -> None
 
 def test_hostile_strings_are_text(opened: Visit) -> None:
     opened.page.locator("button.open:visible", has_text="lora").first.click()
+    opened.page.get_by_role("button", name="seed 0").click()
     expect(opened.page.locator("dialog .sample pre").first).to_have_text(HOSTILE)
     opened.page.keyboard.press("Escape")
     opened.page.locator("button.open:visible", has_text="lift").first.click()
+    opened.page.get_by_role("button", name="seed 0").click()
     expect(opened.page.locator("dialog")).to_contain_text(HOSTILE.split("\u2028")[0])
     opened.page.keyboard.press("Escape")
     assert HOSTILE_NAME in opened.rows()
@@ -105,10 +110,10 @@ def test_unranked_rows_that_would_drown_the_ranked_ones_are_folded(browser: Brow
     (tmp_path / "report.html").write_text(render(material_of([*ranked, *single], steps(3)))[0], encoding="utf-8")
     found = visit(browser, tmp_path / "report.html")
     assert found.rows() == ["full", "base"]
-    expect(found.page.locator("#count")).to_have_text("2 of 32 rows")
-    found.page.get_by_label("Find a row").fill("single-07")
+    expect(found.page.locator("#count")).to_contain_text("2 of 32 rows")
+    found.page.get_by_label("Filter rows").fill("single-07")
     assert found.rows() == ["single-07"]
-    found.page.get_by_label("Find a row").fill("")
+    found.page.get_by_label("Filter rows").fill("")
     found.page.get_by_label("with 30 unranked rows").check()
     assert len(found.rows()) == 32 and found.rows()[:2] == ["full", "base"]
     curves = found.page.locator("#curves")
@@ -186,6 +191,7 @@ def test_five_hundred_rows_stay_small_and_are_usable(
     assert size < 6e6
     assert large.page.locator("#rows tbody tr").count() == 500 and len(large.rows()) == 20
     large.page.locator("button.open:visible").first.click()
+    large.page.get_by_role("button", name="seed 0").click()
     expect(large.page.locator("dialog")).to_contain_text("1+2=3")
     assert large.complaints == []
     large.page.context.close()

@@ -8,16 +8,17 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from record_factory import outcomes, record
+from record_factory import record
 from report_folder import HOSTILE, collapsed, everything, material_of, steps, variant, write_everything
 
 from rlvr_bench.experiment.cell import Cell, cells
 from rlvr_bench.experiment.experiment import load
 from rlvr_bench.record import store
-from rlvr_bench.report import board, contrasts, front, rates, reproduce, standing
+from rlvr_bench.report import contrasts, front, gates, rates, reproduce, standing
+from rlvr_bench.report.choices import choice, grouped
 from rlvr_bench.report.curves import POINTS, curves
 from rlvr_bench.report.document import document
-from rlvr_bench.report.gates import figures, grouped
+from rlvr_bench.report.gates import figures
 from rlvr_bench.report.material import gather
 from rlvr_bench.report.page import packed, render, write_report
 from rlvr_bench.report.soundness import sound_share
@@ -123,13 +124,6 @@ def test_curves_are_means_of_bins_with_the_seeds_they_span() -> None:
     assert "low" not in curves([steps()])["reward"] and curves([[]]) == {}
 
 
-def test_the_front_holds_what_nothing_beats() -> None:
-    rows = material_of([record("a", 0), record("b", 0, outcomes(0.9)), record("c", 0, outcomes(0.2))], []).rows
-    sized = [row | {"trainable_params": {"a": 10, "b": 20, "c": 15}.get(str(row["method"]))} for row in rows]
-    names = [sized[place]["method"] for place in front.fronts(sized)["trainable_params"]]
-    assert names == ["b", "a"]
-
-
 def test_a_scorer_frontier_is_marked_without_the_oracle() -> None:
     named = {"dear": (9, 0.5), "good": (4, 0.5), "cheap": (1, 0.3), "beaten": (2, 0.3), "oracle": (1, 0.9)}
     points = [{"scorer": v, "tokens": t, "accuracy": a, "outcomes": "01"} for v, (t, a) in named.items()]
@@ -188,13 +182,30 @@ def test_of_many_methods_the_few_that_are_left_out_are_named() -> None:
     )
 
 
-def test_comparisons_are_chosen_from_the_most_ranked_down() -> None:
-    made = [(name, about, ranked) for name, about, ranked in (("t.1", "x", 0), ("t.2", "x", 3), ("u.3", "y", 5))]
-    found = [{"name": n, "about": a, "ranked": r, "rows": [0, 1]} for n, a, r in made]
-    assert board.choices(found) == [
-        ("Ranked", [("u.3", "y: 5 ranked"), ("t.2", "x (2): 3 ranked")]),
-        ("Nothing ranked: trials and single seeds", [("t.1", "x (1): 2 rows")]),
-    ]
+def test_comparisons_are_chosen_by_base_and_task_and_then_by_what_is_compared() -> None:
+    made = [("t.1", "x", "Rewards", 1), ("t.2", "x", "Methods", 3), ("u.3", "y", "Methods", 5)]
+    found = [{"name": n, "where": where, "kind": kind, "called": n.upper(), "ranked": r} for n, where, kind, r in made]
+    assert grouped(found) == {
+        "y": {"Methods": [("u.3", "U.3")]},
+        "x": {"Methods": [("t.2", "T.2")], "Rewards": [("t.1", "T.1")]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "ranked", "kind"),
+    [
+        ({}, 3, "Methods"),
+        ({}, 2, "Settings"),
+        ({"reward": "random"}, 3, "Rewards"),
+        ({"signal": "sft"}, 3, "Signals"),
+        ({"signal": "sft"}, 0, "Trials and single seeds"),
+    ],
+)
+def test_what_a_comparison_compares_follows_from_its_rows(changes: dict[str, str], ranked: int, kind: str) -> None:
+    settings = {"comparison": "b.t.0123", "base": "b", "task": "chain", "signal": "rlvr", "reward": "exact", "steps": 8}
+    rows = [settings | changes | {"method": f"m{i}", "rank_group": "a" if i < ranked else None} for i in range(4)]
+    found = choice(rows, [])  # type: ignore[arg-type]
+    assert (found.where, found.kind, found.ranked) == ("b, chain", kind, ranked)
 
 
 def test_a_method_survives_over_all_its_rates_and_shows_the_trials_that_chose_its_rate() -> None:
@@ -230,7 +241,7 @@ def test_a_sweep_is_one_curve_over_its_rates(results: Path) -> None:
 def test_geometry_is_averaged_over_seeds_and_groups_are_kept() -> None:
     runs = [one for one in everything() if one.keys.method_name == "full" and one.keys.reward["name"] == "exact"]
     assert figures(runs) == {"relative_norm": 0.01, "sparsity_bf16": 0.28, "sparsity_bf16 over null": 0.56}
-    tables = grouped(runs)
+    tables = gates.grouped(runs)
     assert set(tables) == {"by_type", "by_layer"}
     assert tables["by_type"]["sparsity_bf16"]["k_proj"] == pytest.approx(0.4 * 0.6)
     assert tables["by_type"]["sparsity_bf16 over null"]["k_proj"] == pytest.approx(0.8)

@@ -1,4 +1,4 @@
-/* What a row opens to. It is built when it is opened. */
+/* What a row of the leaderboard opens to. It is built when it is opened. */
 
 const plainText = (value) => {
   if (typeof value === "number") return short(value);
@@ -17,31 +17,29 @@ const facts = (entries) =>
       .map(([name, value]) => el("div", {}, el("dt", {}, name.replaceAll("_", " ")), el("dd", {}, plainText(value)))),
   );
 
-function openDetails(place) {
-  const row = DATA.rows[place];
-  const value = (name) => row.values[COLUMN[name]];
+function showDialog(title, note, ...content) {
   const dialog = document.getElementById("details");
   const close = el("button", { type: "button", class: "plain", on: { click: () => dialog.close() } }, "Close");
   dialog.replaceChildren(
-    el(
-      "header",
-      {},
-      el("div", {}, el("h2", { id: "details-title" }, value("method")), el("p", { class: "note" }, value("comparison"))),
-      close,
-    ),
-    el(
-      "div",
-      {},
-      ...runsOf(row),
-      ...reproduction(row),
-      ...completions(row),
-      el("h3", {}, "All columns of the leaderboard"),
-      facts(DATA.columns.map((column, i) => [column.name, columnText(column, row.values[i])])),
-      ...settings(row),
-    ),
+    el("header", {}, el("div", {}, el("h2", { id: "details-title", tabindex: "-1" }, title), el("p", { class: "note" }, note)), close),
+    el("div", {}, ...content),
   );
-  dialog.showModal();
+  if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
+}
+
+/* The whole row: its runs, how to train it again, all its columns. */
+function openDetails(place) {
+  const row = DATA.rows[place];
+  const value = (name) => row.values[COLUMN[name]];
+  keep({ run: "" });
+  showDialog(
+    value("method"), value("comparison"),
+    ...runsOf(place),
+    ...reproduction(row),
+    el("h3", {}, "All columns of the leaderboard"),
+    facts(DATA.columns.map((column, i) => [column.name, columnText(column, row.values[i])])),
+  );
 }
 
 function columnText(column, value) {
@@ -51,15 +49,16 @@ function columnText(column, value) {
   return value;
 }
 
-function runsOf(row) {
+function runsOf(place) {
+  const row = DATA.rows[place];
   if (!row.runs) return [el("p", { class: "note" }, "The untrained base: it has no runs of its own.")];
   const seconds = (run) => d3.sum(Object.entries(run.seconds || {}), ([name, value]) => (name.includes("/") ? 0 : value));
-  const columns = ["seed", "status", "test, %", "validation, %", "tokens", "seconds", "memory, MB", "cell"];
+  const columns = ["run", "status", "test, %", "validation, %", "tokens", "seconds", "memory, MB", "cell"];
   const table = dataTable(
     "Runs",
     columns.map((label, i) => ({ label, numeric: i > 1 && i < 7 })),
     row.runs.map((run) => [
-      String(run.seed),
+      el("th", { scope: "row" }, el("button", { type: "button", class: "open", on: { click: () => openRun(place, run) } }, `seed ${run.seed}`)),
       run.collapse ? `${run.status}: ${run.collapse}` : run.status,
       percent(run.test),
       percent(run.validation),
@@ -69,12 +68,7 @@ function runsOf(row) {
       run.cell,
     ]),
   );
-  const causes = row.runs.filter((run) => run.cause).flatMap((run) => [
-    el("h3", {}, `Seed ${run.seed}: ${run.cause.type}`),
-    el("p", {}, [run.cause.message, run.cause.fix].filter(Boolean).join("; ")),
-    run.cause.tail.length ? el("pre", {}, run.cause.tail.join("\n")) : null,
-  ]);
-  return [el("h3", {}, "Runs"), table, ...causes];
+  return [el("h3", {}, "Runs"), el("p", { class: "note" }, "A run opens to its curves, its completions and its record."), table];
 }
 
 function reproduction(row) {
@@ -85,42 +79,5 @@ function reproduction(row) {
     el("p", { class: "note" }, "Save this as again.toml; a task with a data set also needs --data-dir."),
     el("pre", {}, row.command),
     el("details", {}, el("summary", {}, "again.toml"), el("pre", {}, file)),
-  ];
-}
-
-function completions(row) {
-  if (!row.samples) return [];
-  const shown = row.samples.map((sample) =>
-    el(
-      "div",
-      { class: sample.reason === "correct" ? "sample" : "sample wrong" },
-      el("p", {}, el("strong", {}, sample.reason), sample.question ? ` · asked: ${sample.question}` : ""),
-      el("pre", {}, sample.completion),
-      el(
-        "p",
-        { class: "note" },
-        [
-          `read as: ${sample.parsed ?? "no answer"}`,
-          defined(sample.answer) ? `right: ${sample.answer}` : null,
-          sample.finish === "length" ? "cut off at the length limit" : null,
-        ].filter(Boolean).join(" · "),
-      ),
-    ),
-  );
-  return [el("h3", {}, `Greedy completions, seed ${row.samples[0].seed}`), ...shown];
-}
-
-function settings(row) {
-  if (!row.runs) return [];
-  const first = row.runs[0];
-  const environments = [...new Set(row.runs.map((run) => run.environment))].map((place) => DATA.environments[place]);
-  const attested = (run) => Object.entries(run.attestation || {});
-  return [
-    el("h3", {}, `Attestation, seed ${first.seed}`),
-    attested(first).length ? facts(attested(first)) : el("p", { class: "note" }, "This run has none."),
-    el("h3", {}, "Cost by stage, seconds"),
-    facts(Object.entries(first.seconds || {})),
-    ...(first.rollout ? [el("h3", {}, "Rollouts"), facts(Object.entries(first.rollout))] : []),
-    ...environments.flatMap((environment) => [el("h3", {}, "Environment"), facts(Object.entries(environment))]),
   ];
 }

@@ -7,12 +7,11 @@ const groupsOf = (points, least = 2) =>
 const basesOf = (points) => [...new Set(points.map((point) => point.base))];
 /* The base too where there is one, for which there is no legend. */
 const groupTitle = (group) => [group[0].task, group[0].method, ...(basesOf(group).length === 1 ? basesOf(group) : [])].join(", ");
-const seriesScales = (names) => ({
-  color: { domain: names, range: COLOURS, legend: false }, symbol: { domain: names, range: SHAPES, legend: names.length > 1 },
-});
+/* Ends of all values of some points, so that the pictures of a section can share an axis. */
+const extentOf = (points, ...names) => d3.extent(points.flatMap((point) => names.map((name) => point[name]).filter(defined)));
 
 /* The gain under each level of the factor, a colour and a shape per base; the level that gains most on top. */
-function gainPicture(group, factor, width) {
+function gainPicture(group, factor, range, width) {
   const bases = basesOf(group);
   const levels = d3.groupSort(group, (own) => -d3.mean(own, (p) => p.gain), (p) => p[factor]);
   const shown = group.map((p) => ({
@@ -25,9 +24,9 @@ function gainPicture(group, factor, width) {
   ]);
   return picture(`Gain over the base by ${factor}, ${groupTitle(group)}`, {
     width, height: levels.length * (14 + 7 * bases.length) + 74, marginLeft: Math.min(0.55 * width, 24 + 6.6 * d3.max(levels, (l) => l.length)), marginRight: 16, marginBottom: 44,
-    x: { label: "gain over the base, points →", grid: true, ticks: 5, nice: true }, y: { domain: levels, label: null }, ...seriesScales(bases),
-    marks: [Plot.ruleX([0], { stroke: GREY }), ...marks,
-      Plot.tip(shown, Plot.pointer({ y: "level", x: "gain", title: (p) => `${p.level}\n${p.base}\n${p.gain.toFixed(1)} points` }))],
+    x: { label: "gain over the base, points →", grid: true, ticks: 5, nice: true, domain: range }, y: { domain: levels, label: null }, ...seriesScales("base", bases),
+    marks: [Plot.ruleX([0], { stroke: GREY }), ...marks],
+    tips: shown.map((p) => ({ x: p.gain, y: p.level, text: `${p.level}\n${p.base}\n${p.gain.toFixed(1)} points` })),
   });
 }
 
@@ -35,14 +34,15 @@ function gainFigures(points, factor, width) {
   const groups = groupsOf(points);
   const labels = ["task", "method", "settings", factor, "base", "gain, points [95 %]", "accuracy, %", "learning rate"];
   const rows = groups.flat().map((p) => [p.task, p.method, p.settings, p[factor], p.base, interval(p.gain, p.gain_lo, p.gain_hi, signed), percent(p.accuracy), short(p.lr)]);
+  const range = extentOf(groups.flat(), "gain", "gain_lo", "gain_hi").map((end) => 100 * end);
   return [
-    inColumns(width, 430, groups, (group, each) => figure(groupTitle(group), group[0].settings, gainPicture(group, factor, each))),
+    inColumns(width, 430, groups, (group, each) => figure(groupTitle(group), group[0].settings, gainPicture(group, factor, range, each))),
     el("details", {}, el("summary", {}, "The numbers"), dataTable(`Gain by ${factor}`, labels.map((label, i) => ({ label, numeric: i > 4 })), rows)),
   ];
 }
 
 /* Panels of lines over one x: {panel, series, x, y, dashed}. Series differ by colour and by the shape at their end. */
-function linePanels(label, points, width, { x, y = {} }) {
+function linePanels(label, points, width, { kind, x, y = {} }) {
   const names = [...new Set(points.map((point) => point.panel))];
   const series = [...new Set(points.map((point) => point.series))];
   const grid = panels(names, width, Math.max(170, 7.2 * d3.max(names, (name) => name.length)));
@@ -51,13 +51,13 @@ function linePanels(label, points, width, { x, y = {} }) {
   const facet = { fx: "fx", fy: "fy" };
   return picture(label, {
     width, height: grid.lines * 190 + 60, marginTop: 24, marginLeft: 48, marginRight: 14, marginBottom: 40, ...grid.scales,
-    x, y: { label: null, grid: true, ticks: 4, nice: true, ...y }, ...seriesScales(series),
+    x, y: { label: null, grid: true, ticks: 4, nice: true, ...y }, ...seriesScales(kind, series),
     marks: [
       ...[false, true].map((dashed) => Plot.line(shown.filter((p) => Boolean(p.dashed) === dashed), { ...facet, x: "x", y: "y", z: "series", stroke: "series", strokeWidth: 2, strokeDasharray: dashed ? "5 4" : null })),
       Plot.dot(ends, { ...facet, x: "x", y: "y", stroke: "series", fill: "series", symbol: "series", r: 3.5 }),
       grid.titles((name) => name),
-      Plot.tip(shown, Plot.pointer({ ...facet, x: "x", y: "y", title: (p) => `${p.series}\n${short(p.x)}: ${short(p.y)}` })),
     ],
+    tips: shown.map((p) => ({ ...p, text: `${p.series}\n${short(p.x)}: ${short(p.y)}` })),
   });
 }
 
@@ -66,14 +66,15 @@ function rewardParts(width) {
   const parts = gainFigures(DATA.rewards, "reward", width);
   const held = (groupsOf(DATA.rewards.filter((p) => p.strategy?.use?.step))[0] ?? []);
   if (!held.length) return parts;
-  const lines = held.flatMap((p) => p.strategy.use.step.map((step, i) => ({ panel: p.reward, series: `${p.base}: ${p.strategy.name}`, x: step, y: 100 * p.strategy.use.mean[i] })));
+  const lines = held.flatMap((p) => p.strategy.use.step.map((step, i) => ({ panel: p.reward, series: p.base, x: step, y: 100 * p.strategy.use.mean[i] })));
+  const names = [...new Set(held.map((p) => `${p.base}: ${p.strategy.name}`))].join(", ");
   parts.push(
-    figure("How often answers use the base’s own strategy, %", "Share of rollouts with the strategy that most answers of the untrained base use, mean over seeds.",
-      linePanels("Share of rollouts with the base’s strategy", lines, width, { x: { label: "optimizer step →", ticks: 4 }, y: { domain: [0, 100] } })),
+    el("div", { class: "screen" }, figure("How often answers use the base’s own strategy, %", `Share of rollouts with the strategy that most answers of the untrained base use (${names}), mean over seeds.`,
+      linePanels("Share of rollouts with the base’s strategy", lines, width, { kind: "base", x: { label: "optimizer step →", ticks: 4 }, y: { domain: [0, 100] } }))),
     el("h3", {}, "Where the gain comes from"),
     el("p", { class: "note" }, "Greedy answers before and after training, by whether they use the base’s strategy: the share of problems and, in points, what it gained. The four parts add up to the gain."),
     contributionTable(DATA.rewards.filter((p) => p.strategy)),
-    ...clippingParts(DATA.rewards.filter((p) => p.clipping)),
+    el("div", { class: "screen" }, ...clippingParts(DATA.rewards.filter((p) => p.clipping))),
   );
   return parts;
 }
@@ -106,9 +107,15 @@ function contributionTable(points) {
   return dataTable("Where the gain comes from", labels.map((label, i) => ({ label, numeric: i > 2 })), rows);
 }
 
+const GOLD = "verifier (gold)", PROXY = "learned reward (proxy)";
+
 /* Signals: gains, learning against the ledger, pass@k, and the proxy of a learned reward. */
 function signalParts(width, _, redraw) {
-  return [...gainFigures(DATA.signals, "signal", width), ...ledgerParts(width, redraw), ...passParts(width), ...proxyParts(width)];
+  return [
+    inWords(DATA.signals_in_words),
+    fold("signals", "Pictures and numbers of all signals", () =>
+      [...gainFigures(DATA.signals, "signal", width), ...ledgerParts(width, redraw), ...passParts(width), ...proxyParts(width)]),
+  ];
 }
 
 const MIXED = 3; // with fewer signals the gains above say it all
@@ -119,25 +126,27 @@ function ledgerParts(width, redraw) {
   if (!groups.length) return [];
   const chosen = choices.ledger ?? "flops";
   const lines = (group) => group.flatMap((p) => p.ledger.accuracy.map((value, i) => ({ panel: p.base, series: p.signal, x: p.ledger[chosen][i], y: 100 * value })));
-  const x = { label: `${Object.fromEntries(AXES)[chosen]} →`, tickFormat: "~s", ticks: 3 };
+  const all = groups.flatMap(lines);
+  const axes = { kind: "signal", x: { label: `${Object.fromEntries(AXES)[chosen]} →`, tickFormat: "~s", ticks: 3, domain: extentOf(all, "x") }, y: { domain: extentOf(all, "y") } };
   return [
     el("h3", {}, "Accuracy against what was spent, %"),
     chooser("Spent", AXES, chosen, (name) => { choices.ledger = name; redraw(); }),
     el("p", { class: "note" }, "Accuracy of sampled answers to training problems, by the verifier, which some signals never see; mean over seeds. What a reward model or a purchase of labels cost is paid before the first step."),
     inColumns(width, 430, groups, (group, each) =>
-      figure(`${groupTitle(group)}, ${group[0].settings}`, null, linePanels(`Accuracy against the ledger, ${groupTitle(group)}`, lines(group), each, { x }))),
+      figure(`${groupTitle(group)}, ${group[0].settings}`, null, linePanels(`Accuracy against the ledger, ${groupTitle(group)}`, lines(group), each, axes))),
   ];
 }
 
+const BASE_LINE = "untrained base";
 const MANY = 32; // below so many samples pass@k says little of what a model can do at all
 
 function passParts(width) {
   const kept = DATA.signals.filter((p) => p.pass_k?.base && p.pass_k.tuned && Math.max(...Object.keys(p.pass_k.tuned)) >= MANY);
   if (!kept.length) return [];
   const panelOf = (p) => `${p.base}, ${groupTitle([p])}`;
-  const curve = (p, series, values) => Object.entries(values).map(([k, value]) => ({ panel: panelOf(p), series, x: Number(k), y: 100 * value, dashed: series === "untrained base" }));
+  const curve = (p, series, values) => Object.entries(values).map(([k, value]) => ({ panel: panelOf(p), series, x: Number(k), y: 100 * value, dashed: series === BASE_LINE }));
   const first = d3.groups(kept, panelOf).map(([, group]) => group[0]);
-  const lines = [...first.flatMap((p) => curve(p, "untrained base", p.pass_k.base)), ...kept.flatMap((p) => curve(p, p.signal, p.pass_k.tuned))];
+  const lines = [...first.flatMap((p) => curve(p, BASE_LINE, p.pass_k.base)), ...kept.flatMap((p) => curve(p, p.signal, p.pass_k.tuned))];
   const rows = kept.map((p) => {
     const ks = d3.sort(Object.keys(p.pass_k.tuned).map(Number));
     const last = ks.at(-1), crossing = ks.find((k) => k > 1 && p.pass_k.tuned[k] <= p.pass_k.base[k]);
@@ -145,21 +154,22 @@ function passParts(width) {
   });
   const labels = ["base", "task", "signal", "pass@1: base, %", "tuned", "at the largest k: base, %", "tuned", "base no worse from k ="];
   return [figure("What many samples find: pass@k, %", "Unbiased pass@k on test problems, mean over seeds. Where the dashed line of the untrained base crosses a curve, training has narrowed what the model can do.",
-    linePanels("pass@k", lines, width, { x: { type: "log", base: 2, label: "k →", tickFormat: "d", ticks: 5 } }),
+    linePanels("pass@k", lines, width, { kind: "signal", x: { type: "log", base: 2, label: "k →", tickFormat: "d", ticks: 5 } }),
     dataTable("pass@k", labels.map((label, i) => ({ label, numeric: i > 2 })), rows))];
 }
 
-/* A picture for each: how far a run moves differs by orders of magnitude. */
+/* Learned reward and verifier of each run; how far runs move differs by orders of magnitude, hence the root's scale. */
 function proxyParts(width) {
   const kept = DATA.signals.filter((p) => p.proxy);
   if (!kept.length) return [];
+  const x = { label: "√KL →", ticks: 4, type: "sqrt", domain: [0, d3.max(kept, (p) => d3.max(p.proxy.sqrt_kl))] };
   const drawn = (p, each) => {
-    const { sqrt_kl: x, proxy, gold } = p.proxy;
+    const { sqrt_kl: distance, proxy, gold } = p.proxy;
     const [low, high] = d3.extent(proxy);
     const title = `${p.base}, ${p.method}, ${p.signal.replace("rlhf, ", "").replace("preference ", "")}`;
-    const lines = d3.sort(d3.range(x.length), (i) => x[i]).flatMap((i) => [{ panel: "", series: "verifier (gold)", x: x[i], y: 100 * gold[i] },
-      { panel: "", series: "learned reward (proxy)", x: x[i], y: 100 * (proxy[i] - low) / (high - low || 1), dashed: true }]);
-    return figure(title, null, linePanels(`Proxy and gold reward, ${title}`, lines, each, { x: { label: "√KL →", ticks: 4 } }));
+    const lines = d3.sort(d3.range(distance.length), (i) => distance[i]).flatMap((i) => [{ panel: "", series: GOLD, x: distance[i], y: 100 * gold[i] },
+      { panel: "", series: PROXY, x: distance[i], y: 100 * (proxy[i] - low) / (high - low || 1), dashed: true }]);
+    return figure(title, null, linePanels(`Proxy and gold reward, ${title}`, lines, each, { kind: "proxy", x, y: { domain: [0, 100] } }));
   };
   return [el("h3", {}, "Over-optimisation of a learned reward, %"),
     el("p", { class: "note" }, "What the reward model pays, in per cent of its own range, and what the verifier finds, against the distance from the base: the square root of the KL a token. Where the proxy goes on rising and gold falls, the reward model is being exploited. Mean over seeds."),

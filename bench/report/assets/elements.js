@@ -37,18 +37,38 @@ function dataTable(caption, columns, rows) {
     return el(place ? "td" : "th", { class: className(column), scope: place ? null : "row" }, value ?? "");
   };
   const head = columns.map((column) => el("th", { scope: "col", class: className(column) }, column.label));
+  const table = el(
+    "table",
+    {},
+    el("caption", { class: "quiet" }, caption),
+    el("thead", {}, el("tr", {}, ...head)),
+    el("tbody", {}, ...rows.map((row) => el("tr", {}, ...row.map(cell)))),
+  );
   return el(
     "div",
-    { class: rows.length > LONG ? "scroll long" : "scroll", tabindex: "0", role: "region", "aria-label": `${caption}, table` },
-    el(
-      "table",
-      {},
-      el("caption", { class: "quiet" }, caption),
-      el("thead", {}, el("tr", {}, ...head)),
-      el("tbody", {}, ...rows.map((row) => el("tr", {}, ...row.map(cell)))),
-    ),
+    { class: "table" },
+    el("div", { class: rows.length > LONG ? "scroll long" : "scroll", tabindex: "0", role: "region", "aria-label": `${caption}, table` }, table),
+    exports(caption, table),
   );
 }
+
+const opened = new Set(); // folds that a reader has opened: what is drawn anew stays open
+
+/* What is folded away is built when it is first opened. */
+function fold(id, summary, build) {
+  const box = el("div", {});
+  const node = el("details", { class: "fold", open: opened.has(id) }, el("summary", {}, summary), box);
+  const fill = () => { if (node.open && !box.childElementCount) box.replaceChildren(...build()); };
+  node.addEventListener("toggle", () => {
+    if (node.open) opened.add(id);
+    else opened.delete(id);
+    fill();
+  });
+  fill();
+  return node;
+}
+
+const inWords = (sentences) => el("ul", { class: "words" }, ...sentences.map((sentence) => el("li", {}, sentence)));
 
 /* A picture with what it shows in words, and its numbers as a table. */
 function figure(title, caption, picture, table) {

@@ -16,15 +16,13 @@ function fewOf(places, redraw) {
   return { shown: choices.rows === "few" ? few : places, control: [control] };
 }
 
-const PRICE_LABELS = [["trainable_params", "trainable parameters"], ["peak_memory_mb", "MB of memory"], ["tokens", "tokens generated"]];
-
 /* Sections of one comparison. */
 const OWN = [
   {
-    id: "price", short: "Costs", title: "Accuracy and what it costs", missing: "costs (no row with a test accuracy)",
-    has: (comparison) => PRICE_LABELS.some(([price]) => comparison.fronts[price].length > 0),
-    lead: "Filled circles are on the Pareto front: no method is more accurate at the same or a lower price. The front is one of point estimates; grey lines are 95 % intervals, and rows within them may change places.",
-    draw: drawPrices,
+    id: "price", short: "Trade-offs", title: "Any two metrics against each other", missing: "trade-offs (no two metrics in which methods differ)",
+    has: (comparison) => metricsOf(comparison).length > 1,
+    lead: "Filled circles are on the Pareto front: no method is as good or better in both. The front is one of point estimates; lines are 95 % intervals, and rows within them may change places.",
+    draw: drawPareto,
   },
   {
     id: "curves", short: "Curves", title: "Learning curves", missing: "learning curves (no steps)",
@@ -35,7 +33,7 @@ const OWN = [
   {
     id: "rates", short: "Rates", title: "Learning-rate sensitivity", missing: "learning-rate sensitivity (no method at two rates)",
     has: (comparison) => ratesOf(comparison).length > 0,
-    lead: "The same method at several rates; the best one tried is filled. Rows that a protocol tuned: the trials that chose their rate, scored on validation.",
+    lead: "The same method at several rates, from the lowest to the highest on one scale for all; the best one tried is filled. Rows that a protocol tuned: the trials that chose their rate, scored on validation.",
     draw: drawRates,
   },
   {
@@ -58,6 +56,11 @@ const SHARED = [
     id: "bases", short: "Over bases", title: "Methods over bases", missing: "methods over bases (no setting with five methods on two bases)", has: () => DATA.over_bases.length > 0,
     lead: "The same methods in the same setting on several bases. Ranks are averaged over bases, 1 is the best; intervals are a bootstrap over runs and problems. Shares are of all runs: a method that is often above a bar and never far below it is a safe choice. Kendall’s tau says how far two orders agree (1: the same, 0: no relation), its interval is a bootstrap over methods.",
     draw: drawOverBases,
+  },
+  {
+    id: "kinds", short: "Organisms and real models", title: "Organisms and real models side by side", missing: "organisms beside real models (no method trained on both)", has: () => DATA.kinds.length > 0,
+    lead: "What drives learning, on organisms and on models that people use: gains over the untrained base, each on its own task. An organism tells the sign of an effect, so the sign is what is compared.",
+    draw: drawKinds,
   },
   {
     id: "rewards", short: "Rewards", title: "Rewards", missing: "rewards (no method trained under two)", has: () => DATA.rewards.length > 0,
@@ -86,19 +89,6 @@ const SHARED = [
   },
 ];
 
-function drawPrices(width, comparison) {
-  const shown = PRICE_LABELS.filter(([price]) => comparison.fronts[price].length > 0);
-  const rows = comparison.rows.filter((place) => defined(valueOf(place, "accuracy")) && valueOf(place, "status") !== "reference");
-  const table = dataTable("Accuracy and costs", [{ label: "method" }, { label: "accuracy, % [95 %]", numeric: true },
-    ...PRICE_LABELS.map(([, label]) => ({ label, numeric: true }))], rows.map((place) => [nameOf(place),
-    interval(valueOf(place, "accuracy"), valueOf(place, "accuracy_lo"), valueOf(place, "accuracy_hi")),
-    ...PRICE_LABELS.map(([price]) => grouped(valueOf(place, price)) + (comparison.fronts[price].includes(place) ? " ●" : "  "))]));
-  return [
-    inColumns(width, 300, shown, ([price, label], each) => figure(null, null, pricePicture(comparison, price, label, each))),
-    el("details", {}, el("summary", {}, "The numbers (● on the front)"), table),
-  ];
-}
-
 function drawCurves(width, comparison, redraw) {
   const all = withData(comparison, "curves");
   const metrics = Object.keys(DATA.metrics).filter((metric) => all.some((place) => DATA.rows[place].curves[metric]));
@@ -121,15 +111,16 @@ const ratesOf = (comparison) => [...comparison.rates, ...DATA.comparisons.filter
 
 function drawRates(width, comparison) {
   const curves = ratesOf(comparison);
+  const scales = smallScales(curves);
   const rows = curves.map((curve) => {
     const best = d3.greatest(curve.points, (point) => point.accuracy);
     const ends = curve.lr_open ? ` (open: ${curve.lr_open})` : "";
     const tolerance = defined(curve.lr_tolerance) ? interval(curve.lr_tolerance, curve.lr_tolerance_lo, curve.lr_tolerance_hi, measured) + ends : "";
-    return [curve.method, short(best.lr), percent(best.accuracy), tolerance, curve.split, curve.points.map((point) => `${short(point.lr)}: ${percent(point.accuracy)}`).join(", ")];
+    return [curve.method, smallCurve(curve, scales), short(best.lr), percent(best.accuracy), tolerance, String(curve.points.length), curve.split];
   });
-  const labels = ["method", "best rate", "accuracy there, %", "tolerance, decades [95 %]", "split", "rate: accuracy, %"];
-  const table = dataTable("Learning rates", labels.map((label, i) => ({ label, numeric: i > 0 && i < 4 })), rows);
-  return [figure(null, null, ratePicture(curves, width)), table];
+  const [lowest, highest] = scales.x.domain().map(short), [low, high] = scales.y.domain().map(percent);
+  const labels = ["method", `accuracy ${low} to ${high} %, rates ${lowest} to ${highest}`, "best rate", "accuracy there, %", "tolerance, decades [95 %]", "rates", "split"];
+  return [dataTable("Learning rates", labels.map((label, i) => ({ label, numeric: i > 1 && i < 6 })), rows)];
 }
 
 function drawStability(width, comparison) {
@@ -155,10 +146,14 @@ const gatesFirst = (names) => d3.sort(names, (name) => {
 }, (name) => name);
 
 function drawGates(width, comparison, redraw) {
+  return [inWords(comparison.in_words), fold("gates", "All figures, by method, matrix type and layer", () => gateParts(width, comparison, redraw))];
+}
+
+function gateParts(width, comparison, redraw) {
   const places = withData(comparison, "figures");
   const names = gatesFirst([...new Set(places.flatMap((place) => Object.keys(DATA.rows[place].figures)))]);
   const rows = places.map((place) => [nameOf(place), ...names.map((name) => measured(DATA.rows[place].figures[name]))]);
-  const columns = ["method", ...names].map((name, i) => ({ label: name.replaceAll("_", " "), numeric: i > 0 }));
+  const columns = ["method", ...names].map((name, i) => ({ label: i ? figureName(name) : name, numeric: i > 0 }));
   const parts = [dataTable("Geometry of the update", columns, rows)];
   const groupings = [...new Set(places.flatMap((place) => Object.keys(DATA.rows[place].grouped || {})))];
   for (const grouping of groupings) {
@@ -168,10 +163,10 @@ function drawGates(width, comparison, redraw) {
     const chosen = choices.figure[grouping];
     const label = grouping.replaceAll("_", " ");
     const groups = [...new Set(own.flatMap((place) => Object.keys(DATA.rows[place].grouped[grouping][chosen] || {})))];
-    const table = dataTable(`${chosen} ${label}`, [{ label: "method" }, ...groups.map((group) => ({ label: group, numeric: true }))],
+    const table = dataTable(`${figureName(chosen)} ${label}`, [{ label: "method" }, ...groups.map((group) => ({ label: group, numeric: true }))],
       own.map((place) => [nameOf(place), ...groups.map((group) => measured(DATA.rows[place].grouped[grouping][chosen]?.[group]))]));
     parts.push(el("h3", {}, label[0].toUpperCase() + label.slice(1)),
-      chooser("Figure", figures.map((name) => [name, name.replaceAll("_", " ")]), chosen, (name) => { choices.figure[grouping] = name; redraw(); }),
+      chooser("Figure", figures.map((name) => [name, figureName(name)]), chosen, (name) => { choices.figure[grouping] = name; redraw(); }),
       ...control,
       figure(null, null, gatePicture(own, grouping, chosen, width), table));
   }
@@ -195,27 +190,13 @@ function drawTransfer() {
 }
 
 function drawFrontiers(width) {
-  return Object.entries(DATA.frontiers).map(([name, points]) => {
-    const labels = ["policy", "scorer", "aggregator", "n", "accuracy, % [95 %]", "tokens", "tokens, % of full"];
-    const table = dataTable(`Frontier ${name}`, labels.map((label, i) => ({ label, numeric: i > 2 })), points.map((point) => [String(point.policy ?? "") + (point.front ? " ●" : "") + (defined(point.chosen_for_share) ? " ◆" : ""), String(point.scorer ?? ""), String(point.aggregator ?? ""), String(point.n ?? ""),
-      interval(point.accuracy, point.accuracy_lo, point.accuracy_hi), grouped(point.tokens), percent(point.tokens_share)]));
-    return figure(name, null, frontierPicture(points, width), table);
-  });
-}
-
-function drawOverBases() {
-  const estimate = (found, digits) => `${found.mean.toFixed(digits)} [${found.low.toFixed(digits)}, ${found.high.toFixed(digits)}]`;
-  const share = (found) => percent(found.mean);
-  return DATA.over_bases.flatMap((found) => {
-    const bars = ["50", "80", "90"].map((bar) => ({ label: `runs above ${bar} %, %`, numeric: true }));
-    const methods = dataTable(`${found.setting}: ${found.bases.join(" and ")}, ${found.runs} runs each, result schema ${found.result_schema}`,
-      [{ label: "method" }, { label: "rank [95 %]", numeric: true }, ...bars, { label: "worst run, %", numeric: true }, { label: "trainable, %", numeric: true }],
-      found.methods.map((row) => [row.method, estimate(row.rank, 1), ...row.above.map(share), percent(row.worst), defined(row.trainable_share) ? percent(row.trainable_share) : ""]));
-    const orders = dataTable(`How far orders agree in ${found.setting}`,
-      [{ label: "order" }, { label: "against" }, { label: "methods", numeric: true }, { label: "tau [95 %]", numeric: true }, { label: "tau among the better ones", numeric: true }],
-      found.agreements.map((pair) => [pair.one, pair.other, String(pair.methods), estimate(pair.tau, 2), defined(pair.tau_of_better) ? `${pair.tau_of_better.toFixed(2)} of ${pair.better}` : ""]));
-    return [methods, orders];
-  });
+  const all = Object.values(DATA.frontiers).flat();
+  const axes = { relative: all.every((point) => defined(point.tokens_share)), range: extentOf(all.map((point) => ({ y: 100 * point.accuracy })), "y") };
+  const labels = ["policy", "scorer", "aggregator", "n", "accuracy, % [95 %]", "tokens", "tokens, % of full"];
+  const row = (point) => [String(point.policy ?? "") + (point.front ? " ●" : "") + (defined(point.chosen_for_share) ? " ◆" : ""), String(point.scorer ?? ""), String(point.aggregator ?? ""), String(point.n ?? ""),
+    interval(point.accuracy, point.accuracy_lo, point.accuracy_hi), grouped(point.tokens), percent(point.tokens_share)];
+  return [inColumns(width, 380, Object.entries(DATA.frontiers), ([name, points], each) =>
+    figure(name, null, frontierPicture(points, each, axes), dataTable(`Frontier ${name}`, labels.map((label, i) => ({ label, numeric: i > 2 })), points.map(row))))];
 }
 
 /* Claims in the order of their ids; those without an estimate say little, so they wait behind a line. */
@@ -240,19 +221,25 @@ function findingsTable(caption, findings) {
     const counts = [...new Set(found.sides?.length ? found.sides : [Array.isArray(found.seeds) ? found.seeds.length : 0])];
     const seeds = counts.join(" against ");
     return el("tr", {}, el("td", {}, el("span", { class: `verdict ${verdict.replace(/\W/g, "")}` }, marks[verdict] ?? "? ", verdict, weak(found, verdict))), el("td", {}, String(found.base ?? "")),
-      el("td", { class: "number" }, interval(found.estimate, found.low, found.high, short)), el("td", { class: "note" }, counts[0] ? `${seeds} seed${seeds === "1" ? "" : "s"}` : ""));
+      el("td", { class: "number" }, interval(found.estimate, found.low, found.high, short)), el("td", { class: "note" }, counts[0] ? `n = ${seeds}` : ""));
   };
   const rows = d3.groups(findings, (found) => String(found.id ?? "")).map(([id, group]) => {
     const [found] = group;
     const source = [found.source, found.published && `published: ${found.published}`].filter(Boolean).join(" · ");
     const tested = [plainText(found.test ?? ""), ...new Set(group.map((one) => one.reason).filter(Boolean))].filter(Boolean).join(" · ");
+    const side = (kind) => {
+      const own = group.filter((one) => String(one.base ?? "organism-").startsWith("organism-") === (kind === "organisms"));
+      return el("td", {}, own.length ? el("table", { class: "verdicts" }, el("tbody", {}, ...own.map(verdictOf))) : "");
+    };
     return [
       id,
       el("td", { class: "wide" }, String(found.claim ?? ""), el("br"), el("span", { class: "note" }, source),
         tested ? el("details", {}, el("summary", {}, "How it was tested"), tested) : null),
       [{ above: ">", below: "<" }[found.side], short(found.threshold), found.margin ? `± ${short(found.margin)}` : ""].filter(Boolean).join(" "),
-      el("td", {}, el("table", { class: "verdicts" }, el("tbody", {}, ...group.map(verdictOf)))),
+      side("organisms"), side("real"),
     ];
   });
-  return dataTable(caption, [{ label: "id" }, { label: "claim", wide: true }, { label: "threshold", numeric: true }, { label: "verdict, base, estimate [95 %], seeds" }], rows);
+  const columns = [{ label: "id" }, { label: "claim", wide: true }, { label: "threshold", numeric: true }, { label: "on organisms: verdict, base, estimate [95 %], n seeds" }, { label: "on real models" }];
+  const kept = rows.every((row) => !row[4].textContent) ? 4 : 5;
+  return dataTable(caption, columns.slice(0, kept), rows.map((row) => row.slice(0, kept)));
 }

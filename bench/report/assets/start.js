@@ -1,7 +1,7 @@
 /* The page comes to life: data, table, then the sections, one by one so that the page answers meanwhile. */
 
 let DATA, COLUMN;
-let drawing = 0;
+let drawing = 0, reading;
 
 function unpacked() {
   const bytes = Uint8Array.from(atob(document.getElementById("data").textContent), (letter) => letter.charCodeAt(0));
@@ -22,8 +22,8 @@ function showSections(chosen) {
   const parts = [...own, ...shared].map((entry) => ({ entry, ...section(entry) }));
   const box = document.getElementById("sections");
   box.replaceChildren(...parts.map((part) => part.node));
-  const links = [["board", "Leaderboard"], ...(comparison ? [["apart", "Differences"]] : []), ...parts.map(({ entry }) => [entry.id, entry.short])];
-  document.getElementById("contents").replaceChildren(...links.map(([id, title]) => el("li", {}, el("a", { href: `#${id}` }, title))));
+  const links = [...(DATA.answer ? [["answer", "Answer"]] : []), ["board", "Leaderboard"], ...(comparison ? [["apart", "Differences"]] : []), ...parts.map(({ entry }) => [entry.id, entry.short])];
+  showContents(links);
   const absent = [...(comparison ? OWN.filter((entry) => !own.includes(entry)) : []), ...SHARED.filter((entry) => !shared.includes(entry))];
   document.getElementById("absent").textContent = absent.length ? `Left out, for want of data: ${absent.map((entry) => entry.missing).join("; ")}.` : "";
   const width = Math.floor(box.clientWidth);
@@ -34,12 +34,28 @@ function showSections(chosen) {
     const part = parts.shift();
     if (!part) {
       document.body.dataset.drawn = chosen;
+      if (turn === 1) arrive();
       return;
     }
     setTimeout(next); // first, so that a picture that cannot be drawn costs only itself
     draw(part);
   };
   setTimeout(next);
+}
+
+/* The links of the navigation; the section that is read is marked. */
+function showContents(links) {
+  const follow = (id) => (event) => { event.preventDefault(); keep({ at: id }); goTo(id); };
+  const nodes = new Map(links.map(([id, title]) => [id, el("a", { href: `#${id}`, on: { click: follow(id) } }, title)]));
+  document.getElementById("contents").replaceChildren(...[...nodes.values()].map((link) => el("li", {}, link)));
+  reading?.disconnect();
+  reading = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (isIntersecting) nodes.get(target.id)?.setAttribute("aria-current", "true");
+      else nodes.get(target.id)?.removeAttribute("aria-current");
+    }
+  }, { rootMargin: "-25% 0px -70% 0px" });
+  for (const id of nodes.keys()) reading.observe(document.getElementById(id));
 }
 
 function followWidth() {
@@ -58,7 +74,14 @@ function followWidth() {
 unpacked().then((data) => {
   DATA = data;
   COLUMN = Object.fromEntries(data.columns.map((column, i) => [column.name, i]));
+  startColours();
+  startTips();
+  startAddress();
+  document.getElementById("details").addEventListener("close", () => keep({ run: "" }));
+  drawAnswer();
   showSections(startBoard(showSections));
+  openNamedRun();
   document.body.dataset.usable = String(Math.round(performance.now()));
   followWidth();
+  startLive();
 });
