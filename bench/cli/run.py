@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rlvr_bench.cli.optional_port import OptionalPort
 from rlvr_bench.cli.options import (
     AddressOption,
     BaseOption,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command()
+@app.command(cls=OptionalPort)
 def run(
     experiment: ExperimentArgument,
     only: OnlyOption = None,
@@ -64,6 +65,16 @@ def run(
         typer.Option(help="A journal file or a database URL by which several machines share the trials of a protocol."),
     ] = None,
     report: Annotated[bool, typer.Option("--report", help="Also write report.html of the results folder.")] = False,
+    serve: Annotated[
+        int | None,
+        typer.Option(
+            "--serve",
+            min=0,
+            max=65535,
+            help="Serve the report page to this machine alone, renewed as cells end; a free port if none is named.",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Show every resolved setting, where it comes from and what would run; stop."),
@@ -85,8 +96,8 @@ def run(
         show_plan(settings, selection, results, workers)
     from rlvr_bench.cli.report import write_page
     from rlvr_bench.cli.views.differences import show_differences
-    from rlvr_bench.cli.views.grid import GridDisplay
     from rlvr_bench.cli.views.leaderboard import show
+    from rlvr_bench.cli.views.served import grid_display
     from rlvr_bench.console.text import say
     from rlvr_bench.grid.run import run_experiment
     from rlvr_bench.grid.until import goal_of, until
@@ -99,7 +110,7 @@ def run(
     goal = None if until_text is None else goal_of(until_text)
     seconds = None if budget is None else seconds_of("--budget", budget)
     phases = Phases(settings, selection)
-    with GridDisplay() as display:
+    with grid_display(results, serve) as display:
         done = run_experiment(
             phases if goal is None else until(phases, goal, results),
             results,
