@@ -4,7 +4,7 @@ Where the same methods ran on several bases, they are ordered by their mean rank
 sound in the comparison with the most ranked methods.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +14,9 @@ from rlvr_bench.leaderboard.row import BASE_METHOD
 from rlvr_bench.report.kinds import is_organism
 from rlvr_bench.report.standing import headline
 from rlvr_bench.stats.broken import broken_share
+
+Write = Callable[[float], str]
+"""Writes a number for a reader."""
 
 FEWEST = 3
 """Methods from which on there is a choice to advise on."""
@@ -121,16 +124,14 @@ def _ranked(rows: Iterable[Row]) -> list[Row]:
 
 
 def _broken(rows: Sequence[Row]) -> tuple[int, int, float, float]:
-    """Return the broken runs of some rows, all their runs, and the share's interval."""
-    runs = sum(int(row["seeds"] or 0) + int(row.get("failed") or 0) for row in rows)
-    counts = (
-        (_number(row.get("broken")) or 0.0) * (int(row["seeds"] or 0) + int(row.get("failed") or 0)) for row in rows
-    )
-    broken = round(sum(counts))
-    if not runs:
+    """Return the broken runs of the rows that were judged, all their runs, and the share's interval."""
+    judged = [row for row in rows if row.get("broken") is not None]
+    runs = [int(row["seeds"] or 0) + int(row.get("failed") or 0) for row in judged]
+    if not any(runs):
         return 0, 0, 0.0, 1.0
-    share = broken_share(min(broken, runs), runs)
-    return min(broken, runs), runs, share.low, share.high
+    broken = round(sum(count * float(row["broken"] or 0) for count, row in zip(runs, judged, strict=True)))
+    share = broken_share(broken, sum(runs))
+    return broken, sum(runs), share.low, share.high
 
 
 def _headline(candidates: Sequence[Candidate], why: str, told: str) -> str:
@@ -172,7 +173,7 @@ def _by_budget(candidates: Sequence[Candidate]) -> Iterable[tuple[str, str]]:
         yield "By P(broken)", f"{told}{bound}" + (f"; {named} runs broke." if named else ".")
 
 
-def _steps(priced: Sequence[tuple[float, Candidate]], candidates: Sequence[Candidate], write: Any) -> str:
+def _steps(priced: Sequence[tuple[float, Candidate]], candidates: Sequence[Candidate], write: Write) -> str:
     """Return who is the best up to each price, from the lowest price on which the best changes."""
     order = {each.method: place for place, each in enumerate(candidates)}
     found: list[tuple[float, Candidate]] = []
@@ -202,7 +203,7 @@ def _rank(candidates: Sequence[Candidate]) -> str:
     return f"{first.score:.1f}{_interval(first, lambda value: f'{value:.1f}')} of {len(candidates)}"
 
 
-def _interval(each: Candidate, write: Any) -> str:
+def _interval(each: Candidate, write: Write) -> str:
     return "" if each.low is None or each.high is None else f" [{write(each.low)}, {write(each.high)}]"
 
 

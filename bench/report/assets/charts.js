@@ -94,23 +94,23 @@ function gatePicture(places, grouping, name, width) {
 /* Accuracy against tokens, a shape per kind of policy; what nothing beats is filled, joined and named. */
 const frontierName = (point) => [point.scorer ?? "no scorer", point.aggregator, point.policy, defined(point.n) ? `n = ${point.n}` : null].filter(Boolean).join(", ");
 
-function frontierPicture(points, width, { relative, range }) {
+function frontierPicture(points, width, { relative, tokens, range }) {
   const shown = points.map((point) => ({
     x: relative ? 100 * point.tokens_share : point.tokens, y: 100 * point.accuracy, front: point.front, name: frontierName(point),
     low: defined(point.accuracy_lo) ? 100 * point.accuracy_lo : null, high: defined(point.accuracy_hi) ? 100 * point.accuracy_hi : null,
     label: String(point.scorer ?? "no scorer"), policy: String(point.policy ?? "").split(":")[0],
   }));
-  const log = logScale(shown.map((point) => point.x));
+  const log = logScale(tokens);
   const best = d3.sort(shown.filter((point) => point.front), (point) => point.x);
   const policies = [...new Set(shown.map((point) => point.policy))];
   const height = Math.min(440, Math.max(300, width * 0.5));
-  const across = (log ? d3.scaleLog : d3.scaleLinear)(d3.extent(shown, (p) => p.x), [0, width - 120]);
+  const across = (log ? d3.scaleLog : d3.scaleLinear)(d3.extent(tokens), [0, width - 120]);
   const down = d3.scaleLinear(d3.extent(shown.flatMap((p) => [p.low ?? p.y, p.high ?? p.y])), [height - 80, 0]);
   const half = (p) => (LETTER * p.label.length) / 2;
   const named = legible(d3.sort(best, (p) => -p.y), (p) => [across(p.x) - half(p), across(p.x) + half(p), down(p.y) - LINE, down(p.y)]);
   return picture("Accuracy against tokens", {
     width, height, marginLeft: 44, marginBottom: 48, marginRight: 60, inset: 8,
-    x: { type: log ? "log" : "linear", label: relative ? "tokens, % of full generation →" : "tokens →", tickFormat: "~s", ticks: log ? logTicks(shown.map((p) => p.x)) : 5 },
+    x: { type: log ? "log" : "linear", label: relative ? "tokens, % of full generation →" : "tokens →", tickFormat: "~s", ticks: log ? logTicks(tokens) : 5, domain: d3.extent(tokens) },
     y: { label: "↑ accuracy, %", grid: true, nice: true, domain: range },
     symbol: { domain: policies, range: SHAPES, legend: policies.length > 1 },
     marks: [

@@ -191,7 +191,9 @@ function drawTransfer() {
 
 function drawFrontiers(width) {
   const all = Object.values(DATA.frontiers).flat();
-  const axes = { relative: all.every((point) => defined(point.tokens_share)), range: extentOf(all.map((point) => ({ y: 100 * point.accuracy })), "y") };
+  const relative = all.every((point) => defined(point.tokens_share));
+  const tokens = all.map((point) => (relative ? 100 * point.tokens_share : point.tokens));
+  const axes = { relative, tokens, range: extentOf(all, "accuracy", "accuracy_lo", "accuracy_hi").map((end) => 100 * end) };
   const labels = ["policy", "scorer", "aggregator", "n", "accuracy, % [95 %]", "tokens", "tokens, % of full"];
   const row = (point) => [String(point.policy ?? "") + (point.front ? " ●" : "") + (defined(point.chosen_for_share) ? " ◆" : ""), String(point.scorer ?? ""), String(point.aggregator ?? ""), String(point.n ?? ""),
     interval(point.accuracy, point.accuracy_lo, point.accuracy_hi), grouped(point.tokens), percent(point.tokens_share)];
