@@ -191,8 +191,8 @@ def test_a_saved_text_is_no_formula_and_no_command(opened: Visit) -> None:
 
 def test_any_two_metrics_are_set_against_each_other(opened: Visit) -> None:
     section = opened.page.locator("#price")
-    section.get_by_label("Across").select_option("collapsed")
-    section.get_by_label("Up").select_option("accuracy_worst_seed")
+    section.locator("select").first.select_option("collapsed")
+    section.locator("select").nth(1).select_option("accuracy_worst_seed")
     expect(section.locator("svg[role=img]")).to_have_attribute(
         "aria-label", re.compile("accuracy worst seed, % against collapsed")
     )
@@ -271,7 +271,7 @@ def test_weights_and_signals_are_told_in_words_and_open_to_pictures(opened: Visi
     assert weights.locator("svg").count() == 0
     weights.locator("summary").first.click()
     expect(weights.locator("svg").first).to_be_visible()
-    weights.get_by_label("Figure").first.select_option("stable_rank")
+    weights.get_by_label("Figure").last.select_option("stable_rank")
     expect(weights.locator("svg").first).to_be_visible()  # what is drawn anew stays open
     signals = opened.page.locator("#signals")
     assert signals.locator("svg").count() == 0

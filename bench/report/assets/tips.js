@@ -1,6 +1,6 @@
 /* Tooltips for the mouse and for the keyboard: explanations of headings, and the points of pictures. */
 
-let tip;
+let tip, explained; // the tooltip, and what it explains while it is shown
 
 function startTips() {
   tip = el("div", { id: "tip", role: "tooltip", hidden: true });
@@ -8,13 +8,14 @@ function startTips() {
   const owner = (event) => event.target.closest?.("[data-tip]");
   document.addEventListener("focusin", (event) => (owner(event) ? showTip(owner(event)) : hideTip()));
   document.addEventListener("focusout", hideTip);
-  document.addEventListener("mouseover", (event) => { if (owner(event)) showTip(owner(event)); });
+  document.addEventListener("mouseover", (event) => { if (owner(event)) { hideTip(); showTip(owner(event)); } });
   document.addEventListener("mouseout", (event) => { if (owner(event)) hideTip(); });
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });
-  window.addEventListener("scroll", hideTip, { passive: true });
+  window.addEventListener("scroll", () => { if (explained) showTip(explained); }, { passive: true }); // focus scrolls too
 }
 
 function showTip(node) {
+  explained = node;
   tip.textContent = node.dataset.tip;
   tip.hidden = false;
   node.setAttribute("aria-describedby", "tip");
@@ -28,7 +29,8 @@ function showTip(node) {
 
 function hideTip() {
   tip.hidden = true;
-  for (const node of document.querySelectorAll('[aria-describedby="tip"]')) node.removeAttribute("aria-describedby");
+  explained?.removeAttribute("aria-describedby");
+  explained = null;
 }
 
 /* Let the arrow keys go through the points of a picture from left to right: each shows its tip and is read aloud.
