@@ -5,6 +5,7 @@ model output: they are stored as text and never run.
 """
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,11 +81,18 @@ def samples_file(cell_id: str, beside: Path | None = None) -> Path:
     return own if own is not None and own.exists() else samples_path(cell_id)
 
 
-def read_samples(cell_id: str, beside: Path | None = None) -> list[dict[str, Any]]:
+def read_samples(
+    cell_id: str,
+    beside: Path | None = None,
+    columns: Sequence[str] | None = None,
+    where: Mapping[str, Any] | None = None,
+) -> list[dict[str, Any]]:
     """Read the samples of a cell.
 
     Args:
         beside: a folder that may hold them too, as `samples.parquet`: that of the cell's record.
+        columns: those that are read, None for all: few of them take a fraction of the time.
+        where: values that rows must have, by column.
 
     Raises:
         RecordError: there are none in this cache, or the file is broken.
@@ -96,7 +104,9 @@ def read_samples(cell_id: str, beside: Path | None = None) -> list[dict[str, Any
             "to the cache that has them"
         )
     try:
-        rows: list[dict[str, Any]] = pq.read_table(path, schema=SAMPLES_SCHEMA).to_pylist()
+        filters = [(name, "=", value) for name, value in (where or {}).items()] or None
+        table = pq.read_table(path, schema=SAMPLES_SCHEMA, columns=columns and list(columns), filters=filters)
+        rows: list[dict[str, Any]] = table.to_pylist()
     except (pa.ArrowInvalid, OSError) as error:
         raise RecordError(
             f"{path}: not a readable parquet file of samples ({error}); delete it and run cell {cell_id} again"

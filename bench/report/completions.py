@@ -12,6 +12,7 @@ from rlvr_bench.tasks.families import FAMILIES
 from rlvr_bench.tasks.problem import Problem
 
 RIGHT, WRONG = 2, 3
+READ = ("split", "problem_id", "completion", "parsed", "correct", "reason", "finish_reason")
 LONGEST = 400
 """Characters of a completion that are shown."""
 
@@ -31,14 +32,13 @@ class Completions:
         if not samples_path(record.cell_id).exists():
             return []
         try:
-            return self._chosen(record, read_samples(record.cell_id))
+            where = {"model": "tuned", "task": record.keys.task["name"], "temperature": 0.0}
+            return self._chosen(record, read_samples(record.cell_id, columns=READ, where=where))
         except RecordError as fault:
             self.faults.append(str(fault))
             return []
 
-    def _chosen(self, record: RunRecord, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        task = record.keys.task["name"]
-        tuned = [row for row in rows if row["model"] == "tuned" and row["task"] == task and row["temperature"] == 0]
+    def _chosen(self, record: RunRecord, tuned: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         scored = [row for row in tuned if row["split"] == "test"] or tuned
         wrong = [row for row in scored if not row["correct"]][:WRONG]
         right = [row for row in scored if row["correct"]][:RIGHT]

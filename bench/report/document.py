@@ -67,7 +67,10 @@ def document(material: Material) -> tuple[Document, tuple[str, ...]]:
         ],
         "metrics": METRICS,
         "rows": rows,
-        "comparisons": [comparison(material, places) for places in by_comparison(material.rows).values()],
+        "comparisons": [
+            comparison(material, places) | {"in_words": _in_words(rows, material, places)}
+            for places in by_comparison(material.rows).values()
+        ],
         "environments": pools.environments.values,
         "heads": pools.heads.values,
         "settings": pools.settings.values,
@@ -101,16 +104,20 @@ def comparison(material: Material, places: Sequence[int]) -> Document:
         for point in curve["points"]:
             point["row"] = places[point["row"]]
     runs = [run for row in own for run in material.runs.get(row_key(row), ())]
-    figures = {str(row["method"]): gates.figures(material.runs.get(row_key(row), ())) for row in own}
     return {
         "name": str(own[0]["comparison"]),
         "rows": list(places),
         "drawn": list(board.scale(own)),
-        "in_words": words.weights_in_words(figures),
         "rates": sensitivity,
         "trials": _trials(material, own),
         "sound": _sound(material, own),
     } | asdict(choice(own, runs))
+
+
+def _in_words(entries: Sequence[Document], material: Material, places: Sequence[int]) -> list[str]:
+    """Return what the geometry of a comparison comes to; `entries` are those of all rows."""
+    figures = {str(material.rows[place]["method"]): entries[place].get("figures", {}) for place in places}
+    return words.weights_in_words(figures)
 
 
 def _trials(material: Material, rows: Sequence[Row]) -> list[str]:
