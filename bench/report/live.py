@@ -95,7 +95,8 @@ class LivePage:
     @property
     def live(self) -> Live:
         """How far the grid is."""
-        return Live(str(self._version), f"Live: {self._ended} of {self._total} cells of this run have ended.")
+        cells = f"{self._ended} of {self._total} cells of this run have ended" if self._total else "the run is prepared"
+        return Live(str(self._version), f"Live: {cells}.")
 
     def is_due(self) -> bool:
         """Whether the next page would be another one than the last."""
