@@ -7,23 +7,33 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from rlvr_bench.experiment.settings import Count, GrpoSettings, RlvrSettings, TrainingSettings
+from rlvr_bench.experiment.settings import LARGEST_COUNT, Count, GrpoSettings, RlvrSettings, TrainingSettings
 
 
-class SupervisedSettings(TrainingSettings):
-    """Maximum likelihood on given completions, by TRL's SFTTrainer.
+class ShadowedSettings(TrainingSettings):
+    """What signals share whose training itself says nothing of the policy's samples.
 
-    The policy itself is sampled now and then, on prompts of the train split, for the record only: accuracy by the
-    verifier, entropy and KL to the base, so that curves compare with those of RLVR.
+    The policy is sampled now and then, on prompts of the train split, for the record only: accuracy by the verifier,
+    entropy and KL to the base, so that curves compare with those of RLVR.
     """
 
-    problems_key: ClassVar[str] = "batch_size and shadow_size"
-    batch_size: Count = 64
-    """Completions of an optimizer step."""
     shadow_every: Count = 5
     """Sample the policy every N optimizer steps, and at the last one."""
     shadow_size: Count = 64
     """Completions of such a sample, one per prompt."""
+
+    @property
+    def sampled_at_once(self) -> int:
+        """Completions behind the accuracy of a step."""
+        return self.shadow_size
+
+
+class SupervisedSettings(ShadowedSettings):
+    """Training on given completions."""
+
+    problems_key: ClassVar[str] = "batch_size and shadow_size"
+    batch_size: Count = 64
+    """Completions of an optimizer step."""
 
     @model_validator(mode="after")
     def _batch_divides(self) -> Self:
@@ -32,11 +42,6 @@ class SupervisedSettings(TrainingSettings):
                 f"micro_batch = {self.micro_batch} does not divide batch_size = {self.batch_size}; choose a divisor"
             )
         return self
-
-    @property
-    def sampled_at_once(self) -> int:
-        """Completions behind the accuracy of a step."""
-        return self.shadow_size
 
     @property
     def problems_needed(self) -> int:
@@ -109,6 +114,57 @@ class RftSettings(SupervisedSettings):
     def steps_of(self, iteration: int) -> int:
         """Optimizer steps of an iteration, counted from 0."""
         return self.steps * (iteration + 1) // self.iterations - self.steps * iteration // self.iterations
+
+
+class DpoSettings(SupervisedSettings):
+    """Direct preference optimisation (Rafailov et al. 2023, arXiv 2305.18290) on pairs that the verifier orders.
+
+    Before training the base samples `group_size` completions of each of `sampled_problems` train problems, once. A pair
+    is a right and a wrong one of the same problem, neither cut off, and counts as two completions of a batch. With
+    match = "labels" the budget is the number of completions that are verified.
+    """
+
+    fixed_reward: ClassVar[str | None] = "exact"
+    buys_ahead: ClassVar[bool] = True
+    problems_key: ClassVar[str] = "sampled_problems and shadow_size"
+    type: Literal["dpo"] = "dpo"
+    sampled_problems: Count = 256
+    """Train problems that are sampled."""
+    group_size: int = Field(8, ge=2, le=LARGEST_COUNT)
+    """Completions per problem."""
+    pairs_per_problem: Count = 4
+    """Pairs of a problem at most; no completion is in two of them."""
+    kl_weight: float = Field(0.1, gt=0, le=1e3)
+    """Weight of the KL to the frozen base in the objective that DPO solves (beta in the paper)."""
+
+    @model_validator(mode="after")
+    def _pairs_fit(self) -> Self:
+        for key in ("batch_size", "micro_batch"):
+            if (getattr(self, key) or 0) % 2:
+                raise ValueError(f"{key} = {getattr(self, key)} splits a pair of completions; make it even")
+        if self.prompts < 1:
+            raise ValueError(
+                f"budget = {self.budget:g} labels do not pay for the {self.group_size} completions of one problem; "
+                "raise it"
+            )
+        return self
+
+    @property
+    def prompts(self) -> int:
+        """Problems that are sampled."""
+        if self.match == "labels" and self.budget is not None:
+            return int(self.budget) // self.group_size
+        return self.sampled_problems
+
+    @property
+    def affordable(self) -> int:
+        """Labels that whole groups buy."""
+        return self.prompts * self.group_size
+
+    @property
+    def problems_needed(self) -> int:
+        """Train problems that are sampled, or that a shadow sample takes."""
+        return max(self.prompts, self.shadow_size)
 
 
 class RlhfSettings(GrpoSettings):
@@ -203,6 +259,7 @@ Signal = Annotated[
     Annotated[RlvrSettings, Tag("rlvr")]
     | Annotated[SftSettings, Tag("sft")]
     | Annotated[RftSettings, Tag("rft")]
+    | Annotated[DpoSettings, Tag("dpo")]
     | Annotated[RlhfSettings, Tag("rlhf")]
     | Annotated[SftRlvrSettings, Tag("sft+rlvr")],
     Discriminator(_type),
@@ -211,5 +268,8 @@ Signal = Annotated[
 
 def signal_classes() -> dict[str, type[TrainingSettings]]:
     """Return the settings class of every signal, by its type."""
-    kinds: tuple[type[TrainingSettings], ...] = (RlvrSettings, SftSettings, RftSettings, RlhfSettings, SftRlvrSettings)
+    kinds: tuple[type[TrainingSettings], ...] = (
+        *(RlvrSettings, SftSettings, RftSettings, DpoSettings),
+        *(RlhfSettings, SftRlvrSettings),
+    )
     return {str(kind.model_fields["type"].default): kind for kind in kinds}

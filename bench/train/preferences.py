@@ -5,10 +5,11 @@ others the verifier has nothing to say.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rlvr_bench.tasks.problem import Verdict
 from rlvr_bench.train.drawing import draw
 from rlvr_bench.train.ledger import Shape
 from rlvr_bench.train.training_run import TrainingRun
@@ -51,7 +52,8 @@ def collect(run: TrainingRun[Any], count: int, seed: int, *, paid: bool = True) 
             run.meter.generate(shape, drawn.prompts, drawn.token_ids)
         for row, place in enumerate(places):
             part = slice(row * EACH, (row + 1) * EACH)
-            pairs += _pairs(place, list(zip(drawn.texts[part], drawn.verdicts[part], strict=True)))
+            own = list(zip(drawn.texts[part], drawn.verdicts[part], strict=True))
+            pairs += pairs_of(place, own, PAIRS_PER_PROMPT)
         if len(pairs) >= count:
             return pairs[:count]
     raise ValueError(
@@ -69,8 +71,9 @@ def mislabelled(preferences: list[Preference], noise: float, seed: int) -> list[
     ]
 
 
-def _pairs(place: int, completions: list[tuple[str, Any]]) -> Iterator[Preference]:
+def pairs_of(place: int, completions: Sequence[tuple[str, Verdict]], limit: int) -> Iterator[Preference]:
+    """Yield up to `limit` pairs of a right and a wrong one of a problem's completions, each different text once."""
     right = list(dict.fromkeys(text for text, verdict in completions if verdict.correct))
     wrong = list(dict.fromkeys(text for text, verdict in completions if not verdict.correct))
-    for chosen, rejected in list(zip(right, wrong, strict=False))[:PAIRS_PER_PROMPT]:
+    for chosen, rejected in list(zip(right, wrong, strict=False))[:limit]:
         yield Preference(place, chosen, rejected)

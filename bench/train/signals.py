@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rlvr_bench.record.schema import StepRecord
-from rlvr_bench.train import rft, rlhf, rlvr, sft, sft_rlvr
+from rlvr_bench.train import dpo, rft, rlhf, rlvr, sft, sft_rlvr
 from rlvr_bench.train.training_run import StepListener, Trained, TrainingRun
 
 Train = Callable[[TrainingRun[Any], StepListener], tuple[list[StepRecord], Trained]]
@@ -13,6 +13,7 @@ SIGNALS: dict[str, Train] = {
     "rlvr": rlvr.train,
     "sft": sft.train,
     "rft": rft.train,
+    "dpo": dpo.train,
     "rlhf": rlhf.train,
     "sft+rlvr": sft_rlvr.train,
 }

@@ -42,6 +42,7 @@ TINY: dict[str, dict[str, Any]] = {
     "rlvr": GRPO,
     "sft": SMALL | {"batch_size": 8, "shadow_size": 8, "shadow_every": 2},
     "rft": SMALL | {"batch_size": 8, "shadow_size": 8, "shadow_every": 2, "iterations": 2, "prompts_per_iteration": 16},
+    "dpo": SMALL | {"batch_size": 8, "shadow_size": 8, "shadow_every": 2, "sampled_problems": 16},
     "rlhf": GRPO | {"preference_pairs": 8, "reward_model_steps": 2, "reward_model_batch": 4},
     "sft+rlvr": GRPO | {"sft_share": 0.5},
 }

@@ -20,7 +20,7 @@ from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.models.base import LoadedBase, load
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.tasks.problem import Verdict
-from rlvr_bench.train import rlhf, supervised
+from rlvr_bench.train import rlhf, shadowed
 from rlvr_bench.train.ledger import Meter, Shape
 from rlvr_bench.train.probe import Probe
 from rlvr_bench.train.reward_model import LearnedReward, with_scalar_output
@@ -83,6 +83,7 @@ class _Recount:
         self.sampled: list[tuple[int, int]] = []
         self.learned: dict[str, list[int]] = {}
         self.scored: list[int] = []
+        self.referenced: list[int] = []
         self._measuring = False
         generate = run.backend.generate
 
@@ -99,6 +100,8 @@ class _Recount:
             if torch.is_grad_enabled():
                 owner = "reward model" if model is not run.handle.model.model else "policy"
                 self.learned.setdefault(owner, []).extend(attention_mask.sum(1).tolist())
+            elif run.settings.type == "dpo" and model is run.reference.model and not self._measuring:
+                self.referenced.extend(attention_mask.sum(1).tolist())
             return forward(model, *ids, attention_mask=attention_mask, **others)
 
         monkeypatch.setattr(LlamaModel, "forward", passing)
@@ -111,7 +114,7 @@ class _Recount:
 
         monkeypatch.setattr(LearnedReward, "__call__", paying)
         monkeypatch.setattr(Probe, "largest_difference", self._apart(Probe.largest_difference))
-        monkeypatch.setattr(supervised, "shadow", self._apart(supervised.shadow))
+        monkeypatch.setattr(shadowed, "shadow", self._apart(shadowed.shadow))
         bought = rlhf.collect
         unpaid = self._apart(bought)
         monkeypatch.setattr(rlhf, "collect", lambda *a, paid=True: bought(*a) if paid else unpaid(*a, paid=False))
@@ -150,7 +153,7 @@ def _sampling_flops(model: Any, prompt: int, completion: int) -> int:
 def test_the_ledger_of_a_run_is_what_torch_counts_of_its_sequences(
     kind: str, base: LoadedBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    grpo = {} if kind in ("sft", "rft") else {"update_backend": "padded"}
+    grpo = {} if kind in ("sft", "rft", "dpo") else {"update_backend": "padded"}
     run = starter(base, tmp_path)(kind, **grpo)
     recount = _Recount(run, monkeypatch)
     SIGNALS[kind](run, lambda step: None)
@@ -167,6 +170,7 @@ def test_the_ledger_of_a_run_is_what_torch_counts_of_its_sequences(
     models = {"policy": policy, "reward model": judge}
     passes = [_flops(models[owner], length) for owner, lengths in recount.learned.items() for length in lengths]
     forward = sum(first for first, _ in passes) + sum(_flops(judge, length)[0] for length in recount.scored)
+    forward += sum(_flops(policy, length)[0] for length in recount.referenced)
     forward += sum(_sampling_flops(policy, *pair) for pair in recount.sampled)
     assert meter.forward_flops == pytest.approx(forward, rel=1e-2)
     assert meter.backward_flops == pytest.approx(sum(second for _, second in passes), rel=1e-2)
