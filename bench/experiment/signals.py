@@ -245,6 +245,53 @@ class SftRlvrSettings(GrpoSettings):
         return self.steps if self._is_split_by_use else share
 
 
+class EsSettings(ShadowedSettings):
+    """Evolution strategies (Qiu et al. 2025, arXiv 2509.24372): rewards of perturbed models in place of gradients.
+
+    At each step `population` models, in mirrored pairs around the present one, answer the same train problems; the
+    tensors that the method trains move along the perturbations, weighed by the scores of their rewards. The learning
+    rate holds 1 / `sigma`.
+    """
+
+    problems_key: ClassVar[str] = "prompts_per_batch and shadow_size"
+    type: Literal["es"] = "es"
+    population: int = Field(32, ge=2, le=LARGEST_COUNT)
+    """Perturbed models in a step: an even number."""
+    prompts_per_batch: Count = 32
+    """Train problems that each of them answers, one completion each."""
+    sigma: float = Field(1e-3, gt=0, le=1e3)
+    """Standard deviation of a perturbation. The default is the paper's, for 0.5 to 8 billion weights; a small model
+    needs a larger one for its greedy answers to change at all (the organisms about 0.02)."""
+    shaping: Literal["z-scores", "ranks"] = "z-scores"
+    """How rewards become scores: by mean and standard deviation over the population, or by rank."""
+    decoding: Literal["greedy", "sampled"] = "greedy"
+    """How a perturbed model answers."""
+
+    @model_validator(mode="after")
+    def _is_without_gradients(self) -> Self:
+        if self.population % 2:
+            raise ValueError(f"population = {self.population} leaves a model without its mirror; make it even")
+        for key in ("micro_batch", "betas", "max_grad_norm", "report_to"):
+            if getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f"es has no gradients and no trainer of TRL's, which {key} is for; leave it out")
+        return self
+
+    @property
+    def pairs(self) -> int:
+        """Mirrored pairs in a step."""
+        return self.population // 2
+
+    @property
+    def batch_size(self) -> int:
+        """Completions of one step."""
+        return self.population * self.prompts_per_batch
+
+    @property
+    def problems_needed(self) -> int:
+        """Train problems that one step, or a shadow sample, takes."""
+        return max(self.prompts_per_batch, self.shadow_size)
+
+
 def _shared(settings: TrainingSettings) -> dict[str, Any]:
     """Return the keys that every signal has, but for the amount of training."""
     return {name: getattr(settings, name) for name in TrainingSettings.model_fields if name not in ("steps", "budget")}
@@ -261,7 +308,8 @@ Signal = Annotated[
     | Annotated[RftSettings, Tag("rft")]
     | Annotated[DpoSettings, Tag("dpo")]
     | Annotated[RlhfSettings, Tag("rlhf")]
-    | Annotated[SftRlvrSettings, Tag("sft+rlvr")],
+    | Annotated[SftRlvrSettings, Tag("sft+rlvr")]
+    | Annotated[EsSettings, Tag("es")],
     Discriminator(_type),
 ]
 
@@ -270,6 +318,6 @@ def signal_classes() -> dict[str, type[TrainingSettings]]:
     """Return the settings class of every signal, by its type."""
     kinds: tuple[type[TrainingSettings], ...] = (
         *(RlvrSettings, SftSettings, RftSettings, DpoSettings),
-        *(RlhfSettings, SftRlvrSettings),
+        *(RlhfSettings, SftRlvrSettings, EsSettings),
     )
     return {str(kind.model_fields["type"].default): kind for kind in kinds}

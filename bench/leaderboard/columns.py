@@ -34,7 +34,7 @@ COLUMNS = (
            "reward, budget and scoring; ends with a hash of all of them"),
     Column("base", "text", "base model before training"),
     Column("task", "text", "task that is trained on, and whose test split `accuracy` is measured on"),
-    Column("signal", "text", "what drives learning: rlvr, sft, rft, dpo, rlhf, sft+rlvr"),
+    Column("signal", "text", "what drives learning: rlvr, sft, rft, dpo, rlhf, sft+rlvr, es"),
     Column("reward", "text", "reward that training sees; evaluation always uses the task's verifier"),
     Column("method", "text", "fine-tuning method; `base` is the untrained model"),
     Column("rank_group", "text", "tie groups by `accuracy_sound`: rows of a comparison that share a letter are not "

@@ -138,6 +138,7 @@ def _share(record: RunRecord, document: Mapping[str, Any]) -> float:
 def _completions(signal: Mapping[str, Any]) -> float:
     """Return how many completions training samples; of a signal without rollouts the optimizer steps."""
     batch = signal.get("prompts_per_batch", signal.get("batch_size", 1)) * signal.get("group_size", 1)
+    batch *= signal.get("population", 1)
     batch /= signal.get("updates_per_batch", 1)
     return float(signal.get("steps", 1) * batch)
 

@@ -1,4 +1,4 @@
-"""Sampling the policy outside of GRPO: to learn from the samples (`rft`, `rlhf`), or to see where it stands."""
+"""Sampling the policy outside of GRPO: to learn from the samples, or to see where it stands."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,8 +38,11 @@ class Draw:
         return fmean(verdict.reason == reason for verdict in self.verdicts)
 
 
-def draw(run: TrainingRun[Any], places: Sequence[int], each: int, seed: int) -> Draw:
-    """Sample `each` completions of the train problems at `places`, with the policy's true weights."""
+def draw(run: TrainingRun[Any], places: Sequence[int], each: int, seed: int, temperature: float | None = None) -> Draw:
+    """Sample `each` completions of the train problems at `places`, with the policy's true weights.
+
+    `temperature` is the settings' own, or another: 0 decodes greedily.
+    """
     repeated = [place for place in places for _ in range(each)]
     prompts = [run.prompt_ids[place] for place in repeated]
     with run.handle.rollout_weights() as model:
@@ -50,7 +53,7 @@ def draw(run: TrainingRun[Any], places: Sequence[int], each: int, seed: int) -> 
                 model,
                 run.tokenizer,
                 max_new_tokens=run.settings.max_new_tokens,
-                temperature=run.settings.temperature,
+                temperature=run.settings.temperature if temperature is None else temperature,
                 seed=seed,
                 batch_size=max(len(prompts), 1),
                 stop=run.task.stop,

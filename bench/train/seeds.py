@@ -3,7 +3,7 @@
 import hashlib
 from typing import Literal
 
-Stream = Literal["adapter", "data", "rollout", "shadow", "preference", "held-out"]
+Stream = Literal["adapter", "data", "rollout", "shadow", "preference", "held-out", "perturbation"]
 
 
 def derive(seed: int, stream: Stream) -> int:

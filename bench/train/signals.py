@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rlvr_bench.record.schema import StepRecord
-from rlvr_bench.train import dpo, rft, rlhf, rlvr, sft, sft_rlvr
+from rlvr_bench.train import dpo, es, rft, rlhf, rlvr, sft, sft_rlvr
 from rlvr_bench.train.training_run import StepListener, Trained, TrainingRun
 
 Train = Callable[[TrainingRun[Any], StepListener], tuple[list[StepRecord], Trained]]
@@ -16,4 +16,5 @@ SIGNALS: dict[str, Train] = {
     "dpo": dpo.train,
     "rlhf": rlhf.train,
     "sft+rlvr": sft_rlvr.train,
+    "es": es.train,
 }

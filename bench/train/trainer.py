@@ -6,9 +6,7 @@ itself, never a disabled adapter: huggingface/trl#6688, and PiSSA-like methods c
 scored: without padding, and only those that the gradient depends on.
 """
 
-import math
 import time
-from collections import Counter
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -27,8 +25,7 @@ from rlvr_bench.generate.stopping import StopTexts
 from rlvr_bench.measure.rollouts import Rollouts
 from rlvr_bench.methods.base.plain import in_training_mode
 from rlvr_bench.stats.clip_drift import Clip
-from rlvr_bench.tasks.problem import Problem, Verdict
-from rlvr_bench.tasks.rewards import RewardContext
+from rlvr_bench.tasks.problem import Verdict
 from rlvr_bench.tasks.strategies import STRATEGIES
 from rlvr_bench.tasks.verdicts import verify_all
 from rlvr_bench.train import processes, proof, scorer
@@ -36,12 +33,12 @@ from rlvr_bench.train.advantages import whitened
 from rlvr_bench.train.fork import Fork, fork_metrics
 from rlvr_bench.train.ledger import Shape
 from rlvr_bench.train.log_probs import k3
+from rlvr_bench.train.pay import pay
 from rlvr_bench.train.probe import Probe
 from rlvr_bench.train.scorer import Rows
 from rlvr_bench.train.seeds import derive
 from rlvr_bench.train.step_guard import StepGuard
 from rlvr_bench.train.training_run import StepSink, TrainingRun, begin
-from rlvr_bench.train.verdicts import CountedVerdicts
 
 _OWN_METRICS = (
     *("accuracy", "unparsed", "verifier_errors", "strategy/", "probe/", "sampling/sampling_logp_difference"),
@@ -141,21 +138,7 @@ class RolloutTrainer(GRPOTrainer):
         problems = [run.problems[index] for index in problem]
         completions = self._texts  # TRL's own decoding has the stop text in it
         verdicts = verify_all(run.task, completions, problems, self._truncated)
-        # All completions are verified, for the record; only the verdicts that the reward reads are paid for.
-        bought = CountedVerdicts(verdicts)
-        context = RewardContext(
-            task=run.task,
-            seed=derive(run.seed, "rollout"),
-            step=self._batches,
-            indices=_occurrences(problems),
-            verdicts=bought,
-            truncated=self._truncated,
-            labels=run.labels,
-        )
-        rewards = run.reward(completions, problems, context)
-        run.meter.verdicts += bought.read
-        if len(rewards) != len(completions) or not all(map(math.isfinite, rewards)):
-            raise ValueError("the reward did not give one finite number per completion; mend the reward")
+        rewards = pay(run, completions, problems, verdicts, self._truncated, self._batches)
         self._record_verdicts(verdicts)
         self._record_strategies(completions)
         rewards = self._less_kl(rewards, [run.prompt_ids[index] for index in problem])
@@ -363,16 +346,6 @@ class RolloutTrainer(GRPOTrainer):
         count, most = processes.size(), processes.largest(means)
         for name, total, largest in zip(names, processes.sums(means), most, strict=True):
             metrics[name] = [largest if name.endswith("max") else total / count]
-
-
-def _occurrences(problems: list[Problem]) -> list[int]:
-    """Return for each place how often its problem stands before it."""
-    counts: Counter[str] = Counter()
-    numbers = []
-    for problem in problems:
-        numbers.append(counts[problem.id])
-        counts[problem.id] += 1
-    return numbers
 
 
 def _arguments(run: TrainingRun[GrpoSettings]) -> GRPOConfig:

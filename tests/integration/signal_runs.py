@@ -44,6 +44,7 @@ TINY: dict[str, dict[str, Any]] = {
     "rft": SMALL | {"batch_size": 8, "shadow_size": 8, "shadow_every": 2, "iterations": 2, "prompts_per_iteration": 16},
     "dpo": SMALL | {"batch_size": 8, "shadow_size": 8, "shadow_every": 2, "sampled_problems": 16},
     "rlhf": GRPO | {"preference_pairs": 8, "reward_model_steps": 2, "reward_model_batch": 4},
+    "es": SMALL | {"population": 4, "prompts_per_batch": 8, "shadow_size": 8, "sigma": 0.05, "decoding": "sampled"},
     "sft+rlvr": GRPO | {"sft_share": 0.5},
 }
 Start = Callable[..., TrainingRun[Any]]

@@ -10,7 +10,7 @@ from rlvr_bench.leaderboard.standings import leaderboard
 from rlvr_bench.record import store
 from rlvr_bench.record.schema import RunRecord
 
-SIGNALS = ("rlvr", "sft", "rft", "rlhf", "sft+rlvr")
+SIGNALS = ("rlvr", "sft", "rft", "dpo", "rlhf", "sft+rlvr", "es")
 METHODS = ("full", "lora", "pissa", "mask", "svf", "steering", "c3a", "prompt-tuning")
 """A method of each family: weights, adapters, another start, a part of the weights, spectra, vectors, PEFT's."""
 EXPERIMENT = """
@@ -49,6 +49,14 @@ shadow_size = 4
 max_new_tokens = 32
 
 [[signals]]
+type = "dpo"
+steps = 2
+sampled_problems = 8
+batch_size = 4
+shadow_size = 4
+max_new_tokens = 32
+
+[[signals]]
 type = "rlhf"
 steps = 2
 prompts_per_batch = 2
@@ -64,6 +72,15 @@ steps = 2
 sft_share = 0.5
 prompts_per_batch = 2
 group_size = 4
+max_new_tokens = 32
+
+[[signals]]
+type = "es"
+steps = 2
+population = 4
+prompts_per_batch = 4
+shadow_size = 4
+sigma = 0.02
 max_new_tokens = 32
 
 [evaluate]
@@ -122,13 +139,16 @@ def test_every_signal_trains_every_method_of_one_file(records: list[RunRecord]) 
 
 
 def test_each_signal_buys_its_own_kind_of_label_whatever_the_method(records: list[RunRecord]) -> None:
-    # 2 steps of 8 completions; 2 iterations of 8 problems x 8 samples; all 16 solutions before one step of 8 verdicts.
+    # 2 steps of 8 completions; 2 iterations of 8 problems x 8 samples; 8 problems x 8 samples once; all 16 solutions
+    # before one step of 8 verdicts; 2 steps of 4 models x 4 problems.
     bought = {
         "rlvr": (16, 0, 0),
         "sft": (0, 0, 16),
         "rft": (128, 0, 0),
+        "dpo": (64, 0, 0),
         "rlhf": (0, 8, 0),
         "sft+rlvr": (8, 0, 16),
+        "es": (32, 0, 0),
     }
     for one in records:
         ledger = one.ledger
@@ -141,7 +161,7 @@ def test_a_row_says_what_its_budget_counts_and_what_was_bought(records: list[Run
     rows = [standing.row for standing in leaderboard(records) if standing.row["method"] != "base"]
     assert {row["match"] for row in rows} == {"steps 2"}
     assert {(row["signal"], row["labels"]) for row in rows} == {
-        ("rlvr", 16), ("sft", 16), ("rft", 128), ("rlhf", 8), ("sft+rlvr", 24),
+        ("rlvr", 16), ("sft", 16), ("rft", 128), ("dpo", 64), ("rlhf", 8), ("sft+rlvr", 24), ("es", 32),
     }  # fmt: skip
     assert all(isinstance(row["flops"], float) and row["flops"] > 0 for row in rows)
 

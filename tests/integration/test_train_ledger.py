@@ -20,7 +20,7 @@ from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.models.base import LoadedBase, load
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.tasks.problem import Verdict
-from rlvr_bench.train import rlhf, shadowed
+from rlvr_bench.train import es, rlhf, shadowed
 from rlvr_bench.train.ledger import Meter, Shape
 from rlvr_bench.train.probe import Probe
 from rlvr_bench.train.reward_model import LearnedReward, with_scalar_output
@@ -114,7 +114,8 @@ class _Recount:
 
         monkeypatch.setattr(LearnedReward, "__call__", paying)
         monkeypatch.setattr(Probe, "largest_difference", self._apart(Probe.largest_difference))
-        monkeypatch.setattr(shadowed, "shadow", self._apart(shadowed.shadow))
+        for module in (shadowed, es):
+            monkeypatch.setattr(module, "shadow", self._apart(shadowed.shadow))
         bought = rlhf.collect
         unpaid = self._apart(bought)
         monkeypatch.setattr(rlhf, "collect", lambda *a, paid=True: bought(*a) if paid else unpaid(*a, paid=False))
@@ -153,7 +154,7 @@ def _sampling_flops(model: Any, prompt: int, completion: int) -> int:
 def test_the_ledger_of_a_run_is_what_torch_counts_of_its_sequences(
     kind: str, base: LoadedBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    grpo = {} if kind in ("sft", "rft", "dpo") else {"update_backend": "padded"}
+    grpo = {} if kind in ("sft", "rft", "dpo", "es") else {"update_backend": "padded"}
     run = starter(base, tmp_path)(kind, **grpo)
     recount = _Recount(run, monkeypatch)
     SIGNALS[kind](run, lambda step: None)
@@ -161,7 +162,8 @@ def test_the_ledger_of_a_run_is_what_torch_counts_of_its_sequences(
     meter = run.meter
     learned = [length for lengths in recount.learned.values() for length in lengths]
     assert meter.generated_tokens == sum(own for _, own in recount.sampled)
-    assert meter.learned_tokens == sum(learned) > 0
+    assert meter.learned_tokens == sum(learned)
+    assert bool(learned) == (kind != "es")
     assert bool(recount.sampled) == (kind != "sft")
 
     policy = copy.deepcopy(base.model).eval()
