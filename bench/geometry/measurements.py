@@ -47,6 +47,13 @@ class MaskSample(MeasurementSettings):
     needs_merged_weights: ClassVar[bool] = True
 
 
+class UpdateSketch(MeasurementSettings):
+    """A few numbers of the update by which its angle to that of another run is known."""
+
+    implementation: ClassVar[str] = "rlvr_bench.geometry.update_sketch:UpdateSketchOfCell"
+    needs_merged_weights: ClassVar[bool] = True
+
+
 class Curvature(MeasurementSettings):
     """Whether the changed weights lie where the policy's curvature is low: diagonal Fisher information on them."""
 

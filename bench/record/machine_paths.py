@@ -14,7 +14,7 @@ WHOLE_PATH = re.compile(r"(?:~|/[\w.@+-]+)/[^\n]*")
 PATH_IN_TEXT = re.compile(r"(?<![\w.:/~<>+=-])(?:~|/[A-Za-z_.][\w.@+-]*)(?:/[\w.@+-]+)+/?")
 """A path in a sentence or a traceback; not the path of an address (https://...)."""
 
-BASE64 = ("mask_sample",)
+BASE64 = ("mask_sample", "update_sketch")
 """Keys that begin so hold packed bits in base64 below them, in which a slash is a digit."""
 
 FINGERPRINT_DIGITS = 12

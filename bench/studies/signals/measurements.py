@@ -14,3 +14,15 @@ class Divergence(MeasurementSettings):
 
     problems: int = Field(64, ge=1)
     """Test problems of every task."""
+
+
+class ChangedTokens(MeasurementSettings):
+    """Where the most probable next token is another one than the base's, on greedy completions of test problems."""
+
+    implementation: ClassVar[str] = "rlvr_bench.studies.signals.changed_tokens:ChangedTokensOfCell"
+    needs_merged_weights: ClassVar[bool] = True
+
+    problems: int = Field(64, ge=1)
+    """Test problems, one completion each."""
+    recovery: bool = True
+    """Also score the base with the tuned model's token at forks, its positions of highest entropy, and at random ones."""
