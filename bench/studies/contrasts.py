@@ -9,6 +9,7 @@ seed in several strata are never taken as independent.
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from math import atanh, isnan, log, sqrt, tanh
+from statistics import fmean
 
 from scipy.special import ndtr, ndtri
 
@@ -16,7 +17,7 @@ from rlvr_bench.leaderboard.row import outcome_matrix, test_score
 from rlvr_bench.stats.hierarchical import Group, Value, mean_value, weighted_sum
 from rlvr_bench.studies.errors import NoEvidence
 from rlvr_bench.studies.evidence import Evidence, EvidenceRun, Where
-from rlvr_bench.studies.finding import CONFIDENCE, Finding, Interval, Settings, exponential
+from rlvr_bench.studies.finding import CONFIDENCE, Finding, Interval, Settings, around, exponential
 
 SAME = ("task_fingerprint", "signal.steps")
 """What both sides of a comparison must share unless a claim says otherwise."""
@@ -191,6 +192,15 @@ def repeated(strata: Sequence[Stratum]) -> Sequence[Stratum]:
     """
     repetitions = [pair for pair in strata if all(len({run.seed for run in side}) > 1 for side in pair)]
     return repetitions or strata
+
+
+def jackknife(runs: Sequence[EvidenceRun], figure: Callable[[Sequence[int]], float]) -> Interval:
+    """Return a figure of the runs' seeds with its jackknife interval (Tukey 1958), each seed left out once."""
+    seeds = sorted({run.seed for run in runs})
+    count, whole = len(seeds), figure(seeds)
+    without = [figure([seed for seed in seeds if seed != left]) for left in seeds]
+    squares = sum((value - fmean(without)) ** 2 for value in without)
+    return around(whole, (count - 1) / count * squares, count - 1)
 
 
 def rank_correlation(pairs: Sequence[tuple[float, float]]) -> Interval:

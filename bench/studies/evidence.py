@@ -5,7 +5,7 @@ experiment count when they are what the claim is about.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from pathlib import Path
@@ -76,6 +76,8 @@ class Evidence:
     runs: tuple[EvidenceRun, ...]
     thinking: tuple[dict[str, Any], ...] = ()
     schema: int = 0
+    beside: tuple["Evidence", ...] = field(default=(), repr=False, compare=False)
+    """The evidence on other bases, for an analysis that compares bases; none of it has others beside it."""
 
     def select(self, where: Where, statuses: Iterable[str] = TRAINED) -> list[EvidenceRun]:
         """Return the runs whose cells are set as asked, in the order of their seeds; `statuses`: how they ended.
@@ -93,7 +95,7 @@ class Evidence:
         as_they_are = not any(key.partition(".")[0] == INTERVENTIONS for key in filters)
         usual = (run for run in self.runs if not (as_they_are and run.setting(INTERVENTIONS)))
         runs = [run for run in usual if run.record.status in statuses and _matches(run, filters)]
-        runs = _at_best_rates(runs) if best else runs
+        runs = at_best_rates(runs) if best else runs
         if not runs:
             words = ", ".join(f"{key} = {value}" for key, value in where.items())
             raise NoEvidence(f"no records with {words}" if words else "no records")
@@ -126,9 +128,10 @@ def evidence_of(results: Path, loaded: store.Loaded) -> list[Evidence]:
     documents = [_document(path) for folder in folders for path in sorted(folder.glob("*.json"))]
     without_runs = {str(document["base"]) for document in documents} - {base for base, _ in grouped}
     keys = sorted({*grouped, *((base, 0) for base in without_runs)}, key=lambda key: (key[0], -key[1]))
-    return [
+    alone = [
         Evidence(base, tuple(grouped.get((base, schema), ())), _about(documents, base), schema) for base, schema in keys
     ]
+    return [replace(each, beside=tuple(other for other in alone if other.base != each.base)) for each in alone]
 
 
 def _about(documents: Sequence[dict[str, Any]], base: str) -> tuple[dict[str, Any], ...]:
@@ -153,7 +156,7 @@ def _matches(run: EvidenceRun, where: Where) -> bool:
     return all(_is(run.setting(key), pattern) for key, pattern in where.items())
 
 
-def _at_best_rates(runs: Sequence[EvidenceRun]) -> list[EvidenceRun]:
+def at_best_rates(runs: Sequence[EvidenceRun]) -> list[EvidenceRun]:
     """Return the runs at the best rate of their method and setting; of equal rates the lowest."""
     settings: dict[str, list[EvidenceRun]] = {}
     for run in runs:

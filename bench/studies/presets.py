@@ -26,6 +26,7 @@ TIMES: Mapping[str, str] = {
     "gates-pissa-habits": "5 min",
     "gates-heads": "6 min",
     "anchor": "30 min",
+    "disjoint-masks": "about 25 min",
     "gates-smollm2": "25 min",
     "gates-smollm2-sft": "15 min",
     "published-path-not-taken-masks": "GPUs",
@@ -46,6 +47,10 @@ TIMES: Mapping[str, str] = {
     "coldstart": "6 min",
     "overoptimisation": "8 min",
     "passk": "8 min",
+    "offline-updates": "about 15 min",
+    "es": "about 25 min",
+    "data-wall": "about 15 min",
+    "sizes": "about 1 h 15 min after the builds",
 }
 """Name of a preset -> time on two cores; an outside study's presets have none."""
 

@@ -59,7 +59,7 @@ def _by_weight(method: Mask, path: str, layer: MaskedLinear, seed: int) -> Entri
     count = method.count_for(weight.shape) if method.size_is_density else len(layer.index)
     match method.select:
         case "random":
-            return _listed(random_entries(weight.size, count, path, seed), weight.size)
+            return _listed(random_entries(weight.size, count, path, seed, method.part), weight.size)
         case "low-magnitude":
             return _smallest(np.abs(weight), count)
         case "top-magnitude":

@@ -35,6 +35,7 @@ ONLY_FOR: dict[str, tuple[Select, ...]] = {
     "low_share": ("safe", "random"),
     "tuned": ("rl-subnetwork", "random"),
     "fisher_tokens": ("fisher",),
+    "part": ("random",),
 }
 """The selects that each of these keys is for."""
 
@@ -92,6 +93,12 @@ class Mask(Method):
         default=32, ge=1, description="Fisher only: how many tokens the model samples after each calibration prompt."
     )
 
+    part: int = Field(
+        default=0,
+        ge=0,
+        description="Random only: which part of a seed's random order is taken; masks of different parts are disjoint.",
+    )
+
     @model_validator(mode="after")
     def _keys_fit_the_select(self) -> "Mask":
         keys = self.model_fields_set - {key for key in self.model_fields_set if getattr(self, key) is None}
@@ -104,6 +111,11 @@ class Mask(Method):
         sizes = [key for key in SIZES if key in keys]
         if len(sizes) > 1:
             raise ValueError(f"{sizes[0]} is given together with {sizes[1]}, but one sets the size of a mask; give one")
+        if (self.part + 1) * self.density > 1 and self.part:
+            parts = int(1 / self.density)
+            raise ValueError(f"part = {self.part}, but {parts} disjoint masks have density {self.density:g}; lower one")
+        if self.part and not self.size_is_density:
+            raise ValueError("part is of masks whose size density sets; leave it or the other size out")
         if self.select == "rl-subnetwork" and self.tuned is None:
             raise ValueError("select = 'rl-subnetwork' needs the key tuned: the final weights of a finished full run")
         return self

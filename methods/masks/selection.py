@@ -9,6 +9,7 @@ import hashlib
 import torch
 from torch import Tensor
 
+from rlvr_bench.methods.errors import MethodError
 from rlvr_bench.methods.masks.mask import Mask
 
 
@@ -26,7 +27,7 @@ def select_entries(method: Mask, weight: Tensor, name: str, seed: int, evidence:
         if not method.size_is_density:  # as many as the set that it is the control of
             other = method.model_copy(update={"select": "safe" if method.tuned is None else "rl-subnetwork"})
             count = len(select_entries(other, weight, name, seed, evidence))
-        return random_entries(total, count, name, seed)
+        return random_entries(total, count, name, seed, method.part)
     if method.select == "rl-subnetwork":
         return visibly_changed(weight, _needed(evidence))
     if method.select == "fisher":
@@ -89,11 +90,16 @@ def largest(magnitude: Tensor, count: int) -> Tensor:
     return inside.nonzero().reshape(-1)
 
 
-def random_entries(total: int, count: int, name: str, seed: int) -> Tensor:
-    """Return `count` distinct sorted indices below `total`, uniform, a function of (`name`, `seed`)."""
+def random_entries(total: int, count: int, name: str, seed: int, part: int = 0) -> Tensor:
+    """Return `count` distinct sorted indices below `total`, uniform, a function of (`name`, `seed`) and of `part`.
+
+    Parts of one name and seed are disjoint. Raises `MethodError` where so small a matrix has no such part.
+    """
+    if (part + 1) * count > total:
+        raise MethodError(f"{name} has {total} entries, too few for part {part} of {count} each; lower part")
     key = int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:7], "big")
     order = torch.randperm(total, generator=torch.Generator().manual_seed(key))
-    return order[:count].sort().values
+    return order[part * count : (part + 1) * count].sort().values
 
 
 def _needed(evidence: Tensor | None) -> Tensor:

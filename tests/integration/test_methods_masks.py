@@ -70,6 +70,18 @@ def test_random_masks_have_the_count_and_follow_seed_and_name(density, seed):
         assert not torch.equal(one, select_entries(method, weight, "b", seed))
 
 
+def test_parts_of_a_random_order_are_disjoint_and_cover_the_matrix():
+    weight = torch.zeros(30, 40)
+    parts = [select_entries(Mask(select="random", density=0.1, part=part), weight, "w", 3) for part in range(10)]
+    assert torch.equal(parts[0], select_entries(Mask(select="random", density=0.1), weight, "w", 3))
+    assert sorted(torch.cat(parts).tolist()) == list(range(1200))
+
+
+def test_a_matrix_without_so_many_parts_is_refused():
+    with pytest.raises(MethodError, match="w has 6 entries, too few for part 9 of 1 each; lower part"):
+        select_entries(Mask(select="random", density=0.1, part=9), torch.zeros(2, 3), "w", 0)
+
+
 def test_random_masks_are_uniform():
     counts = np.zeros(100)
     for seed in range(400):

@@ -141,6 +141,12 @@ def test_what_cannot_be_used_is_one_sentence(tmp_path):
         ({"select": "principal", "tuned": "x"}, "tuned is for select = 'rl-subnetwork' or 'random', not 'principal'"),
         ({"select": "random", "fisher_tokens": 8}, "fisher_tokens is for select = 'fisher', not 'random'"),
         ({"select": "rl-subnetwork", "tuned": "x", "params": "1%"}, "params = '1%'"),
+        ({"select": "principal", "part": 1}, "part is for select = 'random', not 'principal'"),
+        ({"select": "random", "density": 0.3, "part": 3}, "part = 3, but 3 disjoint masks have density 0.3; lower one"),
+        (
+            {"select": "random", "principal_share": 0.5, "low_share": 0.5, "part": 1},
+            "part is of masks whose size density sets",
+        ),
     ],
 )
 def test_keys_that_do_not_go_together_are_one_sentence(keys, words):

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.models.organisms.packing import IGNORED, first_fit, pack
 from rlvr_bench.models.organisms.recipe import Diet, Fork, Plant, Recipe, Stage
-from rlvr_bench.models.organisms.recipes import RECIPES
+from rlvr_bench.models.organisms.recipes import RECIPES, SIZED
 from rlvr_bench.models.organisms.scores import pass_at_k
 from rlvr_bench.models.organisms.text import example, planted_problems, step_examples
-from rlvr_bench.models.organisms.train import rate_at, stage_at
+from rlvr_bench.models.organisms.train import new_model, rate_at, stage_at
 from rlvr_bench.models.tokenizer import CHARACTERS, character_tokenizer
 from rlvr_bench.tasks import registry
 from rlvr_bench.tasks.problem import Problem
@@ -200,3 +200,26 @@ def test_tokenizer_reads_unknown_characters_as_unknown() -> None:
 
 
 TOKENIZER = character_tokenizer(context=64)
+
+
+def test_larger_organisms_differ_from_the_small_one_in_shape_and_rates_alone() -> None:
+    small = RECIPES["organism-steps"].model_dump()
+    for name, recipe in SIZED.items():
+        own = recipe.model_dump()
+        differing = {key for key in small if own[key] != small[key]}
+        assert differing == {"name", "description", "shape", "stages"} and own["name"] == name
+        share = small["shape"]["width"] / own["shape"]["width"]
+        for stage, before in zip(own["stages"], small["stages"], strict=True):
+            scaled = {key: share * before[key] for key in ("learning_rate", "final_rate")}
+            assert stage == before | scaled
+
+
+@pytest.mark.parametrize(("name", "millions"), [("1m", 1), ("3m", 3), ("10m", 10)])
+def test_a_larger_organism_has_the_parameters_of_its_name(name: str, millions: int) -> None:
+    shape, vocabulary = SIZED[f"organism-steps-{name}"].shape, len(character_tokenizer(256))
+    layer = 4 * shape.width**2 + 3 * shape.width * shape.feed_forward + 2 * shape.width
+    parameters = vocabulary * shape.width + shape.layers * layer + shape.width
+    assert parameters == pytest.approx(1e6 * millions, rel=0.05)
+    with torch.device("meta"):
+        model = new_model(SIZED[f"organism-steps-{name}"], character_tokenizer(256))
+    assert model.num_parameters() == parameters

@@ -16,7 +16,7 @@ from rlvr_bench.models.fingerprint import folder_fingerprint
 from rlvr_bench.models.organisms.card import Card, write_card
 from rlvr_bench.models.organisms.measure import measure
 from rlvr_bench.models.organisms.recipe import Recipe
-from rlvr_bench.models.organisms.recipes import RECIPES
+from rlvr_bench.models.organisms.recipes import RECIPES, SIZED
 from rlvr_bench.models.organisms.scores import LevelScore
 from rlvr_bench.models.organisms.text import planted_problems
 from rlvr_bench.models.organisms.train import pretrain
@@ -30,10 +30,11 @@ MEASURED_PROBLEMS = 100
 
 
 def build(name: str, folder: Path, watcher: Watcher) -> Card:
-    """Build a shipped organism into `folder` (`build_recipe`). Raises ModelError if there is no recipe of that name."""
-    if name not in RECIPES:
-        raise ModelError(f"No organism is called {name!r}{did_you_mean(name, RECIPES)}")
-    return build_recipe(RECIPES[name], folder, watcher)
+    """Build an organism into `folder` (`build_recipe`). Raises ModelError if there is no recipe of that name."""
+    recipes = RECIPES | SIZED
+    if name not in recipes:
+        raise ModelError(f"No organism is called {name!r}{did_you_mean(name, recipes)}")
+    return build_recipe(recipes[name], folder, watcher)
 
 
 def build_recipe(recipe: Recipe, folder: Path, watcher: Watcher, problems: int = MEASURED_PROBLEMS) -> Card:

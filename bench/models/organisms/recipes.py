@@ -1,6 +1,6 @@
 """The organisms that ship with the package: one architecture, the same families, different pre-training."""
 
-from rlvr_bench.models.organisms.recipe import Diet, Fork, Plant, Recipe, Stage
+from rlvr_bench.models.organisms.recipe import Diet, Fork, Plant, Recipe, Shape, Stage
 from rlvr_bench.tasks.families import FAMILIES
 
 _OTHERS = ("sums", "linear", "compare", "count", "sort", "words")
@@ -33,6 +33,27 @@ def _forked(name: str, description: str, fork: Fork, worked_share: float) -> Rec
         examples_per_step=96,
         start="organism-direct",
         fork=fork,
+    )
+
+
+def _sized(size: str, shape: Shape) -> Recipe:
+    """The recipe of organism-steps for a larger model: all dials but the shape, and rates that fall with the width.
+
+    One over the width is how the best rate of a hidden matrix under Adam scales (Yang et al. 2022, arXiv 2203.03466).
+    """
+    small = RECIPES["organism-steps"]
+    share = small.shape.width / shape.width
+    stages = tuple(
+        stage.model_copy(update={"learning_rate": share * stage.learning_rate, "final_rate": share * stage.final_rate})
+        for stage in small.stages
+    )
+    return small.model_copy(
+        update={
+            "name": f"organism-steps-{size}",
+            "description": f"organism-steps with {size.upper()} parameters, by the same recipe.",
+            "shape": shape,
+            "stages": stages,
+        }
     )
 
 
@@ -77,3 +98,13 @@ _SHIPPED = (
     ),
 )
 RECIPES = {recipe.name: recipe for recipe in _SHIPPED}
+
+SIZED = {
+    recipe.name: recipe
+    for recipe in (
+        _sized("1m", Shape(width=160, layers=3, heads=4, feed_forward=448)),
+        _sized("3m", Shape(width=256, layers=4, heads=4, feed_forward=640)),
+        _sized("10m", Shape(width=384, layers=6, heads=6, feed_forward=960)),
+    )
+}
+"""Larger organisms, too large to ship: `rlvr-bench models build NAME` makes them."""

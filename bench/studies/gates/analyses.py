@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from rlvr_bench.studies.finding import Analysis
-from rlvr_bench.studies.gates import equal_norm, equal_reward, mask_agreement, placement, steps_and_rates
+from rlvr_bench.studies.gates import disjoint, equal_norm, equal_reward, mask_agreement, placement, steps_and_rates
 
 ANALYSES: Mapping[str, Analysis] = {
     "equal-norm-ratio": equal_norm.equal_norm_ratio,
@@ -16,6 +16,7 @@ ANALYSES: Mapping[str, Analysis] = {
     "stripes-above-null": placement.stripes_above_null,
     "mask-agreement": mask_agreement.mask_agreement,
     "intervened-agreement": mask_agreement.intervened_agreement,
+    "worst-accuracy-difference": disjoint.worst_accuracy_difference,
     "kl-difference": steps_and_rates.kl_difference,
     "kl-accuracy-correlation": steps_and_rates.kl_accuracy_correlation,
     "rank-one-recovery": steps_and_rates.rank_one_recovery,

@@ -11,10 +11,10 @@ from statistics import fmean
 import numpy as np
 
 from rlvr_bench.geometry.packed_masks import expected_jaccard, unpack
-from rlvr_bench.studies.contrasts import SAME, paired_strata
+from rlvr_bench.studies.contrasts import SAME, jackknife, paired_strata
 from rlvr_bench.studies.errors import NoEvidence
 from rlvr_bench.studies.evidence import INTERVENTIONS, Evidence, EvidenceRun, Where
-from rlvr_bench.studies.finding import Finding, Interval, Settings, around
+from rlvr_bench.studies.finding import Finding, Settings
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
@@ -76,7 +76,7 @@ def mask_agreement(
     note = f"{beyond} runs change too many entries to be {reach:g} above chance" if beyond else ""
     parts = [of_group(group) for group in groups]
     settings = Settings(len(parts), min(parts), max(parts), None) if len(parts) > 1 else None
-    return Finding.of(_jackknife(used, excess), used, note=note, settings=settings)
+    return Finding.of(jackknife(used, excess), used, note=note, settings=settings)
 
 
 def intervened_agreement(
@@ -121,16 +121,7 @@ def intervened_agreement(
         return left / ceiling
 
     sides = [[run for pair in pairs for run in pair[side]] for side in (0, 1)]
-    return Finding.of(_jackknife([*sides[0], *sides[1]], kept_share), *sides)
-
-
-def _jackknife(runs: Sequence[EvidenceRun], figure: Callable[[Sequence[int]], float]) -> Interval:
-    """Return a figure of the runs' seeds with its jackknife interval (Tukey 1958), each seed left out once."""
-    seeds = sorted({run.seed for run in runs})
-    count, whole = len(seeds), figure(seeds)
-    without = [figure([seed for seed in seeds if seed != left]) for left in seeds]
-    squares = sum((value - fmean(without)) ** 2 for value in without)
-    return around(whole, (count - 1) / count * squares, count - 1)
+    return Finding.of(jackknife([*sides[0], *sides[1]], kept_share), *sides)
 
 
 def _sampled(runs: Iterable[EvidenceRun], sample: str) -> list[EvidenceRun]:

@@ -16,6 +16,7 @@ from rlvr_bench.studies.errors import FindingsError, NoEvidence
 from rlvr_bench.studies.evidence import Evidence, EvidenceRun, Where
 from rlvr_bench.studies.finding import Analysis, Finding
 from rlvr_bench.studies.interpolation import difference_at_equal
+from rlvr_bench.studies.signals import sizes, updates
 from rlvr_bench.studies.signals.figures import FIGURES, gain_on_families
 
 
@@ -87,6 +88,19 @@ def cold_gain(evidence: Evidence, runs: Where, below: float) -> Finding:
     return over_seeds(cold)
 
 
+def repeats_slope(evidence: Evidence, figure: str, runs: Where) -> Finding:
+    """Slope of a signal figure per doubling of how often the run met each of its problems.
+
+    Runs with `train_problems` = n met each 1 / n as often as a run on one would; only the doubling counts.
+    """
+
+    def place(run: EvidenceRun) -> float | None:
+        few = run.setting("signal.train_problems")
+        return -log2(float(few)) if few else None
+
+    return _slope(evidence, runs, _figure(figure), place)
+
+
 def _slope(evidence: Evidence, runs: Where, figure: Figure, place: Callable[[EvidenceRun], float | None]) -> Finding:
     """Return the least-squares slope of settings' means on their places, which is a weighted sum of these means."""
     gains = having(evidence.select(runs), figure, "gains on those tasks")
@@ -123,4 +137,9 @@ ANALYSES: Mapping[str, Analysis] = {
     "figure-difference": figure_difference,
     "family-slope": family_slope,
     "cold-gain": cold_gain,
+    "repeats-slope": repeats_slope,
+    "order-agreement": sizes.order_agreement,
+    "update-cosine": updates.update_cosine,
+    "update-cosine-difference": updates.update_cosine_difference,
+    "update-cosine-below-ceiling": updates.update_cosine_below_ceiling,
 }

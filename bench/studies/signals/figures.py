@@ -1,7 +1,7 @@
 """Numbers of one run that claims on learning signals are about: transfer, boundary, forgetting, over-optimisation."""
 
 from collections.abc import Mapping, Sequence
-from math import sqrt
+from math import log, sqrt
 from statistics import fmean
 
 import numpy as np
@@ -18,6 +18,9 @@ from rlvr_bench.studies.evidence import EvidenceRun
 
 SMOOTHED = 5
 """Steps in the moving mean of a curve whose peak or end is read."""
+
+LEAST_GAIN = 0.05
+"""A share of a gain smaller than this, in accuracy on some dozens of problems, says nothing."""
 
 ROLES: tuple[ModelRole, ModelRole] = ("tuned", "base")
 
@@ -171,6 +174,30 @@ def turn_over(run: EvidenceRun) -> float | None:
     return -float(np.polyfit(distance, gold, 2)[0])
 
 
+def remembered_questions(run: EvidenceRun) -> float | None:
+    """Share of trained questions completed word for word from their first 60 % by the tuned model minus the base's."""
+    after, before = (run.figure(f"train_memory.{role}.60.exact") for role in ROLES)
+    return None if after is None or before is None else after - before
+
+
+def surprise_at_trained_answers(run: EvidenceRun) -> float | None:
+    """Log perplexity of trained problems' gold answers, tuned model minus base, in nats per token."""
+    after, before = (run.figure(f"train_memory.{role}.answer_perplexity") for role in ROLES)
+    return log(after / before) if after and before else None
+
+
+def recovered(where: str) -> Figure:
+    """Return the figure "share of the gain that the base has with the tuned model's tokens at `forks`, or `random`"."""
+
+    def figure(run: EvidenceRun) -> float | None:
+        base, some, tuned = (run.figure(f"changed_tokens.recovery.{name}") for name in ("base", where, "tuned"))
+        if base is None or some is None or tuned is None or tuned - base < LEAST_GAIN:
+            return None
+        return (some - base) / (tuned - base)
+
+    return figure
+
+
 def _smooth(values: list[float]) -> Curve:
     """Return the moving mean over SMOOTHED values, or over all where there are fewer."""
     width = min(SMOOTHED, len(values))
@@ -208,6 +235,10 @@ FIGURES: Mapping[str, Figure] = {
     "fall of the verifier's accuracy": gold_fall,
     "rise of the proxy after the verifier's peak": proxy_rise_after_gold_peak,
     "turn-over": turn_over,
+    "memory of trained questions": remembered_questions,
+    "surprise at trained answers": surprise_at_trained_answers,
+    "gain recovered at forks": recovered("forks"),
+    "gain recovered at random": recovered("random"),
     **{f"gain in pass@{2**power}": pass_gain(2**power) for power in range(9)},
 }
 """Figures that a claim can name."""

@@ -25,4 +25,13 @@ class ChangedTokens(MeasurementSettings):
     problems: int = Field(64, ge=1)
     """Test problems, one completion each."""
     recovery: bool = True
-    """Also score the base with the tuned model's token at forks, its positions of highest entropy, and at random ones."""
+    """Also score the base with the tuned model's token where its entropy is highest, and in as many random places."""
+
+
+class TrainMemory(MeasurementSettings):
+    """Memory of the first train problems in base and tuned model: questions cut short, perplexities."""
+
+    implementation: ClassVar[str] = "rlvr_bench.studies.signals.train_memory:TrainMemoryOfCell"
+
+    problems: int = Field(16, ge=1)
+    """Train problems, the first ones, which a run on few problems trains on."""

@@ -1,0 +1,78 @@
+"""Does the order of methods at one size of a model predict that at another? Kendall's tau over methods."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from statistics import fmean
+
+from rlvr_bench.stats.ranks import kendall
+from rlvr_bench.studies.contrasts import greedy_outcomes, having
+from rlvr_bench.studies.errors import NoEvidence
+from rlvr_bench.studies.evidence import RATE, Evidence, EvidenceRun, Where, at_best_rates
+from rlvr_bench.studies.finding import Finding, Interval
+
+Scores = Mapping[str, float]
+"""Of each method, by the name of its type."""
+
+FEWEST = 5
+"""Methods below which an order says nothing."""
+
+
+def order_agreement(evidence: Evidence, runs: Where, other: str, by: str = "accuracy") -> Finding:
+    """Kendall's tau between the order of methods on this base and that on another, with its interval over methods.
+
+    Args:
+        evidence: of one base model.
+        runs: which runs, on either base; each method at its rate with the best mean validation accuracy.
+        other: the last name of the other base, or "trainable parameters": the order that their number gives.
+        by: "accuracy", mean greedy test accuracy over seeds, or "rate", the best learning rate.
+    """
+    own = _by_method(evidence.select(runs))
+    if other == "trainable parameters":
+        compared = [run for group in own.values() for run in group]
+        theirs: Scores = {method: fmean(map(_trainable, group)) for method, group in own.items()}
+    else:
+        beside = _by_method(_beside(evidence, other).select(runs))
+        compared = [run for group in beside.values() for run in group]
+        theirs = _scores(beside, by)
+    ours = _scores(own, by)
+    shared = sorted(ours.keys() & theirs.keys())
+    if len(shared) < FEWEST:
+        raise NoEvidence(f"{len(shared)} methods have runs on both, an order needs {FEWEST}")
+    try:
+        found = kendall([ours[name] for name in shared], [theirs[name] for name in shared], f"{evidence.base}/{other}")
+    except ValueError as error:
+        raise NoEvidence(str(error)) from error
+    used = [run for name in shared for run in own[name]]
+    return Finding.of(Interval(found.mean, found.low, found.high), used, compared, note=f"{len(shared)} methods")
+
+
+def _beside(evidence: Evidence, name: str) -> Evidence:
+    """Return the evidence on the other base of that last name under the same schema."""
+    for each in evidence.beside:
+        if PurePath(each.base).name == name and each.schema == evidence.schema:
+            return each
+    raise NoEvidence(f"no records on {name}")
+
+
+def _by_method(runs: Sequence[EvidenceRun]) -> dict[str, list[EvidenceRun]]:
+    """Return the runs of each method at its best rate."""
+    grouped: dict[str, list[EvidenceRun]] = {}
+    for run in at_best_rates(runs):
+        grouped.setdefault(str(run.setting("method.type")), []).append(run)
+    return grouped
+
+
+def _scores(runs: Mapping[str, Sequence[EvidenceRun]], by: str) -> Scores:
+    if by == "rate":
+        return {method: fmean(float(run.setting(RATE)) for run in group) for method, group in runs.items()}
+    return {
+        method: fmean(value.mean for _, value in having(group, greedy_outcomes, "a greedy test score"))
+        for method, group in runs.items()
+    }
+
+
+def _trainable(run: EvidenceRun) -> float:
+    count = (run.record.attestation or {}).get("trainable_parameters")
+    if count is None:
+        raise NoEvidence(f"cell {run.record.cell_id} has no attested number of trainable parameters")
+    return float(count)
