@@ -157,16 +157,16 @@ def test_the_worst_of_the_masks_decides() -> None:
 METHODS = ("full", "lora", "dora", "pissa", "svf", "mask")
 
 
-def _order(base: str, accuracies: tuple[float, ...], rate: float = 1e-3) -> Evidence:
+def _order(base: str, accuracies: tuple[float, ...], size: int = 10) -> Evidence:
     records = []
     for seed in range(3):
         for place, (method, share) in enumerate(zip(METHODS, accuracies, strict=True)):
             made = _changed(
                 record(method, seed, "1" * round(200 * share) + "0" * round(200 * (1 - share))),
                 method={"type": method},
-                learning_rate=rate * (1 + place),
+                learning_rate=1e-3 * (1 + place),
             )
-            attested = dict(made.attestation or {}) | {"trainable_parameters": 10 * (6 - place), "problems": []}
+            attested = dict(made.attestation or {}) | {"trainable_parameters": 6 - place, "total_parameters": size}
             records.append(made.model_copy(update={"attestation": attested}))
     return _evidence(records, base)
 
@@ -176,17 +176,19 @@ RISING = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 
 def test_the_agreement_of_orders_is_kendalls_tau_between_bases() -> None:
     other = _order("./organism-steps-1m", (0.2, 0.1, 0.3, 0.4, 0.6, 0.5))
-    small = _order("organism-steps", RISING)
-    evidence = Evidence(small.base, small.runs, beside=(other,))
+    large = _order("./organism-steps-3m", RISING, size=30)
+    evidence = Evidence(large.base, large.runs, beside=(other,))
     found = order_agreement(evidence, {}, "organism-steps-1m")
     assert found.estimate == pytest.approx(stats.kendalltau(RISING, (0.2, 0.1, 0.3, 0.4, 0.6, 0.5)).statistic)
     assert found.low is not None and found.low < found.estimate and found.sides == (3, 3)
     assert order_agreement(evidence, {}, "organism-steps-1m", by="rate").estimate == 1
     assert order_agreement(evidence, {}, "trainable parameters").estimate == -1
+    with pytest.raises(NoEvidence, match="organism-steps-3m is not smaller"):
+        order_agreement(Evidence(other.base, other.runs, beside=(large,)), {}, "organism-steps-3m")
 
 
 def test_an_order_needs_another_base_and_enough_methods() -> None:
-    small = _order("organism-steps", RISING)
+    small = _order("organism-steps", RISING, size=20)
     with pytest.raises(NoEvidence, match="no records on organism-steps-3m"):
         order_agreement(small, {}, "organism-steps-3m")
     few = Evidence(small.base, small.runs, beside=(_order("b", RISING),))

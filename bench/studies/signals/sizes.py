@@ -23,15 +23,17 @@ def order_agreement(evidence: Evidence, runs: Where, other: str, by: str = "accu
     Args:
         evidence: of one base model.
         runs: which runs, on either base; each method at its rate with the best mean validation accuracy.
-        other: the last name of the other base, or "trainable parameters": the order that their number gives.
+        other: the last name of the other base, a smaller one, or "trainable parameters", by whose number to order.
         by: "accuracy", mean greedy test accuracy over seeds, or "rate", the best learning rate.
     """
     own = _by_method(evidence.select(runs))
     if other == "trainable parameters":
         compared = [run for group in own.values() for run in group]
-        theirs: Scores = {method: fmean(map(_trainable, group)) for method, group in own.items()}
+        theirs: Scores = {method: _attested({method: group}, "trainable_parameters") for method, group in own.items()}
     else:
         beside = _by_method(_beside(evidence, other).select(runs))
+        if _attested(own, "total_parameters") <= _attested(beside, "total_parameters"):
+            raise NoEvidence(f"{other} is not smaller: it is what a prediction starts from")
         compared = [run for group in beside.values() for run in group]
         theirs = _scores(beside, by)
     ours = _scores(own, by)
@@ -71,8 +73,9 @@ def _scores(runs: Mapping[str, Sequence[EvidenceRun]], by: str) -> Scores:
     }
 
 
-def _trainable(run: EvidenceRun) -> float:
-    count = (run.record.attestation or {}).get("trainable_parameters")
-    if count is None:
-        raise NoEvidence(f"cell {run.record.cell_id} has no attested number of trainable parameters")
-    return float(count)
+def _attested(runs: Mapping[str, Sequence[EvidenceRun]], key: str) -> float:
+    """Return the mean of a number of the runs' attestations."""
+    counts = [(run.record.attestation or {}).get(key) for group in runs.values() for run in group]
+    if not counts or any(count is None for count in counts):
+        raise NoEvidence(f"a record has no attested {key}")
+    return fmean(float(count) for count in counts if count is not None)
