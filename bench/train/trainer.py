@@ -25,7 +25,7 @@ from rlvr_bench.generate.stopping import StopTexts
 from rlvr_bench.measure.rollouts import Rollouts
 from rlvr_bench.methods.base.plain import in_training_mode
 from rlvr_bench.stats.clip_drift import Clip
-from rlvr_bench.tasks.problem import Verdict
+from rlvr_bench.tasks.problem import Problem, Verdict
 from rlvr_bench.tasks.strategies import STRATEGIES
 from rlvr_bench.tasks.verdicts import verify_all
 from rlvr_bench.train import processes, proof, scorer
