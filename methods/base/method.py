@@ -67,6 +67,7 @@ class Method(Settings, ABC):
     high) of a log-uniform search, `dials` the fields that set the number of trainable parameters, the one that `params`
     turns first. `examples` are settings under which the conformance kit attaches the method, where its defaults are not
     enough or do not fit a model of width 64. `why_slow` explains a step that costs more than 1.6 of full fine-tuning's.
+    `added_later` are fields that the configs of older records lack though they were written whole.
 
     Pointers to code, "package.module:function": `implementation` is what `attach` calls, with this config before the
     arguments; `start_checks` and `end_checks` are what `problems_at_start` and `problems_at_end` call in turn.
@@ -81,6 +82,7 @@ class Method(Settings, ABC):
     dials: ClassVar[tuple[str, ...]] = ()
     examples: ClassVar[tuple[dict[str, Any], ...]] = ()
     why_slow: ClassVar[str] = ""
+    added_later: ClassVar[tuple[str, ...]] = ()
     implementation: ClassVar[str]
     start_checks: ClassVar[tuple[str, ...]] = ()
     end_checks: ClassVar[tuple[str, ...]] = ()
@@ -106,7 +108,7 @@ class Method(Settings, ABC):
         exempt = {"type", "params", *(cls.dials if given.get("params") is not None else ())}
         optional = {key: field.default for key, field in cls.model_fields.items() if not field.is_required()}
         defaults = {key: (value, to_jsonable_python(value)) for key, value in optional.items() if key not in exempt}
-        if not defaults.keys() <= given.keys():
+        if not defaults.keys() - set(cls.added_later) <= given.keys():
             return given
         return {key: value for key, value in given.items() if key not in defaults or value not in defaults[key]}
 

@@ -62,6 +62,7 @@ class Mask(Method):
     )
     implementation: ClassVar[str] = "rlvr_bench.methods.masks.handle:attach_mask"
     start_checks: ClassVar[tuple[str, ...]] = ("rlvr_bench.methods.masks.checks:mask_problems",)
+    added_later: ClassVar[tuple[str, ...]] = ("part",)
 
     type: Literal["mask"] = "mask"
     select: Select = Field(description="Which entries may move.")
@@ -92,7 +93,6 @@ class Mask(Method):
     fisher_tokens: int = Field(
         default=32, ge=1, description="Fisher only: how many tokens the model samples after each calibration prompt."
     )
-
     part: int = Field(
         default=0,
         ge=0,

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -115,9 +116,13 @@ def wait_for(condition, process):  # type: ignore[no-untyped-def]
 
 def children_of(pid: int) -> list[int]:
     """Ids of the processes that a process has started."""
-    tasks = Path(f"/proc/{pid}/task")
-    listed = [(thread / "children").read_text().split() for thread in tasks.iterdir()] if tasks.exists() else []
-    return [int(child) for line in listed for child in line]
+    children = list[int]()
+    # A thread, or the process, may end while its children are listed.
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                children += map(int, (thread / "children").read_text().split())
+    return children
 
 
 def cells_of(pid: int) -> list[int]:

@@ -29,6 +29,10 @@ class PrivateUse(NamedTuple):
 
 USES = (
     PrivateUse(
+        "trl", "trl:DPOTrainer._prepare_dataset", "override", ("self", "dataset"), "bench/train/dpo.py",
+        "pairs are token ids already",
+    ),
+    PrivateUse(
         "trl", f"{GRPO}._tokenize_prompts", "override", ("self", "prompts"), "bench/train/trainer.py",
         "prompts are token ids already",
     ),

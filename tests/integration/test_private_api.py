@@ -11,10 +11,12 @@ import pytest
 from lm_eval.api.model import LM
 from private_api import USES, PrivateUse, broken
 from transformers import Trainer
-from trl import GRPOTrainer, RewardTrainer, SFTTrainer
+from trl import DPOTrainer, GRPOTrainer, RewardTrainer, SFTTrainer
 
 from rlvr_bench.evaluate.lm import BackendLM
+from rlvr_bench.train.dpo import PairTrainer
 from rlvr_bench.train.reward_model import _MeteredRewardTrainer
+from rlvr_bench.train.shadowed import ShadowedTrainer
 from rlvr_bench.train.supervised import SolutionTrainer
 from rlvr_bench.train.trainer import RolloutTrainer
 
@@ -47,6 +49,8 @@ def test_what_broke_is_said_with_the_module_to_mend(place: str, kind: str, needs
     [
         (RolloutTrainer, GRPOTrainer),
         (SolutionTrainer, SFTTrainer),
+        (PairTrainer, DPOTrainer),
+        (ShadowedTrainer, Trainer),
         (_MeteredRewardTrainer, RewardTrainer),
         (BackendLM, LM),
     ],
@@ -59,8 +63,9 @@ def test_every_private_method_that_is_overridden_is_listed(ours: type, theirs: t
 
 def test_no_attribute_of_ours_is_one_of_theirs() -> None:
     """A newer TRL may begin to use a name that our trainers have set for themselves."""
-    for ours, theirs in ((RolloutTrainer, GRPOTrainer), (SolutionTrainer, SFTTrainer)):
-        own = set(re.findall(r"self\.(_\w+)(?:: [^=\n]+)? = ", inspect.getsource(ours)))
+    for ours, theirs in ((RolloutTrainer, GRPOTrainer), (SolutionTrainer, SFTTrainer), (PairTrainer, DPOTrainer)):
+        classes = [each for each in ours.__mro__ if each.__module__.startswith("rlvr_bench.")]
+        own = set(re.findall(r"self\.(_\w+)(?:: [^=\n]+)? = ", "".join(map(inspect.getsource, classes))))
         assert own
         source = "".join(map(inspect.getsource, (theirs, Trainer)))
         assert [name for name in sorted(own) if re.search(rf"self\.{name}\b", source)] == []

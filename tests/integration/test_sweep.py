@@ -55,7 +55,7 @@ def test_a_sweep_runs_cells_resumes_and_opens_in_optuna(folder: Path) -> None:
         (("--method", "lora", "--trials", "1", "--sampler", "grid"), "needs 2 trials"),
         (("--method", "lora", "--trials", "2", "--storage", "nodb://x/y"), "--storage nodb://x/y"),
         (("--method", "lora", "--trials", "2", "--set", "rewards=['exact','format']"), "has 2 rewards"),
-        (("--method", "lora", "--trials", "2", "--set", "signal.stepps=2"), "did you mean 'steps'"),
+        (("--method", "lora", "--trials", "2", "--set", "signal.stepps=2"), "did you mean 'signal.steps'"),
     ],
 )
 def test_a_sweep_that_makes_no_sense_is_one_sentence(folder: Path, arguments: tuple[str, ...], says: str) -> None:

@@ -103,6 +103,12 @@ def test_a_config_written_whole_is_read_as_it_was_asked_for():
         assert create(method.model_dump(mode="json")).model_fields_set - {"type"} == settings.keys() - {"type"}
 
 
+def test_a_config_that_was_written_whole_before_a_field_came_is_read_too():
+    old = create({"type": "mask", "select": "safe", "density": 0.1}).model_dump(mode="json")
+    del old["part"]
+    assert create(old) == create({"type": "mask", "select": "safe", "density": 0.1})
+
+
 def test_every_type_describes_itself():
     for name in registry.BUILT_IN:
         description = describe(name)
