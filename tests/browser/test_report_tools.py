@@ -95,7 +95,9 @@ def test_the_navigation_stays_and_uncovers_what_it_leads_to(opened: Visit) -> No
     nav, title = opened.page.locator("nav"), opened.page.locator("#findings-title")
     expect(title).to_be_focused()
     expect(nav).to_be_in_viewport()
-    opened.page.wait_for_function("scrollY > 500")
+    expect(title).to_be_in_viewport()
+    while opened.page.evaluate("scrollY") <= 500:  # the page's policy forbids what wait_for_function would evaluate
+        opened.page.wait_for_timeout(20)
     boxes = [box for box in (nav.bounding_box(), title.bounding_box()) if box]
     assert boxes[0]["y"] <= 0 and boxes[1]["y"] >= boxes[0]["y"] + boxes[0]["height"] - 1
     assert "at=findings" in opened.page.evaluate("location.hash")
