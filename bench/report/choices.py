@@ -18,12 +18,16 @@ MANY = 3
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a comparison is about: `where` it was run, of what `kind` it is, what it is `called`, rows `ranked`."""
+    """What a comparison is about: `where` it was run, of what `kind` it is, what it is `called`, rows `ranked`.
+
+    `schema` is the result schema of its runs.
+    """
 
     where: str
     kind: Kind
     called: str
     ranked: int
+    schema: int
 
 
 def choice(rows: Sequence[Row], runs: Sequence[RunRecord]) -> Choice:
@@ -35,7 +39,11 @@ def choice(rows: Sequence[Row], runs: Sequence[RunRecord]) -> Choice:
     about = ", ".join(str(first[name]) for name in ("signal", "reward") if first[name] != "none")
     digest = str(first["comparison"]).rpartition(".")[2]
     return Choice(
-        f"{first['base']}, {task}", _kind(first, ranked), f"{about}: {size}, {first['steps']} steps ({digest})", ranked
+        where=f"{first['base']}, {task}",
+        kind=_kind(first, ranked),
+        called=f"{about}: {size}, {first['steps']} steps ({digest})",
+        ranked=ranked,
+        schema=int(first["result_schema"] or 0),
     )
 
 
@@ -50,8 +58,11 @@ def _kind(row: Row, ranked: int) -> Kind:
 
 
 def grouped(comparisons: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, list[tuple[str, str]]]]:
-    """Return (name, what it is called) of comparisons, the most ranked first: by where, then by kind."""
+    """Return (name, what it is called) of comparisons, the most ranked first: by where, then by kind.
+
+    Of those that rank as many, runs of the newest result schema come first.
+    """
     found: dict[str, dict[str, list[tuple[str, str]]]] = {}
-    for each in sorted(comparisons, key=lambda each: (-each["ranked"], KINDS.index(each["kind"]))):
+    for each in sorted(comparisons, key=lambda each: (-each["ranked"], KINDS.index(each["kind"]), -each["schema"])):
         found.setdefault(each["where"], {}).setdefault(each["kind"], []).append((each["name"], each["called"]))
     return found

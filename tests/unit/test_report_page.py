@@ -183,10 +183,14 @@ def test_of_many_methods_the_few_that_are_left_out_are_named() -> None:
 
 
 def test_comparisons_are_chosen_by_base_and_task_and_then_by_what_is_compared() -> None:
-    made = [("t.1", "x", "Rewards", 1), ("t.2", "x", "Methods", 3), ("u.3", "y", "Methods", 5)]
-    found = [{"name": n, "where": where, "kind": kind, "called": n.upper(), "ranked": r} for n, where, kind, r in made]
+    made = [
+        *(("t.1", "x", "Rewards", 1, 3), ("t.2", "x", "Methods", 3, 3)),
+        *(("u.3", "y", "Methods", 5, 2), ("u.4", "y", "Methods", 5, 3)),
+    ]
+    keys = ("name", "where", "kind", "ranked", "schema")
+    found = [dict(zip(keys, each, strict=True)) | {"called": each[0].upper()} for each in made]
     assert grouped(found) == {
-        "y": {"Methods": [("u.3", "U.3")]},
+        "y": {"Methods": [("u.4", "U.4"), ("u.3", "U.3")]},
         "x": {"Methods": [("t.2", "T.2")], "Rewards": [("t.1", "T.1")]},
     }
 
@@ -203,9 +207,10 @@ def test_comparisons_are_chosen_by_base_and_task_and_then_by_what_is_compared() 
 )
 def test_what_a_comparison_compares_follows_from_its_rows(changes: dict[str, str], ranked: int, kind: str) -> None:
     settings = {"comparison": "b.t.0123", "base": "b", "task": "chain", "signal": "rlvr", "reward": "exact", "steps": 8}
+    settings |= {"result_schema": 3}
     rows = [settings | changes | {"method": f"m{i}", "rank_group": "a" if i < ranked else None} for i in range(4)]
     found = choice(rows, [])  # type: ignore[arg-type]
-    assert (found.where, found.kind, found.ranked) == ("b, chain", kind, ranked)
+    assert (found.where, found.kind, found.ranked, found.schema) == ("b, chain", kind, ranked, 3)
 
 
 def test_a_method_survives_over_all_its_rates_and_shows_the_trials_that_chose_its_rate() -> None:
