@@ -171,15 +171,11 @@ def load_all(results: Path) -> Loaded:
 
 @contextmanager
 def _without_collection() -> Iterator[None]:
-    """Keep the collector of cyclic garbage off: parsed JSON has none, and to look for it takes two fifths of a load.
-
-    What was loaded stays out of its sight, so that it does not walk through all records again and again.
-    """
+    """Keep the collector of cyclic garbage off: parsed JSON has none, and to look for it takes two fifths of a load."""
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
-        gc.freeze()
     finally:
         if was_on:
             gc.enable()

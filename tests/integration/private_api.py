@@ -73,7 +73,7 @@ USES = (
         "a metric that a stop text makes wrong",
     ),
     PrivateUse(
-        "trl", "trl.trainer.utils:disable_dropout_in_model", "member", (), "bench/train/supervised.py",
+        "trl", "trl.trainer.utils:disable_dropout_in_model", "member", (), "bench/train/shadowed.py",
         "dropout is off in every signal",
     ),
     PrivateUse(

@@ -71,6 +71,13 @@ def test_no_attribute_of_ours_is_one_of_theirs() -> None:
         assert [name for name in sorted(own) if re.search(rf"self\.{name}\b", source)] == []
 
 
+@pytest.mark.parametrize("use", [use for use in USES if use.kind != "words"], ids=lambda use: use.place)
+def test_the_module_to_mend_is_where_it_is_used(use: PrivateUse) -> None:
+    name = re.split(r"[.:]", use.place)[-1]
+    for module in use.used_in.split(", "):
+        assert name in (ROOT / module).read_text(encoding="utf-8"), module
+
+
 def trees() -> dict[str, ast.Module]:
     paths = [path for folder in ("bench", "methods", "tasks") for path in sorted((ROOT / folder).rglob("*.py"))]
     return {

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from generate_models import mixed_prompts, tiny_model
-from thinking_subjects import ARCHITECTURES, random_traces, shaken_probe, subject
+from thinking_subjects import ARCHITECTURES, random_traces, read_in_turn, shaken_probe, subject
 from torch import Tensor
 from transformers import DynamicCache, MistralConfig, MistralForCausalLM
 
@@ -25,12 +25,8 @@ def test_the_parallel_pass_says_what_probing_token_by_token_says(name: str, prob
     with torch.no_grad():
         parallel = probe.logits(collate(traces, places, model.device))
         for row, trace in enumerate(traces):
-            cache = DynamicCache()
-            model(input_ids=torch.tensor([trace.prompt]), past_key_values=cache)
-            for number, place in enumerate(places[row]):
-                model(input_ids=torch.tensor([[trace.tokens[place - 1]]]), past_key_values=cache)
-                incremental = probe.read(cache, torch.tensor([[len(trace.prompt) + place]]))
-                assert incremental.item() == pytest.approx(parallel[row, number].item(), abs=1e-4)
+            in_turn = read_in_turn(probe, model, trace, places[row])
+            assert parallel[row, : len(in_turn)].tolist() == pytest.approx(in_turn, abs=1e-4)
     assert parallel.std() > 1e-2
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from thinking_subjects import ARCHITECTURES, random_traces, shaken_probe, subject
+from thinking_subjects import ARCHITECTURES, random_traces, read_in_turn, shaken_probe, subject
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
@@ -79,12 +79,8 @@ def test_probing_a_growing_cache_agrees_with_one_pass_also_in_part(reach: Reach)
     with torch.no_grad():
         parallel = probe.logits(collate(traces, places, model.device))
         for row, trace in enumerate(traces):
-            cache = DynamicCache()
-            model(input_ids=torch.tensor([trace.prompt]), past_key_values=cache)
-            for number, place in enumerate(places[row]):
-                model(input_ids=torch.tensor([[trace.tokens[place - 1]]]), past_key_values=cache)
-                incremental = probe.read(cache, torch.tensor([[len(trace.prompt) + place]]))
-                assert incremental.item() == pytest.approx(parallel[row, number].item(), abs=1e-4)
+            in_turn = read_in_turn(probe, model, trace, places[row])
+            assert parallel[row, : len(in_turn)].tolist() == pytest.approx(in_turn, abs=1e-4)
 
 
 @pytest.mark.parametrize("table", [{"layers": [0.5, 0.5]}, {"heads": [-0.1, 1]}, {"newest": 0}])

@@ -1,10 +1,18 @@
 """Tiny decoders, traces and probes that the verification tests share."""
 
 import random
+from collections.abc import Iterable
 
 import torch
 from generate_models import VOCABULARY, tiny_model
-from transformers import GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedModel
+from transformers import (
+    DynamicCache,
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    PreTrainedModel,
+)
 
 from rlvr_bench.thinking.probe import Probe
 from rlvr_bench.thinking.settings import Reach
@@ -42,6 +50,16 @@ def shaken_probe(model: PreTrainedModel, probe_tokens: int, rank: int = 3, reach
         for tensor in probe.trained().values():
             tensor.add_(torch.randn(tensor.shape, generator=source) * 0.2)
     return probe
+
+
+def read_in_turn(probe: Probe, model: PreTrainedModel, trace: Trace, places: Iterable[int]) -> list[float]:
+    """The probe's logits at `places`, which are every one from the first on, as `model` is fed token by token."""
+    cache, read = DynamicCache(), list[float]()
+    model(input_ids=torch.tensor([trace.prompt]), past_key_values=cache)
+    for place in places:
+        model(input_ids=torch.tensor([[trace.tokens[place - 1]]]), past_key_values=cache)
+        read.append(probe.read(cache, torch.tensor([[len(trace.prompt) + place]])).item())
+    return read
 
 
 def random_traces(count: int, seed: int = 0, longest: int = 14) -> list[Trace]:
