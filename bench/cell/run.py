@@ -52,6 +52,9 @@ def run_cell(cell: Cell, report: Report) -> CellResult | None:
     with clock.stage("attach"):
         method = attach(context)
         handle, backend = method.handle, method.backend
+        measuring = {name: each for name, each in measurements.items() if each.applies_to(handle)}
+        for measurement in measuring.values():
+            measurement.attached(context, handle)
     with clock.stage("train"):
         training = train(context, method, labels, () if processes.rank() else measurements.values(), report)
     if processes.rank():
@@ -63,10 +66,9 @@ def run_cell(cell: Cell, report: Report) -> CellResult | None:
         tuned, samples = score_all(cell, model, context.loaded.tokenizer, context.task, backend)
     trained = TrainedModel(handle, backend, training.steps, samples, training.linearity_r2)
     measured: dict[str, Any] = {}
-    for name, measurement in measurements.items():
-        if measurement.applies_to(handle):
-            with clock.stage(name):
-                measured[name] = to_jsonable_python(measurement.after(context, trained))
+    for name, measurement in measuring.items():
+        with clock.stage(name):
+            measured[name] = to_jsonable_python(measurement.after(context, trained))
     if cell.keep_weights:
         keep_weights(cell, handle, context.loaded.tokenizer)
     clock.seconds["verifier/lost"] = losses().seconds - lost_before

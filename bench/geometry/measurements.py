@@ -63,6 +63,16 @@ class Curvature(MeasurementSettings):
     """Training problems that the untrained policy is sampled on, one completion each."""
 
 
+class Sharpness(MeasurementSettings):
+    """How sharp the loss is where training starts: the Hessian's largest eigenvalue over the method's own values."""
+
+    implementation: ClassVar[str] = "rlvr_bench.geometry.sharpness:SharpnessOfCell"
+    problems: int = Field(32, ge=1)
+    """Training problems, with a gold solution and a completion of the base each."""
+    products: int = Field(60, ge=2)
+    """Hessian-vector products at most."""
+
+
 class Trajectory(MeasurementSettings):
     """How the run moved over its steps: the growth of the KL to the base, and how straight the weights' way was."""
 

@@ -30,6 +30,9 @@ class Measurement(ABC, Generic[SettingsT]):
     def before(self, context: CellContext) -> None:
         """Look at the untrained base, after it was scored. What cells share belongs in the cache."""
 
+    def attached(self, context: CellContext, handle: Handle) -> None:
+        """Look at the method on the base, before its first step; called if `applies_to` it. Changes no weight."""
+
     def rollouts(self, batch: Rollouts) -> None:
         """Look at a batch of GRPO's rollouts; called if the settings say `watches_rollouts`.
 

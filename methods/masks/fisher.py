@@ -60,7 +60,7 @@ def diagonal(model: PreTrainedModel, paths: Sequence[str], completions: Sequence
     hooks.append(model.get_input_embeddings().register_forward_hook(_start_graph))
     with in_training_mode(model, False), torch.enable_grad():
         for first in range(0, len(completions), BATCH):
-            _log_prob(model, completions[first : first + BATCH]).backward()
+            log_prob(model, completions[first : first + BATCH]).backward()
     for hook in hooks:
         hook.remove()
     return {path: total / len(completions) for path, total in squares.items()}
@@ -71,7 +71,7 @@ def _start_graph(_: nn.Module, __: tuple[Tensor, ...], embedded: Tensor) -> None
     embedded.requires_grad_(True)
 
 
-def _log_prob(model: PreTrainedModel, completions: Sequence[Completion]) -> Tensor:
+def log_prob(model: nn.Module, completions: Sequence[Completion]) -> Tensor:
     """Return the summed log-probability of `completions`, padded on the right, where no earlier token looks."""
     padded = pad_sequence([completion.token_ids for completion in completions], batch_first=True)
     logits = model(input_ids=padded, use_cache=False).logits
