@@ -1,6 +1,6 @@
 """The measurement `sharpness`: the largest eigenvalue of the loss's Hessian over what a method trains, at its start.
 
-Gradient descent diverges at learning rates above two over this eigenvalue, so that it is said to order the best rates of
+Gradient descent diverges at learning rates above two over this eigenvalue, which is said to order the best rates of
 methods (arXiv 2602.04998). The loss is the negative log-likelihood per token of gold solutions, as in supervised
 fine-tuning, and of the base's own completions, whose gradients are what RLVR weighs: there the Hessian is in
 expectation the Fisher information. An optimizer that scales its steps sees another matrix.

@@ -27,6 +27,7 @@ TIMES: Mapping[str, str] = {
     "gates-heads": "6 min",
     "anchor": "30 min",
     "disjoint-masks": "about 25 min",
+    "sharpness": "about 15 min",
     "gates-smollm2": "25 min",
     "gates-smollm2-sft": "15 min",
     "published-path-not-taken-masks": "GPUs",
@@ -50,7 +51,7 @@ TIMES: Mapping[str, str] = {
     "offline-updates": "about 15 min",
     "es": "about 25 min",
     "data-wall": "about 15 min",
-    "sizes": "about 1 h 15 min after the builds",
+    "sizes": "about 2 h after the builds",
 }
 """Name of a preset -> time on two cores; an outside study's presets have none."""
 

@@ -8,15 +8,17 @@ import pytest
 from record_factory import outcomes, record, score
 from scipy import stats
 
+from rlvr_bench.experiment.experiment import load
 from rlvr_bench.geometry.packed_sketches import pack_sketch, unpack_sketch
 from rlvr_bench.record.schema import RunRecord
 from rlvr_bench.studies.errors import NoEvidence
 from rlvr_bench.studies.evidence import Evidence, EvidenceRun
 from rlvr_bench.studies.finding import Finding
+from rlvr_bench.studies.gates.best_rates import rate_sharpness_agreement
 from rlvr_bench.studies.gates.disjoint import worst_accuracy_difference
 from rlvr_bench.studies.signals import analyses as signals
 from rlvr_bench.studies.signals.figures import FIGURES
-from rlvr_bench.studies.signals.sizes import order_agreement
+from rlvr_bench.studies.signals.sizes import order_agreement, rate_shift
 from rlvr_bench.studies.signals.updates import update_cosine, update_cosine_below_ceiling, update_cosine_difference
 
 MATCH = ["task.name"]
@@ -197,3 +199,65 @@ def test_an_order_needs_another_base_and_enough_methods() -> None:
     flat = Evidence(small.base, small.runs, beside=(_order("b", (0.5,) * 6),))
     with pytest.raises(NoEvidence, match="differ on both sides"):
         order_agreement(flat, {}, "b")
+
+
+def test_the_shift_of_best_rates_is_a_geometric_mean_over_methods() -> None:
+    small, large = _order("organism-steps", RISING), _order("./organism-steps-1m", RISING, size=20)
+    factors = (0.5, 0.5, 0.25, 1.0, 0.5, 0.25)
+    halved = [
+        EvidenceRun(_changed(run.record, learning_rate=run.setting("learning_rate") * factors[place % 6]))
+        for place, run in enumerate(large.runs)
+    ]
+    found = rate_shift(Evidence(large.base, tuple(halved), beside=(small,)), {}, "organism-steps")
+    logs = np.log(factors)
+    low, high = stats.t.interval(0.95, 5, logs.mean(), stats.sem(logs))
+    assert (found.estimate, found.low, found.high) == pytest.approx(tuple(np.exp([logs.mean(), low, high])))
+    assert found.judgement("below", 1.0) == "supported" and found.note == "6 methods"
+    with pytest.raises(NoEvidence, match="is not smaller"):
+        rate_shift(Evidence(small.base, small.runs, beside=(large,)), {}, "organism-steps-1m")
+
+
+def _sharp(eigenvalues: dict[str, float], rates: dict[str, tuple[float, ...]]) -> Evidence:
+    """Tuned runs at `rates`, one a seed, and runs of the same methods that measured twice and half of an eigenvalue."""
+    tuned = [
+        _changed(record(name, seed), tuning={"trials": 8}, learning_rate=rate)
+        for name, of in rates.items()
+        for seed, rate in enumerate(of)
+    ]
+    measured = [
+        _changed(record(name, seed), {"sharpness": {"gold": {"eigenvalue": value * 4.0**seed / 2}}}, learning_rate=1e-5)
+        for name, value in eigenvalues.items()
+        for seed in range(2)
+    ]
+    return _evidence(tuned + measured)
+
+
+TUNED, MEASURED = {"tuning.trials": 8}, {"learning_rate": 1e-5}
+
+
+def test_sharpness_orders_best_rates_by_kendalls_tau_over_methods() -> None:
+    eigenvalues = dict(zip("abcdef", (1.0, 2.0, 4.0, 3.0, 8.0, 16.0), strict=True))
+    rates = {"a": (8e-3,), "b": (4e-3, 1e-3), "c": (1e-3,), "d": (5e-4,), "e": (2e-4,), "f": (1e-4,), "alone": (1.0,)}
+    found = rate_sharpness_agreement(_sharp(eigenvalues, rates), TUNED, MEASURED, "gold")
+    middle = (8e-3, 2e-3, 1e-3, 5e-4, 2e-4, 1e-4)
+    assert found.estimate == pytest.approx(stats.kendalltau(list(eigenvalues.values()), middle).statistic)
+    assert (
+        found.note == "6 methods" and found.sides == (2, 2) and found.high is not None and found.high > found.estimate
+    )
+    with pytest.raises(NoEvidence, match="a positive sharpness of own completions"):
+        rate_sharpness_agreement(_sharp(eigenvalues, rates), TUNED, MEASURED, "own")
+    with pytest.raises(NoEvidence, match="4 methods have a best rate and a sharpness"):
+        rate_sharpness_agreement(_sharp(eigenvalues, {name: rates[name] for name in "abcd"}), TUNED, MEASURED, "gold")
+
+
+def test_sharpness_is_measured_where_the_methods_of_the_reference_start() -> None:
+    tuned, measured = load("reference"), load("sharpness")
+
+    def starts(methods: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        return {
+            name: {key: value for key, value in entry.items() if key not in ("search", "learning_rate")}
+            for name, entry in methods.items()
+        }
+
+    assert starts(measured.methods) == starts(tuned.methods)
+    assert [base.name for base in measured.bases] == [base.name for base in tuned.bases]

@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 
 from rlvr_bench.studies.finding import Analysis
-from rlvr_bench.studies.gates import disjoint, equal_norm, equal_reward, mask_agreement, placement, steps_and_rates
+from rlvr_bench.studies.gates import (
+    best_rates,
+    disjoint,
+    equal_norm,
+    equal_reward,
+    mask_agreement,
+    placement,
+    steps_and_rates,
+)
 
 ANALYSES: Mapping[str, Analysis] = {
     "equal-norm-ratio": equal_norm.equal_norm_ratio,
@@ -17,6 +25,7 @@ ANALYSES: Mapping[str, Analysis] = {
     "mask-agreement": mask_agreement.mask_agreement,
     "intervened-agreement": mask_agreement.intervened_agreement,
     "worst-accuracy-difference": disjoint.worst_accuracy_difference,
+    "rate-sharpness-agreement": best_rates.rate_sharpness_agreement,
     "kl-difference": steps_and_rates.kl_difference,
     "kl-accuracy-correlation": steps_and_rates.kl_accuracy_correlation,
     "rank-one-recovery": steps_and_rates.rank_one_recovery,

@@ -139,6 +139,7 @@ ANALYSES: Mapping[str, Analysis] = {
     "cold-gain": cold_gain,
     "repeats-slope": repeats_slope,
     "order-agreement": sizes.order_agreement,
+    "rate-shift": sizes.rate_shift,
     "update-cosine": updates.update_cosine,
     "update-cosine-difference": updates.update_cosine_difference,
     "update-cosine-below-ceiling": updates.update_cosine_below_ceiling,

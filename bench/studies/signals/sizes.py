@@ -1,6 +1,7 @@
-"""Does the order of methods at one size of a model predict that at another? Kendall's tau over methods."""
+"""Do the order of methods and their best rates at one size of a model predict those at another?"""
 
 from collections.abc import Mapping, Sequence
+from math import log
 from pathlib import PurePath
 from statistics import fmean
 
@@ -8,7 +9,7 @@ from rlvr_bench.stats.ranks import kendall
 from rlvr_bench.studies.contrasts import greedy_outcomes, having
 from rlvr_bench.studies.errors import NoEvidence
 from rlvr_bench.studies.evidence import RATE, Evidence, EvidenceRun, Where, at_best_rates
-from rlvr_bench.studies.finding import Finding, Interval
+from rlvr_bench.studies.finding import Finding, Interval, exponential, mean_interval
 
 Scores = Mapping[str, float]
 """Of each method, by the name of its type."""
@@ -31,21 +32,45 @@ def order_agreement(evidence: Evidence, runs: Where, other: str, by: str = "accu
         compared = [run for group in own.values() for run in group]
         theirs: Scores = {method: _attested({method: group}, "trainable_parameters") for method, group in own.items()}
     else:
-        beside = _by_method(_beside(evidence, other).select(runs))
-        if _attested(own, "total_parameters") <= _attested(beside, "total_parameters"):
-            raise NoEvidence(f"{other} is not smaller: it is what a prediction starts from")
+        beside = _smaller(evidence, other, runs, own)
         compared = [run for group in beside.values() for run in group]
         theirs = _scores(beside, by)
     ours = _scores(own, by)
-    shared = sorted(ours.keys() & theirs.keys())
-    if len(shared) < FEWEST:
-        raise NoEvidence(f"{len(shared)} methods have runs on both, an order needs {FEWEST}")
+    shared = _shared(ours, theirs)
     try:
         found = kendall([ours[name] for name in shared], [theirs[name] for name in shared], f"{evidence.base}/{other}")
     except ValueError as error:
         raise NoEvidence(str(error)) from error
     used = [run for name in shared for run in own[name]]
     return Finding.of(Interval(found.mean, found.low, found.high), used, compared, note=f"{len(shared)} methods")
+
+
+def rate_shift(evidence: Evidence, runs: Where, other: str) -> Finding:
+    """Geometric mean over methods of the best rate on this base over that on a smaller one; interval over methods."""
+    own = _by_method(evidence.select(runs))
+    beside = _smaller(evidence, other, runs, own)
+    ours, theirs = _scores(own, "rate"), _scores(beside, "rate")
+    shared = _shared(ours, theirs)
+    shifts = mean_interval([log(ours[name] / theirs[name]) for name in shared])
+    sides = [[run for name in shared for run in of[name]] for of in (own, beside)]
+    return exponential(Finding.of(shifts, *sides, note=f"{len(shared)} methods"))
+
+
+def _shared(ours: Scores, theirs: Scores) -> list[str]:
+    shared = sorted(ours.keys() & theirs.keys())
+    if len(shared) < FEWEST:
+        raise NoEvidence(f"{len(shared)} methods have runs on both, a comparison of methods needs {FEWEST}")
+    return shared
+
+
+def _smaller(
+    evidence: Evidence, name: str, runs: Where, own: Mapping[str, Sequence[EvidenceRun]]
+) -> dict[str, list[EvidenceRun]]:
+    """Return the runs of each method on the other base, which is smaller than that of the `own` ones."""
+    beside = _by_method(_beside(evidence, name).select(runs))
+    if _attested(own, "total_parameters") <= _attested(beside, "total_parameters"):
+        raise NoEvidence(f"{name} is not smaller: it is what a prediction starts from")
+    return beside
 
 
 def _beside(evidence: Evidence, name: str) -> Evidence:
