@@ -38,7 +38,7 @@ def _with_region(share: float) -> list[StepRecord]:
     return [StepRecord.model_validate({"step": 1, "clip_ratio/region_mean": share})]
 
 
-@pytest.mark.parametrize("name", ["R2a", "R2b", "R2c", "R2d", "R2e", "R2f", "R2g", "R2h", "R2j", "R8b"])
+@pytest.mark.parametrize("name", ["R2a", "R2b", "R2c", "R2d", "R2e", "R2f", "R2g", "R2h", "R2i", "R2j", "R8b"])
 def test_claims_on_clipping_name_the_runs_that_must_have_been_clipped(name: str) -> None:
     assert CLAIMS[name].clipped
     assert set(CLAIMS[name].clipped) <= CLAIMS[name].arguments.keys()
