@@ -7,9 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from launch_fixture import save_tiny_base, write_experiment
 from method_runs import array, prompts
 from tiny_models import llama, tied_qwen
 
+from rlvr_bench.cell.run import run_cell
+from rlvr_bench.experiment.cell import cells
+from rlvr_bench.experiment.experiment import load as load_experiment
 from rlvr_bench.geometry.lanczos import largest_eigenvalue
 from rlvr_bench.geometry.sharpness import hessian_product, sharpness
 from rlvr_bench.methods import create
@@ -108,3 +112,26 @@ def test_every_method_of_the_reference_has_one_and_is_left_as_it_was(name: str) 
     other = torch.randn(len(along), generator=torch.Generator().manual_seed(2))
     crossed = hessian_product(handle.model, parameters, given, other)
     assert float(product @ other) == pytest.approx(float(crossed @ along), rel=1e-3, abs=1e-3), "a Hessian is symmetric"
+
+
+def test_a_cell_is_measured_before_its_first_step_and_trains_as_it_would_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RLVR_BENCH_CACHE", str(tmp_path / "cache"))
+    write_experiment(tmp_path, save_tiny_base(tmp_path / "tiny-base"))
+    path, results = tmp_path / "tiny.toml", []
+    text = path.read_text(encoding="utf-8")
+    table = "[measurements.sharpness]\nproblems = 4\n\n"
+    for asked, rate in (("", "1e-2"), (table, "1e-2"), (table, "1e-1")):
+        changed = text.replace("[methods.full]", f"{asked}[methods.full]").replace("1e-2", rate)
+        path.write_text(changed, encoding="utf-8")
+        (cell,) = cells(load_experiment(str(path)), only="lora", seeds=(0,))
+        result = run_cell(cell, lambda event: None)
+        assert result is not None
+        results.append(result)
+    without, measured, faster = (result.record for result in results)
+    assert [step.loss for step in results[0].steps] == [step.loss for step in results[1].steps]
+    assert without.accuracy == measured.accuracy and "sharpness" not in without.measurements
+    found = measured.measurements["sharpness"]
+    assert found == faster.measurements["sharpness"] and measured.cell["learning_rate"] != faster.cell["learning_rate"]
+    assert found.keys() == {"gold", "own"} and all(each["eigenvalue"] > 0 for each in found.values())

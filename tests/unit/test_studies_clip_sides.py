@@ -116,6 +116,15 @@ def test_a_curve_that_still_rises_has_no_fate() -> None:
         settled_accuracy_difference(Evidence("organism-steps", tuple(rising)), {}, {})
 
 
+def test_curves_that_still_rise_are_left_out_and_counted() -> None:
+    flat = [_run(seed, _curve([0.1 * seed + 0.5] * 400), {}, reward=name) for seed in range(3) for name in "ab"]
+    rising = [_run(3, _curve([at / 500 for at in range(400)]), {}, reward="a")]
+    sides = {"reward.name": "a"}, {"reward.name": "b"}
+    found = settled_accuracy_difference(Evidence("organism-steps", (*flat, *rising)), *sides)
+    assert found.note.endswith("1 runs whose curve still rises are left out") and found.sides == (3, 3)
+    assert "left out" not in settled_accuracy_difference(Evidence("organism-steps", tuple(flat)), *sides).note
+
+
 def test_steps_to_an_accuracy_are_the_end_of_the_first_such_window() -> None:
     assert steps_to(np.array([0.0] * 20 + [1.0] * 20), 0.5) == 25
     assert steps_to(np.zeros(40), 0.5) is None and steps_to(np.ones(5), 0.5) is None

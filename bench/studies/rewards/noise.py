@@ -5,6 +5,7 @@ rises says nothing of its fate.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import log
 
 import numpy as np
@@ -23,7 +24,10 @@ def settled_accuracy_difference(
     evidence: Evidence, a: Where, b: Where, match: Sequence[str] = contrasts.SAME
 ) -> Finding:
     """Accuracy of the last fifth of the rollouts of runs `a` minus that of `b`, runs with a flat curve alone."""
-    return contrasts.contrast(evidence, settled_accuracy, "a curve that is flat", a, b, match)
+    found = contrasts.contrast(evidence, settled_accuracy, "a curve that is flat", a, b, match)
+    rising = sum(settled_accuracy(run) is None for where in (a, b) for run in evidence.select(where))
+    left_out = f"{rising} runs whose curve still rises are left out" if rising else ""
+    return replace(found, note="; ".join(filter(None, (found.note, left_out))))
 
 
 def time_ratio(
