@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 
 from rlvr_bench.plugins.settings import Settings, explain
 from rlvr_bench.plugins.studies import study_folders
+from rlvr_bench.plugins.suggestion import did_you_mean
 from rlvr_bench.plugins.toml import parsed_toml
 from rlvr_bench.studies.errors import FindingsError
 
@@ -19,6 +20,8 @@ CLAIMS_FILE = "claims.toml"
 Side = Literal["above", "below"]
 CHOICES = ("runs", "a", "b", "plain")
 """Arguments that choose runs by their settings."""
+OF = "of"
+"""Key by which a choice of runs begins with one that the file names."""
 
 
 class Claim(Settings):
@@ -69,7 +72,18 @@ class Claim(Settings):
 class _File(Settings):
     topic: str = Field(min_length=1)
     settings: dict[str, Any] = Field({})
+    choices: dict[str, dict[str, Any]] = Field({})
     claim: list[Claim]
+
+    def whole(self, table: Any, path: Path) -> Any:
+        """Return a table with what the choice that it names holds, before its own keys."""
+        if not isinstance(table, dict) or OF not in table:
+            return table
+        if (name := str(table[OF])) not in self.choices:
+            raise FindingsError(
+                f'{path}: [choices] has no "{name}"{did_you_mean(name, self.choices)}; add it, or spell it out'
+            )
+        return self.choices[name] | {key: value for key, value in table.items() if key != OF}
 
 
 def load_claims(folder: Path | None = None) -> list[Claim]:
@@ -103,7 +117,13 @@ def _read(path: Path) -> list[Claim]:
         raise FindingsError(f"{path}: not readable as TOML: {error}; mend the file") from error
     return [
         claim.model_copy(
-            update={"topic": file.topic} | ({} if "settings" in claim.model_fields_set else {"settings": file.settings})
+            update={
+                "topic": file.topic,
+                "arguments": {
+                    key: file.whole(value, path) if key in CHOICES else value for key, value in claim.arguments.items()
+                },
+                "settings": file.whole(claim.settings if "settings" in claim.model_fields_set else file.settings, path),
+            }
         )
         for claim in file.claim
     ]

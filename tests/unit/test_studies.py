@@ -248,6 +248,41 @@ def test_ids_are_unique_over_files_and_sorted_by_number(tmp_path: Path) -> None:
         load_claims(tmp_path / "nowhere")
 
 
+def test_a_named_choice_stands_for_its_settings_and_more(tmp_path: Path) -> None:
+    text = """
+        topic = "t"
+        settings = { of = "short" }
+        [choices]
+        short = { "signal.steps" = 8 }
+        gentle = { "method.type" = "lora", learning_rate = 1e-4 }
+        [[claim]]
+        id = "W1"
+        claim = "c"
+        source = "s"
+        published = ""
+        test = "t"
+        analysis = "difference"
+        side = "above"
+        threshold = 0
+        margin = 0
+        [claim.arguments]
+        figure = "short"
+        a = { of = "gentle", learning_rate = 1e-3, seed = 1 }
+        b = { "method.type" = "full" }
+    """
+    (tmp_path / "a.toml").write_text(text)
+    (claim,) = load_claims(tmp_path)
+    assert claim.asked == {
+        "figure": "short",
+        "a": {"signal.steps": 8, "method.type": "lora", "learning_rate": 1e-3, "seed": 1},
+        "b": {"signal.steps": 8, "method.type": "full"},
+    }
+    for known, typo in (("gentle", "gentel"), ("short", "shrt")):
+        (tmp_path / "a.toml").write_text(text.replace(f'of = "{known}"', f'of = "{typo}"'))
+        with pytest.raises(FindingsError, match=rf'a.toml: \[choices\] has no "{typo}".*did you mean .?{known}'):
+            load_claims(tmp_path)
+
+
 def test_runs_of_two_result_schemas_are_not_judged_together(tmp_path: Path) -> None:
     old, new = ([record("lora", seed) for seed in seeds] for seeds in ((0, 1, 2), (3, 4)))
     for schema, runs in ((2, old), (3, new)):
