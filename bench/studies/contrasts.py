@@ -51,12 +51,17 @@ def difference(evidence: Evidence, figure: str, a: Where, b: Where, match: Seque
 
 def ratio(evidence: Evidence, figure: str, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:
     """Geometric mean of a positive figure of runs `a` over that of runs `b`; the interval is taken on the logarithm."""
+    return exponential(contrast(evidence, logarithm(figure), figure, a, b, match))
 
-    def logarithm(run: EvidenceRun) -> float | None:
+
+def logarithm(figure: str) -> Figure:
+    """Return the logarithm of a figure of the record, None where that is not positive."""
+
+    def of(run: EvidenceRun) -> float | None:
         value = run.figure(figure)
         return log(value) if value is not None and value > 0 else None
 
-    return exponential(contrast(evidence, logarithm, figure, a, b, match))
+    return of
 
 
 def accuracy_difference(evidence: Evidence, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:

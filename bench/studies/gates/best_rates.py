@@ -4,14 +4,10 @@ from collections.abc import Mapping, Sequence
 from math import log
 from statistics import fmean
 
-from rlvr_bench.stats.ranks import kendall
-from rlvr_bench.studies.contrasts import Figure, having
-from rlvr_bench.studies.errors import NoEvidence
-from rlvr_bench.studies.evidence import RATE, Evidence, EvidenceRun, Where
-from rlvr_bench.studies.finding import Finding, Interval
-
-FEWEST = 5
-"""Methods below which an order says nothing."""
+from rlvr_bench.studies.contrasts import Valued, having, logarithm
+from rlvr_bench.studies.evidence import RATE, Evidence, Where
+from rlvr_bench.studies.finding import Finding
+from rlvr_bench.studies.orders import agreement, shared_methods
 
 
 def rate_sharpness_agreement(evidence: Evidence, a: Where, b: Where, loss: str) -> Finding:
@@ -26,29 +22,20 @@ def rate_sharpness_agreement(evidence: Evidence, a: Where, b: Where, loss: str) 
         b: runs that measured sharpness; a method has the same name there.
         loss: "gold" or "own", see `geometry.sharpness`.
     """
-    rates = _by_method(evidence, a, lambda run: log(run.setting(RATE)), "a learning rate")
-    sharp = _by_method(evidence, b, lambda run: _logarithm(run, loss), f"a positive sharpness of {loss} completions")
-    shared = sorted(rates.keys() & sharp.keys())
-    if len(shared) < FEWEST:
-        raise NoEvidence(f"{len(shared)} methods have a best rate and a sharpness, an order needs {FEWEST}")
-    sides = [[fmean(value for _, value in of[name]) for name in shared] for of in (rates, sharp)]
-    try:
-        tau = kendall(*sides, f"{evidence.base}/{loss}")
-    except ValueError as error:
-        raise NoEvidence(str(error)) from error
+    rates = _by_method(having(evidence.select(a), lambda run: log(run.setting(RATE)), "a learning rate"))
+    measured = having(evidence.select(b), logarithm(f"sharpness.{loss}.eigenvalue"), f"sharpness of {loss} completions")
+    sharp = _by_method(measured)
+    best, sharpest = (
+        {name: fmean(value.mean for _, value in runs) for name, runs in of.items()} for of in (rates, sharp)
+    )
+    shared = shared_methods(best, sharpest)
     used = [[run for name in shared for run, _ in of[name]] for of in (rates, sharp)]
-    return Finding.of(Interval(tau.mean, tau.low, tau.high), *used, note=f"{len(shared)} methods")
+    tau = agreement(best, sharpest, f"{evidence.base}/{loss}")
+    return Finding.of(tau, *used, note=f"{len(shared)} methods")
 
 
-def _logarithm(run: EvidenceRun, loss: str) -> float | None:
-    value = run.figure(f"sharpness.{loss}.eigenvalue")
-    return log(value) if value is not None and value > 0 else None
-
-
-def _by_method(
-    evidence: Evidence, where: Where, value: Figure, name: str
-) -> Mapping[str, Sequence[tuple[EvidenceRun, float]]]:
-    grouped: dict[str, list[tuple[EvidenceRun, float]]] = {}
-    for run, each in having(evidence.select(where), value, name):
-        grouped.setdefault(run.record.keys.method_name, []).append((run, each.mean))
+def _by_method(pairs: Sequence[Valued]) -> Mapping[str, Sequence[Valued]]:
+    grouped: dict[str, list[Valued]] = {}
+    for run, value in pairs:
+        grouped.setdefault(run.record.keys.method_name, []).append((run, value))
     return grouped

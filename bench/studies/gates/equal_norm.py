@@ -6,7 +6,7 @@ A larger update rotates more and changes more entries, whatever made it.
 from collections.abc import Sequence
 from math import log
 
-from rlvr_bench.studies.contrasts import SAME, greedy_outcomes
+from rlvr_bench.studies.contrasts import SAME, greedy_outcomes, logarithm
 from rlvr_bench.studies.evidence import Evidence, EvidenceRun, Where
 from rlvr_bench.studies.finding import Finding, exponential
 from rlvr_bench.studies.interpolation import difference_at_equal
@@ -18,12 +18,7 @@ ACCURACY = "accuracy"
 
 def equal_norm_ratio(evidence: Evidence, figure: str, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:
     """Geometric mean of a positive figure of runs `a` over that of runs `b` of the same seed and update norm."""
-
-    def logarithm(run: EvidenceRun) -> float | None:
-        value = run.figure(figure)
-        return log(value) if value is not None and value > 0 else None
-
-    return exponential(difference_at_equal(evidence, logarithm, _size, "norm", a, b, match))
+    return exponential(difference_at_equal(evidence, logarithm(figure), _size, "norm", a, b, match))
 
 
 def equal_norm_difference(evidence: Evidence, figure: str, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:

@@ -5,11 +5,10 @@ anchor that earn as much.
 """
 
 from collections.abc import Sequence
-from math import log
 from statistics import fmean
 
 from rlvr_bench.record.steps import recorded
-from rlvr_bench.studies.contrasts import SAME, greedy_outcomes
+from rlvr_bench.studies.contrasts import SAME, greedy_outcomes, logarithm
 from rlvr_bench.studies.evidence import Evidence, EvidenceRun, Where
 from rlvr_bench.studies.finding import Finding, exponential
 from rlvr_bench.studies.gates.equal_norm import ACCURACY
@@ -21,12 +20,7 @@ WINDOW = 10
 
 def equal_reward_ratio(evidence: Evidence, figure: str, a: Where, b: Where, match: Sequence[str] = SAME) -> Finding:
     """Geometric mean of a positive figure of runs `a` over that of runs `b` of the same seed and reward."""
-
-    def logarithm(run: EvidenceRun) -> float | None:
-        value = run.figure(figure)
-        return log(value) if value is not None and value > 0 else None
-
-    return exponential(difference_at_equal(evidence, logarithm, _reward, "reward", a, b, match))
+    return exponential(difference_at_equal(evidence, logarithm(figure), _reward, "reward", a, b, match))
 
 
 def equal_reward_difference(

@@ -5,17 +5,11 @@ from math import log
 from pathlib import PurePath
 from statistics import fmean
 
-from rlvr_bench.stats.ranks import kendall
 from rlvr_bench.studies.contrasts import greedy_outcomes, having
 from rlvr_bench.studies.errors import NoEvidence
 from rlvr_bench.studies.evidence import RATE, Evidence, EvidenceRun, Where, at_best_rates
-from rlvr_bench.studies.finding import Finding, Interval, exponential, mean_interval
-
-Scores = Mapping[str, float]
-"""Of each method, by the name of its type."""
-
-FEWEST = 5
-"""Methods below which an order says nothing."""
+from rlvr_bench.studies.finding import Finding, exponential, mean_interval
+from rlvr_bench.studies.orders import Scores, agreement, shared_methods
 
 
 def order_agreement(evidence: Evidence, runs: Where, other: str, by: str = "accuracy") -> Finding:
@@ -36,13 +30,10 @@ def order_agreement(evidence: Evidence, runs: Where, other: str, by: str = "accu
         compared = [run for group in beside.values() for run in group]
         theirs = _scores(beside, by)
     ours = _scores(own, by)
-    shared = _shared(ours, theirs)
-    try:
-        found = kendall([ours[name] for name in shared], [theirs[name] for name in shared], f"{evidence.base}/{other}")
-    except ValueError as error:
-        raise NoEvidence(str(error)) from error
+    shared = shared_methods(ours, theirs)
     used = [run for name in shared for run in own[name]]
-    return Finding.of(Interval(found.mean, found.low, found.high), used, compared, note=f"{len(shared)} methods")
+    tau = agreement(ours, theirs, f"{evidence.base}/{other}")
+    return Finding.of(tau, used, compared, note=f"{len(shared)} methods")
 
 
 def rate_shift(evidence: Evidence, runs: Where, other: str) -> Finding:
@@ -50,17 +41,10 @@ def rate_shift(evidence: Evidence, runs: Where, other: str) -> Finding:
     own = _by_method(evidence.select(runs))
     beside = _smaller(evidence, other, runs, own)
     ours, theirs = _scores(own, "rate"), _scores(beside, "rate")
-    shared = _shared(ours, theirs)
+    shared = shared_methods(ours, theirs)
     shifts = mean_interval([log(ours[name] / theirs[name]) for name in shared])
     sides = [[run for name in shared for run in of[name]] for of in (own, beside)]
     return exponential(Finding.of(shifts, *sides, note=f"{len(shared)} methods"))
-
-
-def _shared(ours: Scores, theirs: Scores) -> list[str]:
-    shared = sorted(ours.keys() & theirs.keys())
-    if len(shared) < FEWEST:
-        raise NoEvidence(f"{len(shared)} methods have runs on both, a comparison of methods needs {FEWEST}")
-    return shared
 
 
 def _smaller(
