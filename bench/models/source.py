@@ -44,7 +44,7 @@ def source_of(base: BaseConfig) -> Source:
     if base.is_gguf:
         return Source("file", name, None)
     if name.startswith(("/", ".", "~")):
-        raise ModelError(f"There is no folder {name!r}: give the folder of a model saved with save_pretrained.")
+        raise ModelError(f"There is no folder {name!r}: {_how_to_get(path)}.")
     if name.count("/") != 1:
         names = [*organism_names(), *PACKAGES]
         raise ModelError(
@@ -52,6 +52,15 @@ def source_of(base: BaseConfig) -> Source:
             f"{did_you_mean(name, names)}"
         )
     return Source("hub", name, None)
+
+
+def _how_to_get(folder: Path) -> str:
+    """Return what makes a folder that is not here a model."""
+    from rlvr_bench.models.organisms.recipes import SIZED  # the families of tasks, which only this error needs
+
+    if folder.name in SIZED:
+        return f"rlvr-bench models build {folder.name} --folder {folder} makes it"
+    return "give the folder of a model saved with save_pretrained"
 
 
 def hub_folder(base: BaseConfig, fetch: bool = True) -> Path:

@@ -62,7 +62,8 @@ def test_details_of_an_organism_carry_its_scores() -> None:
         ("organism-step", "did you mean 'organism-steps'"),
         ("smolm2", "did you mean 'smollm2'"),
         ("gpt2", "a hub id is written owner/name"),
-        ("./nowhere", "There is no folder './nowhere'"),
+        ("./nowhere", "There is no folder './nowhere': give the folder of a model"),
+        ("./organism-steps-3m", "rlvr-bench models build organism-steps-3m --folder organism-steps-3m makes it"),
     ],
 )
 def test_unknown_names_say_the_fix(name: str, sentence: str) -> None:
