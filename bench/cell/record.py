@@ -7,6 +7,7 @@ from rlvr_bench.cell.training import FinishedTraining
 from rlvr_bench.evaluate.scores import Scores
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.generate import matmul
+from rlvr_bench.generate.backend import engine_of
 from rlvr_bench.methods.attestation import Attestation
 from rlvr_bench.record.environment import capture
 from rlvr_bench.record.schema import Cause, Cost, RunRecord, Stability, Status, StepRecord
@@ -57,7 +58,7 @@ def make_record(
         attestation=attested.model_dump(mode="json"),
         accuracy={"base": base} | ({"tuned": tuned} if tuned else {}),
         measurements=measurements,
-        rollout=rlvr.rollout_record(method.backend.name, training.trainer.update_backend, training.steps),
+        rollout=rlvr.rollout_record(method.rollouts.name, training.trainer.update_backend, training.steps),
         stability=stable,
         cost=Cost(
             seconds=seconds | _inside_training(training.steps),
@@ -66,7 +67,13 @@ def make_record(
         ),
         ledger=meter.ledger(cell.signal),
         reward_model=meter.reward_model,
-        environment=capture().model_copy(update={"float32_products": matmul.library(), "processes": processes.size()}),
+        environment=capture().model_copy(
+            update={
+                "float32_products": matmul.library(),
+                "processes": processes.size(),
+                "rollout_engine": engine_of(method.rollouts),
+            }
+        ),
     )
 
 

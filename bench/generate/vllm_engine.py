@@ -9,6 +9,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,12 @@ _ENVIRONMENT = {
     "VLLM_LOGGING_LEVEL": "WARNING",
     "VLLM_NO_USAGE_STATS": "1",
 }
+
+
+def version() -> str:
+    """Return the distribution that is installed as vLLM, and its version: those for a CPU go by names of their own."""
+    name = next(iter(metadata.packages_distributions().get("vllm", ())), "vllm")
+    return f"{name} {metadata.version(name)}"
 
 
 def head_sizes() -> list[int]:

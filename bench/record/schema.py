@@ -170,6 +170,9 @@ class Environment(_Record):
     gpu: str | None
     float32_products: str | None = Field(None, description="what they went through: onednn or blas; None if unknown")
     processes: int | None = Field(None, description="processes that trained together; None if unknown")
+    rollout_engine: str | None = Field(
+        None, description="the engine outside of this package that sampled in training, its version and kind"
+    )
     commit: str | None
     dirty: bool | None
     platform: str

