@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 
 import torch
+from transformers import PreTrainedModel
 
 from rlvr_bench.experiment.cell import Cell
-from rlvr_bench.generate.backend import Backend, create_for
+from rlvr_bench.generate.adapters import adapter_of
+from rlvr_bench.generate.backend import Backend, check_model, create_for
 from rlvr_bench.generate.sync_proof import check_sync, trained_kinds
+from rlvr_bench.generate.vllm import VllmBackend
+from rlvr_bench.generate.vllm_remote import VllmServerBackend
 from rlvr_bench.measure.context import CellContext
 from rlvr_bench.methods import attestation
 from rlvr_bench.methods import registry as method_registry
@@ -41,11 +45,25 @@ def attach(context: CellContext) -> AttachedMethod:
     handle = method.attach(model, derive(cell.seed, "adapter"), calibration)
     attested = attestation.begin(method, handle, observed)
     with handle.rollout_weights() as merged:  # a method that cannot be merged may need another backend than the base
-        backends = [create_for(cell.signal.rollout_backend, merged, dtype) for dtype in (torch.float32, _dtype(cell))]
-        if backends[-1].name == "vllm":  # the others read the model itself
+        backend, rollouts = create_for(cell.signal.scoring_backend, merged), _rollouts(cell, handle, merged)
+        if rollouts.name == "vllm" and not cell.signal.vllm_adapters:  # the others read the model itself
             moved = trained_kinds(merged, [name for name, _ in handle.trainable()])
-            check_sync(backends[-1], merged, _dtype(cell), moved)
-        return AttachedMethod(handle, attested, *backends)
+            check_sync(rollouts, merged, _dtype(cell), moved)
+        return AttachedMethod(handle, attested, backend, rollouts)
+
+
+def _rollouts(cell: Cell, handle: Handle, merged: PreTrainedModel) -> Backend:
+    """Return the backend that samples in training, in the type that the cell trains in."""
+    signal, dtype, adapter = cell.signal, _dtype(cell), None
+    if signal.vllm_adapters:
+        adapter = adapter_of(cell.method_name, handle.save_adapter, handle.changes_base)
+    if signal.vllm_mode == "colocate" and adapter is None:
+        return create_for(signal.rollout_backend, merged, dtype)
+    backend: Backend = VllmBackend(dtype, adapter=adapter)
+    if signal.vllm_mode == "server":
+        backend = VllmServerBackend(signal.vllm_server_base_url, dtype, adapter)
+    check_model(backend, merged)
+    return backend
 
 
 def _dtype(cell: Cell) -> torch.dtype:

@@ -37,7 +37,7 @@ def load(cell: Cell) -> CellContext:
         loaded = loaded._replace(model=each.change_base(loaded.model))
     loaded.model.to("cuda" if torch.cuda.is_available() else "cpu")
     reference = copy.deepcopy(loaded.model).eval().requires_grad_(False)
-    backend = create_for(cell.signal.rollout_backend, loaded.model)
+    backend = create_for(cell.signal.scoring_backend, loaded.model)
     context = CellContext(cell, task, loaded, reference, backend, interventions)
     refuse_beyond_context(context)
     resolve_targets(method_registry.create(cell.method), loaded.model).refuse_misfit(loaded.model)

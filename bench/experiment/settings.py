@@ -65,6 +65,12 @@ class TrainingSettings(Settings):
     """What rollouts, forward and backward compute in. Trainable tensors are stored, and models scored, in float32."""
     rollout_backend: Literal["auto", "continuous", "fast", "hf", "vllm"] = "auto"
     """"auto" takes the fast path where it supports the model, else the reference path of transformers ("hf")."""
+    vllm_mode: Literal["colocate", "server"] = "colocate"
+    """Where vLLM samples, TRL's names: in the process of the cell, or as a server; models are then scored by "auto"."""
+    vllm_server_base_url: str = Field("http://127.0.0.1:8000", pattern="^https?://[^ ]+$", exclude=True)
+    """Address of the server, TRL's name; of this machine alone, so that it neither is recorded nor changes a result."""
+    vllm_adapters: bool = False
+    """Have vLLM serve a LoRA as an adapter on its base, not as merged weights: one server for many cells at a time."""
     report_to: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ()
     """Trackers that TRL reports to, off by default; does not change the result. TensorBoard's files are in the cache,
     cells/<cell id>/tensorboard."""
@@ -78,6 +84,18 @@ class TrainingSettings(Settings):
         if self.match == "labels" and int(self.budget or 0) < 1:
             raise ValueError(f"budget = {self.budget:g} pays for no label; raise it to 1 or more")
         return self
+
+    @model_validator(mode="after")
+    def _vllm_is_asked_for(self) -> Self:
+        key = "vllm_mode" if self.vllm_mode == "server" else "vllm_adapters" if self.vllm_adapters else None
+        if key is not None and self.rollout_backend != "vllm":
+            raise ValueError(f'{key} is for vLLM, rollout_backend is "{self.rollout_backend}"; set it to "vllm"')
+        return self
+
+    @property
+    def scoring_backend(self) -> str:
+        """What samples to score, always in float32 and on whole weights: what samples in training, where that can."""
+        return "auto" if self.vllm_mode == "server" or self.vllm_adapters else self.rollout_backend
 
     def refusal(self, processes: int) -> str | None:
         """Why several processes cannot train a cell together, in one sentence; None when they can."""
@@ -180,7 +198,7 @@ class RlvrSettings(GrpoSettings):
                 f"train_problems = {self.train_problems} repeats a prompt within a batch, and each of --processes "
                 f"{processes} would sample the same for it; leave --processes out"
             )
-        if self.rollout_backend == "vllm":
+        if self.rollout_backend == "vllm" and self.vllm_mode == "colocate":
             return "each process would start a vLLM engine of its own; leave --processes out"
         rows = self.batch_size // processes
         if rows % self.updates_per_batch:

@@ -1,7 +1,7 @@
 """Generation by vLLM, on GPUs or on a CPU, in the process of the trainer; needs vLLM (extra `[vllm]`).
 
-The engine is given the plain model on merged weights, never the adapters, so that nothing is merged into the base and
-taken out again. TRL's own engine is not used: it passes no dtype, and cannot copy weights on a CPU.
+The engine is given the plain model on merged weights, or where asked an adapter beside its base; nothing is merged into
+the base and taken out again. TRL's own engine is not used: it passes no dtype, and cannot copy weights on a CPU.
 """
 
 from importlib.util import find_spec
@@ -10,10 +10,12 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from rlvr_bench.generate.adapters import Adapter
 from rlvr_bench.generate.backend import Completions, check_model, check_prompts
 from rlvr_bench.generate.sampling import row_keys
 from rlvr_bench.generate.sampling_params import SamplingParams
-from rlvr_bench.generate.vllm_engine import head_sizes, start, synchronise, version
+from rlvr_bench.generate.vllm_engine import adapted, head_sizes, start, synchronise, version
+from rlvr_bench.generate.vllm_weights import parameter_that_the_base_lacks, seed_of
 
 
 class VllmBackend:
@@ -25,14 +27,16 @@ class VllmBackend:
     Args:
         compute_dtype: what the engine stores weights and computes in; always told to it, else it takes bfloat16.
         memory: share of a GPU's memory for the engine and its cache; a CPU's cache has a fixed size.
+        adapter: of a method that is served unmerged on the base that the engine has read; None copies all weights.
     """
 
     name = "vllm"
 
-    def __init__(self, compute_dtype: torch.dtype = torch.float32, memory: float = 0.3) -> None:
+    def __init__(
+        self, compute_dtype: torch.dtype = torch.float32, memory: float = 0.3, adapter: Adapter | None = None
+    ) -> None:
         self.compute_dtype = compute_dtype
-        self._memory = memory
-        self._known: dict[str, frozenset[str]] = {}
+        self._memory, self._adapter = memory, adapter
         self._device = "cpu"
 
     def engine(self) -> str:
@@ -45,9 +49,9 @@ class VllmBackend:
             return "Backend 'vllm' needs vLLM; pip install 'rlvr-bench[vllm]', or use backend 'auto'."
         if not model.name_or_path:
             return "Backend 'vllm' reads the model from a folder or hub id, this one has neither; use backend 'hf'."
-        added = [name for name, _ in model.named_parameters() if name not in self._names(model)]
-        if added:
-            return f"Backend 'vllm' has no place for {added[0]}, which the base has not; use backend 'auto'."
+        added = parameter_that_the_base_lacks(model)
+        if added is not None:
+            return f"Backend 'vllm' has no place for {added}, which the base has not; use backend 'auto'."
         config = model.config.get_text_config(decoder=True)
         size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         if model.device.type == "cpu" and size not in (sizes := head_sizes()):
@@ -60,13 +64,16 @@ class VllmBackend:
         check_prompts(prompts)
         check_model(self, model)
         self._device = model.device.type
-        engine = start(model.name_or_path, self.compute_dtype, model.device.type, self._memory)
-        synchronise(engine, model)
-        outputs = engine.generate(
-            [{"prompt_token_ids": prompt} for prompt in prompts],
-            [_sampling(params, int(key)) for key in row_keys(prompts, params.seed)],
-            use_tqdm=False,
-        )
+        rank = 0 if self._adapter is None else self._adapter.rank
+        engine = start(model.name_or_path, self.compute_dtype, model.device.type, self._memory, rank)
+        inputs: list[Any] = [{"prompt_token_ids": prompt} for prompt in prompts]
+        settings = [_sampling(params, int(key)) for key in row_keys(prompts, params.seed)]
+        if self._adapter is None:
+            synchronise(engine, model)
+            outputs = engine.generate(inputs, settings, use_tqdm=False)
+        else:
+            with adapted(engine, self._adapter) as request:
+                outputs = engine.generate(inputs, settings, use_tqdm=False, lora_request=request)
         rows = [output.outputs[0] for output in outputs]
         tokens = [list(row.token_ids) for row in rows]
         return Completions(
@@ -80,14 +87,6 @@ class VllmBackend:
             truncated=[row[-1] not in params.eos_token_ids for row in tokens],
         )
 
-    def _names(self, model: PreTrainedModel) -> frozenset[str]:
-        """Return the names of the parameters of `model` as its config alone makes it."""
-        if model.name_or_path not in self._known:
-            with torch.device("meta"):
-                plain = type(model)._from_config(model.config)
-            self._known[model.name_or_path] = frozenset(name for name, _ in plain.named_parameters())
-        return self._known[model.name_or_path]
-
 
 def _sampling(params: SamplingParams, key: int) -> Any:
     from vllm import SamplingParams as VllmSamplingParams
@@ -95,7 +94,7 @@ def _sampling(params: SamplingParams, key: int) -> Any:
     return VllmSamplingParams(
         max_tokens=params.max_new_tokens,
         temperature=params.temperature,
-        seed=key >> 1,  # it takes 63 bits
+        seed=seed_of(key),
         logprobs=0,  # that of the sampled token alone
         # Only what is listed ends a row: the model's own EOS stands among `eos_token_ids`.
         ignore_eos=True,

@@ -10,12 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
+from itertools import count
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from transformers import PreTrainedModel
+
+from rlvr_bench.generate.adapters import RANKS, Adapter
+from rlvr_bench.record.leftovers import temporary_folder
 
 CPU_CACHE_BYTES = 2**30
 """Keys and values that a CPU's engine has room for; rows that find none wait."""
@@ -28,6 +32,9 @@ _ENVIRONMENT = {
     "VLLM_LOGGING_LEVEL": "WARNING",
     "VLLM_NO_USAGE_STATS": "1",
 }
+
+
+_numbers = count(1)
 
 
 def version() -> str:
@@ -44,12 +51,13 @@ def head_sizes() -> list[int]:
 
 
 @cache
-def start(folder: str, dtype: torch.dtype, device: str, memory: float) -> Any:
+def start(folder: str, dtype: torch.dtype, device: str, memory: float, adapter_rank: int = 0) -> Any:
     """Return the engine for the model in `folder`; the same one for the same arguments, as long as the process lives.
 
     Args:
         device: "cpu" or "cuda".
         memory: share of a GPU's memory for weights and cache.
+        adapter_rank: of the adapters that it serves; 0 for none.
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -59,6 +67,9 @@ def start(folder: str, dtype: torch.dtype, device: str, memory: float) -> Any:
     own: dict[str, Any] = {"gpu_memory_utilization": memory}
     if device == "cpu":
         own = {"kv_cache_memory_bytes": CPU_CACHE_BYTES, "enforce_eager": True}
+    if adapter_rank:
+        room = next(rank for rank in RANKS if rank >= adapter_rank)
+        own |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": room}
     with _untouched_process():
         return LLM(
             model=folder,
@@ -79,6 +90,21 @@ def synchronise(engine: Any, model: PreTrainedModel) -> None:
     engine.collective_rpc("reload_weights", kwargs={"weights_iterator": weights})
     engine.apply_model(_pack_tied_head)
     engine.reset_prefix_cache()
+
+
+@contextmanager
+def adapted(engine: Any, adapter: Adapter) -> Iterator[Any]:
+    """Give the request by which the engine samples from the adapter as it is now; it forgets it afterwards.
+
+    A number is used once, since what the engine remembers of prompts is kept by it.
+    """
+    from vllm.lora.request import LoRARequest
+
+    number = next(_numbers)
+    with temporary_folder() as folder:
+        adapter.save(folder)
+        yield LoRARequest(f"adapter-{number}", number, str(folder))
+        engine.llm_engine.remove_lora(number)
 
 
 def _pack_tied_head(model: nn.Module) -> None:

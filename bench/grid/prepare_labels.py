@@ -41,7 +41,7 @@ def _label(cell: Cell, threads: int, report: Report) -> None:
     torch.set_num_threads(threads)
     task, base = task_registry.create(cell.task, cell.data_dir), base_models.load(cell.base)
     base.model.to("cuda" if torch.cuda.is_available() else "cpu")
-    backend = create_for(cell.signal.rollout_backend, base.model)
+    backend = create_for(cell.signal.scoring_backend, base.model)
     labels = cell_labels(cell, base, task, backend, lambda done, total: report(f"{done} of {total}", done / total))
     training_problems(task, cell.paid_reward, labels, cell.signal)
 
@@ -52,6 +52,6 @@ def _what_labels_follow_from(cell: Cell) -> tuple[object, ...]:
         cell.task_fingerprint,
         cell.evaluate.prompt,
         cell.signal.max_new_tokens,
-        cell.signal.rollout_backend,
+        cell.signal.scoring_backend,
         rewards.title(cell.paid_reward),
     )

