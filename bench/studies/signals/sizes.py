@@ -11,8 +11,11 @@ from rlvr_bench.studies.evidence import RATE, Evidence, EvidenceRun, Where, at_b
 from rlvr_bench.studies.finding import Finding, exponential, mean_interval
 from rlvr_bench.studies.orders import Scores, agreement, shared_methods
 
+TYPE = "method.type"
+"""The setting by which claims on sizes tell methods apart."""
 
-def order_agreement(evidence: Evidence, runs: Where, other: str, by: str = "accuracy") -> Finding:
+
+def order_agreement(evidence: Evidence, runs: Where, other: str, by: str = "accuracy", named: str = TYPE) -> Finding:
     """Kendall's tau between the order of methods on this base and that on another, with its interval over methods.
 
     Args:
@@ -20,13 +23,14 @@ def order_agreement(evidence: Evidence, runs: Where, other: str, by: str = "accu
         runs: which runs, on either base; each method at its rate with the best mean validation accuracy.
         other: the last name of the other base, a smaller one, or "trainable parameters", by whose number to order.
         by: "accuracy", mean greedy test accuracy over seeds, or "rate", the best learning rate.
+        named: the setting that says which method a run is of; "method_name" tells methods of one type apart.
     """
-    own = _by_method(evidence.select(runs))
+    own = _by_method(evidence.select(runs), named)
     if other == "trainable parameters":
         compared = [run for group in own.values() for run in group]
         theirs: Scores = {method: _attested({method: group}, "trainable_parameters") for method, group in own.items()}
     else:
-        beside = _smaller(evidence, other, runs, own)
+        beside = _smaller(evidence, other, runs, own, named)
         compared = [run for group in beside.values() for run in group]
         theirs = _scores(beside, by)
     ours = _scores(own, by)
@@ -48,10 +52,10 @@ def rate_shift(evidence: Evidence, runs: Where, other: str) -> Finding:
 
 
 def _smaller(
-    evidence: Evidence, name: str, runs: Where, own: Mapping[str, Sequence[EvidenceRun]]
+    evidence: Evidence, name: str, runs: Where, own: Mapping[str, Sequence[EvidenceRun]], named: str = TYPE
 ) -> dict[str, list[EvidenceRun]]:
     """Return the runs of each method on the other base, which is smaller than that of the `own` ones."""
-    beside = _by_method(_beside(evidence, name).select(runs))
+    beside = _by_method(_beside(evidence, name).select(runs), named)
     if _attested(own, "total_parameters") <= _attested(beside, "total_parameters"):
         raise NoEvidence(f"{name} is not smaller: it is what a prediction starts from")
     return beside
@@ -65,11 +69,11 @@ def _beside(evidence: Evidence, name: str) -> Evidence:
     raise NoEvidence(f"no records on {name}")
 
 
-def _by_method(runs: Sequence[EvidenceRun]) -> dict[str, list[EvidenceRun]]:
+def _by_method(runs: Sequence[EvidenceRun], named: str = TYPE) -> dict[str, list[EvidenceRun]]:
     """Return the runs of each method at its best rate."""
     grouped: dict[str, list[EvidenceRun]] = {}
     for run in at_best_rates(runs):
-        grouped.setdefault(str(run.setting("method.type")), []).append(run)
+        grouped.setdefault(str(run.setting(named)), []).append(run)
     return grouped
 
 
