@@ -33,6 +33,23 @@ FAMILIES = {
     "gemma": ("gemma", {"head_dim": 32, "num_key_value_heads": 1}),
     "gemma2": ("gemma2", OTHER_SIZES),
     "gemma3": ("gemma3_text", {"head_dim": 32, "query_pre_attn_scalar": 32}),
+    "phi3": ("phi3", {"pad_token_id": 0, "original_max_position_embeddings": 128, "partial_rotary_factor": 0.5}),
+    "olmo2": ("olmo2", {"tie_word_embeddings": False}),
+    "granite": (
+        "granite",
+        {
+            "attention_multiplier": 0.3,
+            "embedding_multiplier": 2.0,
+            "residual_multiplier": 0.5,
+            "logits_scaling": 4.0,
+            "tie_word_embeddings": True,
+        },
+    ),
+    "starcoder2": ("starcoder2", {"sliding_window": None, "norm_epsilon": 1e-4}),
+    "stablelm": (
+        "stablelm",
+        {"use_parallel_residual": True, "use_qkv_bias": True, "partial_rotary_factor": 0.25, "layer_norm_eps": 1e-4},
+    ),
 }
 
 TOKENS = [*bytes_to_unicode().values(), "th", "<|end|>", "<|turn|>", "<pad>"]
@@ -88,7 +105,7 @@ def _as_llama_cpp(family: str, name: str, values: np.ndarray, config) -> np.ndar
     if family.startswith("gemma") and name.endswith("norm.weight"):
         return values + 1
     for part, heads in (("q_proj", config.num_attention_heads), ("k_proj", config.num_key_value_heads)):
-        if family == "llama" and part in name:
+        if family in ("llama", "granite") and part in name:
             halves = values.reshape(heads, 2, len(values) // heads // 2, *values.shape[1:])
             return halves.swapaxes(1, 2).reshape(values.shape)
     return values
@@ -101,7 +118,7 @@ def _metadata(writer: gguf.GGUFWriter, family: str, config) -> None:
     writer.add_feed_forward_length(config.intermediate_size)
     writer.add_head_count(config.num_attention_heads)
     writer.add_head_count_kv(config.num_key_value_heads)
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    _of_the_family(writer, family, config)
     theta = config.rope_parameters.get("full_attention", config.rope_parameters)["rope_theta"]
     writer.add_rope_freq_base(theta)
     if family == "llama":
@@ -121,3 +138,24 @@ def _metadata(writer: gguf.GGUFWriter, family: str, config) -> None:
     writer.add_eot_token_id(TURN)
     writer.add_pad_token_id(PAD)
     writer.add_chat_template(CHAT)
+
+
+def _of_the_family(writer: gguf.GGUFWriter, family: str, config) -> None:
+    """Write what other families' files do not have."""
+    if family in ("starcoder2", "stablelm"):
+        writer.add_layer_norm_eps(config.norm_epsilon if family == "starcoder2" else config.layer_norm_eps)
+    else:
+        writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    if family in ("phi3", "stablelm"):
+        part = config.rope_parameters["partial_rotary_factor"]
+        writer.add_rope_dimension_count(int(part * config.hidden_size // config.num_attention_heads))
+    if family == "phi3":
+        writer.add_sliding_window(config.sliding_window)
+        writer.add_rope_scaling_orig_ctx_len(config.original_max_position_embeddings)
+    if family == "stablelm":
+        writer.add_parallel_residual(config.use_parallel_residual)
+    if family == "granite":
+        writer.add_attention_scale(config.attention_multiplier)
+        writer.add_embedding_scale(config.embedding_multiplier)
+        writer.add_residual_scale(config.residual_multiplier)
+        writer.add_logit_scale(config.logits_scaling)

@@ -75,6 +75,17 @@ class Architecture:
 
 _HEAD = {"attention.key_length": "head_dim"}
 _GEMMA = _HEAD | {"attention.sliding_window": "sliding_window"}
+_LAYER_NORM = "attention.layer_norm_epsilon"
+_GRANITE = {
+    "attention.scale": "attention_multiplier",
+    "embedding_scale": "embedding_multiplier",
+    "residual_scale": "residual_multiplier",
+    "logit_scale": "logits_scaling",
+}
+_PHI3 = {
+    "attention.sliding_window": "sliding_window",
+    "rope.scaling.original_context_length": "original_max_position_embeddings",
+}
 _CAPS = {"attn_logit_softcapping": "attn_logit_softcapping", "final_logit_softcapping": "final_logit_softcapping"}
 
 ARCHITECTURES = {
@@ -84,7 +95,17 @@ ARCHITECTURES = {
     "gemma": Architecture("gemma", _HEAD, {"tie_word_embeddings": True}, norms_from_zero),
     "gemma2": Architecture("gemma2", _GEMMA | _CAPS, {"tie_word_embeddings": True}, norms_from_zero),
     "gemma3": Architecture("gemma3_text", _GEMMA, {"tie_word_embeddings": True}, norms_from_zero),
+    "phi3": Architecture("phi3", _PHI3),
+    "olmo2": Architecture("olmo2"),
+    "granite": Architecture("granite", _GRANITE, restore=rows_by_half),
+    "starcoder2": Architecture("starcoder2", {_LAYER_NORM: "norm_epsilon"}),
+    "stablelm": Architecture(
+        "stablelm", {_LAYER_NORM: "layer_norm_eps", "use_parallel_residual": "use_parallel_residual"}
+    ),
 }
+
+PARTLY_ROTATED = ("phi3", "stablelm")
+"""Families that may rotate only the first part of a head."""
 
 _WIDTH_OF_27B = {("gemma2", 46), ("gemma3", 62)}
 """Gemma's largest scale queries by width over heads, all others by the size of a head; files do not say it."""
@@ -117,7 +138,9 @@ def model_config(header: GgufHeader) -> PreTrainedConfig:
         if f"tokenizer.ggml.{token}_token_id" in header.metadata
     }
     given |= {"tie_word_embeddings": "output.weight" not in header.tensors} | dict(family.fixed)
-    given |= _rope_scaling(header) | _query_scale(header, given)
+    given |= _rope_scaling(header) | _query_scale(header, given) | _rotated_part(header, given)
+    if header.architecture == "stablelm":
+        given["use_qkv_bias"] = "blk.0.attn_q.bias" in header.tensors
     try:
         config: PreTrainedConfig = CONFIG_MAPPING[family.model_type](**given)
     except (ValueError, TypeError) as error:
@@ -161,6 +184,14 @@ def _query_scale(header: GgufHeader, given: Mapping[str, Any]) -> dict[str, Any]
     width = given["hidden_size"] // given["num_attention_heads"]
     largest = (header.architecture, given["num_hidden_layers"]) in _WIDTH_OF_27B
     return {"query_pre_attn_scalar": width if largest else given.get("head_dim", width)}
+
+
+def _rotated_part(header: GgufHeader, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the share of a head that is rotated, where a family may leave a part of it."""
+    rotated = header.metadata.get(f"{header.architecture}.rope.dimension_count")
+    if header.architecture not in PARTLY_ROTATED or rotated is None:
+        return {}
+    return {"partial_rotary_factor": rotated * given["num_attention_heads"] / given["hidden_size"]}
 
 
 def _line(error: Exception) -> str:
