@@ -64,7 +64,7 @@ class _OneThread:
 def counted(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> _Counted:
     monkeypatch.setenv("RLVR_BENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setattr("rlvr_bench.geometry.measure.ThreadPoolExecutor", _OneThread)
-    monkeypatch.setattr(sampling, "SMALL_FLOPS", 2e10)
+    monkeypatch.setattr(sampling, "SMALL_FLOPS", 1e10)
     return _Counted()
 
 
