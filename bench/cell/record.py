@@ -11,7 +11,7 @@ from rlvr_bench.generate.backend import engine_of
 from rlvr_bench.methods.attestation import Attestation
 from rlvr_bench.record.environment import capture
 from rlvr_bench.record.schema import Cause, Cost, RunRecord, Stability, Status, StepRecord
-from rlvr_bench.train import agreement, collapse, processes, rlvr, stability
+from rlvr_bench.train import agreement, collapse, processes, rlvr, sharded, stability
 from rlvr_bench.train.step_record import WITHIN_STEP, peak_memory_bytes
 
 MISMATCH_FIX = 'set signal.rollout_backend = "hf" and signal.update_backend = "padded", transformers\' own forward pass'
@@ -71,6 +71,7 @@ def make_record(
             update={
                 "float32_products": matmul.library(),
                 "processes": processes.size(),
+                "sharded": sharded.asked(),
                 "rollout_engine": engine_of(method.rollouts),
             }
         ),

@@ -56,6 +56,9 @@ ThreadsOption = Annotated[int, typer.Option(min=1, help="Processor threads of ea
 ProcessesOption = Annotated[
     int, typer.Option(min=1, help="Processes that train each cell together (data parallel), with a GPU each if any.")
 ]
+ShardOption = Annotated[
+    bool, typer.Option("--shard", help="Shard a cell's model over its processes (FSDP2) instead of copying it to each.")
+]
 LauncherOption = Annotated[str, typer.Option(help="Where cells run: local, or ray (a cluster).")]
 AddressOption = Annotated[
     str | None, typer.Option(help="With ray: a cluster's address; else $RAY_ADDRESS, else one on this machine.")

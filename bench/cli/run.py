@@ -20,6 +20,7 @@ from rlvr_bench.cli.options import (
     ProcessesOption,
     ResultsOption,
     SeedsOption,
+    ShardOption,
     TaskOption,
     ThreadsOption,
     WorkersOption,
@@ -42,6 +43,7 @@ def run(
     workers: WorkersOption = None,
     threads: ThreadsOption = 1,
     processes: ProcessesOption = 1,
+    shard: ShardOption = False,
     launcher: LauncherOption = "local",
     address: AddressOption = None,
     cpus: CpusOption = None,
@@ -104,7 +106,7 @@ def run(
     from rlvr_bench.launch.launcher import launcher_of
     from rlvr_bench.sweep.phases import Phases
 
-    launch = launcher_of(launcher, address, cpus, gpus, processes)
+    launch = launcher_of(launcher, address, cpus, gpus, processes, shard)
     settings.check_processes(processes)
     settings.check_trackers()
     goal = None if until_text is None else goal_of(until_text)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from rlvr_bench.launch import sharding
 from rlvr_bench.launch.causes import cause_of, cause_of_exit
 from rlvr_bench.record.schema import Cause
 
@@ -23,12 +24,14 @@ GRACE_SECONDS = 5.0
 """How long the first, which failed, waits to learn that a peer failed before it."""
 
 
-def fork(processes: int, log: Path) -> "PeerProcesses | None":
+def fork(processes: int, log: Path, shard: bool = False) -> "PeerProcesses | None":
     """Fork the peers of a cell's first process; returns in each: `PeerProcesses` in the first, None in its peers.
 
     Sets the environment by which torch.distributed and accelerate find the processes (on this machine only), or takes
-    it away from a cell of one process, which is no part of whatever job it was started in.
+    it away from a cell of one process, which is no part of whatever job it was started in. With `shard` they share one
+    model (see `sharding`).
     """
+    os.environ.pop(sharding.SWITCH, None)
     if processes == 1:
         for name in VARIABLES:
             os.environ.pop(name, None)
@@ -38,6 +41,7 @@ def fork(processes: int, log: Path) -> "PeerProcesses | None":
     reading_end, writing_end = os.pipe()
     os.environ |= {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    os.environ |= sharding.environment() if shard else {}
     pids = {}
     for rank in range(1, processes):
         pid = os.fork()

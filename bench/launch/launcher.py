@@ -54,21 +54,25 @@ class Queue:
             yield cell
 
 
-def launcher_of(name: str, address: str | None, cpus: float | None, gpus: float, processes: int = 1) -> Launcher:
-    """Return the launcher that a command asks for, with so many processes for each cell.
+def launcher_of(
+    name: str, address: str | None, cpus: float | None, gpus: float, processes: int = 1, shard: bool = False
+) -> Launcher:
+    """Return the launcher that a command asks for, with so many processes for each cell, which may share its model.
 
     Raises:
         ExperimentError: there is none of that name, it lacks its package, or it does not take these options.
     """
     if name not in LAUNCHERS:
         raise ExperimentError(f'--launcher: unknown launcher "{name}"{did_you_mean(name, LAUNCHERS)}')
+    if shard and processes == 1:
+        raise ExperimentError("--shard spreads a cell's model over its processes; add --processes 2 or more")
     if name == "local":
         if address is not None or cpus is not None or gpus:
             raise ExperimentError("--address, --cpus and --gpus are for a cluster; add --launcher ray to use one")
         from rlvr_bench.launch import local  # it imports this module
         from rlvr_bench.launch.live import WithLiveState
 
-        return WithLiveState(partial(local.run, processes=processes))
+        return WithLiveState(partial(local.run, processes=processes, shard=shard))
     if processes > 1:
         raise ExperimentError("--processes shares a cell on one machine; leave it out with --launcher ray")
     try:

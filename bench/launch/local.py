@@ -53,8 +53,12 @@ def run(
     threads: int,
     listen: Listener,
     processes: int = 1,
+    shard: bool = False,
 ) -> list[Outcome]:
-    """See `Launcher`; each cell in so many processes, and by default as many at a time as there are processors for."""
+    """See `Launcher`; each cell in so many processes, and by default as many at a time as there are processors for.
+
+    With `shard` the processes of a cell share one model.
+    """
     # The fork server and so every cell inherits these; set here because OpenMP reads them when torch is imported.
     limit_threads(threads)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -69,7 +73,7 @@ def run(
             while queue.more or running:
                 for cell in queue.take(workers - len(running)):
                     own = gpus.assign(machine, (job.gpus for job in running), processes)
-                    running.append(_start(context, cell, results, folder, threads, processes, own))
+                    running.append(_start(context, cell, results, folder, threads, (processes, shard), own))
                 if not running:
                     time.sleep(POLL_SECONDS if queue.more else 0)
                     continue
@@ -91,12 +95,12 @@ def _start(
     results: Path,
     folder: Path,
     threads: int,
-    processes: int,
+    shared: tuple[int, bool],
     own_gpus: tuple[str, ...],
 ) -> _Job:
     parent_end, worker_end = context.Pipe()
     log = folder / f"{cell.id}.log"
-    arguments = (cell, results, log, threads, processes, own_gpus, worker_end)
+    arguments = (cell, results, log, threads, *shared, own_gpus, worker_end)
     process = context.Process(target=work, args=arguments, daemon=True)
     with _without_interrupts():
         process.start()

@@ -32,6 +32,7 @@ def work(
     log: Path,
     threads: int,
     processes: int,
+    shard: bool,
     own_gpus: tuple[str, ...],
     connection: Connection,
 ) -> None:
@@ -46,7 +47,7 @@ def work(
         os._exit(1)
     gpus.restrict(own_gpus)
     # Before this process has a thread: a fork takes along only the thread that calls it.
-    peers = forking.fork(processes, log)
+    peers = forking.fork(processes, log, shard)
     if peers is None:
         connection.close()  # the parent waits for the end of the first process alone
         _train_as_peer(cell, log, threads)

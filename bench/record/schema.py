@@ -170,6 +170,7 @@ class Environment(_Record):
     gpu: str | None
     float32_products: str | None = Field(None, description="what they went through: onednn or blas; None if unknown")
     processes: int | None = Field(None, description="processes that trained together; None if unknown")
+    sharded: bool | None = Field(None, description="whether these shared one model (FSDP2); None if unknown")
     rollout_engine: str | None = Field(
         None, description="the engine outside of this package that sampled in training, its version and kind"
     )

@@ -115,7 +115,7 @@ def train(run: TrainingRun[EsSettings], listen: StepListener) -> tuple[list[Step
             seen = shadow(run, step)
         seen |= population.evaluate(step)
         seen["seconds/rollout"] = time.perf_counter() - started
-        guard.on_pre_optimizer_step(arguments, state, control)
+        guard.on_pre_optimizer_step(arguments, state, control, model=run.handle.model)
         population.ascend()
         guard.on_optimizer_step(arguments, state, control)
         population.forget()

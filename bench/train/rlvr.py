@@ -2,7 +2,6 @@
 
 from rlvr_bench.experiment.settings import GrpoSettings
 from rlvr_bench.record.schema import StepRecord
-from rlvr_bench.train import processes
 from rlvr_bench.train.agreement import MISMATCH, mean_mismatch
 from rlvr_bench.train.step_record import recorder
 from rlvr_bench.train.trainer import RolloutTrainer
@@ -22,9 +21,7 @@ def train(run: TrainingRun[GrpoSettings], listen: StepListener) -> tuple[list[St
     steps: list[StepRecord] = []
     trainer = RolloutTrainer(run, recorder(run, steps, listen))
     trainer.train()
-    # Accelerate leaves autocast around the model's forward pass; what is attested and scored afterwards is float32.
-    trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
-    processes.shut_down()
+    trainer.end()
     ended = run.meter.ends(run.settings) or (steps and steps[-1].non_finite)
     if len(steps) < run.settings.steps and not ended:
         raise RuntimeError(f"training made {len(steps)} of {run.settings.steps} optimizer steps; this is a defect")

@@ -5,11 +5,12 @@ import time
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from rlvr_bench.geometry.precision import swallowed
 from rlvr_bench.train import processes
+from rlvr_bench.train.sharded import whole
 from rlvr_bench.train.training_run import TrainingRun
 from rlvr_bench.train.trajectory import Trajectory
 
@@ -33,12 +34,12 @@ class StepGuard(TrainerCallback):
         self._begun = time.perf_counter()
 
     def on_pre_optimizer_step(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, *, model: nn.Module, **_: Any
     ) -> None:
-        gradients = [parameter.grad for parameter in self._trainable if parameter.grad is not None]
-        finite = math.isfinite(_norm(gradients))
+        learning = [parameter for parameter in model.parameters() if parameter.grad is not None]
+        finite = math.isfinite(_norm([parameter.grad for parameter in learning if parameter.grad is not None]))
         if not finite:
-            for parameter in self._trainable:
+            for parameter in learning:
                 parameter.grad = None
             control.should_training_stop = True
         self._before = [parameter.detach().clone() for parameter in self._trainable]
@@ -81,4 +82,4 @@ def relative_norm(run: TrainingRun[Any]) -> float | None:
 
 
 def _norm(tensors: list[Tensor]) -> float:
-    return float(torch.nn.utils.get_total_norm(tensors))
+    return float(whole(torch.nn.utils.get_total_norm(tensors)))

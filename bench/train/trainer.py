@@ -28,7 +28,7 @@ from rlvr_bench.stats.clip_drift import Clip
 from rlvr_bench.tasks.problem import Problem, Verdict
 from rlvr_bench.tasks.strategies import STRATEGIES
 from rlvr_bench.tasks.verdicts import verify_all
-from rlvr_bench.train import processes, proof, scorer
+from rlvr_bench.train import processes, proof, scorer, sharded
 from rlvr_bench.train.advantages import whitened
 from rlvr_bench.train.fork import Fork, fork_metrics
 from rlvr_bench.train.ledger import Shape
@@ -37,6 +37,7 @@ from rlvr_bench.train.pay import pay
 from rlvr_bench.train.probe import Probe
 from rlvr_bench.train.scorer import Rows
 from rlvr_bench.train.seeds import derive
+from rlvr_bench.train.sharded import ShardedCopy
 from rlvr_bench.train.step_guard import StepGuard
 from rlvr_bench.train.training_run import StepSink, TrainingRun, begin
 
@@ -70,9 +71,10 @@ class RolloutTrainer(GRPOTrainer):
         optimizer = handle.create_optimizer(run.learning_rate, settings.weight_decay, settings.betas)
         begin(run, settings.steps)
         self._guard = StepGuard(run)
+        self._sharded = ShardedCopy(handle, optimizer, run.interventions) if sharded.asked() else None
         self._steps_before = run.meter.steps
         super().__init__(
-            model=handle.model,
+            model=handle.model if self._sharded is None else self._sharded.model,
             reward_funcs=self._score,
             args=_arguments(run),
             # Numbers in place of texts: what a prompt is for the model follows from the problem (`_tokenize_prompts`).
@@ -80,9 +82,11 @@ class RolloutTrainer(GRPOTrainer):
                 {"prompt": [str(i) for i in range(len(run.problems))], "problem": list(range(len(run.problems)))}
             ),
             processing_class=run.tokenizer,
-            optimizers=(optimizer, None),
-            callbacks=[self._guard],
+            optimizers=(optimizer if self._sharded is None else None, None),
+            callbacks=[self._guard] if self._sharded is None else [self._sharded, self._guard],
         )
+        if self._sharded is not None:
+            sharded.tell_accelerate(self)
         self.remove_callback(PrinterCallback)
         for intervention in run.interventions:  # after construction: TRL sets every dropout to 0
             intervention.training_begins(handle)
@@ -95,6 +99,21 @@ class RolloutTrainer(GRPOTrainer):
     def generated_tokens(self) -> int:
         """Tokens that were generated to learn from, since the start of the run."""
         return self._run.meter.generated_tokens
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """Return the method's own optimizer; that of a sharded model is asked for here."""
+        if self._sharded is not None:
+            self.optimizer = self._sharded.optimizer
+        made: torch.optim.Optimizer = super().create_optimizer(model)
+        return made
+
+    def end(self) -> None:
+        """Leave a model in float32, an optimizer of whole tensors and no process group behind."""
+        # Accelerate leaves autocast around the model's forward pass; what is attested and scored afterwards is float32.
+        self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
+        if self._sharded is not None:
+            self.optimizer = self._sharded.whole_optimizer()
+        processes.shut_down()
 
     def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
         return [self._run.prompt_ids[int(prompt)] for prompt in prompts], None, {}

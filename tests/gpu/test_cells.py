@@ -68,3 +68,19 @@ def test_several_cells_share_a_gpu(tmp_path: Path, rows: list[str]) -> None:
 def test_a_cell_is_shared_by_two_gpus(tmp_path: Path, rows: list[str]) -> None:
     records = _run(tmp_path, rows, "two GPUs", "--processes", "2", "--workers", "1")
     assert [record.status for record in records] == ["done"] * 3
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_a_cell_is_sharded_over_two_gpus(tmp_path: Path, rows: list[str], method: str) -> None:
+    (record,) = _run(tmp_path, rows, "two GPUs, sharded", "--processes", "2", "--shard", "--only", method)
+    assert record.status == "done" and record.environment.sharded
+
+
+def test_a_lora_is_served_as_an_adapter(tmp_path: Path, rows: list[str]) -> None:
+    pytest.importorskip("vllm", reason="needs the extra rlvr-bench[vllm]")
+    sets = ("signal.rollout_backend=vllm", "signal.vllm_adapters=true")
+    options = [word for each in sets for word in ("--set", each)]
+    (record,) = _run(tmp_path, rows, "vllm, an adapter", "--only", "lora", "--workers", "1", *options)
+    assert record.status == "done" and record.attestation is not None
+    assert record.attestation["rollout_mismatch"] < 1e-3

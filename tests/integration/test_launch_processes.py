@@ -12,11 +12,12 @@ from typing import Any
 import psutil
 import pytest
 import torch
+from accelerate.utils import FullyShardedDataParallelPlugin
 from launch_fixture import cells_of, children_of, command, environment, run, save_tiny_base, wait_for, write_experiment
 
 from rlvr_bench.experiment.settings import RlvrSettings
 from rlvr_bench.experiment.signals import SftSettings
-from rlvr_bench.launch import forking
+from rlvr_bench.launch import forking, sharding
 from rlvr_bench.methods.masks.tuned_weights import TunedWeights
 
 MASK = '[methods.mask-random]\ntype = "mask"\nselect = "random"\ndensity = 0.2\nlearning_rate = 1e-2\n'
@@ -74,6 +75,31 @@ def test_two_processes_end_with_the_weights_of_one(runs: dict[int, Path], experi
     shape = torch.empty(16, 32)
     one, two = (weights.weight(name, shape) for weights in tuned)
     torch.testing.assert_close(two, one, rtol=0, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def sharded(experiment: Path) -> Path:
+    """The folder of the same experiment with two processes that share one model; the mask cannot be shared."""
+    folder = experiment.parent / "sharded"
+    done = run(
+        folder / "cache", "run", experiment, "--results", folder / "results", "--seeds", "0",
+        "--workers", "1", "--processes", "2", "--shard",
+    )  # fmt: skip
+    assert done.returncode == 1 and "which --shard takes apart" in done.stderr, done.stderr
+    return folder
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_a_sharded_model_trains_as_one_process_does(runs: dict[int, Path], sharded: Path, method: str) -> None:
+    (alone, alone_steps), (shared, shared_steps) = (_documents(folder, method) for folder in (runs[1], sharded))
+    assert (shared["status"], shared["environment"]["sharded"]) == ("done", True)
+    assert alone["environment"]["sharded"] is False and shared["cell_id"] == alone["cell_id"]
+    for one, two in zip(alone_steps, shared_steps, strict=True):
+        for name in ("reward", "grad_norm", "update_norm", "weight_norm", "kl", "entropy"):
+            assert two[name] == (one[name] and pytest.approx(one[name], rel=1e-3, abs=1e-6)), name
+    attested = [document["attestation"] for document in (alone, shared)]
+    assert attested[1]["optimizer_state_values"] == attested[0]["optimizer_state_values"]
+    assert attested[1]["problems"] == []
 
 
 @pytest.fixture
@@ -146,10 +172,19 @@ def test_a_cell_of_one_process_waits_for_nobody(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_cell_of_one_process_is_no_part_of_another_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in forking.VARIABLES:
+    variables = {*forking.VARIABLES, sharding.SWITCH}
+    for name in variables:
         monkeypatch.setenv(name, "7")
     forking.fork(1, tmp_path / "cell.log")
-    assert not set(forking.VARIABLES) & os.environ.keys()
+    assert not variables & os.environ.keys()
+
+
+def test_the_shipped_configuration_is_what_accelerate_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in sharding.environment().items():
+        monkeypatch.setenv(name, value)
+    plugin = FullyShardedDataParallelPlugin()
+    assert (plugin.fsdp_version, plugin.reshard_after_forward, plugin.cpu_ram_efficient_loading) == (2, True, False)
+    assert plugin.auto_wrap_policy.__name__ == "transformer_auto_wrap_policy"
 
 
 @pytest.mark.parametrize(
@@ -178,6 +213,7 @@ def test_what_cannot_be_shared_is_refused(settings: Any, says: str | None) -> No
     [
         (("--processes", "3"), "is no multiple of --processes 3"),
         (("--processes", "2", "--launcher", "ray"), "--launcher ray"),
+        (("--shard",), "add --processes 2 or more"),
     ],
 )
 def test_a_refusal_is_one_sentence(experiment: Path, tmp_path: Path, options: tuple[str, ...], says: str) -> None:

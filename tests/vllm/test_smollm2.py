@@ -23,9 +23,9 @@ METHODS = ("full", "lora", "mask-random")
 Runs = dict[str, tuple[RunRecord, list[StepRecord]]]
 
 
-def _runs(backend: str, folder: Path) -> Runs:
-    results, experiment = folder / backend, Path(__file__).with_name("smollm2.toml")
-    arguments = ["--set", f"signal.rollout_backend={backend}", "--workers", "1", "--results", str(results)]
+def _runs(backend: str, folder: Path, *options: str) -> Runs:
+    results, experiment = folder / "-".join([backend, *options]), Path(__file__).with_name("smollm2.toml")
+    arguments = ["--set", f"signal.rollout_backend={backend}", "--workers", "1", "--results", str(results), *options]
     command = [sys.executable, "-m", "rlvr_bench", "run", str(experiment), *arguments]
     done = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -49,6 +49,15 @@ def test_rollouts_and_trainer_agree_at_every_step(by_vllm: Runs, method: str) ->
     means = [(step.model_extra or {})[f"{MISMATCH}/mean"] for step in steps]
     assert record.status == "done" and len(means) == 5
     assert max(means) < 1e-3, means
+
+
+def test_a_lora_is_served_as_an_adapter_beside_the_base(folder: Path) -> None:
+    options = ("--only", "lora", "--set", "signal.vllm_adapters=true")
+    ((record, steps),) = _runs("vllm", folder, *options).values()
+    means = [(step.model_extra or {})[f"{MISMATCH}/mean"] for step in steps]
+    assert record.status == "done" and len(means) == 5
+    assert max(means) < 1e-3, means
+    assert "vllm" in (record.environment.rollout_engine or "")
 
 
 def test_the_reward_curve_is_that_of_the_fast_backend(by_vllm: Runs, folder: Path) -> None:
