@@ -108,6 +108,8 @@ def run(
 
     launch = launcher_of(launcher, address, cpus, gpus, processes, shard)
     settings.check_processes(processes)
+    if shard:
+        settings.check_sharding(only)
     settings.check_trackers()
     goal = None if until_text is None else goal_of(until_text)
     seconds = None if budget is None else seconds_of("--budget", budget)

@@ -4,6 +4,7 @@ The grid is bases x interventions x tasks x signals x rewards x methods x seeds.
 plus `learning_rate`; a list of rates makes one method of each. A `[protocol]` tunes what has no learning rate first.
 """
 
+from fnmatch import fnmatch
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,10 +21,11 @@ from rlvr_bench.experiment.measurements import REGISTRY as MEASUREMENTS
 from rlvr_bench.experiment.measurements import resolve as resolve_measurements
 from rlvr_bench.experiment.plugin_files import with_plugins
 from rlvr_bench.experiment.protocol import MIN_FINAL_SEEDS, Protocol
-from rlvr_bench.experiment.search_space import read_search
+from rlvr_bench.experiment.search_space import LEARNING_RATE, read_search
 from rlvr_bench.experiment.seeds import distinct_seeds
 from rlvr_bench.experiment.settings import EvaluateSettings, GrpoSettings, RlvrSettings
 from rlvr_bench.experiment.signals import Signal
+from rlvr_bench.methods import registry as method_registry
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.plugins.settings import Settings, explain
 from rlvr_bench.plugins.studies import study_folders
@@ -106,6 +108,18 @@ class Experiment(Settings):
         for signal in self.signals:
             if (reason := signal.refusal(processes)) is not None:
                 raise ExperimentError(f"{self.name}, signal {signal.type}: {reason}")
+
+    def check_sharding(self, only: str | None) -> None:
+        """Raise ExperimentError where a method that `only` names cannot be trained in parts, one in each process."""
+        for name, entry in self.methods.items():
+            if only is not None and not fnmatch(name, only):
+                continue
+            config = {key: value for key, value in entry.items() if key not in (LEARNING_RATE, "search")}
+            if not method_registry.create({"type": name} | config).shardable:
+                raise ExperimentError(
+                    f"{self.name}: {name} acts on whole tensors while it trains, which --shard takes apart; leave"
+                    " --shard out, or name other methods with --only"
+                )
 
     def check_trackers(self) -> None:
         """Raise ExperimentError where a signal reports to a tracker that is not installed here."""

@@ -16,20 +16,12 @@ from torch.distributed.tensor import DTensor
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from rlvr_bench.measure.intervention import Intervention
-from rlvr_bench.methods.base.handle import DenseHandle, Handle
-from rlvr_bench.methods.peft.handle import PeftHandle
+from rlvr_bench.methods.base.handle import Handle
 
 
 def asked() -> bool:
     """Whether this cell's model is to be sharded: accelerate's own variable, which the launcher sets."""
     return os.environ.get("ACCELERATE_USE_FSDP") == "true"
-
-
-def refusal(handle: Handle) -> str | None:
-    """Why a method cannot be sharded, as one sentence; None when it can."""
-    if type(handle) is DenseHandle or (isinstance(handle, PeftHandle) and handle.config.peft_type.value == "LORA"):
-        return None
-    return f"{handle.method.type!r} acts on whole tensors while it trains, which --shard takes apart; leave it out"
 
 
 class ShardedCopy(TrainerCallback):
@@ -39,8 +31,8 @@ class ShardedCopy(TrainerCallback):
         self, handle: Handle, optimizer: torch.optim.Optimizer, interventions: Sequence[Intervention[Any]]
     ) -> None:
         """Copy model and optimizer. Raises ValueError for a method or an intervention that cannot be sharded."""
-        if (reason := refusal(handle)) is not None:
-            raise ValueError(reason)
+        if not handle.method.shardable:
+            raise ValueError(f"{handle.method.type!r} acts on whole tensors while it trains; leave --shard out")
         if any(each.settings.change_of_base() is None for each in interventions):
             raise ValueError("an intervention acts on the trained model itself, which --shard copies; leave it out")
         self._handle, self._whole = handle, optimizer

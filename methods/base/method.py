@@ -124,6 +124,11 @@ class Method(Settings, ABC):
         return TARGET_GROUPS[given]
 
     @property
+    def shardable(self) -> bool:
+        """Whether it trains tensors by their gradients alone, so that processes may each hold a part of every one."""
+        return False
+
+    @property
     def targets_are_norms(self) -> bool:
         """Whether `targets` names norms: at their default, all of a model, whatever they are called in it."""
         return False

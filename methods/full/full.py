@@ -36,6 +36,11 @@ class Full(Method):
         "'middle' (layer n // 2 of n); left out, all of the model.",
     )
 
+    @property
+    def shardable(self) -> bool:
+        """Nothing but the optimizer acts on the weights."""
+        return True
+
     @field_validator("layers", mode="before")
     @classmethod
     def _one_layer_is_a_list_of_one(cls, layers: Any) -> Any:

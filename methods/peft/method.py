@@ -65,6 +65,11 @@ class PeftMethod(Method):
         """Return the PEFT type, e.g. "LORA"."""
         return "LORA"
 
+    @property
+    def shardable(self) -> bool:
+        """Other adapters act on whole tensors, by hooks or between steps."""
+        return self.adapter_type() == "LORA"
+
     @abstractmethod
     def adapter_fields(self) -> dict[str, Any]:
         """Return the fields of the PEFT config, without task type and seed.
