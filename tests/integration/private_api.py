@@ -29,6 +29,14 @@ class PrivateUse(NamedTuple):
 
 USES = (
     PrivateUse(
+        "accelerate", "accelerate.state:AcceleratorState", "words", ("self.distributed_type", "self.fsdp_plugin"),
+        "bench/train/sharded.py", "on a CPU it shards only when its state says so",
+    ),
+    PrivateUse(
+        "transformers", "transformers:Trainer", "words", ("self.is_fsdp_enabled",), "bench/train/sharded.py",
+        "which the trainer reads off that state before it is told",
+    ),
+    PrivateUse(
         "trl", "trl:DPOTrainer._prepare_dataset", "override", ("self", "dataset"), "bench/train/dpo.py",
         "pairs are token ids already",
     ),
@@ -110,7 +118,7 @@ USES = (
     ),
     PrivateUse(
         "transformers", "transformers:PreTrainedModel._from_config", "override", ("cls", "config"),
-        "bench/generate/vllm.py", "the names of a model's own parameters, without an adapter",
+        "bench/generate/vllm_weights.py", "the names of a model's own parameters, without an adapter",
     ),
     PrivateUse(
         "optuna", "optuna.trial:FrozenTrial", "words", ("_trial_id",), "bench/sweep/trial_queue.py",
