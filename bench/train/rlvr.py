@@ -21,7 +21,7 @@ def train(run: TrainingRun[GrpoSettings], listen: StepListener) -> tuple[list[St
     steps: list[StepRecord] = []
     trainer = RolloutTrainer(run, recorder(run, steps, listen))
     trainer.train()
-    trainer.end()
+    trainer.finish()
     ended = run.meter.ends(run.settings) or (steps and steps[-1].non_finite)
     if len(steps) < run.settings.steps and not ended:
         raise RuntimeError(f"training made {len(steps)} of {run.settings.steps} optimizer steps; this is a defect")

@@ -107,7 +107,7 @@ class RolloutTrainer(GRPOTrainer):
         made: torch.optim.Optimizer = super().create_optimizer(model)
         return made
 
-    def end(self) -> None:
+    def finish(self) -> None:
         """Leave a model in float32, an optimizer of whole tensors and no process group behind."""
         # Accelerate leaves autocast around the model's forward pass; what is attested and scored afterwards is float32.
         self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
