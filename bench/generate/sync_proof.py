@@ -80,16 +80,20 @@ def check_sync(backend: Backend, model: PreTrainedModel, dtype: torch.dtype, mov
 def sync_differences(backend: Backend, model: PreTrainedModel) -> Mapping[str, float]:
     """Return kind -> largest difference in nats between backend and transformers after tensors of the kind changed.
 
-    `model` stays as it is; a copy of it is changed, and changes of earlier kinds remain.
+    `model` stays as it is; a copy of it is changed, one kind at a time, so that one which is lost blames no other.
     """
     changed = copy.deepcopy(model).eval()
     generator = torch.Generator().manual_seed(_SEED)
     prompts = torch.randint(model.config.vocab_size, (_PROMPTS, _PROMPT_LENGTH), generator=generator).tolist()
     parameters, differences = dict(changed.named_parameters()), dict[str, float]()
     for kind, names in kinds(changed).items():
+        before = {name: parameters[name].detach().clone() for name in names}
         for name in names:
             _change(parameters[name], generator)
         differences[kind] = _largest_difference(backend, changed, prompts)
+        with torch.no_grad():
+            for name, values in before.items():
+                parameters[name].copy_(values)
     return differences
 
 

@@ -59,6 +59,14 @@ def test_a_lost_kind_does_not_hinder_a_method_that_leaves_it_alone() -> None:
     check_sync(_Deaf(model, "linear"), model, torch.float32, ["embedding"])
 
 
+@pytest.mark.parametrize("config", ["llama, tied", BIASED])
+def test_a_lost_kind_blames_no_other(config: str) -> None:
+    model = tiny_model(config)
+    for lost in kinds(model):
+        differences = sync_differences(_Deaf(model, lost), model)
+        assert {kind for kind, off in differences.items() if off > 1e-3} == {lost}
+
+
 def test_trained_kinds_follow_the_names_of_the_trainable_tensors() -> None:
     model = tiny_model(BIASED)
     lora = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.default.weight"
