@@ -34,7 +34,7 @@ def methods_list(
         print_table([as_text(row) for row in rows], COLUMNS, numbers=["trainable", "share"])
         print_line(LEGEND.format(base=base))
         print_table(alias_rows(), ALIAS_COLUMNS)
-    _say_faults("not listed")
+    raise typer.Exit(1 if _say_faults("not listed") else 0)
 
 
 @app.command("show")
@@ -72,8 +72,7 @@ def methods_check(
 
     _check_names("check", names, every, keys)
     methods, without = _every_example() if every else (_examples(names or [], given_settings(keys)), [])
-    if every:
-        _say_faults("not checked")
+    broken = every and _say_faults("not checked")
     say(*(f"not checked: {name} needs settings, see methods show {name}" for name in without))
     torch.set_num_threads(1)  # on tiny models a second thread only waits
     documents = []
@@ -95,7 +94,7 @@ def methods_check(
         print_json(documents)
     elif every:
         tell(f"{len(documents)} checked, {failed} failed")
-    raise typer.Exit(1 if failed else 0)
+    raise typer.Exit(1 if failed or broken else 0)
 
 
 @app.command("cost")
@@ -119,10 +118,9 @@ def methods_cost(
 
     _check_names("cost", names, every, keys)
     methods, without = _defaults(method_registry.available()[0] if every else names or [], given_settings(keys))
-    if every:
-        _say_faults("not measured")
+    broken = every and _say_faults("not measured")
     say(*(f"not measured: {name} has no defaults, its keys decide what it costs" for name in without))
-    complete, measured = every or not without, list[dict[str, Any]]()
+    complete, measured = (not broken) if every else not without, list[dict[str, Any]]()
     for cost in measure_costs(methods, base, pairs, rows):
         if isinstance(cost, Refused):
             say(f"not measured: {cost.method}: {cost.why}")
@@ -139,12 +137,14 @@ def methods_cost(
     raise typer.Exit(0 if complete else 1)
 
 
-def _say_faults(noun: str) -> None:
-    """Say on stderr which plug-ins are left out, and why."""
+def _say_faults(noun: str) -> bool:
+    """Say on stderr which plug-ins are left out, and why; return whether there are any."""
     from rlvr_bench.console.text import say
     from rlvr_bench.methods.registry import available
 
-    say(*(f"{noun}: {fault}" for fault in available()[1]))
+    faults = available()[1]
+    say(*(f"{noun}: {fault}" for fault in faults))
+    return bool(faults)
 
 
 def _check_names(verb: str, names: list[str] | None, every: bool, keys: list[str] | None) -> None:

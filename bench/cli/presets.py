@@ -15,12 +15,13 @@ def presets_list(as_json: JsonOption = False) -> None:
     from rlvr_bench.plugins.studies import broken_studies
     from rlvr_bench.studies.presets import all_presets
 
-    say(*broken_studies())
+    say(*broken_studies().values())
     rows = [preset._asdict() for preset in all_presets()]
     if as_json:
         print_json(rows)
     else:
         print_table(rows, ["name", "time", "description", "cells", "study"], numbers=["cells"])
+    raise typer.Exit(1 if broken_studies() else 0)
 
 
 @app.command("show")

@@ -13,14 +13,17 @@ app = typer.Typer(help="Rewards: what training sees.", no_args_is_help=True)
 def rewards_list(plugin: PluginOption = None, as_json: JsonOption = False) -> None:
     """List the rewards."""
     from rlvr_bench.console.tables import print_table
-    from rlvr_bench.console.text import print_json
+    from rlvr_bench.console.text import print_json, say
     from rlvr_bench.tasks import rewards
 
-    rows = [{"name": name, "description": rewards.find(name).description} for name in rewards.names()]
+    kinds, faults = rewards.available()
+    rows = [{"name": name, "description": kind.description} for name, kind in kinds.items()]
     if as_json:
         print_json(rows)
     else:
         print_table(rows, ["name", "description"])
+    say(*(f"not listed: {fault}" for fault in faults))
+    raise typer.Exit(1 if faults else 0)
 
 
 @app.command("show")

@@ -25,12 +25,13 @@ def tasks_list(plugin: PluginOption = None, as_json: JsonOption = False) -> None
     from rlvr_bench.tasks import registry as task_registry
 
     rows = preview.listing()
-    for fault in task_registry.available()[1]:
-        say(f"not listed: {fault}")
     if as_json:
         print_json(rows)
     else:
         print_table(rows, ["name", "description"])
+    faults = task_registry.available()[1]
+    say(*(f"not listed: {fault}" for fault in faults))
+    raise typer.Exit(1 if faults else 0)
 
 
 @app.command("show")

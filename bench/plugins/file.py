@@ -9,12 +9,12 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import FunctionType, ModuleType
 
 from rlvr_bench.plugins.importing import naming
 from rlvr_bench.plugins.suggestion import did_you_mean
+from rlvr_bench.plugins.trial import file_refusal, import_file
 
 REFERENCE = re.compile(r"(?P<file>.+\.py):(?P<name>[A-Za-z_]\w*)")
 """An object of a file: "my.py:fn"."""
@@ -75,7 +75,7 @@ def use(path: Path) -> PluginFile:
     """Read a plug-in file, once for each content.
 
     Raises:
-        PluginError: it is not there, it raises when it is imported, or another file of this name is in use.
+        PluginError: it is not there, its import fails or never ends, or another file of this name is in use.
     """
     path = path.expanduser().resolve()
     if not path.is_file() or path.suffix != ".py":
@@ -92,19 +92,10 @@ def use(path: Path) -> PluginFile:
 
 def _imported(path: Path) -> ModuleType:
     name = f"rlvr_bench_plugin_{re.sub(r'[^a-z0-9]', '_', path.stem.lower())}"
-    spec = spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None, "a path that ends in .py has a loader"
-    # Registered before it runs: its classes look up their own module, and it may point at itself by __name__.
-    module = sys.modules[name] = module_from_spec(spec)
-    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # nothing is left in the user's folder
-    try:
-        with naming(f"plug-in {path}"):
-            spec.loader.exec_module(module)
-    except (Exception, SystemExit) as failure:  # the user's code: the sentence has to name its file
-        del sys.modules[name]
-        raise PluginError(
-            f"plug-in {path} cannot be imported ({type(failure).__name__}: {failure}); mend it"
-        ) from failure
-    finally:
-        sys.dont_write_bytecode = writes
-    return module
+    with naming(f"plug-in {path}"):
+        if (reason := file_refusal(name, path)) is None:
+            try:
+                return import_file(name, path)
+            except (Exception, SystemExit) as failure:  # noqa: BLE001 - the user's code: the sentence has to name its file
+                reason = f"{type(failure).__name__}: {failure}"
+    raise PluginError(f"plug-in {path} cannot be imported ({reason}); mend it")

@@ -7,11 +7,12 @@ for whoever asks for that name, and for nobody else.
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from rlvr_bench.plugins.file import PluginFile, files
 from rlvr_bench.plugins.importing import naming
 from rlvr_bench.plugins.suggestion import closest, did_you_mean
+from rlvr_bench.plugins.trial import entry_refusal
 
 Item = TypeVar("Item")
 
@@ -46,7 +47,7 @@ class Registry(Generic[Item]):
         self.kind, self.group, self.error = kind, group, error
         self._built_in, self._load, self._refusal, self._reserved = built_in, load, refusal, reserved
         self._name_in_file = name_in_file or self._dashed
-        self._plugins: dict[EntryPoint, Item] = {}
+        self._plugins: dict[EntryPoint, Item | Exception] = {}
 
     def names(self) -> list[str]:
         """Return all names, built-in ones first, plug-ins that cannot be used included; nothing is imported."""
@@ -114,17 +115,27 @@ class Registry(Generic[Item]):
         return variable.replace("_", "-") if self._refusal(item) is None else None
 
     def _imported(self, point: EntryPoint) -> Item:
-        if point in self._plugins:  # a thread that waits for an import is started once, not for every look
-            return self._plugins[point]
+        """Return what an entry point leads to; it is tried once, however often a command looks."""
+        if point not in self._plugins:
+            try:
+                self._plugins[point] = self._accepted(*self._loaded(point))
+            except self.error as fault:
+                self._plugins[point] = fault
+        item = self._plugins[point]
+        if isinstance(item, self.error):
+            raise item
+        return cast(Item, item)
+
+    def _loaded(self, point: EntryPoint) -> tuple[Any, str]:
+        """Import an entry point's object; returns it with the words that name the plug-in."""
         plugin = f"plug-in {self.kind} {point.name!r} ({point.value})"
-        try:
-            with naming(plugin):
-                item = point.load()
-        except (Exception, SystemExit) as failure:  # another package's code: the sentence has to name the package
-            reason = f"{type(failure).__name__}: {failure}"
-            raise self.error(f"{plugin} cannot be imported ({reason}); mend or uninstall it") from failure
-        self._plugins[point] = self._accepted(item, plugin)
-        return self._plugins[point]
+        with naming(plugin):
+            if (reason := entry_refusal(point)) is None:
+                try:
+                    return point.load(), plugin
+                except (Exception, SystemExit) as failure:  # noqa: BLE001 - another package's, which is named
+                    reason = f"{type(failure).__name__}: {failure}"
+        raise self.error(f"{plugin} cannot be imported ({reason}); mend or uninstall it")
 
     def _accepted(self, item: Any, plugin: str) -> Item:
         if (refusal := self._refusal(item)) is not None:

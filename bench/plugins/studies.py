@@ -9,6 +9,9 @@ from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 
+from rlvr_bench.plugins.importing import naming
+from rlvr_bench.plugins.trial import study_refusal
+
 GROUP = "rlvr_bench.studies"
 
 
@@ -17,9 +20,9 @@ def study_folders() -> dict[str, Path]:
     return {name: folder for name, folder in _found().items() if isinstance(folder, Path)}
 
 
-def broken_studies() -> list[str]:
-    """Return a sentence for every installed study whose folder cannot be found."""
-    return [folder for folder in _found().values() if isinstance(folder, str)]
+def broken_studies() -> dict[str, str]:
+    """Return a sentence for every installed study that cannot be imported, by name."""
+    return {name: folder for name, folder in _found().items() if isinstance(folder, str)}
 
 
 @cache
@@ -27,11 +30,13 @@ def _found() -> dict[str, Path | str]:
     """Return by name the folder of a study, or what is wrong with it."""
     folders: dict[str, Path | str] = {}
     for point in sorted(entry_points(group=GROUP)):
-        try:
-            folders[point.name] = Path(str(files(point.value)))
-        except (Exception, SystemExit) as failure:  # noqa: BLE001 - another package's code, which is named
-            reason = f"{type(failure).__name__}: {failure}"
-            folders[point.name] = (
-                f"study {point.name!r} ({point.value}) cannot be imported ({reason}); mend or uninstall it"
-            )
+        study = f"study {point.name!r} ({point.value})"
+        with naming(study):
+            if (reason := study_refusal(point)) is None:
+                try:
+                    folders[point.name] = Path(str(files(point.value)))
+                    continue
+                except (Exception, SystemExit) as failure:  # noqa: BLE001 - another package's code, which is named
+                    reason = f"{type(failure).__name__}: {failure}"
+        folders[point.name] = f"{study} cannot be imported ({reason}); mend or uninstall it"
     return folders

@@ -1,20 +1,15 @@
 """Where things live that can be made again: converted models, shared computations."""
 
 import fcntl
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from rlvr_bench.plugins.cache_folder import cache_dir as cache_dir
 from rlvr_bench.record.atomic import disk_errors, write_whole
 
 Computed = TypeVar("Computed")
-
-
-def cache_dir() -> Path:
-    """The cache folder: $RLVR_BENCH_CACHE, else ~/.cache/rlvr-bench. It need not exist yet."""
-    return Path(os.environ.get("RLVR_BENCH_CACHE") or Path.home() / ".cache" / "rlvr-bench").expanduser()
 
 
 def computed_once(

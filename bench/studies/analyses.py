@@ -13,7 +13,7 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from typing import Any
 
-from rlvr_bench.plugins.studies import GROUP
+from rlvr_bench.plugins.studies import GROUP, broken_studies
 from rlvr_bench.plugins.suggestion import did_you_mean
 from rlvr_bench.studies import contrasts
 from rlvr_bench.studies.claim import Claim
@@ -30,13 +30,15 @@ GENERAL: Mapping[str, Analysis] = {
 
 @cache
 def analyses() -> Mapping[str, Analysis]:
-    """Return all analyses by name.
+    """Return all analyses by name, without those of studies that cannot be imported.
 
     Raises:
         FindingsError: a study's module cannot be imported or has no table, or two tables have the same name.
     """
     table, owners = dict(GENERAL), dict.fromkeys(GENERAL, "rlvr_bench")
     for study, package in sorted((point.name, point.value) for point in entry_points(group=GROUP)):
+        if study in broken_studies():
+            continue
         for name, analysis in _table_of(study, package).items():
             if name in table:
                 raise FindingsError(

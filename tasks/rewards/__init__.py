@@ -5,6 +5,7 @@ one number per completion. A reward is looked up by name or by settings with a n
 """
 
 from rlvr_bench.tasks.rewards.registry import (
+    available,
     create,
     find,
     keeps,
@@ -23,6 +24,7 @@ __all__ = [
     "Reward",
     "RewardContext",
     "RewardKind",
+    "available",
     "create",
     "find",
     "keeps",

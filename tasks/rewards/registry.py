@@ -73,6 +73,11 @@ def names() -> list[str]:
     return REWARDS.names()
 
 
+def available() -> tuple[dict[str, RewardKind], list[str]]:
+    """The kinds that can be used, by name, and one sentence for each plug-in that cannot."""
+    return REWARDS.available()
+
+
 def find(name: str) -> RewardKind:
     """The kind of a name; raises TaskError if it is unknown or its plug-in cannot be used."""
     return function_kind(name) if REFERENCE.fullmatch(name) else REWARDS.find(name)
