@@ -26,7 +26,7 @@ from rlvr_bench.evaluate.completion import decode
 from rlvr_bench.experiment.settings import EvaluateSettings
 from rlvr_bench.generate import matmul
 from rlvr_bench.generate.backend import Backend
-from rlvr_bench.generate.prompt_ids import prompt_ids
+from rlvr_bench.generate.prompt_ids import all_prompt_ids
 from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.models.base import LoadedBase
 from rlvr_bench.models.config import BaseConfig
@@ -65,9 +65,9 @@ def contamination(
     """
     if not problems:
         raise ValueError(f"task {task.name!r} has no problems to probe; choose another split")
-    prompts = [prompt_ids(tokenizer, task.prompt(problem, settings.prompt)) for problem in problems]
+    prompts = all_prompt_ids(tokenizer, (task.prompt(problem, settings.prompt) for problem in problems))
     answers = [_ids(tokenizer, task.completion(problem.answer)) for problem in problems]
-    questions = [prompt_ids(tokenizer, problem.question) for problem in problems]
+    questions = all_prompt_ids(tokenizer, (problem.question for problem in problems))
     first, rest = [ids[:1] for ids in questions], [ids[1:] for ids in questions]
     completed: dict[str, Any] = {}
     for place, share in enumerate(SHARES):
@@ -163,7 +163,7 @@ def _completed(
     cuts = [max(1, round(len(problem.question) * share / 100)) for problem in problems]
     completions = backend.generate(
         model,
-        [prompt_ids(tokenizer, problem.question[:cut]) for problem, cut in zip(problems, cuts, strict=True)],
+        all_prompt_ids(tokenizer, (problem.question[:cut] for problem, cut in zip(problems, cuts, strict=True))),
         SamplingParams.of_model(
             model,
             tokenizer,

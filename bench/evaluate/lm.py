@@ -21,6 +21,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from rlvr_bench.evaluate.completion import Completion, decode
 from rlvr_bench.evaluate.likelihood import log_likelihoods
 from rlvr_bench.generate.backend import Backend
+from rlvr_bench.generate.chat_template import render
 from rlvr_bench.generate.sampling_params import SamplingParams
 
 
@@ -98,9 +99,9 @@ class BackendLM(LM):
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
         """The messages in the tokenizer's own template."""
-        rendered: str = self.tokenizer.apply_chat_template(
-            chat_history,
-            tokenize=False,
+        (rendered,) = render(
+            self.tokenizer,
+            [chat_history],
             add_generation_prompt=add_generation_prompt,
             continue_final_message=not add_generation_prompt,
         )

@@ -7,7 +7,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from rlvr_bench.evaluate.completion import Graded, decode
 from rlvr_bench.experiment.settings import EvaluateSettings
 from rlvr_bench.generate.backend import Backend
-from rlvr_bench.generate.prompt_ids import prompt_ids
+from rlvr_bench.generate.prompt_ids import all_prompt_ids
 from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.tasks.problem import Problem, Split, Verdict
 from rlvr_bench.tasks.task import Task
@@ -39,7 +39,7 @@ def grade_problems(
     The noise of a sample is a function of the seed, the prompt and the sample's number: the models that are compared
     meet the same random numbers.
     """
-    prompts = [prompt_ids(tokenizer, task.prompt(problem, settings.prompt)) for problem in problems]
+    prompts = all_prompt_ids(tokenizer, (task.prompt(problem, settings.prompt) for problem in problems))
     completions = backend.generate(
         model,
         [prompt for prompt in prompts for _ in range(settings.samples)],

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.generate.backend import Backend
-from rlvr_bench.generate.prompt_ids import prompt_ids
+from rlvr_bench.generate.prompt_ids import all_prompt_ids
 from rlvr_bench.measure.intervention import Intervention
 from rlvr_bench.measure.pair import Pair
 from rlvr_bench.methods.base.handle import Handle
@@ -36,7 +36,7 @@ class CellContext:
     def encoded(self, problems: Sequence[Problem], task: Task | None = None) -> list[list[int]]:
         """Return the token ids of the problems' prompts, as the cell's task or another `task` asks them."""
         style, scored_task = self.cell.evaluate.prompt, task or self.task
-        return [prompt_ids(self.loaded.tokenizer, scored_task.prompt(problem, style)) for problem in problems]
+        return all_prompt_ids(self.loaded.tokenizer, (scored_task.prompt(problem, style) for problem in problems))
 
     def pairs(self, handle: Handle) -> Iterator[Pair]:
         """Yield name, W0 and W+ of every weight that the forward pass uses."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlvr_bench.generate.backend import Backend, Completions
-from rlvr_bench.generate.prompt_ids import prompt_ids
+from rlvr_bench.generate.prompt_ids import all_prompt_ids
 from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.generate.stop_texts import finish
 from rlvr_bench.tasks.problem import Problem, Verdict
@@ -44,7 +44,7 @@ class Asker:
 
     def prompts(self, problems: Sequence[Problem]) -> list[list[int]]:
         """Token ids of the prompts."""
-        return [prompt_ids(self.tokenizer, self.task.prompt(problem, self.settings.prompt)) for problem in problems]
+        return all_prompt_ids(self.tokenizer, (self.task.prompt(problem, self.settings.prompt) for problem in problems))
 
     def sample(self, problems: Sequence[Problem], count: int) -> list[Trace]:
         """`count` traces per problem, problem by problem."""

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlvr_bench.experiment.settings import EvaluateSettings
 from rlvr_bench.generate.backend import Backend
-from rlvr_bench.generate.prompt_ids import prompt_ids
+from rlvr_bench.generate.prompt_ids import all_prompt_ids
 from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.tasks.task import Task
 from rlvr_bench.train import proof, scorer
@@ -41,9 +41,9 @@ def divergence(
         tuned, base: plain models or, for the tuned one, a model with its adapters; not changed.
         backends: what generates with the tuned model, and with the base.
     """
-    prompts = [
-        prompt_ids(tokenizer, task.prompt(problem, settings.prompt)) for problem in task.problems("test")[:problems]
-    ]
+    prompts = all_prompt_ids(
+        tokenizer, (task.prompt(problem, settings.prompt) for problem in task.problems("test")[:problems])
+    )
 
     params = SamplingParams.of_model(
         base,
