@@ -41,13 +41,16 @@ def check(results: Path, also: Iterable[Check] = ()) -> Checked:
     faults = [str(problem) for problem in problems]
     faults += _misplaced(results)
     reader, suspects = store.StepReader(results), list[RunRecord]()
+    cells: dict[str, set[str]] = {name: set() for name in store.packed_comparisons(results)}
     for comparison, own in groupby(records, key=lambda record: record.comparison):
-        cells = set[str]()
+        known = cells.setdefault(comparison, set())
         for record in own:
             if run_faults(results, record, reader):
                 suspects.append(record)
-            cells.add(record.cell_id)
-        faults += _without_record(results, comparison, cells, reader)
+            known.add(record.cell_id)
+        faults += _without_record(results, comparison, known, reader)
+        del cells[comparison]  # of what is left there is no record that can be read
+    faults += [fault for comparison in cells for fault in _empty(results, comparison, reader)]
     faults += _lasting(results, suspects)
     faults += leaderboard_faults(results, records) + report_faults(results)
     faults += [fault for look in also for fault in look(results, loaded)]
@@ -72,6 +75,15 @@ def _lasting(results: Path, suspects: Sequence[RunRecord]) -> Iterator[str]:
                 continue
             record = suspect  # packed since
         yield from run_faults(results, record, reader)
+
+
+def _empty(results: Path, comparison: str, reader: store.StepReader) -> list[str]:
+    """Return what is left of a comparison without a record: files of nothing, or steps alone."""
+    path = store.packed_file(results, comparison)
+    if path.is_file() and not path.stat().st_size:
+        steps = store.packed_steps_file(results, comparison).name
+        return [f"{path}: holds no record; restore it from git, or delete it with {steps}"]
+    return [] if path.exists() else _without_record(results, comparison, set(), reader)
 
 
 def _without_record(results: Path, comparison: str, cells: set[str], reader: store.StepReader) -> list[str]:

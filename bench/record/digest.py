@@ -43,7 +43,7 @@ def digest_of(record: RunRecord, steps: Sequence[StepRecord]) -> Digest:
 
 def digest_fault(record: RunRecord, steps: Sequence[StepRecord]) -> str | None:
     """Return, as a part of a sentence, which parts of a record are not what was written; None where its digest fits."""
-    if record.digest is None and record.cell.get("result_schema", 0) >= SINCE_RESULT_SCHEMA:
+    if record.digest is None and record.cell.get("result_schema", SINCE_RESULT_SCHEMA) >= SINCE_RESULT_SCHEMA:
         return "its digest is gone"
     parts = changed_parts(record, steps)
     return None if not parts else f"{', '.join(parts)} changed since it was written: the digest does not fit"

@@ -108,11 +108,14 @@ def _merged(old: _Cells, new: _Cells) -> _Cells:
 
 
 def _write(results: Path, comparison: str, cells: _Cells) -> None:
-    """Write both files and read them back.
+    """Write both files and read them back; of a comparison without cells there are none.
 
     Raises:
         RecordError: they cannot be written, or are not read back as what was written.
     """
+    if not cells.records:
+        _remove_packed(results, comparison)
+        return
     documents = [packed_document(record) for record in cells.records]
     # Steps first: a record whose steps are missing would be read as a run that made none.
     write_steps(store.packed_steps_file(results, comparison), cells.steps)
@@ -144,6 +147,13 @@ def _remove(results: Path, records: Sequence[RunRecord]) -> None:
             (folder / store.STEPS_FILE).unlink(missing_ok=True)
         for parent in (folder, folder.parent, folder.parent.parent):
             _remove_if_empty(parent)
+
+
+def _remove_packed(results: Path, comparison: str) -> None:
+    """Remove the files of a comparison that has no cells, records first: steps alone are what a crash leaves."""
+    for path in (store.packed_file(results, comparison), store.packed_steps_file(results, comparison)):
+        with disk_errors(path):
+            path.unlink(missing_ok=True)
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -222,6 +222,13 @@ def packed_files(results: Path) -> list[Path]:
     return sorted((results / RECORDS_FOLDER).glob(f"*{PACKED}"))
 
 
+def packed_comparisons(results: Path) -> list[str]:
+    """Return the names of the comparisons of which there is a packed file, of records or of steps, sorted."""
+    names = (path.name for path in (results / RECORDS_FOLDER).glob("*"))
+    suffixes = (PACKED, PACKED_STEPS)
+    return sorted({name.removesuffix(end) for name in names for end in suffixes if name.endswith(end)})
+
+
 def run_files(results: Path) -> list[Path]:
     """Return the `run.json` of every cell that is a folder, sorted."""
     files = (folder / RUN_FILE for folder in (results / RUNS_FOLDER).glob("*/*/*"))

@@ -123,6 +123,7 @@ EDITS: dict[str, Callable[[Path], object]] = {
     "another rollout backend": _edited(lambda one: one["rollout"].update(backend="hf")),
     "samples of another run": _edited(lambda one: one["samples"].update(sha256="cd" * 32)),
     "the digest removed": _edited(lambda one: one.update(digest=None)),
+    "the digest and the schema removed": _edited(lambda one: (one.pop("digest"), one["cell"].pop("result_schema"))),
     "an unknown key": _edited(lambda one: one.update(note="better")),
     "an unknown key of the cell": _edited(lambda one: one["cell"].update(note="better")),
     "rescored by nobody": _edited(lambda one: one.update(rescored={"verifier": "x"})),
@@ -168,6 +169,31 @@ def test_every_edit_of_a_packed_line_is_named_by_results_check(edit: str, result
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new, 1))
     assert _said(results) - before, edit
+
+
+LOST: dict[str, Callable[[Path], object]] = {
+    "all lines": lambda path: path.write_text(""),
+    "the file of records": lambda path: path.unlink(),
+    "the file of steps": lambda path: path.with_name(path.name.replace(store.PACKED, store.PACKED_STEPS)).unlink(),
+    "the records, for those of another comparison": lambda path: path.rename(path.with_name(f"other{store.PACKED}")),
+}
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_what_a_comparison_loses_whole_is_named_by_results_check(lost: str, results: Path) -> None:
+    pack(results)
+    before = _said(results)
+    (path,) = (results / store.RECORDS_FOLDER).glob(f"*{store.PACKED}")
+    LOST[lost](path)
+    assert _said(results) - before, lost
+
+
+def test_packing_again_removes_the_files_of_no_cell(results: Path) -> None:
+    pack(results)
+    (path,) = (results / store.RECORDS_FOLDER).glob(f"*{store.PACKED}")
+    path.write_text("")
+    pack(results, again=True)
+    assert list((results / store.RECORDS_FOLDER).iterdir()) == []
 
 
 def test_a_packed_line_lost_or_doubled_is_named_by_results_check(results: Path) -> None:

@@ -130,7 +130,7 @@ def test_a_key_that_stands_twice_is_named_in_either_form(tmp_path: Path) -> None
 
 def test_a_record_from_before_has_no_digest_and_is_counted(tmp_path: Path) -> None:
     path = _written(tmp_path)
-    _edit(path, lambda one: one.pop("digest"))
+    _edit(path, lambda one: (one.pop("digest"), one["cell"].update(result_schema=2)))
     checked = check(tmp_path)
     assert (checked.records, checked.without_digest) == (1, 1) and _faults(tmp_path) == []
 
