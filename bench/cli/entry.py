@@ -18,6 +18,9 @@ INTERRUPTED_EXIT = 130
 OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EPIPE)
 """What a stream says that cannot be written; errors of files name their file."""
 
+LONGEST_NAME = 200
+"""Characters of a path that a sentence repeats."""
+
 SHOW_CURSOR = "\x1b[?25h"
 
 
@@ -171,4 +174,8 @@ def _sentence(error: Exception) -> tuple[str, int]:
         return str(error), 2
     if isinstance(error, RecordError):
         return str(error), 1
+    if isinstance(error, OSError) and error.filename is not None:
+        name = str(error.filename)
+        shown = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}..."
+        return f"cannot use {shown} ({error.strerror}); give the path of a file or folder that can be used", 2
     return f"internal error: {type(error).__name__}: {error}; run it again with --debug and report what it says", 1

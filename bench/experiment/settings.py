@@ -53,7 +53,7 @@ class TrainingSettings(Settings):
     """Temperature at which the policy is sampled in training."""
     train_problems: Count | None = None
     """Train on the first so many problems only, again and again (one-shot: Wang et al. 2025, arXiv 2504.20571)."""
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(0.0, ge=0, le=1e3)
     """AdamW's decoupled weight decay."""
     betas: tuple[Beta, Beta] = (0.9, 0.999)
     """AdamW's decay rates of the first and second moment."""

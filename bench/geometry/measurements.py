@@ -59,7 +59,7 @@ class Curvature(MeasurementSettings):
 
     implementation: ClassVar[str] = "rlvr_bench.geometry.curvature:CurvatureOfCell"
     needs_merged_weights: ClassVar[bool] = True
-    prompts: int = Field(64, ge=1)
+    prompts: int = Field(64, ge=1, le=2**31 - 1)
     """Training problems that the untrained policy is sampled on, one completion each."""
 
 

@@ -15,6 +15,8 @@ from rlvr_bench.plugins.suggestion import did_you_mean
 LARGEST_INTEGER = 2**63 - 1
 LARGEST_FLOAT = 2.0**127
 """What is computed is computed in float32, in which a larger number is infinite."""
+SMALLEST_FLOAT = 2.0**-126
+"""What is nearer to 0 is 0 in float32, or has lost most of its digits."""
 LONGEST_VALUE = 200
 """Characters of a value that a sentence repeats."""
 
@@ -23,7 +25,7 @@ PLAIN = {bool, int, float, type(None)}
 
 
 class Settings(BaseModel):
-    """Frozen settings; errors are an unknown key, a flag for a number, and a number beyond float32 or 64 bits."""
+    """Frozen settings; errors are an unknown key, a flag for a number, and what float32 or 64 bits do not hold."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
@@ -43,6 +45,8 @@ def refuse_conversion(value: Any, kinds: frozenset[type]) -> None:
         raise ValueError("is beyond 64 bits; give a smaller number")
     elif isinstance(value, float) and LARGEST_FLOAT < abs(value) < math.inf:  # infinity has a sentence of its own
         raise ValueError("is infinite in float32; give a smaller number")
+    elif isinstance(value, float) and 0 < abs(value) < SMALLEST_FLOAT:
+        raise ValueError("is 0 in float32; give 0, or a number further from it")
     elif not kinds <= PLAIN:
         return
     elif isinstance(value, bool) and bool not in kinds:

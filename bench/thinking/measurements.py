@@ -24,7 +24,7 @@ class FusedProbe(MeasurementSettings, ThinkSettings):
 
     start: Literal["base", "untrained"] = "base"
     """What training begins with: a probe of the base, whose unchanged copy is read beside it, or a fresh one alone."""
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(1e-3, gt=0, le=1e3)
     """Of the steps on rollouts, in place of the scorer's own, which a probe of the base is trained with."""
     read_every: int = Field(5, ge=1)
     """Optimizer steps of the policy between two readings of rollouts, which the probes have not learned from."""

@@ -46,7 +46,7 @@ class ScorerSettings(Settings):
     reach: Reach = Reach()
     labels: Labels = "ramp"
     loss: Literal["bce", "mse"] = "bce"
-    learning_rate: float = Field(3e-3, gt=0)
+    learning_rate: float = Field(3e-3, gt=0, le=1e3)
     epochs: Count = 4
     batch_size: Count = 64
     """Traces in one optimizer step."""

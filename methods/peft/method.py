@@ -180,6 +180,7 @@ class Pissa(LowRank):
     svd_iterations: int | None = Field(
         default=None,
         ge=1,
+        le=1000,
         description="Power iterations of a randomised SVD; left out the SVD is exact (slow above 4096 columns).",
     )
 

@@ -11,6 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from rlvr_bench.cli.entry import _run
 from rlvr_bench.cli.main import app
 
 LISTINGS = ["methods", "tasks", "rewards", "models", "presets", "signals"]
@@ -70,6 +71,17 @@ def test_tables_fit_and_break_no_identifier(words: str, width: int, monkeypatch:
         names = [row["type"] if "type" in row else row["name"] for row in rows]
         first_words = [line.split(" ")[0] for line in shown.splitlines()]
         assert [word for word in first_words if word in names] == names
+
+
+@pytest.mark.parametrize(
+    "words", ["plan {}", "leaderboard --results {}", "results check --results {}", "report --results {}"]
+)
+def test_a_path_that_no_system_takes_is_a_sentence(
+    words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["rlvr-bench", *words.format("a" * 5000).split()])
+    code, said = _run(debug=False), capsys.readouterr().err
+    assert code == 2 and "(File name too long); give the path of" in said and len(said) < 400
 
 
 def test_an_unknown_preset_gets_the_nearest_name(capsys: pytest.CaptureFixture[str]) -> None:
