@@ -1,11 +1,16 @@
-"""Whether all that a cell asks fits the model's context: found out before the base is scored, and not by an index."""
+"""Whether the model can read all that a cell asks: found out before the base is scored, and not by an index.
 
-from collections.abc import Iterator
+Prompts with their completions have to fit its context, and to be scored alike beside longer ones.
+"""
+
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from rlvr_bench.evaluate.scores import questions
+from rlvr_bench.generate.fast import FastBackend
 from rlvr_bench.measure.context import CellContext
 from rlvr_bench.models.context import context_length
+from rlvr_bench.train.proof import padding_refusal
 
 
 class _Question(NamedTuple):
@@ -17,12 +22,21 @@ class _Question(NamedTuple):
     max_new_tokens: int
 
 
-def refuse_beyond_context(context: CellContext) -> None:
-    """Raise ValueError, with what to lower, where a prompt and its completion exceed the model's context."""
+def refuse_unreadable(context: CellContext) -> None:
+    """Raise ValueError where a prompt and its completion exceed the model's context, or the model reads padding."""
+    asked = list(_questions(context))
     limit = context_length(context.loaded.model.config)
-    if limit is None:
-        return
-    for question in _questions(context):
+    if limit is not None:
+        _refuse_beyond(limit, asked)
+    prompts = [prompt for question in asked for prompt in question.prompts]
+    padded = context.backend.name != FastBackend.name  # what is decoded fast is known to leave padding out
+    if prompts and padded and (reason := padding_refusal(context.loaded.model, prompts)) is not None:
+        raise ValueError(reason)
+
+
+def _refuse_beyond(limit: int, asked: Sequence[_Question]) -> None:
+    """Raise ValueError, with what to lower, where a prompt and its completion are longer than `limit` tokens."""
+    for question in asked:
         longest = max(map(len, question.prompts), default=0)
         room = limit - longest
         if question.max_new_tokens > room:

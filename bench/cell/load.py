@@ -4,7 +4,7 @@ import copy
 
 import torch
 
-from rlvr_bench.cell.fit import refuse_beyond_context
+from rlvr_bench.cell.fit import refuse_unreadable
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.interventions import changed_fingerprint
 from rlvr_bench.experiment.plugin_files import use_planned
@@ -21,8 +21,8 @@ def load(cell: Cell) -> CellContext:
     """Load what a cell works on.
 
     Raises:
-        ValueError: the base model or the data are not those that the cell was planned with, or a prompt and its
-            completion do not fit the model's context.
+        ValueError: the base model or the data are not those that the cell was planned with, or the model
+            cannot read what it is asked (see `fit`).
         PluginError: a plug-in file is not here, or not as it was planned with.
         MethodError: the method does not fit the model; known here before the base is scored.
     """
@@ -39,6 +39,6 @@ def load(cell: Cell) -> CellContext:
     reference = copy.deepcopy(loaded.model).eval().requires_grad_(False)
     backend = create_for(cell.signal.scoring_backend, loaded.model)
     context = CellContext(cell, task, loaded, reference, backend, interventions)
-    refuse_beyond_context(context)
+    refuse_unreadable(context)
     resolve_targets(method_registry.create(cell.method), loaded.model).refuse_misfit(loaded.model)
     return context

@@ -77,6 +77,12 @@ class Probe(nn.Module):
                 names = [path.removeprefix(f"{base.base_model_prefix}.") for path in paths]
                 config = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=names)
                 body = inject_adapter_in_model(config, body, adapter_name=_ADAPTER)
+                adapted = {path for path, layer in body.named_modules() if isinstance(layer, LoraLayer)}
+                if other := sorted(adapted.difference(names)):
+                    raise ThinkingError(
+                        f"{type(base).__name__} cannot be probed: PEFT puts the probe's adapters on {other[0]}; choose "
+                        "a decoder whose experts are not fused, or rank = 0"
+                    )
             embeddings: Any = base.get_input_embeddings()
             # Through the module, since some embeddings scale what they store; the mean of all is a neutral start.
             vocabulary = torch.arange(embeddings.weight.shape[0], device=base.device)

@@ -21,7 +21,7 @@ _SEEN = (3, 6)
 
 def refuse_unproved(model: PreTrainedModel) -> None:
     """Raise ThinkingError where a probe of `model` cannot read its cache, or reads something else than the trace."""
-    probe = Probe(model, probe_tokens=1, rank=0, seed=0)
+    probe = Probe(model, probe_tokens=1, rank=1, seed=0)
     embeddings = model.get_input_embeddings()
     size = _ROWS * _LENGTH
     tokens = torch.arange(3, 3 + size, device=model.device).remainder(embeddings.weight.shape[0]).view(_ROWS, _LENGTH)

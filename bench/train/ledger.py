@@ -32,11 +32,14 @@ class Shape:
         """Read the shape of a plain transformers model; the embedding is a look-up, the output layer a product."""
         config: Any = model.config
         text = config.get_text_config()
-        # Query heads may add up to more or less than the residual stream (Qwen3).
-        width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
         layers = (module for module in model.modules() if isinstance(module, nn.Linear | Conv1D))
         weights = sum(layer.weight.numel() for layer in layers)
-        return cls(weights, text.num_hidden_layers * text.num_attention_heads * width)
+        heads = getattr(text, "num_attention_heads", None)
+        if heads is None:  # a state-space model (Mamba), whose scan is small beside its products
+            return cls(weights, 0)
+        # Query heads may add up to more or less than the residual stream (Qwen3).
+        width = getattr(text, "head_dim", None) or text.hidden_size // heads
+        return cls(weights, text.num_hidden_layers * heads * width)
 
     def forward(self, tokens: int) -> int:
         """FLOPs of one sequence in one pass; every token attends to every other, as dense kernels compute it."""

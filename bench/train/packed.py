@@ -203,7 +203,7 @@ def _attend(
     attention_mask: None,
     *,
     scaling: float,
-    packing: Packing,
+    packing: Packing | None = None,
     sliding_window: int | None = None,
     softcap: float | None = None,
     s_aux: Tensor | None = None,
@@ -212,8 +212,10 @@ def _attend(
     """Attention of a packed row; `query` is (1, heads, tokens, dim), the result (1, tokens, heads, dim).
 
     Raises:
-        UnsupportedAttention: the layer caps its scores or has attention sinks.
+        UnsupportedAttention: the layer caps its scores, has attention sinks, or was not handed the packing.
     """
+    if packing is None:
+        raise UnsupportedAttention(f"the layers around {type(module).__name__} keep keywords from it")
     if softcap is not None or s_aux is not None:
         feature = "capped scores" if softcap is not None else "sinks"
         raise UnsupportedAttention(f"the attention of {type(module).__name__} has {feature}")

@@ -2,7 +2,8 @@
 
 A group is read off the structure: the linear modules of the decoder blocks, without head and embeddings; "attention"
 are those inside a block's attention module, "mlp" all others. Experts that are fused into one tensor are no linear
-modules, and a gate with a single output is a vector, so no group holds them.
+modules, a gate with a single output is a vector, and what computes something else with its weight (a router that
+returns its choice) is more than linear: no group holds them.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -21,7 +22,7 @@ _GROUPS = {names: group for group, names in TARGET_GROUPS.items()}
 def resolve_targets(method: Method, model: PreTrainedModel) -> Method:
     """Return `method` with a group among its targets written as name endings of `model`; others as they are.
 
-    The endings are the shortest that name the group's modules and no other weight. On a Llama they are the group's own
+    The endings are the shortest that name the group's modules and no other. On a Llama they are the group's own
     names. Raises `MethodError` when the model has no module of the group.
     """
     if method.targets_are_norms:
@@ -36,11 +37,11 @@ def resolve_targets(method: Method, model: PreTrainedModel) -> Method:
             f"targets = {group!r} names no linear module of {type(model).__name__} (experts fused into one tensor are "
             f"none){did_you_mean('', _last_names(others))}"
         )
-    weights = [path for path, module in model.named_modules() if "weight" in module._parameters]
+    paths = {path for path, _ in model.named_modules()}
     closing = _closing(model, wanted)
     rest = [path for path in wanted if path not in closing]
-    last = _shortest(closing, set(weights) - set(closing))
-    endings = _shortest(rest, set(weights) - set(rest)) + last
+    last = _shortest(closing, paths - set(closing))
+    endings = _shortest(rest, paths - set(rest)) + last
     return method if set(endings) == set(method.targets) else method.with_targets(endings, last)
 
 
@@ -56,6 +57,10 @@ def _resolve_norms(method: Method, model: PreTrainedModel) -> Method:
 
 def refuse_misfit(method: Method, model: PreTrainedModel) -> None:
     """Raise `MethodError` where `method`, resolved, does not fit the modules of `model`; nothing is attached for it."""
+    if model.base_model is model:
+        raise MethodError(
+            f"{type(model).__name__} has no decoder of its own, whose hidden states trainers read; choose another base"
+        )
     if method.targets_are_linear:
         linear_targets(model, method.targets)
     if method.resolved:
@@ -68,7 +73,7 @@ def group_paths(model: PreTrainedModel, group: str) -> list[str]:
     for path, layer in decoder_layers(model).items():
         homes = [f"{name}." for name, module in layer.named_modules() if name and _attends(name, module)]
         for name, module in layer.named_modules():
-            if isinstance(module, nn.Linear | Conv1D) and min(module.weight.shape) > 1:
+            if _is_linear(module) and min(module.get_parameter("weight").shape) > 1:
                 (attention if name.startswith(tuple(homes)) else mlp).append(f"{path}.{name}")
     members = {"attention": {*attention}, "mlp": {*mlp}, "all-linear": {*attention, *mlp}}[group]
     return [path for path, _ in model.named_modules() if path in members]
@@ -93,6 +98,10 @@ def linear_targets(model: nn.Module, endings: Sequence[str]) -> list[str]:
     paths = [path for path in linear if ends_with(path, endings)]
     _refuse_tied(model, paths)
     return paths
+
+
+def _is_linear(module: nn.Module) -> bool:
+    return isinstance(module, nn.Linear | Conv1D) and type(module).forward in (nn.Linear.forward, Conv1D.forward)
 
 
 def _last_names(paths: Iterable[str]) -> list[str]:

@@ -16,7 +16,7 @@ from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 from peft.tuners._buffer_dict import BufferDict
 from peft.tuners.adaption_prompt.layer import AdaptedAttention
-from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
+from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer, _check_lora_target_modules_mamba
 from peft.utils.other import AuxiliaryTrainingWrapper
 from peft.utils.peft_types import PeftType
 from peft.utils.transformers_weight_conversion import convert_peft_config_for_transformers
@@ -80,12 +80,24 @@ def adapter_config(method: PeftMethod, fields: dict[str, Any] | None = None) -> 
 
 
 def refuse_rewritten(method: PeftMethod, model: PreTrainedModel) -> None:
-    """Raise `MethodError` for LoRA on modules that PEFT takes for the fused experts of `model`.
+    """Raise `MethodError` for LoRA on modules that PEFT refuses in `model`, or takes for its fused experts.
 
     It knows projections of some mixtures by their old names, and then adapts experts in place of the modules named.
     """
     names = method.adapter_fields().get("target_modules")
-    if method.adapter_type() != "LORA" or names is None or isinstance(names, str):
+    if names is None or isinstance(names, str):
+        return
+    for name in names:
+        try:
+            _check_lora_target_modules_mamba(
+                PeftConfig(peft_type=PeftType[method.adapter_type()]), model, name.split(".")[-1]
+            )
+        except ValueError as refusal:
+            raise MethodError(
+                f"PEFT cannot put {method.adapter_type()} on {name} of {type(model).__name__}, whose scan reads that "
+                "weight past the adapter; leave it out of targets"
+            ) from refusal
+    if method.adapter_type() != "LORA":
         return
     config = LoraConfig(target_modules=list(names))
     try:

@@ -37,6 +37,11 @@ USES = (
         "which the trainer reads off that state before it is told",
     ),
     PrivateUse(
+        "peft", "peft.tuners.tuners_utils:_check_lora_target_modules_mamba", "override",
+        ("peft_config", "model", "target_name"), "methods/peft/handle.py",
+        "what it refuses when it attaches is refused before the base is scored",
+    ),
+    PrivateUse(
         "trl", "trl:DPOTrainer._prepare_dataset", "override", ("self", "dataset"), "bench/train/dpo.py",
         "pairs are token ids already",
     ),

@@ -1,16 +1,18 @@
 """Groups of targets on decoders of any architecture, and GPT-2's Conv1D as a linear layer."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
-from architectures import ARCHITECTURES, tiny
+from architectures import ARCHITECTURES, ENDINGS_OF_CONTAINERS, ROUTERS, made, tiny
+from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from rlvr_bench.cell.load import load
 from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.experiment import Experiment
-from rlvr_bench.methods.base.method import LINEAR_TARGETS, target_weights
+from rlvr_bench.methods.base.method import LINEAR_TARGETS, ends_with, target_weights
 from rlvr_bench.methods.base.targets import group_paths, linear_targets, resolve_targets
 from rlvr_bench.methods.errors import MethodError
 from rlvr_bench.methods.registry import create
@@ -22,13 +24,43 @@ from rlvr_bench.plan.targets import with_targets
 
 ORGANISM = BaseConfig(name="organism-steps")
 RATE = {"learning_rate": 1e-3}
+WITHOUT_ATTENTION = {"mamba2"}
+
+
+def named(model: nn.Module, endings: Sequence[str]) -> list[str]:
+    """The modules, of any kind, that endings name: what PEFT puts adapters on."""
+    return [path for path, _ in model.named_modules() if ends_with(path, endings)]
+
+
+def test_endings_of_a_group_name_no_container() -> None:
+    model = made(*ENDINGS_OF_CONTAINERS)
+    resolved = resolve_targets(create({"type": "lora"}), model)
+    assert named(model, resolved.targets) == group_paths(model, "all-linear") != []
+
+
+def test_what_returns_more_than_a_product_is_in_no_group_and_a_model_without_decoder_is_refused() -> None:
+    model = made(*ROUTERS)
+    (router,) = (path for path, _ in model.named_modules() if path.endswith("router"))
+    assert isinstance(model.get_submodule(router), nn.Linear) and router not in group_paths(model, "all-linear")
+    for method in ("full", "lora", "mask"):
+        asked = create({"type": method} | ({"select": "random", "density": 0.1} if method == "mask" else {}))
+        with pytest.raises(MethodError, match="has no decoder of its own"):
+            resolve_targets(asked, model).refuse_misfit(model)
+
+
+@pytest.mark.parametrize("name", ["mamba2", "falcon-h1"])
+def test_a_weight_that_is_read_past_an_adapter_is_refused_with_the_fix(name: str) -> None:
+    model = tiny(name)
+    with pytest.raises(MethodError, match=r"cannot put LORA on .*out_proj of .*; leave it out of targets"):
+        resolve_targets(create({"type": "lora"}), model).refuse_misfit(model)
+    create({"type": "lora", "targets": ["in_proj"]}).refuse_misfit(model)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_groups_are_disjoint_leave_the_head_out_and_make_up_all_linear(name: str) -> None:
     model = tiny(name)
     every, attention, mlp = (group_paths(model, group) for group in ("all-linear", "attention", "mlp"))
-    assert attention and sorted(attention + mlp) == sorted(every)
+    assert bool(attention) == (name not in WITHOUT_ATTENTION) and sorted(attention + mlp) == sorted(every)
     outside = {id(model.get_output_embeddings()), id(model.get_input_embeddings())}
     assert not outside & {id(model.get_submodule(path)) for path in every}
 
@@ -44,7 +76,7 @@ def test_resolved_endings_name_the_group_and_nothing_else(name: str, group: str)
             resolve_targets(lora, model)
         return
     resolved = resolve_targets(lora, model)
-    assert linear_targets(model, resolved.targets) == wanted
+    assert linear_targets(model, resolved.targets) == wanted == named(model, resolved.targets)
     shapes = {key: tuple(parameter.shape) for key, parameter in model.named_parameters()}
     assert set(target_weights(shapes, resolved.targets)) == set(wanted)  # the config counts what attaching trains
     assert resolve_targets(resolved, model) == resolved

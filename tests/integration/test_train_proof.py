@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from architectures import ARCHITECTURES, WINDOW, tiny
+from architectures import ARCHITECTURES, READS_PADDING, WINDOW, made, tiny
 
 from rlvr_bench.train import packed, proof, scorer
 from rlvr_bench.train.scorer import Rows
@@ -16,6 +16,14 @@ REFUSED = {
     "falcon-alibi": "attention interface",
     "lfm2": "layers of type conv",
     "qwen3-next": "attention interface",
+    "nemotron": "keep keywords from it",
+    "stablelm": "attention interface",
+    "gptj": "attention interface",
+    "mpt": "attention interface",
+    "qwen3.5": "attention interface",
+    "mamba2": "attention interface",
+    "falcon-h1": "attention interface",
+    "granite-hybrid": "layers of type linear_attention",
 }
 
 
@@ -26,6 +34,18 @@ def test_packing_is_proved_or_refused_in_a_sentence(name: str) -> None:
         assert reason is not None and REFUSED[name] in reason
     else:
         assert reason is None
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_prompts_of_different_lengths_can_stand_in_one_batch(name: str) -> None:
+    assert proof.padding_refusal(tiny(name), PROMPTS) is None
+
+
+def test_a_model_that_reads_padding_is_refused_and_only_where_there_is_some() -> None:
+    model = made(*READS_PADDING)
+    reason = proof.padding_refusal(model, PROMPTS)
+    assert reason is not None and "RecurrentGemmaForCausalLM reads padding" in reason and "\n" not in reason
+    assert proof.padding_refusal(model, PROMPTS[:1]) is None
 
 
 @pytest.mark.parametrize("name", ["mistral", "qwen2-window", "gemma3", "olmo3"])
@@ -70,7 +90,7 @@ def test_the_proof_is_made_once_for_a_model_and_its_lengths(monkeypatch: pytest.
     monkeypatch.setattr(scorer, "log_probs_of", lambda *given: (calls.append(given[-1]), real(*given))[1])
     for longest in (LONGEST, LONGEST, 2 * LONGEST):
         assert proof.packing_refusal(model, PROMPTS, longest) is None
-    assert calls == ["packed", "padded"] * 2
+    assert calls == ["padded", "packed"] * 2
 
 
 def _rows() -> Rows:
