@@ -70,6 +70,14 @@ def test_the_policy_forbids_the_network_and_other_scripts(results: Path) -> None
     assert scripts.count("'sha256-") == 3 and "unsafe" not in scripts and "http" not in policy
 
 
+def test_no_control_character_of_a_record_is_in_the_page(tmp_path: Path) -> None:
+    made = record("lora")
+    environment = made.environment.model_copy(update={"cpu": "\x1b[2J\x9b31m\x00 CPU", "python": "\x1b]0;title\x07"})
+    store.write_run(tmp_path, made.model_copy(update={"environment": environment}), steps())
+    page = write_report(tmp_path)[0].read_text(encoding="utf-8")
+    assert "CPU" in page and not set(page) & set(map(chr, [0, 7, 27, 0x9B]))
+
+
 @pytest.mark.parametrize("text", [HOSTILE, "</script>", "<!--<script>", "]]>", "\u2028\u2029", "a & b"])
 def test_json_in_the_page_is_inert_and_reads_back(text: str) -> None:
     written = packed({"text": text})
