@@ -20,7 +20,7 @@ from rlvr_bench.console.progress import Report
 from rlvr_bench.geometry.checkpoints import EMBEDDING, OUTPUT, Checkpoint, aligned_names, open_checkpoint
 from rlvr_bench.geometry.pairs import open_pairs
 from rlvr_bench.models.base import folder_of
-from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.models.config import base_named
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.models.source import organism_names
 from rlvr_bench.plugins.suggestion import did_you_mean
@@ -272,7 +272,7 @@ def _folder(name: str, progress: Callable[[str, float], None]) -> Path:
     """Return the local folder of a base or of what was trained."""
     if Path(name).is_dir() and name not in organism_names():
         return Path(name).resolve()
-    return folder_of(BaseConfig(name=name), progress)
+    return folder_of(base_named(name), progress)
 
 
 def _refuse_output_folder(folder: Path) -> None:

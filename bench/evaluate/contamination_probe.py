@@ -8,7 +8,7 @@ from rlvr_bench.evaluate.contamination import contamination, groups, planted_in
 from rlvr_bench.experiment.settings import EvaluateSettings
 from rlvr_bench.generate.backend import create_for
 from rlvr_bench.models.base import load
-from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.models.config import base_named
 from rlvr_bench.tasks import registry as task_registry
 from rlvr_bench.tasks.problem import Split
 
@@ -24,9 +24,9 @@ def probe(
         ModelError, TaskError: the model or the task cannot be had.
         ValueError: the split has no problems.
     """
-    loaded, drawn_task = load(BaseConfig(name=base)), task_registry.create(task, data_dir)
+    loaded, drawn_task = load(base_named(base)), task_registry.create(task, data_dir)
     backend, settings = create_for("auto", loaded.model), EvaluateSettings()
-    problem_groups = groups(drawn_task.problems(split)[:count], planted_in(BaseConfig(name=base)))
+    problem_groups = groups(drawn_task.problems(split)[:count], planted_in(base_named(base)))
     probed = {}
     for name, problems in problem_groups.items():
         with watcher.bar(f"{len(problems)} problems ({name})") as report:

@@ -12,7 +12,7 @@ from rlvr_bench.console.progress import Report
 from rlvr_bench.geometry.adapters import adapted, is_adapter
 from rlvr_bench.geometry.checkpoints import Checkpoint, aligned_names, open_checkpoint
 from rlvr_bench.models.base import folder_of
-from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.models.config import base_named
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.models.source import organism_names
 
@@ -44,7 +44,7 @@ def open_pairs(base: str, tuned: str, progress: Report) -> Pairs:
     Raises:
         ModelError: a name, file or tensor that cannot be compared, in one sentence.
     """
-    folders = [folder_of(BaseConfig(name=_with_slash(name)), progress) for name in (base, tuned)]
+    folders = [folder_of(base_named(_with_slash(name)), progress) for name in (base, tuned)]
     if is_adapter(folders[0]):
         raise ModelError(f"BASE {base} is an adapter: give the whole checkpoint that it was trained on.")
     before = open_checkpoint(folders[0])

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.models.config import base_named
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.models.fingerprint import fingerprint
 from rlvr_bench.models.organisms.card import read_card
@@ -40,13 +40,13 @@ def details(name: str) -> dict[str, Any]:
     """
     entries = {entry.name: entry for entry in catalog()}
     if name not in entries:
-        source_of(BaseConfig(name=name))  # has the sentence for an unknown name
+        source_of(base_named(name))  # has the sentence for an unknown name
         raise ModelError(f"{name!r} is a folder or hub id, of which nothing is known here: choose from {[*entries]}.")
     entry = entries[name]
     shown = entry.model_dump(mode="json", exclude_none=True)
     if entry.kind == "organism":
         card = read_card(WEIGHTS / name).model_dump(mode="json")
-        shown |= {"fingerprint": fingerprint(BaseConfig(name=name)), "recipe": card["recipe"], "scores": card["scores"]}
+        shown |= {"fingerprint": fingerprint(base_named(name)), "recipe": card["recipe"], "scores": card["scores"]}
     else:
         package = PACKAGES[name]
         shown |= {"fingerprint": package.sha256, "file": package.file, "licence": package.licence}

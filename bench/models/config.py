@@ -3,9 +3,10 @@
 import re
 from typing import Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from rlvr_bench.plugins.settings import Settings
+from rlvr_bench.models.errors import ModelError
+from rlvr_bench.plugins.settings import Settings, explain
 
 LONGEST_NAME = 1024
 GGUF_SUFFIX = ".gguf"
@@ -66,3 +67,11 @@ class BaseConfig(Settings):
         if not name.isprintable() or name.startswith(("=", "+", "-", "@")) or len(name) > LONGEST_NAME:
             raise ValueError("is no name of a model or a folder; give one without control characters or a leading sign")
         return name
+
+
+def base_named(name: str) -> BaseConfig:
+    """Return the base that a command names; raises `ModelError` for what can be no name."""
+    try:
+        return BaseConfig(name=name)
+    except ValidationError as error:
+        raise ModelError(explain(error, BaseConfig, "base")) from error

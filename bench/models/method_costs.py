@@ -12,7 +12,7 @@ from rlvr_bench.methods import MethodError
 from rlvr_bench.methods.base.method import Method
 from rlvr_bench.methods.cost import measure
 from rlvr_bench.models.base import load
-from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.models.config import base_named
 
 LENGTH = 64
 """Tokens of a sequence: about those of a prompt and its completion in the preset `default`."""
@@ -45,7 +45,7 @@ def measure_costs(methods: Iterable[Method], base: str, pairs: int, rows: int) -
         pairs: steps of the method and of full fine-tuning that are compared.
         rows: sequences of `LENGTH` tokens in the batch of a step.
     """
-    model = load(BaseConfig(name=base)).model.to("cuda" if torch.cuda.is_available() else "cpu")
+    model = load(base_named(base)).model.to("cuda" if torch.cuda.is_available() else "cpu")
     for method in methods:
         try:
             yield _row(method, base, model, pairs, rows)

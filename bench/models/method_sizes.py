@@ -8,7 +8,7 @@ from rlvr_bench.methods import MethodError
 from rlvr_bench.methods import registry as method_registry
 from rlvr_bench.methods.base import budget
 from rlvr_bench.methods.base.method import Shape
-from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.models.config import base_named
 from rlvr_bench.models.shapes import parameter_shapes
 from rlvr_bench.models.source import source_of
 
@@ -22,7 +22,7 @@ def listing(base: str, attach: bool) -> list[dict[str, Any]]:
     Counts are told from shapes, which takes no time; with `attach`, a method whose shapes do not tell is attached to a
     skeleton of the loaded base. None where neither does, or where the defaults do not fit the base.
     """
-    config = BaseConfig(name=base)
+    config = base_named(base)
     names, _ = method_registry.available()
     folder = source_of(config).folder
     if folder is not None and not attach:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from rlvr_bench.models import base as base_models
-from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.models.config import base_named
 from rlvr_bench.plugins.settings import explain
 from rlvr_bench.tasks import registry as task_registry
 from rlvr_bench.thinking.errors import ThinkingError
@@ -36,7 +36,7 @@ class ThinkRequest:
             settings = ThinkSettings.model_validate(self.settings)
         except ValidationError as error:
             raise ThinkingError(explain(error, ThinkSettings, "think")) from error
-        loaded = base_models.load(BaseConfig(name=model or self.model))
+        loaded = base_models.load(base_named(model or self.model))
         problem_set = task_registry.create(task or self.task, self.data_dir)
         name = f"{model or self.model}, {json.dumps(dict(task or self.task), sort_keys=True)}"
         return Subject(loaded.model, loaded.tokenizer, problem_set, settings, name)

@@ -11,7 +11,10 @@ from pathlib import Path
 import gguf
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from rlvr_bench.cli.entry import _sentence
+from rlvr_bench.cli.main import app
 from rlvr_bench.models.catalog import catalog, details
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import ModelError
@@ -206,3 +209,14 @@ def test_a_change_with_size_and_time_put_back_is_seen(tmp_path: Path, monkeypatc
     weights.write_bytes(b"two")
     os.utime(weights, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert folder_fingerprint(tmp_path) != before
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred", "=cmd", "a\x00b", "", "x" * 2000, "\u202egnp"])
+def test_what_can_be_no_name_is_a_sentence_in_every_command_that_takes_one(name: str) -> None:
+    verbs = (["geometry", name, "organism-steps"], ["models", "show", name], ["methods", "list", "--base", name])
+    for words in (*verbs, ["think", name, "--task", "chain"], ["contamination", name, "--task", "chain"]):
+        done = CliRunner().invoke(app, words)
+        assert done.exception is not None, words
+        sentence = "" if isinstance(done.exception, SystemExit) else _sentence(done.exception)[0]
+        assert not sentence.startswith("internal error") and len(sentence) < 600, sentence
+        assert "\x1b" not in sentence and "\n" not in sentence, sentence
