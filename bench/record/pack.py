@@ -61,6 +61,7 @@ def pack(results: Path, again: bool = False) -> Packing:
                 _remove(results, unpacked.records)
                 done.comparisons += 1
                 done.cells += len(unpacked.records)
+            _remove_leftovers(results, name)
         except RecordError as fault:
             done.faults.append(fault)
     _remove_if_empty(results / store.RUNS_FOLDER)
@@ -145,6 +146,19 @@ def _remove(results: Path, records: Sequence[RunRecord]) -> None:
         with disk_errors(folder):
             (folder / store.RUN_FILE).unlink()
             (folder / store.STEPS_FILE).unlink(missing_ok=True)
+        for parent in (folder, folder.parent, folder.parent.parent):
+            _remove_if_empty(parent)
+
+
+def _remove_leftovers(results: Path, comparison: str) -> None:
+    """Remove the folders that a packing which was killed has emptied by half: steps whose record is packed."""
+    folders = [path for path in (results / store.RUNS_FOLDER / comparison).glob("*/*") if path.is_dir()]
+    left = [folder for folder in folders if not (folder / store.RUN_FILE).exists()]
+    packed = {record.cell_id for record in _packed(results, comparison).records} if left else set()
+    for folder in left:
+        if folder.name.rpartition("-")[2] in packed:
+            with disk_errors(folder):
+                (folder / store.STEPS_FILE).unlink(missing_ok=True)
         for parent in (folder, folder.parent, folder.parent.parent):
             _remove_if_empty(parent)
 

@@ -216,3 +216,16 @@ def test_packing_again_writes_an_older_form_in_todays(tmp_path: Path) -> None:
     assert store.load_all(tmp_path) == (before, [])
     assert pack.pack(tmp_path).comparisons == 0 and pack.pack(tmp_path, again=True).comparisons == 1
     assert file.read_text(encoding="utf-8") == today
+
+
+@pytest.mark.parametrize("left", [store.STEPS_FILE, None])
+def test_what_a_killed_packing_left_of_a_folder_is_removed_by_the_next(left: str | None, tmp_path: Path) -> None:
+    write(tmp_path)
+    pack.pack(tmp_path)
+    folder, other = (store.folder_of(tmp_path, one) for one in (RECORDS[0], record("dora", 5)))
+    for each in (folder, other):
+        each.mkdir(parents=True)
+        if left is not None:
+            (each / left).write_text("{}\n")  # that of `other` stays: its cell is not packed, its run may go on
+    pack.pack(tmp_path)
+    assert not folder.exists() and other.exists() == (left is not None)
