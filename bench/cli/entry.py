@@ -57,11 +57,11 @@ def _run(debug: bool) -> int:
         let_idle_threads_sleep()  # before any verb imports torch
         app()
     except KeyboardInterrupt:
-        return _fail("interrupted", INTERRUPTED_EXIT)
+        return _fail(f"interrupted{_during()}", INTERRUPTED_EXIT)
     except SystemExit as end:
         interrupted = end.__context__ is not None and isinstance(end.__context__.__cause__, KeyboardInterrupt)
         if interrupted:  # typer's words for it are an exit code
-            return _fail("interrupted", INTERRUPTED_EXIT)
+            return _fail(f"interrupted{_during()}", INTERRUPTED_EXIT)
         return end.code if isinstance(end.code, int) else 0 if end.code is None else _fail(str(end.code), 1)
     except Exception as error:  # the boundary to the user
         if debug or (isinstance(error, OSError) and error.filename is None and error.errno in OUTPUT_LOST):

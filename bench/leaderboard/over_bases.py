@@ -15,6 +15,7 @@ from math import ceil
 from statistics import fmean
 from typing import Any
 
+from rlvr_bench.console.formats import neutral
 from rlvr_bench.experiment.identity import digest
 from rlvr_bench.leaderboard.row import outcome_matrix, test_score
 from rlvr_bench.record.numbers import strict_json
@@ -224,5 +225,5 @@ def to_csv(found: Sequence[OverBases]) -> str:
             ]
             rank = [f"{value:.2f}" for value in (row.rank.mean, row.rank.low, row.rank.high)]
             about = [each.setting, each.result_schema, " ".join(each.bases), each.runs]
-            writer.writerow([*about, row.method, *rank, *shares, *costs])
+            writer.writerow([*map(neutral, [*about, row.method]), *rank, *shares, *costs])
     return buffer.getvalue()

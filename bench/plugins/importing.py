@@ -1,7 +1,7 @@
 """The import of a plug-in, which is another package's code and may never end.
 
-Python cannot stop a module in the middle, so nothing is stopped here: after some seconds a sentence names the plug-in
-that is waited for, and whoever presses Ctrl-C is told it too (`plugin_at_work`).
+After some seconds a sentence names the plug-in that is waited for, and whoever presses Ctrl-C is told it too
+(`plugin_at_work`). What stops one that never ends is `trial`.
 """
 
 import sys
@@ -18,15 +18,25 @@ _at_work: list[str] = []
 @contextmanager
 def naming(plugin: str) -> Iterator[None]:
     """Say on stderr that `plugin` is still being imported if that takes longer than `PATIENCE`."""
-    timer = Timer(PATIENCE, _say, [plugin])
+    shown = "".join(filter(str.isprintable, plugin))  # a path may hold what steers a terminal
+    timer = Timer(PATIENCE, _say, [shown])
     timer.daemon = True
-    _at_work.append(plugin)
+    _at_work.append(shown)
     timer.start()
     try:
         yield
-    finally:
+    except KeyboardInterrupt:
         timer.cancel()
-        _at_work.pop()
+        raise  # it stays named: the command that ends now says what it was waiting for
+    except BaseException:
+        _end(timer)
+        raise
+    _end(timer)
+
+
+def _end(timer: Timer) -> None:
+    timer.cancel()
+    _at_work.pop()
 
 
 def plugin_at_work() -> str | None:

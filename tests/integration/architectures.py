@@ -148,20 +148,6 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, object]]] = {
         },
     ),
     "qwen3.5": ("qwen3_5_text", _SHARED | _LINEAR | {"head_dim": 8}),
-    "gemma3n": (
-        "gemma3n_text",
-        _SHARED
-        | _TWO_TYPES
-        | {
-            "hidden_size_per_layer_input": 4,
-            "vocab_size_per_layer_input": VOCABULARY,
-            "num_kv_shared_layers": 0,
-            "laurel_rank": 4,
-            "altup_num_inputs": 4,
-            "activation_sparsity_pattern": [0.0, 0.0],
-            "intermediate_size": [48, 48],
-        },
-    ),
     "mamba2": ("mamba2", _IDS | _MAMBA | {"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2}),
     "falcon-h1": (
         "falcon_h1",
