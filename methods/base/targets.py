@@ -8,6 +8,7 @@ returns its choice) is more than linear: no group holds them.
 
 from collections.abc import Collection, Iterable, Sequence
 
+import torch
 from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
@@ -101,7 +102,15 @@ def linear_targets(model: nn.Module, endings: Sequence[str]) -> list[str]:
 
 
 def _is_linear(module: nn.Module) -> bool:
-    return isinstance(module, nn.Linear | Conv1D) and type(module).forward in (nn.Linear.forward, Conv1D.forward)
+    """Whether a module gives the product with its weight; of a subclass with a forward pass of its own it is tried."""
+    if not isinstance(module, nn.Linear | Conv1D):
+        return False
+    if isinstance(module, Conv1D) or type(module).forward is nn.Linear.forward:
+        return True
+    vector = torch.zeros(1, module.in_features, dtype=module.weight.dtype, device=module.weight.device)
+    with torch.no_grad():
+        given = module(vector)
+    return isinstance(given, torch.Tensor) and given.shape == (1, module.out_features)
 
 
 def _last_names(paths: Iterable[str]) -> list[str]:
