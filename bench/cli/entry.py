@@ -18,6 +18,7 @@ INTERRUPTED_EXIT = 130
 OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EPIPE)
 """What a stream says that cannot be written; errors of files name their file."""
 
+SYMLINK_LOOP = "Symlink loop from"
 LONGEST_NAME = 200
 """Characters of a path that a sentence repeats."""
 
@@ -178,4 +179,6 @@ def _sentence(error: Exception) -> tuple[str, int]:
         name = str(error.filename)
         shown = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}..."
         return f"cannot use {shown} ({error.strerror}); give the path of a file or folder that can be used", 2
+    if isinstance(error, RuntimeError) and str(error).startswith(SYMLINK_LOOP):  # before Python 3.13, which has ELOOP
+        return f"{error}; give the path of a file or folder that can be used", 2
     return f"internal error: {type(error).__name__}: {error}; run it again with --debug and report what it says", 1

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tomllib
 from importlib.metadata import version
+from pathlib import Path
 
 import click
 import pytest
@@ -82,6 +83,17 @@ def test_a_path_that_no_system_takes_is_a_sentence(
     monkeypatch.setattr(sys, "argv", ["rlvr-bench", *words.format("a" * 5000).split()])
     code, said = _run(debug=False), capsys.readouterr().err
     assert code == 2 and "(File name too long); give the path of" in said and len(said) < 400
+
+
+@pytest.mark.parametrize("words", ["new method loop.py", "methods list --plugin loop.py", "plan ./loop.py"])
+def test_a_link_that_leads_to_itself_is_a_sentence(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "loop.py").symlink_to("loop.py")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["rlvr-bench", *words.split()])
+    code, said = _run(debug=False), capsys.readouterr().err
+    assert code == 2 and "loop.py" in said and "internal error" not in said
 
 
 def test_an_unknown_preset_gets_the_nearest_name(capsys: pytest.CaptureFixture[str]) -> None:
