@@ -47,6 +47,8 @@ def run_cell(cell: Cell, report: Report) -> CellResult | None:
         measurements = registry.create(cell.measurements)
     with clock.stage("base"):
         base, labels = base_scores(*scored), cell_labels(*scored)
+        for intervention in context.interventions:
+            intervention.before(context)
         for measurement in measurements.values():
             measurement.before(context)
     with clock.stage("attach"):

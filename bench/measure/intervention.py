@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from pkgutil import resolve_name
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from transformers import PreTrainedModel
 
 from rlvr_bench.experiment.interventions import REGISTRY, InterventionSettings
 from rlvr_bench.measure.pair import Pair
+from rlvr_bench.measure.rollouts import Rollouts
 from rlvr_bench.methods.base.handle import Handle
+
+if TYPE_CHECKING:  # a context holds interventions
+    from rlvr_bench.measure.context import CellContext
 
 SettingsT = TypeVar("SettingsT", bound=InterventionSettings)
 
@@ -30,11 +34,22 @@ class Intervention(Generic[SettingsT]):
         """Return a weight before and after training in the coordinates of the base as it was."""
         return pair
 
+    def before(self, context: "CellContext") -> None:
+        """Look at what the cell works on before its method is attached; changes nothing of it."""
+
     def training_begins(self, handle: Handle) -> None:
         """Act on the method once its trainer is made."""
 
     def rollout_ended(self, handle: Handle) -> None:
         """Act on the method after every batch of rollouts."""
+
+    def paid(self, batch: Rollouts, rewards: list[float]) -> list[float]:
+        """Return what GRPO pays for a batch, one finite number per completion, in the place of `rewards`."""
+        return rewards
+
+    def kept(self, batch: Rollouts) -> list[bool] | None:
+        """Return which completions GRPO learns from; None is all of them. Called after `paid`."""
+        return None
 
 
 def create(interventions: Mapping[str, Mapping[str, Any]]) -> Sequence[Intervention[Any]]:

@@ -23,6 +23,7 @@ TIMES: Mapping[str, str] = {
     "gates": "12 min",
     "gates-pissa": "8 min",
     "fused-probe": "not run; about 1 h by one cell",
+    "probe-rollouts": "not run; about 25 min by one cell of each kind",
     "gates-pissa-fine": "4 min after `gates-pissa`",
     "gates-pissa-habits": "5 min",
     "gates-heads": "6 min",

@@ -5,28 +5,22 @@ GRPO learns from. Both probes read a copy of the policy that follows it, so that
 reach it: the policy is trained bit for bit as it would be without them.
 """
 
-import copy
-import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from rlvr_bench.measure.context import CellContext, TrainedModel
 from rlvr_bench.measure.measurement import Measurement
 from rlvr_bench.measure.rollouts import Rollouts
-from rlvr_bench.thinking import frontier, measures
-from rlvr_bench.thinking.batch import by_length
-from rlvr_bench.thinking.hygiene import weighted
+from rlvr_bench.thinking import frontier
+from rlvr_bench.thinking.following import FollowingProbes, traces_of
 from rlvr_bench.thinking.measurements import FusedProbe
-from rlvr_bench.thinking.probe import Probe
 from rlvr_bench.thinking.report import quality
 from rlvr_bench.thinking.store import probe_folder, save
 from rlvr_bench.thinking.subject import Subject
-from rlvr_bench.thinking.trace import Trace, mean
-from rlvr_bench.thinking.training import Scores, TraceScorer, score, step
+from rlvr_bench.thinking.trace import mean
+from rlvr_bench.thinking.training import Scores, TraceScorer
 from rlvr_bench.thinking.zoo import scored
 
 FIGURES = ("auroc", "within_problem_auroc", "auprc", "brier", "ece")
@@ -40,7 +34,7 @@ class FusedProbeOfCell(Measurement[FusedProbe]):
         super().__init__(settings)
         self._start: Mapping[str, Tensor] | None = None
         self._of_base: dict[str, Any] = {}
-        self._probes: _FollowingProbes | None = None
+        self._probes: FollowingProbes | None = None
         self._curve: list[dict[str, Any]] = []
         self._learned = 0
 
@@ -55,9 +49,9 @@ class FusedProbeOfCell(Measurement[FusedProbe]):
         """See `Measurement`."""
         with batch.policy() as model:
             if self._probes is None:
-                self._probes = _FollowingProbes(model, self.settings, self._start)
+                self._probes = FollowingProbes(model, self.settings.scorer, self.settings.learning_rate, self._start)
             self._probes.follow(model)
-        traces = _traces(batch)
+        traces = traces_of(batch)
         if batch.step % self.settings.read_every == 0:
             self._curve.append({"step": batch.step} | self._probes.reading(traces))
         self._probes.learn(traces)
@@ -82,67 +76,6 @@ class FusedProbeOfCell(Measurement[FusedProbe]):
             "ageing": _differences(figures, "aged", "base"),
             **_votes(subject, self._probes.fused),
         }
-
-
-class _FollowingProbes:
-    """The probes, by name, on one copy of the policy: "fused", and "aged" where it began as a probe of the base."""
-
-    def __init__(self, model: PreTrainedModel, settings: FusedProbe, start: Mapping[str, Tensor] | None) -> None:
-        self.policy, self._settings = copy.deepcopy(model), settings.scorer
-        self.fused = self._probe(start)
-        self.by_name = {"fused": self.fused} | ({} if start is None else {"aged": self._probe(start)})
-        learnt = [tensor for tensor in self.fused.trained().values() if tensor.requires_grad]
-        self._optimizer = torch.optim.AdamW(learnt, lr=settings.learning_rate, weight_decay=0.0)
-        self._source = random.Random(f"fused {settings.scorer.seed}")
-
-    def _probe(self, start: Mapping[str, Tensor] | None) -> Probe:
-        probe = Probe.of(self.policy, self._settings)
-        with torch.no_grad():
-            for name, tensor in (start or {}).items():
-                probe.trained()[name].copy_(tensor)
-        return probe
-
-    @torch.no_grad()
-    def follow(self, model: PreTrainedModel) -> None:
-        """Take over the policy's present weights. The probes' layers are over the same tensors."""
-        for own, new in zip(self.policy.parameters(), model.parameters(), strict=True):
-            own.copy_(new)
-
-    def reading(self, traces: Sequence[Trace]) -> dict[str, Any]:
-        """How well each probe tells these traces apart at their ends, and the share of right ones."""
-        correct, problems = [trace.correct for trace in traces], [trace.problem for trace in traces]
-        read: dict[str, Any] = {"traces": len(traces), "share_correct": sum(correct) / len(correct)}
-        stride = max(len(trace.tokens) for trace in traces)
-        for name, probe in self.by_name.items():
-            scores = score(probe, traces, stride, self._settings.batch_size, self.policy.device)
-            ends = [list(own.values())[-1] for own in scores]
-            pairs = measures.pairs_by_problem(ends, correct, problems)
-            read[name] = {
-                "auroc": measures.auroc(ends, correct),
-                "pairs_won": sum(won for won, _ in pairs),
-                "pairs": sum(count for _, count in pairs),
-                "brier": measures.brier(ends, correct),
-            }
-        return read
-
-    def learn(self, traces: Sequence[Trace]) -> None:
-        """Train the fused probe on a batch of rollouts, not balanced: it learns how often the policy is right now."""
-        weights, device = weighted(traces, balance=False), self.policy.device
-        members = list(weights)
-        for numbers in by_length(members, self._settings.batch_size):
-            part = {members[number]: weights[members[number]] for number in numbers}
-            with torch.enable_grad():
-                step(self.fused, part, self._settings, self._optimizer, self._source, device)
-
-
-def _traces(batch: Rollouts) -> list[Trace]:
-    rows = zip(
-        batch.problems, batch.prompt_ids, batch.token_ids, batch.texts, batch.verdicts, batch.truncated, strict=True
-    )
-    return [
-        Trace.graded(problem.id, number, prompt, tokens, text, verdict, truncated)
-        for number, (problem, prompt, tokens, text, verdict, truncated) in enumerate(rows)
-    ]
 
 
 def _ends(subject: Subject, scorer: TraceScorer) -> Scores:

@@ -43,7 +43,7 @@ from rlvr_bench.train.training_run import StepSink, TrainingRun, begin
 
 _OWN_METRICS = (
     *("accuracy", "unparsed", "verifier_errors", "strategy/", "probe/", "sampling/sampling_logp_difference"),
-    *("clip_ratio/fork_", "fork/", "kl_penalty"),
+    *("clip_ratio/fork_", "fork/", "kl_penalty", "rollouts_kept"),
 )
 """How the metrics begin that are taken here, from the completions of one process."""
 
@@ -58,6 +58,7 @@ class RolloutTrainer(GRPOTrainer):
         self._entropies: list[list[float]] | None = None
         self._texts: list[str] = []
         self._truncated: list[bool] = []
+        self._kept: list[list[bool]] = []
         self._scoring_seconds = 0.0
         self._shape = Shape.of(run.reference)
         self.update_backend = proof.choose(
@@ -158,21 +159,28 @@ class RolloutTrainer(GRPOTrainer):
         completions = self._texts  # TRL's own decoding has the stop text in it
         verdicts = verify_all(run.task, completions, problems, self._truncated)
         rewards = pay(run, completions, problems, verdicts, self._truncated, self._batches)
+        prompt_ids = [run.prompt_ids[index] for index in problem]
+        batch = self._rollouts(problems, prompt_ids, verdicts)
+        for intervention in run.interventions:
+            rewards = intervention.paid(batch, rewards)
+        self._kept = [kept for each in run.interventions if (kept := each.kept(batch)) is not None]
         self._record_verdicts(verdicts)
         self._record_strategies(completions)
-        rewards = self._less_kl(rewards, [run.prompt_ids[index] for index in problem])
+        rewards = self._less_kl(rewards, prompt_ids)
         self._metrics["train"]["seconds/grade"].append(time.perf_counter() - started)
         if run.watching:
-            self._show_rollouts(problems, [run.prompt_ids[index] for index in problem], verdicts)
+            self._show_rollouts(batch)
         self._batches += 1
         return rewards
 
-    def _show_rollouts(self, problems: list[Problem], prompt_ids: list[list[int]], verdicts: list[Verdict]) -> None:
-        run, started = self._run, time.perf_counter()
+    def _rollouts(self, problems: list[Problem], prompt_ids: list[list[int]], verdicts: list[Verdict]) -> Rollouts:
         token_ids, _ = self._sampled
-        step, policy = self._steps_before + self.state.global_step, run.handle.rollout_weights
-        batch = Rollouts(step, problems, prompt_ids, token_ids, self._texts, self._truncated, verdicts, policy)
-        for measurement in run.watching:
+        step, policy = self._steps_before + self.state.global_step, self._run.handle.rollout_weights
+        return Rollouts(step, problems, prompt_ids, token_ids, self._texts, self._truncated, verdicts, policy)
+
+    def _show_rollouts(self, batch: Rollouts) -> None:
+        started = time.perf_counter()
+        for measurement in self._run.watching:
             measurement.rollouts(batch)
         self._metrics["train"]["seconds/measure"].append(time.perf_counter() - started)
 
@@ -214,6 +222,9 @@ class RolloutTrainer(GRPOTrainer):
         batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
         if self._run.settings.whiten_advantages:
             batch["advantages"] = whitened(batch["advantages"], batch["completion_mask"])
+        for kept in self._kept:  # a row without an advantage has no gradient but that of a KL penalty
+            batch["advantages"] = batch["advantages"] * torch.tensor(kept, device=batch["advantages"].device)
+            self._metrics["train"]["rollouts_kept"].append(fmean(kept))
         if self._run.task.stop:  # TRL takes what no EOS ends for clipped, also what a stop text ended
             clipped = processes.mean(fmean(self._truncated), len(self._truncated))
             self._metrics["train"]["completions/clipped_ratio"][-1] = clipped

@@ -1,12 +1,17 @@
 """Verdicts on scorers over several trainings of one study, against numpy and against what must hold."""
 
+import json
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from rlvr_bench.experiment.cell import cells
+from rlvr_bench.experiment.experiment import load
+from rlvr_bench.studies.claim import load_claims
 from rlvr_bench.studies.errors import NoEvidence
-from rlvr_bench.studies.evidence import Evidence
+from rlvr_bench.studies.evidence import Evidence, EvidenceRun
 from rlvr_bench.studies.thinking.analyses import scorer_difference, tenth_of_tokens, vote_difference
 
 PROBLEMS = 60
@@ -89,3 +94,26 @@ def test_accuracies_are_averaged_over_trainings() -> None:
         assert found.low < found.estimate < found.high
     with pytest.raises(NoEvidence, match="none of 3 comparisons of scorers"):
         tenth_of_tokens(_evidence(*documents), "stop")
+
+
+def test_claims_on_probed_rollouts_choose_the_arms_of_their_preset() -> None:
+    grid = cells(load("probe-rollouts"))
+    runs = [
+        EvidenceRun(
+            SimpleNamespace(
+                cell=cell.model_dump(mode="json"), status="done", keys=SimpleNamespace(seed=cell.seed), cell_id=cell.id
+            )  # type: ignore[arg-type]
+        )
+        for cell in grid
+    ]
+    evidence, sides = Evidence("organism-steps", tuple(runs)), {}
+    for claim in load_claims():
+        if claim.id.startswith("R23"):
+            asked = {name: claim.asked[name] for name in ("a", "b", "runs") if name in claim.asked}
+            sides[claim.id] = [
+                {json.dumps(run.setting("interventions")) for run in evidence.select(where)} for where in asked.values()
+            ]
+            assert all(len(evidence.select(where)) == claim.seeds for where in asked.values())
+    probe, control, paid, plain = sides["R23a"][0], sides["R23a"][1], sides["R23c"][0], sides["R23b"][1]
+    assert sides["R23b"][0] == probe and sides["R23d"] == [paid, plain] and plain == {"{}"}
+    assert len(grid) == 40 and len(probe | control | paid | plain) == 4
