@@ -14,7 +14,8 @@ from rlvr_bench.leaderboard.over_bases import over_bases
 from rlvr_bench.leaderboard.standings import row_key
 from rlvr_bench.record.numbers import strict_json
 from rlvr_bench.record.schema import RunRecord
-from rlvr_bench.report import board, contrasts, front, gates, kinds, rates, reproduce, soundness, words
+from rlvr_bench.report import board, contrasts, front, gates, kinds, promises, rates, reproduce, soundness, words
+from rlvr_bench.report.ageing import ageing
 from rlvr_bench.report.answer import answer, answer_document
 from rlvr_bench.report.choices import choice
 from rlvr_bench.report.completions import Completions
@@ -60,6 +61,7 @@ def document(material: Material) -> tuple[Document, tuple[str, ...]]:
         rows.append({name: value for name, value in entry.items() if value not in (None, {}, [])})
     orders = over_bases(material.records)
     rewards, signals = contrasts.contrast(material, "reward"), contrasts.contrast(material, "signal")
+    promised = promises.promises(material.frontiers | material.trainings)
     content = {
         "columns": [
             {"name": c.name, "kind": c.kind, "meaning": c.description, "lower": c.name in front.LOWER_IS_BETTER}
@@ -81,6 +83,8 @@ def document(material: Material) -> tuple[Document, tuple[str, ...]]:
         "kinds": kinds.side_by_side([*rewards, *signals]),
         "transfer": contrasts.transfer(material),
         "frontiers": {name: front.frontier(found["frontier"]) for name, found in material.frontiers.items()},
+        "promises": {"lines": promised, "rate": promises.broken_rate(promised)},
+        "ageing": ageing(material.records),
         "findings": material.findings,
         "over_bases": [asdict(each) for each in orders],
         "answer": answer_document(answer(material.rows, orders)),

@@ -60,6 +60,7 @@ class Material:
         steps: by cell id, read when asked for; none of a run whose steps cannot be read.
         findings: entries of `findings.json`, none without the file.
         frontiers: documents of `thinking/*.json` that hold a frontier, by file name.
+        trainings: the same of `thinking/trainings/*.json`, other trainings of these.
         problems: one sentence for each file that could not be read.
     """
 
@@ -69,6 +70,7 @@ class Material:
     steps: Mapping[str, Sequence[StepRecord]]
     findings: list[dict[str, Any]]
     frontiers: dict[str, dict[str, Any]]
+    trainings: dict[str, dict[str, Any]]
     problems: tuple[str, ...]
 
     @cached_property
@@ -87,11 +89,9 @@ def gather(results: Path) -> Material:
         if record.status != "stale":
             runs[record_key(record)].append(record)
     findings = _read(results / FINDINGS_FILE, list, faults) or []
-    frontiers = {
-        path.stem: upgraded(document)
-        for path in sorted((results / THINKING_FOLDER).glob("*.json"))
-        if (document := _read(path, dict, faults)) and isinstance(document.get("frontier"), list)
-    }
+    frontiers, trainings = (
+        _frontiers(folder, faults) for folder in (results / THINKING_FOLDER, results / THINKING_FOLDER / "trainings")
+    )
     return Material(
         rows=tuple(standing.row for standing in standings_of(records)),
         runs={key: tuple(group) for key, group in runs.items()},
@@ -99,8 +99,18 @@ def gather(results: Path) -> Material:
         steps=RunSteps(results, records),
         findings=findings,
         frontiers=frontiers,
+        trainings=trainings,
         problems=tuple(str(fault) for fault in faults),
     )
+
+
+def _frontiers(folder: Path, faults: list[RecordError]) -> dict[str, dict[str, Any]]:
+    """Return the comparisons of scorers in a folder, by file name."""
+    return {
+        path.stem: upgraded(document)
+        for path in sorted(folder.glob("*.json"))
+        if (document := _read(path, dict, faults)) and isinstance(document.get("frontier"), list)
+    }
 
 
 def _read(path: Path, kind: type, faults: list[RecordError]) -> Any:

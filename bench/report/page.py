@@ -35,7 +35,7 @@ LIBRARIES = ("d3.min.js", "plot.min.js")
 SCRIPTS = (
     "elements.js", "export.js", "address.js", "tips.js", "colours.js", "expression.js", "choice.js", "board.js",
     "picture.js", "answer.js", "details.js", "run.js", "pareto.js", "charts.js", "bases.js", "effects.js",
-    "sections.js", "live.js", "start.js",
+    "thinking.js", "sections.js", "live.js", "start.js",
 )  # fmt: skip
 
 

@@ -12,7 +12,10 @@ from report_folder import HOSTILE, HOSTILE_NAME, five_hundred_rows, material_of,
 from rlvr_bench.record.samples import samples_path, write_samples
 from rlvr_bench.report.page import render
 
-SECTIONS = ["price", "curves", "stability", "gates", "rewards", "signals", "transfer", "frontier", "findings"]
+SECTIONS = [
+    "price", "curves", "stability", "gates", "rewards", "signals", "transfer", "frontier", "promises", "ageing",
+    "findings",
+]  # fmt: skip
 WHERE = "organism-steps, chain-4"
 SWEEP = "organism-steps.chain-4.rlvr.exact.abcd00"
 
@@ -35,6 +38,15 @@ def test_every_section_with_data_is_drawn(opened: Visit) -> None:
         "methods over bases (no setting with five methods on two bases); "
         "organisms beside real models (no method trained on both)."
     )
+
+
+def test_a_promise_stands_beside_what_became_of_it(opened: Visit) -> None:
+    lines = opened.page.locator("#promises tbody tr")
+    expect(lines.nth(0)).to_contain_text("1.0 [−2.0, 4.0] (128)")
+    expect(lines.nth(0)).to_contain_text("not decided")
+    expect(lines.nth(1)).to_contain_text("not tried on fresh problems")
+    expect(opened.page.locator("#promises")).to_contain_text("0 of 1 promises lost more on fresh problems")
+    expect(opened.page.locator("#ageing tbody tr").nth(0)).to_contain_text("0.650 [0.650, 0.650]")
 
 
 def test_sorting_by_a_heading_and_back(opened: Visit) -> None:

@@ -72,6 +72,7 @@ def everything() -> list[RunRecord]:
         records.append(with_geometry(record("full", seed, outcomes(0.8, seed=seed + 10), extra={"svamp": "0000"}), 0.4))
         records.append(record(HOSTILE_NAME, seed, outcomes(0.79, seed=seed + 20)))
         unsound = record("pissa", seed, outcomes(0.5, seed=seed + 40))
+        unsound = unsound.model_copy(update={"measurements": unsound.measurements | {"fused_probe": PROBED}})
         records.append(collapsed(unsound, 10 * seed) if seed in (1, 2) else unsound)
         records.append(record("lora", seed, outcomes(0.45, seed=seed + 30), reward="random"))
         records.append(record("full", seed, outcomes(0.44, seed=seed + 50), reward="random"))
@@ -81,6 +82,12 @@ def everything() -> list[RunRecord]:
     sft = [record("lora", seed, outcomes(0.7, seed=seed)) for seed in range(2)]
     records += [variant(one, "organism-steps.chain-4.sft.exact.abcdee", signal=signal) for one in sft]
     return records + sweep()
+
+
+PROBED = {
+    "curve": [{"step": step, "aged": {"auroc": 0.8 - 0.01 * step}, "fused": {"auroc": 0.8}} for step in range(0, 20, 5)],
+    "base": {"auroc": 0.8}, "aged": {"auroc": 0.6}, "fused": {"auroc": 0.8},
+}  # fmt: skip
 
 
 def sweep() -> list[RunRecord]:
@@ -135,8 +142,19 @@ def write_everything(results: Path) -> None:
     ]  # fmt: skip
     (results / "thinking").mkdir()
     (results / "thinking" / "organism-steps.json").write_text(
-        json.dumps({"model": "organism-steps", "frontier": points})
+        json.dumps({"model": "organism-steps", "frontier": points, "promise": PROMISE})
     )
+
+
+PROMISE = {
+    "max_loss": 0.02, "max_dropped": 1.0, "confidence": 0.95, "problems": 400, "policy": "halve:every=4",
+    "kinds": {
+        "halve": {"policy": "halve:every=4", "lost": 0.0, "test": {"problems": 128, "lost": 0.01, "lost_lo": -0.02,
+                  "lost_hi": 0.04, "dropped": 0.1, "tokens_share": 0.5}},
+        "keep": {"policy": HOSTILE_NAME, "lost": 0.01},
+    },
+}  # fmt: skip
+"""Of one kind that was tried on fresh problems, and of one that was not."""
 
 
 def material_of(records: Iterable[RunRecord], run_steps: list[StepRecord]) -> Material:
@@ -147,7 +165,7 @@ def material_of(records: Iterable[RunRecord], run_steps: list[StepRecord]) -> Ma
         runs.setdefault(record_key(one), []).append(one)
     rows = tuple(standing.row for standing in leaderboard(held))
     own_steps = {one.cell_id: run_steps for one in held}
-    return Material(rows, {key: tuple(group) for key, group in runs.items()}, held, own_steps, [], {}, ())
+    return Material(rows, {key: tuple(group) for key, group in runs.items()}, held, own_steps, [], {}, {}, ())
 
 
 def five_hundred_rows() -> Material:

@@ -83,6 +83,16 @@ const SHARED = [
     draw: drawFrontiers,
   },
   {
+    id: "promises", short: "Promises", title: "Promised against kept", missing: "promises of stopping (nothing in thinking/)", has: () => DATA.promises.lines.length > 0,
+    lead: "Stopping traces early with a promise: accuracy is at most so much below that of the same vote with all traces run to their end. The promise rests on calibration problems; beside it stands what was lost on fresh problems, with a 95 % interval over problems. A promise is kept or broken when the whole interval says so. ▸ is the policy that `think` would use.",
+    draw: drawPromises,
+  },
+  {
+    id: "ageing", short: "Ageing", title: "How a probe ages when the policy moves", missing: "ageing of a probe (no run with the measurement fused_probe)", has: () => DATA.ageing.length > 0,
+    lead: "AUROC of a probe on the policy’s own rollouts, which it has not learned from, against the optimizer steps since the probe of the base was trained: of the probe as it was, and of the same one that learns from every batch after it was read. Means over runs; the table has the lowest and the highest run, and fresh problems before and after training.",
+    draw: drawAgeing,
+  },
+  {
     id: "findings", short: "Published claims", title: "Findings on published claims", missing: "findings (no findings.json)", has: () => DATA.findings.length > 0,
     lead: "A claim is supported if the whole 95 % interval lies on its side of the threshold, contradicted if on the other, negligible if within the claim's margin of the threshold, and undecided otherwise. ° marks a verdict that does not hold at a false discovery rate of 5 % over all of them (Benjamini and Yekutieli).",
     draw: drawFindings,

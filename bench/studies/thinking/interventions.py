@@ -8,7 +8,7 @@ from rlvr_bench.experiment.interventions import InterventionSettings
 from rlvr_bench.thinking.settings import ThinkSettings
 
 
-class _OfProbe(InterventionSettings, ThinkSettings):
+class ByProbe(InterventionSettings, ThinkSettings):
     """A probe that is trained on the base, as `think` trains it, and reads the policy as it is now."""
 
     acts_in_grpo: ClassVar[bool] = True
@@ -19,7 +19,7 @@ class _OfProbe(InterventionSettings, ThinkSettings):
     """Of these steps."""
 
 
-class ProbeReward(_OfProbe):
+class ProbeReward(ByProbe):
     """Pay for what the probe takes for right: (1 - weight) times the reward plus `weight` times the probe's score."""
 
     implementation: ClassVar[str] = "rlvr_bench.studies.thinking.probed_rollouts:PaidByProbe"
@@ -27,7 +27,7 @@ class ProbeReward(_OfProbe):
     weight: float = Field(1.0, gt=0, le=1)
 
 
-class DropGroups(_OfProbe):
+class DropGroups(ByProbe):
     """Leave a share of each batch's groups out of the update: those that the probe expects no signal from, or any.
 
     A group whose completions are all right or all wrong has no advantages. With the probe's mean score m of a group,

@@ -15,21 +15,19 @@ from rlvr_bench.measure.context import CellContext
 from rlvr_bench.measure.intervention import Intervention
 from rlvr_bench.measure.rollouts import Rollouts
 from rlvr_bench.methods.base.handle import Handle
-from rlvr_bench.studies.thinking.interventions import DropGroups, ProbeReward
+from rlvr_bench.studies.thinking.interventions import ByProbe, DropGroups, ProbeReward
 from rlvr_bench.thinking.following import FollowingProbes, traces_of
 from rlvr_bench.thinking.subject import Subject
 from rlvr_bench.thinking.trace import Trace
 
-SettingsT = TypeVar("SettingsT", ProbeReward, DropGroups)
+SettingsT = TypeVar("SettingsT", bound=ByProbe)
 
 
 class _ByProbe(Intervention[SettingsT]):
     """Has the probe of the base, which follows the policy."""
 
-    def __init__(self, settings: SettingsT) -> None:
-        super().__init__(settings)
-        self._start: Mapping[str, Tensor] = {}
-        self._probes: FollowingProbes | None = None
+    _start: Mapping[str, Tensor] | None = None
+    _probes: FollowingProbes | None = None
 
     def before(self, context: CellContext) -> None:
         """Train the probe of the base, or take it from the cache. Raises ThinkingError where there can be none."""
