@@ -85,7 +85,7 @@ def everything() -> list[RunRecord]:
 
 
 PROBED = {
-    "curve": [{"step": step, "aged": {"auroc": 0.8 - 0.01 * step}, "fused": {"auroc": 0.8}} for step in range(0, 20, 5)],
+    "curve": [{"step": n, "aged": {"auroc": 0.8 - 0.01 * n}, "fused": {"auroc": 0.8}} for n in range(0, 20, 5)],
     "base": {"auroc": 0.8}, "aged": {"auroc": 0.6}, "fused": {"auroc": 0.8},
 }  # fmt: skip
 

@@ -28,6 +28,7 @@ function startColours() {
   palette("reward", [...contrasted.map((point) => point.reward), ...values("reward")], 20);
   palette("signal", [...contrasted.map((point) => point.signal), ...values("signal")], 140);
   palettes.proxy = new Map([[GOLD, "var(--c1)"], [PROXY, "var(--c2)"]]);
+  palettes.probe = new Map([[PROBES.aged, "var(--c2)"], [PROBES.fused, "var(--c1)"]]);
   const bases = [...new Set(values("base").sort())];
   palettes.base = new Map(bases.map((base, i) => [base, BASE_COLOURS[i % BASE_COLOURS.length]]));
 }
