@@ -213,7 +213,8 @@ def check_architecture(base: PreTrainedModel) -> None:
     elif missing:
         reason = f"its decoder does not take {', '.join(missing)}"
     elif other:
-        reason = f"{len(other)} of its {len(layers)} layers keep no keys and values (transformers' {other[0]})"
+        # A state that every token changes: probe tokens could neither share it nor be taken off it again.
+        reason = f"{len(other)} of its {len(layers)} layers keep a running state (transformers' {other[0]})"
     elif getattr(base.config, "alibi", False):
         reason = "its positions (ALiBi) follow from the mask that hides the trace's end from probe tokens"
     if reason is not None:

@@ -219,10 +219,42 @@ READS_PADDING = (
 )
 """Its recurrence takes padding for text, whatever the mask says."""
 
+_MAMBA_HEADS = {"mamba_n_heads": 4, "mamba_d_head": 16, "mamba_n_groups": 1, "mamba_d_state": 8, "mamba_chunk_size": 8}
+
+HYBRIDS: dict[str, tuple[str, dict[str, object]]] = {
+    **{
+        name: ARCHITECTURES[name] for name in ("lfm2", "qwen3-next", "qwen3.5", "falcon-h1", "granite-hybrid", "mamba2")
+    },
+    "minimax": (
+        "minimax",
+        _SHARED
+        | {"layer_types": ["linear_attention", "full_attention"], "head_dim": 8, "block_size": 8}
+        | {"num_local_experts": 2, "num_experts_per_tok": 1},
+    ),
+    "jamba": (
+        "jamba",
+        _SHARED
+        | {"attn_layer_period": 2, "attn_layer_offset": 1, "num_experts": 2, "num_experts_per_tok": 1}
+        | {"mamba_d_state": 4, "mamba_dt_rank": 4, "use_mamba_kernels": False},
+    ),
+    "zamba2": ENDINGS_OF_CONTAINERS,
+    "bamba": ("bamba", _SHARED | _MAMBA_HEADS | {"attn_layer_indices": [1]}),
+    "nemotron-h": (
+        "nemotron_h",
+        _SHARED
+        | {"head_dim": 8, "mamba_num_heads": 4, "mamba_head_dim": 8, "ssm_state_size": 8, "n_groups": 1}
+        | {"chunk_size": 8, "hybrid_override_pattern": "M*"},
+    ),
+    "recurrent-gemma": READS_PADDING,
+    "mamba": ("mamba", _IDS | {"vocab_size": VOCABULARY, "hidden_size": 32, "state_size": 4, "num_hidden_layers": 2}),
+    "rwkv": ("rwkv", _IDS | {"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2}),
+}
+"""Layers with a state that runs through the tokens, all or some of them."""
+
 
 def tiny(name: str) -> PreTrainedModel:
     """Return a random model of an architecture in float32, the same at each call, as `load_causal_lm` gives it."""
-    return made(*ARCHITECTURES[name])
+    return made(*(ARCHITECTURES | HYBRIDS)[name])
 
 
 def made(kind: str, settings: dict[str, object]) -> PreTrainedModel:

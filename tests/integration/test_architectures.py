@@ -4,12 +4,13 @@ What is expected is the table of docs/architectures.md, so that the page says wh
 """
 
 import copy
-from functools import cache
+from collections.abc import Callable
+from functools import cache, wraps
 from pathlib import Path
 
 import pytest
 import torch
-from architectures import ARCHITECTURES, tiny
+from architectures import ARCHITECTURES, HYBRIDS, tiny
 from signal_runs import PROBLEMS, Lenient, settings_of
 
 from rlvr_bench.generate.backend import create_for
@@ -50,11 +51,21 @@ TOKENIZER = load_tokenizer(BASE, folder_of(BASE))
 PROMPTS = [prompt_ids(TOKENIZER, Lenient().prompt(problem)) for problem in PROBLEMS]
 
 
+def tables() -> list[list[list[str]]]:
+    """The page's tables: lines of cells."""
+    found: list[list[list[str]]] = [[]]
+    for line in DOCUMENT.read_text(encoding="utf-8").splitlines():
+        if line.startswith("|"):
+            found[-1].append([cell.strip() for cell in line.strip("|").split("|")])
+        elif found[-1]:
+            found.append([])
+    return [table for table in found if table]
+
+
 @cache
 def documented() -> dict[str, dict[str, bool]]:
     """By architecture and column of the page whether it works."""
-    rows = [line.strip("| \n").split("|") for line in DOCUMENT.read_text(encoding="utf-8").splitlines() if "|" in line]
-    (_, *columns), _, *lines = ([cell.strip() for cell in row] for row in rows)
+    (_, *columns), _, *lines = tables()[0]
     assert {cell for _, *cells in lines for cell in cells} <= {"yes", "no"}
     return {name: dict(zip(columns, (cell == "yes" for cell in cells), strict=True)) for name, *cells in lines}
 
@@ -131,6 +142,30 @@ def test_a_probe_is_trained_or_refused_before_a_trace_is_sampled(name: str) -> N
     learned = fit(probe, dict.fromkeys(traces[:6], 1.0), traces[6:], settings, torch.device("cpu"))
     assert learned.losses[-1] < learned.losses[0]
     assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
+
+
+def test_the_page_has_every_hybrid() -> None:
+    assert [name for name, _ in tables()[1][2:]] == list(HYBRIDS)
+
+
+@pytest.mark.parametrize("name", HYBRIDS)
+def test_a_hybrid_is_refused_before_it_reads_anything(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, refusals = tiny(name), dict(tables()[1][2:])
+
+    def read(*_: object, **__: object) -> None:
+        raise AssertionError("the model was run")
+
+    monkeypatch.setattr(type(model), "forward", read)
+    monkeypatch.setattr(type(model.base_model), "forward", _with_its_signature(type(model.base_model), read))
+    with pytest.raises(ThinkingError) as refused:
+        refuse_unproved(model)
+    assert refusals[name] in str(refused.value) and "\n" not in str(refused.value)
+    assert str(refused.value).endswith("; choose a decoder with a key-value cache and positions")
+
+
+def _with_its_signature(kind: type, call: Callable[..., None]) -> Callable[..., None]:
+    """What is called in the place of a model's forward; the arguments that it takes are what a refusal looks at."""
+    return wraps(kind.forward)(call)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
