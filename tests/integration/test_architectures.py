@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from architectures import ARCHITECTURES, HYBRIDS, tiny
+from architectures import ARCHITECTURES, HYBRIDS, WINDOW, tiny
 from signal_runs import PROBLEMS, Lenient, settings_of
+from thinking_subjects import random_traces, read_in_turn, shaken_probe
+from transformers import DynamicCache, PreTrainedModel
 
 from rlvr_bench.generate.backend import create_for
 from rlvr_bench.generate.fast import FastBackend
@@ -25,11 +27,12 @@ from rlvr_bench.models.base import folder_of, load_tokenizer
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.record.schema import StepRecord
 from rlvr_bench.tasks import rewards
+from rlvr_bench.thinking.batch import collate
 from rlvr_bench.thinking.errors import ThinkingError
 from rlvr_bench.thinking.probe import Probe
 from rlvr_bench.thinking.proof import refuse_unproved
 from rlvr_bench.thinking.settings import ScorerSettings
-from rlvr_bench.thinking.trace import Trace
+from rlvr_bench.thinking.trace import Trace, positions
 from rlvr_bench.thinking.training import fit
 from rlvr_bench.train import proof
 from rlvr_bench.train.signals import SIGNALS
@@ -142,6 +145,37 @@ def test_a_probe_is_trained_or_refused_before_a_trace_is_sampled(name: str) -> N
     learned = fit(probe, dict.fromkeys(traces[:6], 1.0), traces[6:], settings, torch.device("cpu"))
     assert learned.losses[-1] < learned.losses[0]
     assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_probe_says_the_same_at_once_and_token_by_token_and_generation_is_as_without_it(name: str) -> None:
+    if not documented()[name]["think"]:
+        pytest.skip("refused, as the page says")
+    model, tokens = tiny(name), 2
+    probe = shaken_probe(model, tokens)
+    # The window of some is 8, which prompt, trace and probe tokens fill.
+    traces = [trace for trace in random_traces(40, longest=5) if len(trace.prompt) + trace.fed + tokens <= WINDOW]
+    assert len({len(trace.prompt) for trace in traces}) > 1
+    places = [positions(trace.fed, 1) for trace in traces]
+    with torch.no_grad():
+        parallel = probe.logits(collate(traces, places, model.device))
+        for row, trace in enumerate(traces):
+            in_turn = read_in_turn(probe, model, trace, places[row])
+            assert parallel[row, : len(in_turn)].tolist() == pytest.approx(in_turn, abs=1e-4)
+        assert parallel.std() > 1e-2
+        plain, probed = (_generated(model, probe if watched else None) for watched in (False, True))
+    assert all(map(torch.equal, plain, probed))
+
+
+def _generated(model: PreTrainedModel, probe: Probe | None) -> list[torch.Tensor]:
+    """The logits of five greedy steps from three equal prompts, each cache read by the probe before it goes on."""
+    cache, fed, logits = DynamicCache(), torch.tensor([[7, 8]] * 3), []
+    for step in range(5):
+        logits.append(model(input_ids=fed, past_key_values=cache).logits[:, -1])
+        if probe is not None:
+            probe.read(cache, torch.full((3, 1), 2 + step))
+        fed = logits[-1].argmax(dim=-1, keepdim=True)
+    return logits
 
 
 def test_the_page_has_every_hybrid() -> None:
