@@ -5,6 +5,7 @@ prefill per distinct prompt, attention as two batched products, rows dropped fro
 The samples are those of the reference backend for the same seed, up to floating-point noise.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -208,3 +209,11 @@ class _StaticCacheView:
             x = embedding.expand(len(self.rows), -1).clone()
             x = reader.forward(x, self.prompt_lengths + place, self.cache, self.cache.prompt_length + place)
         return reader.normalised(x)
+
+    def joined(self, others: Sequence["_StaticCacheView"]) -> "_StaticCacheView":
+        """See `CacheView.joined`; what each row has read counts as its prompt."""
+        own, *rest = ((each.cache, each.cache.prompt_length + each.fed) for each in (self, *others))
+        cache = self.cache.joined(own[1], rest, self.cache.length - self.cache.prompt_length)
+        rows = torch.cat([each.rows for each in (self, *others)])
+        lengths = torch.cat([each.prompt_lengths + each.fed for each in (self, *others)])
+        return _StaticCacheView(rows, 0, lengths, cache, self.rotary)

@@ -4,7 +4,8 @@ What is read off and which rows are stopped is the monitor's business (`thinking
 generated: what it writes lies behind the newest token, where the next one is written.
 """
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, Self
 
 from torch import Tensor
 
@@ -32,6 +33,10 @@ class CacheView(Protocol):
         """
         ...
 
+    def joined(self, others: Sequence[Self]) -> Self:
+        """These rows and those of others, whatever each has read, as one view that is read at once; a copy."""
+        ...
+
 
 class Monitor(Protocol):
     """Sees every row before each token is drawn, and once more when it has ended.
@@ -46,5 +51,8 @@ class Monitor(Protocol):
         ...
 
     def ended(self, view: CacheView) -> None:
-        """Told of rows whose last token (EOS, or the one at the limit) was drawn; the cache holds those before it."""
+        """Told of rows whose last token (EOS, or the one at the limit) was drawn; the cache holds those before it.
+
+        The view is a copy that may be kept and read later.
+        """
         ...

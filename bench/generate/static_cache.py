@@ -1,10 +1,12 @@
 """Keys and values of the rows that the fast path decodes, in memory that is laid out once for a batch."""
 
 import copy
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from rlvr_bench.generate.decoder_weights import DecoderWeights
 
@@ -80,6 +82,33 @@ class StaticCache:
         if self.padding is not None:
             part.padding = self.padding.unflatten(0, heads).index_select(0, rows).flatten(0, 1)
         return part
+
+    def joined(self, used: int, others: Sequence[tuple["StaticCache", int]], new_places: int) -> "StaticCache":
+        """A cache of this one's rows and those of others, each with its first `used` places, `new_places` behind them.
+
+        What was used stands flush right, as prompts do, so that all rows go on at the same place.
+        """
+        parts = [(self, used), *others]
+        whole = copy.copy(self)
+        whole.rows, whole.prompt_length = sum(part.rows for part, _ in parts), max(own for _, own in parts)
+        whole.length = whole.prompt_length + new_places
+        behind = [(whole.prompt_length - own, new_places) for _, own in parts]
+        # Zeros, not what memory holds: what no row may look at is still multiplied, by 0.
+        whole.keys = torch.cat([pad(c.keys[..., :own], ends) for (c, own), ends in zip(parts, behind, strict=True)], 1)
+        whole.values = torch.cat(
+            [pad(c.values[:, :, :own], (0, 0, *ends)) for (c, own), ends in zip(parts, behind, strict=True)], 1
+        )
+        whole.padding = torch.cat([c._hidden(own, ends) for (c, own), ends in zip(parts, behind, strict=True)])
+        return whole
+
+    def _hidden(self, used: int, ends: tuple[int, int]) -> Tensor:
+        """The padding of the first `used` places with new places before and behind them."""
+        own = self.padding
+        if own is None:
+            own = torch.zeros(self.rows * self.kv_heads, 1, used, dtype=self.keys.dtype)
+        before, behind = ends
+        hidden = pad(own[..., :used], (before, 0), value=torch.finfo(own.dtype).min)
+        return pad(hidden, (0, behind))
 
     def window(self, rows: int, place: int) -> list[LayerView]:
         """Where the next token of the first `rows` rows is written and what it may look at, layer by layer."""

@@ -3,10 +3,12 @@
 The same noise gives the same samples as the backends do, up to rounding; stopped and ended rows leave the batch.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from transformers import DynamicCache, PreTrainedModel
 
 from rlvr_bench.generate.backend import Completions, batches, check_prompts
@@ -33,6 +35,23 @@ class TransformersCacheView:
     def read(self, probe: DecoderWeights, embedding: Tensor, count: int) -> Tensor:
         """Not for this cache: raises TypeError; use `Probe.read`."""
         raise TypeError("transformers' cache is read by Probe.read")
+
+    def joined(self, others: Sequence["TransformersCacheView"]) -> "TransformersCacheView":
+        """See `CacheView.joined`: padded on the left to one length, `fed` tokens of each row or fewer."""
+        views = (self, *others)
+        longest = max(view.cache.get_seq_length() for view in views)
+        shifts = [longest - view.cache.get_seq_length() for view in views]
+        cache = DynamicCache()
+        for number in range(len(self.cache)):
+            layers = [(view.cache.layers[number], shift) for view, shift in zip(views, shifts, strict=True)]
+            keys, values = (
+                torch.cat([pad(getattr(layer, name), (0, 0, shift, 0)) for layer, shift in layers])
+                for name in ("keys", "values")
+            )
+            cache.update(keys, values, number)
+        pads = torch.cat([view.pads + shift for view, shift in zip(views, shifts, strict=True)])
+        rows, read = (torch.cat([getattr(view, name) for view in views]) for name in ("rows", "tokens_read"))
+        return TransformersCacheView(rows, max(view.fed for view in views), cache, read, pads)
 
 
 def generate(

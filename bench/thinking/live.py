@@ -44,6 +44,9 @@ class LiveRun:
         return sum(len(trace.tokens) for trace in self.traces) + self.probe_tokens
 
 
+MOST_WAITING = 64
+"""Ended traces whose cache is kept until they are read together."""
+
 Watch = Callable[["Pruner", int], None]
 """Called after each look at running traces, with the tokens read."""
 
@@ -61,6 +64,7 @@ class Pruner:
         self.alive: list[dict[int, float]] = [{} for _ in range(-(-rows // size))]
         self.readings: list[dict[int, float]] = [{} for _ in range(rows)]
         self.dropped, self.done = [False] * rows, [False] * rows
+        self._ended: list[CacheView] = []
 
     def running(self, view: CacheView, logits: Tensor) -> Tensor:
         """See `Monitor.running`."""
@@ -69,19 +73,32 @@ class Pruner:
         rows: list[int] = view.rows.tolist()
         # Nothing has been read at 0 tokens, so there is nothing to compare.
         if view.fed and self.policy.due(view.fed):
+            self.read_ended()
             self._read(view, rows)
             for problem in dict.fromkeys(row // self.size for row in rows):
                 self._prune(problem, view.fed)
         if self.watch is not None:
+            self.read_ended()
             self.watch(self, view.fed)
         return torch.tensor([not self.dropped[row] for row in rows])
 
     def ended(self, view: CacheView) -> None:
-        """See `Monitor.ended`: the last reading of a trace."""
-        rows: list[int] = view.rows.tolist()
-        self._read(view, rows)
-        for row in rows:
+        """See `Monitor.ended`: the last reading of a trace, which can wait until somebody compares it."""
+        self._ended.append(view)
+        for row in view.rows.tolist():
             self.done[row] = True
+        if sum(len(each.rows) for each in self._ended) >= MOST_WAITING:
+            self.read_ended()
+
+    def read_ended(self) -> None:
+        """Read all traces that have ended since the last time, at once: few rows cost almost as much as many."""
+        if not self._ended:
+            return
+        first, *others = self._ended
+        places = [(row, view.fed) for view in self._ended for row in view.rows.tolist()]
+        self._ended = []
+        for (row, fed), score in zip(places, self.reader.read(first.joined(others)), strict=True):
+            self.alive[row // self.size][row] = self.readings[row][fed] = score
 
     def _read(self, view: CacheView, rows: list[int]) -> None:
         for row, score in zip(rows, self.reader.read(view), strict=True):
@@ -189,8 +206,11 @@ def _decode(asker: Asker, prompts: list[list[int]], keys: Keys, pruner: Pruner, 
     # Whole problems in a batch: the pruner compares their traces.
     params = replace(asker.params, batch_size=max(1, asker.settings.batch_size // size) * size)
     if isinstance(asker.backend, FastBackend) and pruner.reader.fast:
-        return asker.backend.generate(asker.model, prompts, params, pruner, keys)
-    return cached_decoder.generate(asker.model, prompts, params, pruner, keys)
+        completions = asker.backend.generate(asker.model, prompts, params, pruner, keys)
+    else:
+        completions = cached_decoder.generate(asker.model, prompts, params, pruner, keys)
+    pruner.read_ended()
+    return completions
 
 
 def _deep_conf(

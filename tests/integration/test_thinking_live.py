@@ -19,7 +19,7 @@ from rlvr_bench.thinking.live import joined, probe_reader, think
 from rlvr_bench.thinking.other_scorers import HiddenStateScorer
 from rlvr_bench.thinking.policies import policy
 from rlvr_bench.thinking.probe import Probe
-from rlvr_bench.thinking.readers import ConfidenceReader, NoReader
+from rlvr_bench.thinking.readers import ConfidenceReader, NoReader, Reader
 from rlvr_bench.thinking.sampling import Asker
 from rlvr_bench.thinking.settings import Reach, ScorerSettings, TraceSettings
 from rlvr_bench.thinking.simulate import simulate
@@ -85,6 +85,28 @@ def test_the_plain_decoder_stops_what_the_fast_one_stops(text: str) -> None:
     assert [trace.tokens for trace in fast.traces] == [trace.tokens for trace in plain.traces]
     assert (fast.dropped, fast.tokens) == (plain.dropped, plain.tokens)
     assert fast.scores == pytest.approx(plain.scores, abs=1e-4)
+
+
+@pytest.mark.parametrize("backend", ["fast", "hf"])
+def test_traces_that_end_at_different_places_are_read_together_as_each_alone(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asker = _Asker(tiny_model("qwen2"), backend)
+    probe = shaken_probe(asker.model, 2)
+    calls: list[int] = []
+    make = probe_reader(asker, probe)
+
+    def reader() -> Reader:
+        made = make()
+        read = made.read
+        monkeypatch.setattr(made, "read", lambda view: (calls.append(len(view.rows)), read(view))[1])
+        return made
+
+    run = think(asker, PROBLEMS, 4, policy("full"), reader)
+    ends = score(probe, run.traces, 1, 8, asker.model.device)
+    assert run.scores == pytest.approx([own[trace.fed] for own, trace in zip(ends, run.traces, strict=True)], abs=1e-4)
+    assert [list(own) for own in run.readings] == [[trace.fed] for trace in run.traces]
+    assert len({trace.fed for trace in run.traces}) > 2 and calls == [24]
 
 
 def test_the_plain_decoder_gives_the_samples_of_the_reference_backend() -> None:
