@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 import torch
 from generate_models import tiny_model
-from launch_fixture import save_tiny_base
+from launch_fixture import save_tiny_base, write_experiment
 from signal_runs import Start, starter
 from transformers import PreTrainedModel
 
+from rlvr_bench.cell.run import run_cell
+from rlvr_bench.experiment.cell import cells
+from rlvr_bench.experiment.experiment import load as load_experiment
 from rlvr_bench.measure.intervention import Intervention
 from rlvr_bench.measure.rollouts import Rollouts
 from rlvr_bench.models.base import LoadedBase, load
@@ -146,3 +149,27 @@ def test_a_probe_reads_the_policy_of_a_run_and_is_refused_where_there_are_no_pla
     handle.mergeable = False
     with pytest.raises(ValueError, match="reads plain weights"):
         rewarded.training_begins(handle)
+
+
+def test_a_cell_trains_the_probe_of_its_base_before_it_filters_or_pays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RLVR_BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(
+        "rlvr_bench.thinking.sampling.Asker.verdict",
+        lambda self, text, problem, truncated: Verdict(len(text) % 2 == 0, text, "correct"),
+    )
+    write_experiment(tmp_path, save_tiny_base(tmp_path / "tiny-base"))
+    path = tmp_path / "tiny.toml"
+    probe = (
+        "traces = { samples = 2, train_problems = 8, validation_problems = 4, test_problems = 4, max_new_tokens = 8 },"
+        " scorer = { rank = 2 }"
+    )
+    tables = f"interventions = [{{ drop_groups = {{ learns = true, {probe} }}, probe_reward = {{ {probe} }} }}]\n"
+    path.write_text(tables + path.read_text(encoding="utf-8"), encoding="utf-8")
+    (cell,) = cells(load_experiment(str(path)), only="lora", seeds=(0,))
+    result = run_cell(cell, lambda event: None)
+    assert result is not None and result.record.status == "done"
+    assert all((step.model_extra or {})["rollouts_kept"] == 0.5 for step in result.steps)
+    assert all(0 < step.reward < 1 for step in result.steps)
+    assert len(list((tmp_path / "cache").rglob("probe.safetensors"))) == 1

@@ -17,6 +17,7 @@ from rlvr_bench.measure.rollouts import Rollouts
 from rlvr_bench.methods.base.handle import Handle
 from rlvr_bench.studies.thinking.interventions import ByProbe, DropGroups, ProbeReward
 from rlvr_bench.thinking.following import FollowingProbes, traces_of
+from rlvr_bench.thinking.settings import ThinkSettings
 from rlvr_bench.thinking.subject import Subject
 from rlvr_bench.thinking.trace import Trace
 
@@ -31,7 +32,9 @@ class _ByProbe(Intervention[SettingsT]):
 
     def before(self, context: CellContext) -> None:
         """Train the probe of the base, or take it from the cache. Raises ThinkingError where there can be none."""
-        subject = Subject(context.reference, context.loaded.tokenizer, context.task, self.settings, "base")
+        # Without what is said of GRPO, so that cells with the same probe share it.
+        own = ThinkSettings(traces=self.settings.traces, scorer=self.settings.scorer)
+        subject = Subject(context.reference, context.loaded.tokenizer, context.task, own, "base")
         self._start = subject.otv().scorer.trained()
 
     def training_begins(self, handle: Handle) -> None:
