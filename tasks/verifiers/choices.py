@@ -5,22 +5,26 @@ A letter is an option only where it stands as one: not the article in "a number"
 
 import re
 
+from rlvr_bench.tasks.verifiers.claims import says_otherwise
 from rlvr_bench.tasks.verifiers.spelling import plain
 
 _LETTER = r"[A-Ja-j]"
 _WORD = r"(?:(?:the|option|choice|letter|answer|correct|right|is)\s*:?\s+)"
 _FIRST = re.compile(
     rf"\W{{0,5}}{_WORD}{{0,5}}\W{{0,3}}(?P<letter>{_LETTER})(?!\)?(?:\s*[+*/^]|-|\s+-(?!\s))\s?[0-9])"
-    r"(?=\s*$|\s*[)\].:;,=\"'*]|\s+-|\s+(?:is\s+(?:correct|right|the)|because|since|as\b|which\b|\(|\W?[0-9]))",
+    r"(?=\s*$|\s*[)\].:;,=\"'*]|\s+-|\s+(?:is\s+(?:correct|right|the)|because|since|(?:and|but)\s+not\b|rather\s+than"
+    r"|as\b|which\b|\(|\W?[0-9]))",
     re.IGNORECASE,
 )
 _LAST = re.compile(
-    r"(?:^\W*(?=[A-J]\)?\s+is\s)|\b(?i:so|is|option|choice|letter|answer|thus|hence|therefore|choose|select|pick|means)"
+    r"(?:^\W*(?=[A-J]\)?\s+is\s)|(?:\b|(?<=t'))"
+    r"(?i:so|s|is|option|choice|letter|answer|thus|hence|therefore|choose|select|pick|means)"
     r"\s*:?,?\s*\(?|\()"
     r"(?P<letter>[A-J])\)?(?:\s+is\s+(?:correct|right|the\s(?:correct\s|right\s)?(?:answer|option|choice)))?[).\s!]*$"
 )
 _SEVERAL = re.compile(
-    rf"\b{_LETTER}\)?\s*(?:,|/|&|,?\s*\b(?:or|and)\b)\s*\(?{_LETTER}\b(?!\s+[a-z]{{2}})", re.IGNORECASE
+    rf"\b{_LETTER}\)?\s*(?:(?:,|/|&|,?\s*\b(?:or|and)\b)\s*\(?{_LETTER}\b(?!\s+[a-z]{{2}})|or\s+\$?[0-9])",
+    re.IGNORECASE,
 )
 _DENIED = re.compile(r"\W{0,5}(?:not|never|neither|none|anything but)\b", re.IGNORECASE)
 _RULED_OUT = re.compile(
@@ -48,7 +52,9 @@ def stated_choice(text: str) -> str | None:
         return match["letter"].upper()
     sentence = re.split(r"(?<=[a-zA-Z)])\.\s", text.rstrip(" ."), maxsplit=1)[0]
     last = _LAST.search(text) or _LAST.search(sentence)
-    return last["letter"] if last and not _SEVERAL.search(text[max(last.start() - 20, 0) :]) else None
+    if last is None or says_otherwise(text[: last.start("letter")]):
+        return None
+    return None if _SEVERAL.search(text[max(last.start() - 20, 0) :]) else last["letter"]
 
 
 def last_line_choice(text: str) -> str | None:

@@ -36,6 +36,8 @@ def open_questions(gold: Form, answer: Form) -> Pairs | None:
         return _unordered(gold.parts, answer.items)
     if isinstance(gold, Matrix) and isinstance(answer, Matrix):
         return _matrix(gold, answer)
+    if isinstance(gold, Matrix | Group) and isinstance(answer, Matrix | Group):
+        return _vectors(gold, answer)
     if isinstance(gold, Time) and isinstance(answer, Time):
         return (
             [] if gold.minutes == answer.minutes and (gold.half or answer.half) == (answer.half or gold.half) else None
@@ -50,6 +52,8 @@ def open_questions(gold: Form, answer: Form) -> Pairs | None:
 
 
 def _same_number(gold: Number, answer: Number) -> bool:
+    if answer.percent and not gold.percent and 0 < abs(gold.value) < 1:  # "0.25%" for 1/4
+        return answer.value == 100 * gold.value
     if same_value(answer.value, gold.value) or _rounded(answer.value, gold.value):
         return True
     if gold.percent == answer.percent:
@@ -134,6 +138,19 @@ def _unordered(gold: "tuple[Form, ...]", answer: "tuple[Form, ...]") -> Pairs | 
 
 def _set(forms: list[Form]) -> str:
     return "\\{" + ", ".join(form.latex for form in forms if isinstance(form, Number | Expression)) + "\\}"
+
+
+def _vectors(gold: Matrix | Group, answer: Matrix | Group) -> Pairs | None:
+    """A column or row beside its coordinates in round brackets."""
+    one, other = _coordinates(gold), _coordinates(answer)
+    return _in_order(one, other) if one and other and len(one) == len(other) else None
+
+
+def _coordinates(form: Matrix | Group) -> "tuple[Form, ...]":
+    """The coordinates of a vector, in order; none if it is no vector."""
+    if isinstance(form, Group):
+        return form.items if form.left + form.right == "()" else ()
+    return sum(form.rows, ()) if 1 in (len(form.rows), max(map(len, form.rows), default=0)) else ()
 
 
 def _matrix(gold: Matrix, answer: Matrix) -> Pairs | None:

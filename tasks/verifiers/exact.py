@@ -93,16 +93,20 @@ class ExactVerifier:
                 if truncated and stated.open and (unfinished or number != _number(stated.settled(), rule)):
                     return _CUT
                 if number is not None:
-                    equal = self._equal(number, gold) or (
-                        percent != _is_percent(stated.text)  # "50%" and 0.5
-                        and self._equal(number * 100 if percent else number / 100, gold)
-                    )
+                    equal = self._same(number, _is_percent(stated.text), gold, percent)
                     return _verdict(equal, canonical(number))
                 if rule == "boxed" or any(map(str.isdigit, stated.text)):
                     return Verdict(False, stated.text, "wrong")
                 if rule == "hash":  # words alone: a heading, or an answer if nothing else is one
                     verdict = verdict or Verdict(False, stated.text, "wrong")
         return verdict or (_CUT if truncated else _NONE)
+
+    def _same(self, number: Fraction, in_percent: bool, gold: Fraction, gold_in_percent: bool) -> bool:
+        """Whether the values are equal; "50%" is 50 and 0.5, but "0.25%" is not 1/4."""
+        if in_percent == gold_in_percent:
+            return self._equal(number, gold)
+        whole = self._equal(number * 100 if gold_in_percent else number / 100, gold)
+        return whole or (not (in_percent and abs(gold) < 1) and self._equal(number, gold))
 
     def _equal(self, number: Fraction, gold: Fraction) -> bool:
         return same_value(number, gold) or abs(number - gold) <= min(self.tolerance, abs(gold) / 2)

@@ -44,17 +44,18 @@ _THOUGHT_BEGINS = re.compile(
 
 _HASH = re.compile(r"####[ \t]*([^\s#](?:(?!####)[^\n])*)")
 _PHRASE = re.compile(
-    r"\b(?:answers?|(?:correct|right|best) (?:option|choice))[*_]{0,2}\s{0,3}(?:is\b|are\b|:|=)", re.IGNORECASE
+    r"\b(?:answers?|(?:correct|right|best) (?:option|choice))[*_]{0,2}\s{0,3}(?:is\b|are\b|:|=>?)", re.IGNORECASE
 )
 _BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s{0,3}(?:(\{)|(-?[0-9]{1,100}(?:\.[0-9]{1,100})?|[A-Za-z]))")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
-_BETWEEN_BOXES = re.compile(r"[\s$]*(?:\\[()\]\[]|\\(?:quad|text\s?\{)|[},;&\s$]|and|or)*[\s$]*")
+_BETWEEN_BOXES = re.compile(r"[\s$]*(?:\\[()\]\[]|\\(?:quad|text\s?\{)|[},;&\s$]|and|or|[A-Za-z]\s?=)*[\s$]*")
 
 _ENUMERATED = re.compile(
     r"(?:step|part|case|problem|question|section|stage|phase|method|approach|example|exercise|solution|option|q)"
     r"\s*#?[0-9ivx]{1,4}\b(?!\s*$)|[0-9]{1,2}[.):]\s+[A-Z*]",
     re.IGNORECASE,
 )
+_NUMBERED = re.compile(r"(?:step|part|case|section|stage|phase|method|approach)\s*#?[0-9ivx]{1,4}\W*", re.IGNORECASE)
 _TITLE = re.compile(
     r"[*_ ]{0,4}(?!.*[=:])(?!.*\b(?:answer|option|choice|is|are|has|have)\b)[A-Z][a-z]+\s+\S", re.IGNORECASE
 )
@@ -154,7 +155,7 @@ def _is_heading(line: str, goes_on: bool, marked_below: bool) -> bool:
     """
     if _ENUMERATED.match(line.lstrip("*_ ")) or (marked_below and _TITLE.match(line)):
         return True
-    return goes_on and line.rstrip("* \t").endswith(":")
+    return goes_on and (line.rstrip("* \t").endswith(":") or _NUMBERED.fullmatch(line.lstrip("*_ ")) is not None)
 
 
 def _boxed(text: str) -> Iterator[Stated]:
@@ -193,7 +194,7 @@ def _phrase(text: str) -> Iterator[Stated]:
     start = _last_end(_PHRASE, text)
     if start is None:
         return
-    rest = text[start:].lstrip(" \t:*_")
+    rest = text[start:].lstrip(" \t:*_}")  # a brace closes \text{The answer is }
     if rest.startswith("\n"):  # a label on a line of its own
         rest = rest.lstrip(" \t:*_\n")
     line, newline, below = rest.partition("\n")

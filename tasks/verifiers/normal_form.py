@@ -6,6 +6,7 @@ Nothing is evaluated here; what two expressions are to each other is for `math_p
 import re
 from fractions import Fraction
 
+from rlvr_bench.tasks.verifiers.claims import begins_otherwise
 from rlvr_bench.tasks.verifiers.forms import (
     DOTS,
     Based,
@@ -77,6 +78,9 @@ _REPEATING = re.compile(
 )
 _RATIO = re.compile(r"[0-9.]{1,30}(?:\s?:\s?[0-9.]{1,30})+")
 _PLUS_MINUS = re.compile(r"\\(pm|mp)(?![a-z])")
+_ROUGHLY = re.compile(
+    r"\s*\(\s*(?:\\(?:approx|simeq|sim)|(?:or )?(?:approx(?:imately|\.)?|about|roughly))\s*[^()]{1,40}\)[\s.]*$"
+)
 _TRAILING = " \t\n.,;:"
 
 
@@ -85,19 +89,21 @@ def normal_form(text: str, gold: "Form | None" = None) -> Form:
 
     "12 m" is a number with a unit where a number is asked for, and a product where an expression is.
     """
-    spelled = _trimmed(_THREE_DOTS.sub(r" \\ldots", plain(text)))
+    spelled = _trimmed(_ROUGHLY.sub("", _THREE_DOTS.sub(r" \\ldots", plain(text))))
     if depth(spelled) > MAX_DEPTH:
         return Expression(spelled)
     if "\\approx" in spelled:
         exact, _, rounded = spelled.partition("\\approx")
         meant = isinstance(gold, Number) and parse_number(rounded) == gold.value
         spelled = _trimmed(rounded if meant or not exact.strip() or _NAME.fullmatch(exact) else exact)
+    if isinstance(gold, Number | Expression | Choice | Based | Time) and begins_otherwise(spelled):
+        return Contradiction()
     spelled = as_asked(spelled, gold)
     equation = gold is None or (isinstance(gold, Expression) and "=" in gold.latex + gold.equation)
     if equation and (whole := _equation(spelled)) is not None:
         return whole
     variable = _VARIABLE.search(plain(_TEXT_GROUP.sub(" ", text))) is not None
-    if isinstance(gold, Number) and (value := parse_number(spelled)) is not None and value == gold.value:
+    if isinstance(gold, Number) and parse_number(spelled) == gold.value and "%" not in spelled:
         return gold
     return _form(spelled, text, variable and not isinstance(gold, Number))
 
@@ -333,5 +339,5 @@ def _equation(text: str) -> Expression | None:
 def _for_algebra(text: str) -> str:
     r"""Without thousands' commas and signs that algebra does not know."""
     text = re.sub(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))", "", text)
-    text = re.sub(r"(?<=[0-9])(?<![_^][0-9])\(", r"\\cdot (", text)
+    text = re.sub(r"(?:(?<=[0-9])(?<![_^][0-9])|(?<=\\pi)\s?)\(", r"\\cdot (", text)
     return text.replace("°", "").replace("%", "").strip()

@@ -18,6 +18,7 @@ import re
 from fractions import Fraction
 
 from rlvr_bench.tasks.verifiers import arithmetic, number_words
+from rlvr_bench.tasks.verifiers.claims import says_otherwise
 from rlvr_bench.tasks.verifiers.spelling import plain
 from rlvr_bench.tasks.verifiers.units import ends_value
 
@@ -38,7 +39,7 @@ _DECIMAL = rf"(?:{_DIGITS}(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]{{1,3}}(?![0-9
 _SPACED = r"[1-9][0-9]{0,2}(?: [0-9]{3}){1,10}(?:\.[0-9]+)?(?![0-9/]| ?[0-9]| ?/)"
 _TIMES_TEN = r"\s{0,2}(?:\\times|\\cdot|\*|x|X)\s{0,2}10\s?\^\s?\{?\s?(?P<ten>[-+]?[0-9]{1,3})\s?\}?(?![0-9])"
 _POWER = r"\s?\^\s?\{?\s?(?P<power>-?[0-9]{1,5})\s?\}?(?![0-9])"
-_SCALE = rf"\s{{0,2}}-?(?P<scale>hundred|{'|'.join(number_words.SCALES)})s?(?![A-Za-z])|(?P<kilo>[kK])(?![A-Za-z0-9])"
+_SCALE = rf"\s{{0,2}}-?(?P<scale>hundred|{'|'.join(number_words.SCALES)})s?(?![A-Za-z])|(?P<kilo>[kKM])(?![A-Za-z0-9])"
 _BODY = (
     rf"(?:(?P<whole>[0-9]{{1,30}})(?:\s{{1,2}}|\sand\s)(?=[0-9]{{1,30}}\s?/\s?[0-9]))?"
     rf"(?P<top>@{_DECIMAL})(?:\s?/\s?(?P<bottom>{_DECIMAL})|{_TIMES_TEN}|{_POWER})?(?:{_SCALE})?"
@@ -57,6 +58,7 @@ _STATED = re.compile(
     rf"(?:\s(?P<times>{'|'.join(number_words.SCALES)})s?(?![A-Za-z]))?)?",
     re.IGNORECASE,
 )
+_LETTERS = {"k": 10**3, "K": 10**3, "M": 10**6}
 _MORE = {"half": Fraction(1, 2), "quarter": Fraction(1, 4)}
 
 _SIGNED = r"\s?(-?)\s?([0-9][0-9.,]{0,99}|\.[0-9]{1,99})\s?"
@@ -68,8 +70,8 @@ _SIGNED_BRACKETS = re.compile(
 _BARE = re.compile(r"\s*([-+]?[0-9]{1,50})\.?\s*")
 _NEARLY = re.compile(
     r"^\s*(?:(?:the\s)?(?:final\s)?answer(?:\sis\b|:|\s=)|[a-z][a-z ]{0,30}:(?=\s)|\\(?:approx|simeq|sim)(?![a-z])"
-    r"|=|:|~|(?:about|approximately|roughly|around|nearly|exactly|precisely|simply|just|only|equals?(?: to)?"
-    r"|(?:[a-z] )?is|a total of)(?= ))\s*",
+    r"|=>?|->|:|~|not\s[^,;.=]{1,30},?\sbut(?:\srather)?(?= )|(?:about|approximately|roughly|around|nearly|exactly|precisely|simply|just|only|equals?(?: to)?"
+    r"|(?:[a-z] )?is|a total of|no(?:ne)? other than)(?= ))\s*",
     re.IGNORECASE,
 )
 _APPROXIMATES = re.compile(r"\\(?:approx|simeq|sim|doteq)(?![a-z])")
@@ -91,12 +93,6 @@ MULTIPLE = re.compile(r"\s*(?:-\s?|-?\s?[0-9.]{1,20}\s?)[A-Za-z]\s*")
 
 _SEVERAL = re.compile(r"[,;]|\b(?:or|and)\b")
 _INSIDE = re.compile(r"(?:[\^_]\s?\{?|\\[A-Za-z]+\s?\{)\s?$")
-_OTHER_VALUE = re.compile(
-    r"(?:\b|(?=n't))(?:n't|not|never|nor|half|twice|double|triple|than|between|root|least|most|under|times|minus|plus"
-    r"|over|by|up to|to the|step|part|case|problem|question|section|exercise|example|equation|method|option|point)"
-    r"\s+(?:of\s+|the\s+)*#?$",
-    re.IGNORECASE,
-)
 
 
 def parse_number(text: str) -> Fraction | None:
@@ -151,7 +147,7 @@ def last_number(text: str) -> Fraction | None:
     last = None
     for last in _NUMBER.finditer(window):  # noqa: B007  # the last one is wanted
         pass
-    if last is None or _INSIDE.search(window[: last.start()]) or _OTHER_VALUE.search(window[: last.start()]):
+    if last is None or _INSIDE.search(window[: last.start()]) or says_otherwise(window[: last.start()]):
         return None
     if not ends_value(window[last.end() :], loosely=True):
         return None
@@ -228,7 +224,7 @@ def _first(text: str) -> Fraction | None:
     if (
         lead.endswith("-")  # "--8"
         or _OPENS_EXPRESSION.search(lead)
-        or _OTHER_VALUE.search(lead)
+        or says_otherwise(lead)
         or (apart and lead.rstrip(" *")[-1:] not in ("", ":"))
     ):
         return None
@@ -287,7 +283,7 @@ def _value(match: re.Match[str]) -> Fraction | None:
         return None
     if parts.get("more"):
         size += _MORE[parts["more"].split()[-1].lower()]
-    size *= _scale(parts["scale"]) * _scale(parts.get("times")) * (1000 if parts["kilo"] else 1)
+    size *= _scale(parts["scale"]) * _scale(parts.get("times")) * _LETTERS.get(parts["kilo"] or "", 1)
     return -size if "-" in (match["sign"] or "")[:1] + (match["late_sign"] or "") or _negative(match["sign"]) else size
 
 

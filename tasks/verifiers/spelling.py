@@ -5,6 +5,7 @@ Changes how an answer is written, never what it says. Commands that carry mathem
 
 import html
 import re
+import unicodedata
 from collections.abc import Callable
 
 _NAMED = (
@@ -20,8 +21,23 @@ _WORD = r"\{\s?\\(?:text|mathrm)\s?\{([^{}]{1,40})\}\s?\}"
 _UNIT_FRACTION = re.compile(rf"\\[dt]?frac\s?{_WORD}\s?{_WORD}")
 _ROOT = re.compile(r"\u221a\s?(?:\(([^()]{1,200})\)|([0-9]{1,50}(?:\.[0-9]{1,50})?|[A-Za-z]))")
 
-_GREEK = ("alpha", "beta", "gamma", "delta", "theta", "lambda", "mu", "phi", "omega")
+_GREEK = ("alpha", "beta", "gamma", "delta", "theta", "lambda", "mu", "pi", "phi", "omega")
+_GREEK_LETTERS = dict(zip("αβγδθλμπφω", _GREEK, strict=True))
+_MATHEMATICAL = range(0x1D400, 0x1D800)
+"""Letters and digits in mathematical fonts, which models use where they cannot write bold."""
+
+_DIGITS_OF_SCRIPTS = (0x660, 0x6F0, 0x966, 0x9E6)
+"""Zeros of Arabic, Persian, Devanagari and Bengali."""
+
+
+def _unstyled(code: int) -> str:
+    sign = unicodedata.normalize("NFKC", chr(code))
+    return rf"\{_GREEK_LETTERS[sign]} " if sign in _GREEK_LETTERS else sign
+
+
 _SINGLE: dict[int, str] = {
+    **{code: _unstyled(code) for code in _MATHEMATICAL},
+    **{zero + digit: str(digit) for zero in _DIGITS_OF_SCRIPTS for digit in range(10)},
     **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)},  # full-width forms
     **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212\ufe63"), "-"),
     **dict.fromkeys(map(ord, "\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"), " "),
@@ -49,9 +65,8 @@ _SINGLE: dict[int, str] = {
     ord("\u00b7"): r"\cdot ",
     ord("\u22c5"): r"\cdot ",
     ord("\u00b1"): r"\pm ",
-    ord("\u03c0"): r"\pi ",
     ord("\u221a"): r"\sqrt ",
-    **{ord(letter): rf"\{name} " for letter, name in zip("αβγδθλμφω", _GREEK, strict=True)},
+    **{ord(letter): rf"\{name} " for letter, name in _GREEK_LETTERS.items()},
     ord("\u2205"): r"\emptyset ",
     ord("\u221e"): r"\infty ",
     ord("\u2264"): r"\le ",
@@ -79,9 +94,14 @@ _ANYWHERE: _Rewrites = (
         ),
         " ",
     ),
+    (
+        re.compile(r"(?:(?<=[0-9)}])|(?<=\b[a-z]))\*\*(?:(-?[0-9]+)(?!\*)|(?=[({a-z]))"),
+        lambda power: f"^{{{power[1]}}}" if power[1] else "^",
+    ),
     (re.compile(r"\*\*|__|`|(?<=[0-9])'(?=[0-9]{3}(?![0-9]))"), ""),
     (re.compile(r"(?<!\\)\\\\(?=(?:[dtc]?frac|sqrt|pi|text|mathrm|left|right|boxed|infty|cup|pm)(?![a-z]))"), r"\\"),
 )
+_LINES = re.compile(r"\\begin\s?\{(aligned|align\*?|gathered|split)\}(.{0,1000}?)\\end\s?\{\1\}", re.DOTALL)
 _IN_LATEX: _Rewrites = (
     (re.compile(_DIGITS_APART.format(_THIN)), ","),
     (re.compile(r"\{([,:])\}"), r"\1"),
@@ -96,7 +116,9 @@ _IN_LATEX: _Rewrites = (
     ),
     (re.compile(_COMMAND + r"(?:[,;:> ]|quad(?![a-z])|qquad(?![a-z])|hspace\s?\{[^{}]*\}|enspace(?![a-z]))|~"), " "),
     (
-        re.compile(r"\b(?:US|AU|CA|HK|NZ)\s?\\?\$|\\(?:textdollar|pounds|textsterling|euro|texteuro|yen)(?![a-z])\s?"),
+        re.compile(
+            r"\b(?:US|AU|CA|HK|NZ|A|C|S)\s?\\?\$|\\(?:textdollar|pounds|textsterling|euro|texteuro|yen)(?![a-z])\s?"
+        ),
         "",
     ),
     (re.compile(_COMMAND + r"([$%&#\u20ac\u00a3\u00a2])"), r"\1"),
@@ -137,6 +159,8 @@ def plain(text: str) -> str:
     for pattern, replacement in _ANYWHERE:
         text = pattern.sub(replacement, text)
     if "\\" in text or "{" in text or "~" in text or "$" in text:
+        if "\\begin" in text:
+            text = _LINES.sub(_listed, text)
         text = _without_fonts(_UNIT_FRACTION.sub(r"\\text{\1/\2}", text))
         for pattern, replacement in _IN_LATEX:
             text = pattern.sub(replacement, text)
@@ -152,6 +176,11 @@ def unbraced(text: str) -> str:
         text = text[depth:-depth].strip()
         depth = _outer_braces(text)
     return text
+
+
+def _listed(lines: re.Match[str]) -> str:
+    """Lines of formulas, one below the other, as a list."""
+    return ", ".join(line.replace("&", "").strip() for line in lines[2].split("\\\\") if line.strip())
 
 
 def _without_fonts(text: str) -> str:

@@ -5,12 +5,14 @@ r"""What may follow a number without changing its value: a unit, punctuation, wo
 
 import re
 
+from rlvr_bench.tasks.verifiers.claims import goes_on_otherwise
+
 _READ = 200
 """Characters behind a number that are looked at."""
 
 _LETTERS = "mgshlLWVJNKCFA"
 _SHORT = (
-    "km/h|m/s|mph|kph|fps|psi|rpm|deg|rad|cal|min|sec|hrs|lbs|mins|secs|yrs|pts|pcs|usd|USD|EUR|GBP|GB|MB|KB|TB|kB|Hz"
+    "Rs|km/h|m/s|mph|kph|fps|psi|rpm|deg|rad|cal|min|sec|hrs|lbs|mins|secs|yrs|pts|pcs|usd|USD|EUR|GBP|GB|MB|KB|TB|kB|Hz"
     f"|kWh|Wh|kJ|MJ|kN|kPa|Pa|kcal|MHz|GHz|sq|cu|qt|pt|gal|wk|wks|mo|yr|pc|kW|cm|mm|km|dm|nm|ft|in|mi|yd|kg|mg|lb|oz|ml|mL|hr|ms|am|pm|AM|PM|st|nd|rd|th|ha|cc|[{_LETTERS}]"
 )
 _POWER = r"(?:\s?\^\s?\{?\s?-?[1-4]\s?\}?)?"
@@ -23,7 +25,7 @@ VALUE_WORD = (
 )
 """Words that make another value of the number that they follow."""
 
-_LETTER = rf"(?![{_LETTERS}](?![A-Za-z])|a\s+[a-z]{{2}}|I\s+[a-z]{{2}})[A-Za-z](?![A-Za-z])"
+_LETTER = rf"(?!o'clock|[{_LETTERS}](?![A-Za-z])|a\s+[a-z]{{2}}|I\s+[a-z]{{2}})[A-Za-z](?![A-Za-z])"
 _CHANGED = re.compile(
     rf"""
       [+<>=|]\s?[\w(\\.$-]       # a sum, a comparison, an equation
@@ -39,6 +41,7 @@ _CHANGED = re.compile(
     | \s*-(?!--?\s|-[A-Za-z])\s?[-0-9.$(\\{{]  # a range, a difference; a dash is none
     | \s*-\s?[A-Za-z](?![A-Za-z])
     | \s*/\s?[-0-9(\\{{]
+    | [CP]\s?[0-9]               # combinations, permutations
     | \s*[+*^]\s?[\w({{\\]
     | \s*:\s?[0-9]               # a time, a ratio
     | \s+\.?[0-9]                # a second number
@@ -53,7 +56,7 @@ _NEXT = r"[-+$€£(]{0,3}\s?(?:[0-9.]|\\[a-z]|[A-Za-z]\s?=|(?:one|two|three|fou
 _LIST = re.compile(
     rf"{_WORDS}\s{{0,2}}[,;]?\s{{0,2}}(?:\b(?:and|or|to|through|vs|versus)\s|&\s?){{1,2}}{_NEXT}"
     r"|\s{0,2}[,;]\s{0,2}(?:\.{3}|[-+$€£]{0,2}[0-9][0-9.,/]{0,30}\s{0,2}(?:$|[,;.)\]}]|and\b|or\b)|\\ldots|[A-Za-z]\s?=)"
-    r"|\s{0,2}[,;]?\s{0,2}or\s"
+    r"|\s{0,2}[,;]?\s{0,2}or\s(?!so\b)"
     r"|\s(?:feet|foot|ft|hours?|minutes?|pounds?|lbs?|yards?|meters?|dollars?|weeks?|days?|years?|°)\s{1,2}[0-9]"
 )
 _UNIT = re.compile(
@@ -74,6 +77,6 @@ def ends_value(rest: str, loosely: bool) -> bool:
         return True
     if rest[0].isalpha() and not _GLUED.match(rest):
         return False
-    if _CHANGED.match(rest) or _LIST.match(rest):
+    if _CHANGED.match(rest) or _LIST.match(rest) or goes_on_otherwise(rest):
         return False
     return loosely or _UNIT.fullmatch(rest) is not None
