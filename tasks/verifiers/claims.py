@@ -7,8 +7,8 @@ r"""Whether the words around a value state it, or say something else of it: a bo
 import re
 
 _COMPARED = (
-    r"(?<!no other )(?<!none other )than|under|over|above|below|beyond|exceed(?:s|ed|ing)?|least|most|up to|to the|bounded by"
-    r"|(?:nowhere|not anywhere) near|far from"
+    r"(?<!no other )(?<!none other )than|under|over|above|below|beyond|exceed(?:s|ed|ing)?|least|most|up to|to the"
+    r"|bounded by|(?:nowhere|not anywhere) near|far from"
 )
 _DENIED = (
     r"not|never|nor|n't|cannot|(?:no|any) (?:longer|more|less|fewer)|(?:anything|everything|all) but|instead of"
@@ -51,7 +51,7 @@ _WINDOW = 160
 
 
 def says_otherwise(before: str) -> bool:
-    """Whether the end of `before` makes another thing of the value that follows: "less than", "x \\ne", "either 5 or"."""
+    """Whether the end of `before` makes another thing of the value behind it: "less than", "x \\ne", "either 5 or"."""
     if _NOTHING.match(before):
         return True
     before = before[-_WINDOW:]

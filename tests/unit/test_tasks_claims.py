@@ -1,4 +1,4 @@
-"""What is said of a value: a bound, a denial, one of several and a part of it are no answer; a remark changes nothing."""
+"""What is said of a value: bounds, denials, one of several and parts are no answer; a remark changes nothing."""
 
 import pytest
 from hypothesis import given
