@@ -88,7 +88,7 @@ class BackendLM(LM):
         if self.cut_prompts and room < 1:
             raise UnsupportedRequestError(
                 f"lm-eval's task asks for {max_new_tokens} new tokens, but the model's context is {self._context};"
-                " leave that task out."
+                " set max_new_tokens, or leave that task out."
             )
         return ids[-room:] if self.cut_prompts else ids
 

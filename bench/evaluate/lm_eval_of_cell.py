@@ -24,6 +24,9 @@ _CODE_VERSION = 1
 _BOOTSTRAPS = 1000
 """For metrics whose standard error has no formula; that of a mean has one."""
 
+_IN_TASKS = {"include_path", "data_files", "max_new_tokens"}
+"""Settings that the tasks' own fingerprint holds."""
+
 Metrics = dict[str, dict[str, float | None]]
 """By task or group, then by lm-eval's name of the metric and its filter: "acc,none", "acc_stderr,none"."""
 
@@ -73,7 +76,7 @@ class LmEvalOfCell(Measurement[LmEval]):
             "libraries": {name: version(name) for name in ("lm-eval", "torch", "transformers")},
             "base": context.loaded.fingerprint,
             "tasks": fingerprint(self._tasks, self.settings.limit),
-            "settings": self.settings.model_dump(mode="json", exclude={"include_path", "data_files"}),
+            "settings": self.settings.model_dump(mode="json", exclude=_IN_TASKS),
             "backend": context.backend.name,
             "products": matmul.library(),
         }

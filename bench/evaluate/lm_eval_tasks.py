@@ -28,6 +28,9 @@ FOLDER = "lm_eval"
 _FORMATS = {".json": "json", ".jsonl": "json", ".csv": "csv", ".parquet": "parquet"}
 _SPLITS = ("training_split", "validation_split", "test_split", "fewshot_split")
 
+_LIMITS = frozenset({"max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens", "max_length"})
+"""What tasks call the most tokens of a completion."""
+
 TaskDict = dict[str, Any]
 """What `TaskManager.load` gives: tasks, groups, and which task is in which group."""
 
@@ -52,6 +55,8 @@ def load_tasks(settings: LmEval, data_dir: Path | None) -> TaskDict:
     loaded: TaskDict = manager.load(definitions)
     for task in loaded["tasks"].values():
         _set_examples(task, settings.num_fewshot)
+        if settings.max_new_tokens is not None and task.OUTPUT_TYPE == "generate_until":
+            _set_limit(task, settings.max_new_tokens)
     return loaded
 
 
@@ -142,3 +147,9 @@ def _set_examples(task: Any, number: int | None) -> None:
     own = task.get_config("num_fewshot")
     if own != 0:
         task.set_config(key="num_fewshot", value=(own or 0) if number is None else number)
+
+
+def _set_limit(task: Any, number: int) -> None:
+    """Let a task's completions have so many tokens at most: aime24 asks for 32,768."""
+    own = {key: value for key, value in (task.config.generation_kwargs or {}).items() if key not in _LIMITS}
+    task.set_config(key="generation_kwargs", value={**own, "max_gen_toks": number})

@@ -35,6 +35,9 @@ class LmEval(MeasurementSettings):
     num_fewshot: int | None = Field(
         default=None, ge=0, description="examples in the prompt; as the task says if not given"
     )
+    max_new_tokens: int | None = Field(
+        default=None, ge=1, description="tokens of a completion at most, in place of the task's own number"
+    )
     apply_chat_template: bool = Field(default=False, description="prompts in the tokenizer's chat template")
     include_path: str | None = Field(default=None, description="folder of further task files (YAML)")
     data_files: dict[str, str] = Field(

@@ -97,14 +97,21 @@ def load(data: DataSet, folder: Path | None) -> Loaded:
     read = tuple(readings.values())
     if "all" in readings:
         return Loaded(cut(readings["all"].problems, data.shares), read)
+    return by_parts(data.name, {name: reading for name, reading in readings.items() if name != "all"})
+
+
+def by_parts(name: str, readings: Mapping[Split, Reading]) -> Loaded:
+    """The problems of files for each split; a tenth of train is validation where that has none.
+
+    Raises TaskError if two splits share too many problems.
+    """
     splits: Splits = {"train": [], "validation": [], "test": []}
-    for name, reading in readings.items():
-        splits[name] = list(reading.problems)  # type: ignore[index]  # "all" was dealt with
-    shared = drop_shared(data.name, splits)
+    splits |= {split: list(reading.problems) for split, reading in readings.items()}
+    shared = drop_shared(name, splits)
     if splits["train"] and "validation" not in readings:
         splits |= cut(splits["train"], CARVED_FROM_TRAIN)
     notes = (f"{shared} problems of one part stand in a later part too, and were dropped from the first.",)
-    return Loaded(splits, read, notes * bool(shared))
+    return Loaded(splits, tuple(readings.values()), notes * bool(shared))
 
 
 def cut(problems: Iterable[Problem], shares: Shares) -> Splits:

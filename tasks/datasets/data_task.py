@@ -3,15 +3,18 @@
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from rlvr_bench.tasks.datasets.catalog import DATA_SETS
-from rlvr_bench.tasks.datasets.data_set import Loaded, cut, load
+from rlvr_bench.tasks.datasets.data_set import Loaded, by_parts, cut, load
 from rlvr_bench.tasks.datasets.fields import answer_of, question_of
 from rlvr_bench.tasks.datasets.files import FORMATS, read_rows
+from rlvr_bench.tasks.datasets.folders import files_by_split
 from rlvr_bench.tasks.datasets.reading import read_problems
 from rlvr_bench.tasks.datasets.rows import Row
 from rlvr_bench.tasks.errors import TaskError
@@ -50,7 +53,7 @@ class JsonlSettings(SampleSettings):
     """A file of one's own."""
 
     locations: ClassVar[frozenset[str]] = frozenset({"path"})
-    path: str = Field(description=f"the file: {FORMATS}")
+    path: str = Field(description=f"the file: {FORMATS}; or a folder with files train, validation and test")
     question: str | Annotated[list[str], Field(min_length=1)] = Field(
         default="question",
         description='field with the question; "a.b" for a field inside of a field, a list for several, one below the'
@@ -119,23 +122,40 @@ def data_set_task(settings: DataSetSettings, data_dir: Path | None) -> DataTask:
 def jsonl_task(settings: JsonlSettings) -> DataTask:
     """The task; its source raises TaskError naming file, line and fault. Relative paths start at the working folder."""
     verifier = LatexVerifier() if settings.verifier == "latex" else ExactVerifier()
-    splits: frozenset[Split] = frozenset({"test"} if settings.split == "test" else WHOLE_SET)
-    return DataTask(settings, lambda: _own_file(settings), verifier, settings.instruction or "", splits)
-
-
-def _own_file(settings: JsonlSettings) -> Loaded:
     path = Path(settings.path).expanduser()
+    splits: frozenset[Split] = frozenset({"test"} if settings.split == "test" else WHOLE_SET)
+    if path.is_dir():
+        named = frozenset(files_by_split(path))
+        splits = named | {"validation"} if "train" in named else named
+    return DataTask(settings, lambda: _own_files(settings, path), verifier, settings.instruction or "", splits)
+
+
+def _own_files(settings: JsonlSettings, path: Path) -> Loaded:
     keys = [settings.question] if isinstance(settings.question, str) else settings.question
 
     def problem(row: Row) -> Problem:
         return Problem(question_of(row, keys), answer_of(row, settings.answer), "jsonl")
 
-    reading = read_problems(str(path), read_rows(path), problem)
-    if not reading.problems:
+    if path.is_dir():
+        parts = files_by_split(path)
+        readings = {
+            split: read_problems(_source(files), chain.from_iterable(map(read_rows, files)), problem)
+            for split, files in parts.items()
+        }
+        loaded = by_parts(settings.name, readings)
+    else:
+        reading = read_problems(str(path), read_rows(path), problem)
+        splits = cut(reading.problems, WHOLE_SET)
+        if settings.split == "test":
+            splits = {"train": [], "validation": [], "test": list(reading.problems)}
+        loaded = Loaded(splits, (reading,))
+    problems = [problem for reading in loaded.readings for problem in reading.problems]
+    if not problems:
         raise TaskError(f"{path} holds no problems: give a file with a question and an answer in each row.")
-    latex = sum("\\" in problem.answer and parse_number(problem.answer) is None for problem in reading.problems)
+    latex = sum("\\" in problem.answer and parse_number(problem.answer) is None for problem in problems)
     message = f'{path}: {latex} answers are LaTeX that is compared as text: set verifier = "latex".'
-    notes = (message,) * (settings.verifier == "exact" and latex > 0)
-    if settings.split == "test":
-        return Loaded({"train": [], "validation": [], "test": list(reading.problems)}, (reading,), notes)
-    return Loaded(cut(reading.problems, WHOLE_SET), (reading,), notes)
+    return replace(loaded, notes=(*loaded.notes, *(message,) * (settings.verifier == "exact" and latex > 0)))
+
+
+def _source(files: list[Path]) -> str:
+    return str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"

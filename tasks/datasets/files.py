@@ -8,6 +8,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,11 @@ MAX_WHOLE = 2**30
 
 MAX_UNPACKED = 2**34
 """Bytes that a compressed file may unpack to."""
+
+_SEPARATORS = ",;\t|"
+"""Of a `.csv` file; where two make as many columns, the first."""
+
+_SEPARATOR_LINE = re.compile(r"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)
 
 _Stream = gzip.GzipFile | io.BufferedReader
 
@@ -148,21 +154,29 @@ def _objects(items: list[Any]) -> bool:
 
 
 def _table(path: Path, file: _Stream, kind: str) -> Rows:
-    """CSV with a header. A comma separates, or a semicolon where the header has no comma but one of those."""
+    """CSV with a header. What separates is the sign that makes most columns of it: a comma, ";", "|" or a tab."""
     csv.field_size_limit(MAX_LINE)
-    lines = (_decoded(path, number, line) for number, line in _lines(path, file))
+    numbered = _lines(path, file)
+    lines = (_decoded(path, number, line) for number, line in numbered)
     first = next(lines, "")
-    comma = ";" if ";" in first and "," not in first else ","
-    header = next(csv.reader([first], delimiter="\t" if kind == ".tsv" else comma), [])
-    repeated = {name for name in header if header.count(name) > 1}
-    if repeated:
-        raise TaskError(f"{path} line 1 names the column {min(repeated)!r} twice: rename one.")
-    reader = csv.reader(lines, delimiter="\t" if kind == ".tsv" else comma)
+    named = _SEPARATOR_LINE.fullmatch(first)  # Excel's "sep=;"
     number = 2
+    if named:
+        first, number = next(lines, ""), 3
+    separator = (
+        "\t" if kind == ".tsv" else named[1] if named else max(_SEPARATORS, key=lambda one: len(_cells(first, one)))
+    )
     try:
+        separator = max(separators, key=lambda one: len(_cells(first, one)))
+        header = [name.strip() for name in _cells(first, separator)]
+        repeated = {name for name in header if name and header.count(name) > 1}
+        if repeated:
+            raise TaskError(f"{path} line {number - 1} names the column {min(repeated)!r} twice: rename one.")
+        reader = csv.reader(lines, delimiter=separator)
+        begin = number
         for cells in reader:
             where = f"{path} line {number}"
-            number = reader.line_num + 2
+            number = reader.line_num + begin
             if not any(cell.strip() for cell in cells):
                 continue
             if len(cells) == len(header):
@@ -171,6 +185,10 @@ def _table(path: Path, file: _Stream, kind: str) -> Rows:
                 yield TaskError(f"{where} has {len(cells)} cells, but the header {len(header)}: repair or delete it.")
     except csv.Error as fault:
         raise TaskError(f"{path} line {number} is not CSV ({fault}): repair it.") from None
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    return next(csv.reader([line], delimiter=separator), [])
 
 
 def _decoded(path: Path, number: int, line: bytes) -> str:

@@ -71,7 +71,8 @@ _BARE = re.compile(r"\s*([-+]?[0-9]{1,50})\.?\s*")
 _NEARLY = re.compile(
     r"^\s*(?:(?:the\s)?(?:final\s)?answer(?:\sis\b|:|\s=)|[a-z][a-z ]{0,30}:(?=\s)|\\(?:approx|simeq|sim)(?![a-z])"
     r"|=>?|->|:|~|not\s[^,;.=]{1,30},?\sbut(?:\srather)?(?= )"
-    r"|(?:about|approximately|roughly|around|nearly|exactly|precisely|simply|just|only|equals?(?: to)?|(?:[a-z] )?is|a total of|no(?:ne)? other than)(?= ))\s*",
+    r"|(?:about|approximately|roughly|around|nearly|exactly|precisely|simply|just|only|equals?(?: to)?"
+    r"|(?:[a-z] )?is|a total of|no(?:ne)? other than)(?= ))\s*",
     re.IGNORECASE,
 )
 _APPROXIMATES = re.compile(r"\\(?:approx|simeq|sim|doteq)(?![a-z])")
