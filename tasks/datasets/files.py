@@ -163,9 +163,7 @@ def _table(path: Path, file: _Stream, kind: str) -> Rows:
     number = 2
     if named:
         first, number = next(lines, ""), 3
-    separator = (
-        "\t" if kind == ".tsv" else named[1] if named else max(_SEPARATORS, key=lambda one: len(_cells(first, one)))
-    )
+    separators = "\t" if kind == ".tsv" else named[1] if named else _SEPARATORS
     try:
         separator = max(separators, key=lambda one: len(_cells(first, one)))
         header = [name.strip() for name in _cells(first, separator)]
