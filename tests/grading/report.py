@@ -21,6 +21,7 @@ from typing import Any
 
 from clustered import exact_share, share
 from math_verify import parse, verify
+from model_written import completions
 from synthetic import PERTURBATIONS, REWRITINGS, written
 
 from rlvr_bench.tasks.perturbations import changed
@@ -134,13 +135,32 @@ def synthetic(path: Path) -> None:
                     print(f"  {row['how']}, gold {row['answer']!r}: {row['completion']!r}")
 
 
+def model_written(path: Path) -> None:
+    """Print faults over gold answers and mistakes as language models write them (`model_written`), a problem a cluster.
+
+    Of math-verify every tenth problem: it takes as long for these as ours for all of them.
+    """
+    problems = [(row["problem"], row["answer"]) for row in rows_of(path)]
+    for name, grader, some in (("ours", ours, problems), ("math-verify", math_verify_directly, problems[::10])):
+        rows = list(completions(some))
+        for label, what in ((True, "false negatives"), (False, "false positives")):
+            members = [row for row in rows if row["correct"] is label]
+            wrong = [grader(row) is not label for row in members]
+            print(f"as models write, {name:<12} {what} {share(wrong, [row['question'] for row in members])}")
+            faults = [row for row, fault in zip(members, wrong, strict=True) if fault]
+            print(f"  by kind: {dict(Counter(row['how'] for row in faults).most_common())}")
+            if name == "ours":
+                for row in faults[:100]:
+                    print(f"  {row['how']}, gold {row['answer']!r}: {row['completion']!r}")
+
+
 def _sentence(text: str) -> str:
     box = rf"\boxed{{{text}}}"
     return f"So we get {box}." if "$" in text else f"So we get ${box}$."
 
 
 def main() -> None:
-    """Both parts, as far as there are data."""
+    """All parts, as far as there are data."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-dir", type=Path, default=os.environ.get("RLVR_BENCH_DATA"))
     folder = parser.parse_args().data_dir
@@ -149,6 +169,7 @@ def main() -> None:
             (folder / "completions" / "labelled.jsonl", labelled),
             (folder / "math500" / "test.jsonl", golds),
             (folder / "math500" / "test.jsonl", synthetic),
+            (folder / "math500" / "test.jsonl", model_written),
         ]
         if folder
         else []

@@ -149,6 +149,7 @@ def test_no_bound_is_the_last_number(completion: str) -> None:
         (r"\pi(288)", r"288\pi"),
         (r"\begin{aligned} x &= 42 \end{aligned}", "42"),
         (r"\begin{aligned} x &= 3 \\ y &= 5 \end{aligned}", "(3,5)"),
+        (r"\text{The interval is } (3, 4]", "(3,4]"),
         ("2**3", "8"),
         ("x**2 + 1", "x^2+1"),
         ("\U0001d7cf\U0001d7d6", "18"),
