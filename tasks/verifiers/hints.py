@@ -13,7 +13,7 @@ _RESIDUE = re.compile(
 )
 _RATIO = re.compile(r"([0-9.]{1,30})\s?to\s?([0-9.]{1,30})")
 _POINT = re.compile(
-    r"(?:(?:the|at|points?|vertex|center|centre|coordinates|vector|interval|is)\s){1,5}"
+    r"(?:(?:[Tt]he|at|points?|vertex|center|centre|coordinates|vector|interval|is)\s){1,5}"
     r"(?=[A-Z]?'?[\s=]{0,3}[(\[])|[A-Z]'?\s?(?=\()"
 )
 _OUTWARD = re.compile(r"(?P<left>[\[\]])(?P<inside>[^\[\]()]{1,200},[^\[\]()]{1,200})(?P<right>[\[\]])")

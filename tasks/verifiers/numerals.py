@@ -17,13 +17,11 @@ A number counts only if what follows it is a unit, punctuation or words: not in 
 import re
 from fractions import Fraction
 
-from rlvr_bench.tasks.verifiers import arithmetic, number_words
+from rlvr_bench.tasks.verifiers import arithmetic
 from rlvr_bench.tasks.verifiers.claims import says_otherwise
+from rlvr_bench.tasks.verifiers.number_grammar import MAX_LENGTH, NUMBER, STATED, value
 from rlvr_bench.tasks.verifiers.spelling import plain
 from rlvr_bench.tasks.verifiers.units import ends_value
-
-MAX_LENGTH = 100
-"""Longer numerals are not read: nobody's answer, and converting them takes time quadratic in the length."""
 
 MAX_EQUATIONS = 20
 """Of a chain "a = b = c" so many left sides are passed over."""
@@ -31,35 +29,7 @@ MAX_EQUATIONS = 20
 MAX_STATED = 1_000
 """Of a line that follows a marker, so many characters are read."""
 
-MAX_POWER_BITS = 4_000
 _WINDOW = 200
-
-_DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,33}(?![0-9])|[0-9]+)"
-_DECIMAL = rf"(?:{_DIGITS}(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]{{1,3}}(?![0-9A-Za-z]))?"
-_SPACED = r"[1-9][0-9]{0,2}(?: [0-9]{3}){1,10}(?:\.[0-9]+)?(?![0-9/]| ?[0-9]| ?/)"
-_TIMES_TEN = r"\s{0,2}(?:\\times|\\cdot|\*|x|X)\s{0,2}10\s?\^\s?\{?\s?(?P<ten>[-+]?[0-9]{1,3})\s?\}?(?![0-9])"
-_POWER = r"\s?\^\s?\{?\s?(?P<power>-?[0-9]{1,5})\s?\}?(?![0-9])"
-_SCALE = rf"\s{{0,2}}-?(?P<scale>hundred|{'|'.join(number_words.SCALES)})s?(?![A-Za-z])|(?P<kilo>[kKM])(?![A-Za-z0-9])"
-_BODY = (
-    rf"(?:(?P<whole>[0-9]{{1,30}})(?:\s{{1,2}}|\sand\s)(?=[0-9]{{1,30}}\s?/\s?[0-9]))?"
-    rf"(?P<top>@{_DECIMAL})(?:\s?/\s?(?P<bottom>{_DECIMAL})|{_TIMES_TEN}|{_POWER})?(?:{_SCALE})?"
-)
-_MONEY = r"(?:[$€£¥₹₩]|US\$|USD|EUR|GBP|Rs\.?)\s?"
-_BEFORE = r"(?<![A-Za-z_0-9])(?<![0-9]\.)"
-_NUMBER = re.compile(
-    rf"{_BEFORE}(?P<sign>(?<![\w)\]}}])[-+])?(?P<money>{_MONEY})?(?P<late_sign>(?<=[$€£¥])-)?{_BODY.replace('@', '')}"
-)
-_STATED = re.compile(
-    rf"{_BEFORE}(?:(?P<sign>[-+]\s?|(?:negative|minus)\s)(?=[^ ]))?(?:(?P<money>{_MONEY})(?P<late_sign>-)?)?"
-    rf"(?:{_BODY.replace('@', _SPACED + '|')}"
-    rf"|(?:(?P<words>an?\b|{number_words.PATTERN})[\s-])?(?P<part>{'|'.join(number_words.PARTS)})(?![A-Za-z]|\sof\b)"
-    rf"|(?P<number>{number_words.PATTERN}))"
-    r"(?:(?P<more> and (?:a|one) half| and a quarter)"
-    rf"(?:\s(?P<times>{'|'.join(number_words.SCALES)})s?(?![A-Za-z]))?)?",
-    re.IGNORECASE,
-)
-_LETTERS = {"k": 10**3, "K": 10**3, "M": 10**6}
-_MORE = {"half": Fraction(1, 2), "quarter": Fraction(1, 4)}
 
 _SIGNED = r"\s?(-?)\s?([0-9][0-9.,]{0,99}|\.[0-9]{1,99})\s?"
 _FRACTION = re.compile(rf"\s?\\frac\s?\{{{_SIGNED}\}}\s?\{{{_SIGNED}\}}")
@@ -146,13 +116,13 @@ def last_number(text: str) -> Fraction | None:
         window = window[max(window.find(" "), 0) :] if " " in window[:_WINDOW] else window
     window = _written_plainly(window)
     last = None
-    for last in _NUMBER.finditer(window):  # noqa: B007  # the last one is wanted
+    for last in NUMBER.finditer(window):  # noqa: B007  # the last one is wanted
         pass
     if last is None or _INSIDE.search(window[: last.start()]) or says_otherwise(window[: last.start()]):
         return None
     if not ends_value(window[last.end() :], loosely=True):
         return None
-    number, left = _value(last), window[: last.start()].rstrip(" *")
+    number, left = value(last), window[: last.start()].rstrip(" *")
     if number is None or not left.endswith("="):
         return number
     return number if holds([left[:-1].rpartition("=")[2]], number) else None
@@ -206,10 +176,10 @@ def _alone(side: str) -> Fraction | None:
     side = _NEARLY.sub("", side).strip(" \t\n\"'`*_").rstrip(".,;: ")
     while side[:1] + side[-1:] in ("()", "[]") and side[-1] not in side[1:-1]:
         side = side[1:-1].strip()
-    match = _STATED.match(side)
+    match = STATED.match(side)
     if match is None:
         return None
-    number, rest = _value(match), side[match.end() :]
+    number, rest = value(match), side[match.end() :]
     if number is None or not (ends_value(rest, loosely=False) or _same_again(number, rest)):
         return None
     return number
@@ -217,7 +187,7 @@ def _alone(side: str) -> Fraction | None:
 
 def _first(text: str) -> Fraction | None:
     text = _NEARLY.sub("", text.lstrip(" \t:*\"'([|_")).lstrip(" \t*\"'([|_")
-    match = _STATED.search(text)
+    match = STATED.search(text)
     if match is None:
         return None
     lead, rest = text[: match.start()], text[match.end() :]
@@ -229,7 +199,7 @@ def _first(text: str) -> Fraction | None:
         or (apart and lead.rstrip(" *")[-1:] not in ("", ":"))
     ):
         return None
-    number = _value(match)
+    number = value(match)
     return number if number is not None and (ends_value(rest, loosely=True) or _same_again(number, rest)) else None
 
 
@@ -268,53 +238,8 @@ def _comes_to(side: str, number: Fraction) -> bool:
     """
     side = side[-arithmetic.MAX_CHARACTERS :].rstrip()
     found = _SUM.search(side)
-    value = arithmetic.value(found["sum"]) if found and not _PART_OF.search(side[: found.start("sum")]) else None
-    if value is None or same_value(value, number):
+    total = arithmetic.value(found["sum"]) if found and not _PART_OF.search(side[: found.start("sum")]) else None
+    if total is None or same_value(total, number):
         return True
     unit = Fraction(1, 10 ** decimal_places(number))
-    return value % unit != 0 and abs(value - number) < unit
-
-
-def _value(match: re.Match[str]) -> Fraction | None:
-    if len(match[0]) > MAX_LENGTH:
-        return None
-    parts = match.groupdict()
-    size = _size(parts)
-    if size is None:
-        return None
-    if parts.get("more"):
-        size += _MORE[parts["more"].split()[-1].lower()]
-    size *= _scale(parts["scale"]) * _scale(parts.get("times")) * _LETTERS.get(parts["kilo"] or "", 1)
-    return -size if "-" in (match["sign"] or "")[:1] + (match["late_sign"] or "") or _negative(match["sign"]) else size
-
-
-def _scale(word: str | None) -> int:
-    return 100 if word and word.lower() == "hundred" else number_words.SCALES.get((word or "").lower(), 1)
-
-
-def _negative(sign: str | None) -> bool:
-    return sign is not None and sign.strip().lower() in ("negative", "minus")
-
-
-def _size(parts: dict[str, str | None]) -> Fraction | None:
-    """The number without sign and scale; None if it divides by zero or is too large to be an answer."""
-    if parts.get("part"):
-        count = number_words.value(parts["words"] or "one")
-        return None if count is None else Fraction(count, number_words.PARTS[(parts["part"] or "").lower()])
-    if parts.get("number"):
-        words = number_words.value(parts["number"] or "")
-        return None if words is None else Fraction(words)
-    top = Fraction(re.sub("[, ]", "", parts["top"] or ""))
-    bottom = Fraction((parts["bottom"] or "1").replace(",", ""))
-    if bottom == 0:
-        return None
-    if parts["power"] is not None:
-        return _raised(top, int(parts["power"]))
-    return (Fraction(parts["whole"] or 0) + top / bottom) * Fraction(10) ** int(parts["ten"] or 0)
-
-
-def _raised(base: Fraction, power: int) -> Fraction | None:
-    bits = max(base.numerator.bit_length(), base.denominator.bit_length())
-    if bits * abs(power) > MAX_POWER_BITS or (base == 0 and power <= 0):
-        return None
-    return base**power
+    return total % unit != 0 and abs(total - number) < unit

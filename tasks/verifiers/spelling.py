@@ -144,6 +144,7 @@ _IN_LATEX: _Rewrites = (
     (re.compile(r"\\log\s?_\s?\{?e\}?(?![a-z])"), r"\\ln "),
     (re.compile(rf"{_COMMAND}[()\[\]]|\$"), ""),
 )
+_TRAILING = " \t\n.,;:"
 _PLAIN = re.compile(r"[A-Za-z0-9 .,;:!?#%()+/=-]*")
 
 
@@ -166,6 +167,11 @@ def plain(text: str) -> str:
             text = pattern.sub(replacement, text)
         text = _SPACES.sub(" ", text).rstrip().rstrip("\\")
     return unbraced(text)
+
+
+def trimmed(text: str) -> str:
+    """`text` without white space around it and punctuation behind it."""
+    return text.strip().rstrip(_TRAILING)
 
 
 def unbraced(text: str) -> str:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlvr_bench.tasks.verifiers import arithmetic
+from rlvr_bench.tasks.verifiers.number_grammar import MAX_LENGTH
 from rlvr_bench.tasks.verifiers.numerals import (
-    MAX_LENGTH,
     canonical,
     last_number,
     parse_number,
