@@ -99,6 +99,13 @@ def limit_cpu(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
+def limit_memory() -> None:
+    """Let this process have MEMORY_BYTES of address space, or what it was given if that is less."""
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    most = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+
+
 def raise_exhaustion() -> None:
     """Make math-verify report exhausted memory and stack: it takes every exception for "not equal" by itself.
 
@@ -116,7 +123,7 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     equal("(x+1)^2", "x^2+2x+1")  # before "ready": imports and grammars load on first use, for seconds
     raise_exhaustion()
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    limit_memory()
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         request = json.loads(line)

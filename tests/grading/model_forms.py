@@ -36,7 +36,7 @@ from gold_kinds import (
 )
 
 
-def _relation(left: str, low: str, high: str, right: str, le: str = r"\le") -> str:
+def _relation(left: str, low: str, high: str, right: str, *, le: str = r"\le") -> str:
     below, above = (le if left == "[" else "<"), (le if right == "]" else "<")
     if low == "-\\infty":
         return f"x {above} {high}"

@@ -160,7 +160,7 @@ def test_a_starved_child_answers_error_and_never_wrong(tmp_path: Path) -> None:
     worker = Path(math_process.__file__).with_name("math_worker.py").read_text()
     used = "int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()"
     script = tmp_path / "starved.py"
-    script.write_text(worker.replace("RLIMIT_AS, (MEMORY_BYTES,", f"RLIMIT_AS, ({used} + 2**23,"))
+    script.write_text(worker.replace("RLIMIT_AS, (most,", f"RLIMIT_AS, ({used} + 2**23,"))
     process = MathProcess((sys.executable, "-u", str(script)))
     assert compare(process, "x+1", "1+x", 30) is True
     for _ in range(2):
@@ -279,3 +279,13 @@ def test_verdicts_of_many_are_those_of_each() -> None:
         task.verify(text, problem, truncated)
         for text, problem, truncated in zip(completions, problems, cut, strict=True)
     ]
+
+
+def test_a_child_in_a_process_that_has_little_memory_takes_what_there_is() -> None:
+    worker = Path(math_process.__file__).with_name("math_worker.py")
+    command = ("/bin/sh", "-c", f'ulimit -v 1000000; exec "{sys.executable}" -P -u "{worker}"')
+    process = MathProcess(command)
+    try:
+        assert process.all_equal([(r"2\sqrt{3}", r"\sqrt{12}")], 10) is True
+    finally:
+        process.close()
