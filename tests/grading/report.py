@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import model_later
 from clustered import exact_share, share
 from math_verify import parse, verify
 from model_written import completions
@@ -141,6 +142,9 @@ def model_written(path: Path) -> None:
     Of math-verify every tenth problem: it takes as long for these as ours for all of them.
     """
     problems = [(row["problem"], row["answer"]) for row in rows_of(path)]
+    later = [(problem, gold, text) for problem, gold in problems for text in model_later.completions(gold).values()]
+    refused = [not ours({"set": "math", "answer": gold, "completion": text}) for _, gold, text in later]
+    print(f"as models write, later forms, ours: false negatives {share(refused, [problem for problem, *_ in later])}")
     for name, grader, some in (("ours", ours, problems), ("math-verify", math_verify_directly, problems[::10])):
         rows = list(completions(some))
         for label, what in ((True, "false negatives"), (False, "false positives")):
