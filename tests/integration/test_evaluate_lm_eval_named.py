@@ -182,5 +182,5 @@ def test_minerva_math_is_scored_by_its_own_rules_or_refused_before_training(
     endings = (r"\frac{0}{2}", "0.5", "1", "7")
     _given(monkeypatch, [f" Final Answer: The final answer is ${text}$. I hope it is correct." for text in endings])
     measurement.before(_context(folder))
-    base = measurement.after(_context(folder), _trained(_context(folder), None))["base"]["minerva_math500"]  # type: ignore[arg-type]
+    base = measurement.after(_context(folder), _trained(_context(folder), None))["base"]["minerva_math500"]
     assert base["exact_match,none"] == 0.75
