@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from rlvr_bench.record.documents import parse_object, read_regular
 from rlvr_bench.record.errors import RecordError
-from rlvr_bench.record.shapes import Blob, filled, packed, shape_of, taken_apart
+from rlvr_bench.record.shapes import Blob, Shape, filled, in_order, packed, shape_of, taken_apart
 
 SHARED, VALUE, REFERENCE = "shared", "value", "="
 MEASUREMENTS, SHAPE, VALUES, BYTES = "measurements", "#", "values", "bytes"
@@ -55,14 +55,14 @@ def read_lines(path: Path) -> Iterator[Line | RecordError]:
     except RecordError as error:
         yield error
         return
-    shared: dict[str, Any] = {}
+    shared, shapes = dict[str, Any](), dict[str, Shape]()
     for number, line in enumerate(lines, start=1):
         try:
             document = parse_object(line)
             if SHARED in document:
                 shared[document[SHARED]] = document[VALUE]
             else:
-                yield Line(number, _resolved(_with_shapes(document, shared), shared, DEPTH))
+                yield Line(number, _resolved(_with_shapes(document, shared, shapes), shared, DEPTH))
         except (ValueError, KeyError, TypeError) as error:
             reason = f"refers to {error}, which no line above holds" if isinstance(error, KeyError) else str(error)
             yield RecordError(f"{path}, line {number}: {reason}; restore the file from git, or run its cell again")
@@ -93,14 +93,19 @@ def _tables(document: Document) -> dict[str, Document]:
     return {name: value for name, value in measured.items() if isinstance(value, dict) and REFERENCE not in value}
 
 
-def _with_shapes(document: Document, shared: dict[str, Any]) -> Document:
-    """Put the measurements whose keys stand elsewhere in their places; raises ValueError where something is left."""
+def _with_shapes(document: Document, shared: dict[str, Any], shapes: dict[str, Shape]) -> Document:
+    """Put the measurements whose keys stand elsewhere in their places; raises ValueError where something is left.
+
+    `shapes` holds those of the cells before, their keys sorted: to sort them takes as long as to fill them.
+    """
     blob = Blob(document.pop(BYTES, ""))
     measured = document.get(MEASUREMENTS, {})
     for name in sorted(measured):
         if isinstance(table := measured[name], dict) and SHAPE in table:
-            values = iter(table[VALUES])
-            measured[name] = filled(shared[table[SHAPE]], values, blob)
+            values, key = iter(table[VALUES]), table[SHAPE]
+            if key not in shapes:
+                shapes[key] = in_order(shared[key])
+            measured[name] = filled(shapes[key], values, blob)
             if next(values, blob) is not blob:
                 raise ValueError(f"measurement {name!r} holds more values than the keys that it refers to")
     if not blob.used_up:

@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from rlvr_bench.record.errors import RecordError
 
@@ -25,6 +25,11 @@ _MAYBE_TOO_LARGE = re.compile(rb"\d{19}|\d[eE]\+?\d{3}")
 
 _TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 """A text of JSON. Hashes and outcomes look like large numbers, and are in every record."""
+
+_LARGE_IN_COMPACT = re.compile(rb"[\[,:]-?\d{19}")
+"""What every integer beyond 64 bits begins with in an object, or an array, of JSON without spaces."""
+
+_compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
 
 
 def refuse_irregular(path: Path) -> None:
@@ -58,11 +63,23 @@ def parse_json(content: bytes) -> Any:
     Raises:
         ValueError: it is not such a document; says where and what.
     """
-    from_json(content, allow_inf_nan=False)  # refuses deep nesting, NaN, surrogates and what is not UTF-8
+    document = from_json(content, allow_inf_nan=False)  # refuses deep nesting, NaN, surrogates and what is not UTF-8
+    if _is_written_as(document, content):
+        return document
     # A call for every number would take most of a reading's time.
     if not (_MAYBE_TOO_LARGE.search(content) and _MAYBE_TOO_LARGE.search(_TEXT.sub(b"", content))):
         return json.loads(content, object_pairs_hook=_object)
     return json.loads(content, object_pairs_hook=_object, parse_int=_integer, parse_float=_float)
+
+
+def _is_written_as(document: Any, content: bytes) -> bool:
+    """Whether an object or array gives these bytes when it is written: then no key and no digit of them was lost.
+
+    Pydantic's writer takes a third of the time of Python's, and differs from it in the exponents of small numbers.
+    """
+    if not isinstance(document, dict | list) or _LARGE_IN_COMPACT.search(content):
+        return False
+    return bool(to_json(document) == content) or _compact(document).encode() == content
 
 
 def parse_object(content: bytes) -> dict[str, Any]:

@@ -17,6 +17,8 @@ LARGEST_BLOB = 1 << 26
 
 Shape = dict[str, Any]
 
+_NONE_LEFT = object()
+
 
 def shape_of(table: Mapping[str, Any]) -> Shape:
     """Return the shape of a table."""
@@ -35,20 +37,31 @@ def taken_apart(table: Mapping[str, Any]) -> tuple[list[Any], bytes]:
     return values, bytes(blob)
 
 
-def filled(shape: Any, values: Iterator[Any], blob: "Blob") -> Any:
-    """Return the table of a shape; takes what it needs from `values` and `blob`.
+def in_order(shape: Any) -> Shape:
+    """Return a shape that was read from a file with its keys sorted; raises ValueError where it is no table."""
+    if not isinstance(shape, dict):
+        raise ValueError(f"refers to keys that are a JSON {type(shape).__name__}, not a table")
+    return {name: in_order(part) if isinstance(part, dict) else part for name, part in sorted(shape.items())}
+
+
+def filled(shape: Shape, values: Iterator[Any], blob: "Blob") -> dict[str, Any]:
+    """Return the table of a shape whose keys are sorted; takes what it needs from `values` and `blob`.
 
     Raises:
         ValueError: there are too few.
     """
-    if isinstance(shape, dict):
-        return {name: filled(shape[name], values, blob) for name in sorted(shape)}
-    if shape is not None:
-        return b64encode(blob.take(shape)).decode("ascii")
-    try:
-        return next(values)
-    except StopIteration:
-        raise ValueError("holds fewer values than the keys that it refers to") from None
+    table: dict[str, Any] = {}
+    for name, part in shape.items():
+        if part is None:
+            value = next(values, _NONE_LEFT)
+            if value is _NONE_LEFT:
+                raise ValueError("holds fewer values than the keys that it refers to")
+            table[name] = value
+        elif isinstance(part, dict):
+            table[name] = filled(part, values, blob)
+        else:
+            table[name] = b64encode(blob.take(part)).decode("ascii")
+    return table
 
 
 def packed(blob: bytes) -> str:

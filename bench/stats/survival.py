@@ -1,16 +1,15 @@
-"""How long training stays sound: Kaplan-Meier curves of the time to collapse, and a test of two of them.
+"""How long training stays sound: Kaplan-Meier curves of the time to collapse.
 
 A run that ends without a collapse is censored at its last step, a crash at the step of the crash. Runs of a method at
 several seeds and learning rates may be pooled if all methods were tried at the same places of their ranges.
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from rlvr_bench.stats.estimate import CONFIDENCE, Estimate
 from rlvr_bench.stats.random_effects import Floats
@@ -69,46 +68,17 @@ def survival(times: Sequence[float], collapsed: Sequence[bool]) -> Survival:
         ValueError: no run, a different number of both, or a time that is not positive.
     """
     ends, events = _checked(times, collapsed)
-    curve = stats().ecdf(_censored(ends, events)).sf
-    with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)  # where all or none collapsed, its interval is undefined
-        interval = curve.confidence_interval(CONFIDENCE, method="log-log")
-    moments = np.unique(ends[events])
-    places = np.searchsorted(curve.quantiles, moments)  # it has a place for each end, also of a sound run
-    share, low, high = (
-        np.asarray(each.probabilities, dtype=np.float64)[places] for each in (curve, interval.low, interval.high)
-    )
+    moments, collapses = np.unique(ends[events], return_counts=True)
+    # At risk at a moment are the runs that were seen as long, those that end at it included.
+    at_risk = len(ends) - np.searchsorted(np.sort(ends), moments)
+    share = np.cumprod((at_risk - collapses) / at_risk)
+    with np.errstate(divide="ignore", invalid="ignore"):  # where all collapsed its interval is undefined
+        greenwood = np.sqrt(np.cumsum(collapses / (at_risk * (at_risk - collapses)))) / np.abs(np.log(share))
+        middle, reach = np.log(-np.log(share)), ndtri((1 + CONFIDENCE) / 2) * greenwood
+        low, high = np.exp(-np.exp(middle + reach)), np.exp(-np.exp(middle - reach))
     fallen = share <= 0
     low[fallen], high[fallen] = 0.0, 1 - _exact_end(len(ends))
     return Survival(moments, share, low, high, float(ends.max()), len(ends))
-
-
-def log_rank(
-    times: Sequence[float], collapsed: Sequence[bool], other_times: Sequence[float], other_collapsed: Sequence[bool]
-) -> float:
-    """Return the two-sided p-value of the log-rank test that two groups of runs collapse alike (Mantel 1966).
-
-    1 if no run collapsed while both groups had runs left. An approximation for large groups: with three runs each it
-    cannot go below 0.02.
-
-    Args:
-        times, collapsed: as for `survival`, of one group and of the other.
-    """
-    group, other = _checked(times, collapsed), _checked(other_times, other_collapsed)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        chance = float(stats().logrank(_censored(*group), _censored(*other)).pvalue)
-    return 1.0 if np.isnan(chance) else chance
-
-
-def stats() -> Any:
-    """Return `scipy.stats`, which takes half a second to import: only where a curve is asked for."""
-    from scipy import stats
-
-    return stats
-
-
-def _censored(ends: Floats, events: NDArray[np.bool_]) -> Any:
-    return stats().CensoredData.right_censored(ends, ~events)
 
 
 def _checked(times: Sequence[float], collapsed: Sequence[bool]) -> tuple[Floats, NDArray[np.bool_]]:

@@ -1,18 +1,18 @@
 """Survival curves by hand and by their formulas; learning-rate tolerance against a fine grid."""
 
-import math
+import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
-from rlvr_bench.stats.survival import log_rank, survival
+from rlvr_bench.stats.survival import survival
 from rlvr_bench.stats.tolerance import good_width, learning_rate_tolerance
 
 TIMES = [10.0, 20.0, 20.0, 35.0, 40.0, 55.0, 80.0, 80.0]
 COLLAPSED = [True, True, True, False, True, False, False, False]
-OTHER_TIMES = [60.0, 70.0, 80.0, 80.0, 80.0]
-OTHER_COLLAPSED = [True, False, False, False, False]
 
 
 def test_kaplan_meier_by_hand() -> None:
@@ -33,20 +33,17 @@ def test_the_interval_is_greenwoods_on_the_log_log_scale() -> None:
     assert found.high == pytest.approx(found.share ** np.exp(-width))
 
 
-def test_log_rank_is_mantels() -> None:
-    """By the formula, over the four times at which a run collapsed: (sum of O - E)^2 / sum of V is chi-square."""
-    own, both = np.array([8, 7, 4, 2]), np.array([13, 12, 9, 7])
-    own_fallen, fallen = np.array([1, 2, 1, 0]), np.array([1, 2, 1, 1])
-    expected = fallen * own / both
-    variance = fallen * own / both * (1 - own / both) * (both - fallen) / (both - 1)
-    statistic = (own_fallen - expected).sum() ** 2 / variance.sum()
-    found = log_rank(TIMES, COLLAPSED, OTHER_TIMES, OTHER_COLLAPSED)
-    assert found == pytest.approx(math.erfc(math.sqrt(statistic / 2)))
-
-
-def test_groups_that_were_never_at_risk_together_do_not_differ() -> None:
-    assert log_rank([5.0], [False], [5.0], [False]) == 1.0
-    assert log_rank([8.0], [False], [10.0, 14.0], [True, True]) == 1.0
+@given(st.lists(st.tuples(st.integers(1, 12), st.booleans()), min_size=1, max_size=30))
+def test_a_curve_is_that_of_scipy(runs: list[tuple[int, bool]]) -> None:
+    ends, events = np.array([end for end, _ in runs], dtype=float), np.array([event for _, event in runs])
+    found, curve = survival(ends, events), stats.ecdf(stats.CensoredData.right_censored(ends, ~events)).sf
+    assert found.share == pytest.approx(curve.evaluate(found.times))
+    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        interval = curve.confidence_interval(0.95, method="log-log")
+    inside = found.share > 0  # where all have collapsed scipy's interval is NaN
+    assert found.low[inside] == pytest.approx(interval.low.evaluate(found.times)[inside])
+    assert found.high[inside] == pytest.approx(interval.high.evaluate(found.times)[inside])
 
 
 def test_three_sound_runs_are_no_proof_and_three_collapsed_ones_neither() -> None:
