@@ -28,6 +28,7 @@ from rlvr_bench.stats.ranks import kendall, mean_ranks
 OVER_BASES_FILE = "over-bases.csv"
 OF_A_BASE = {"base", "base_fingerprint", "seed", "learning_rate", "tuning"}
 OF_A_METHOD = {"method", "method_name", "method_fingerprints"}
+_UNSET = (None, False, [], {})
 MIN_METHODS, MIN_BASES, MIN_RUNS = 5, 2, 2
 """An order of fewer methods, or of methods that were run once, is none."""
 
@@ -85,24 +86,33 @@ def over_bases(records: Iterable[RunRecord]) -> list[OverBases]:
     settings: dict[str, dict[str, dict[str, list[RunRecord]]]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(list))
     )
+    reduced: dict[int, Any] = {}
     for record in sorted(records, key=lambda record: (record.keys.seed, record.cell_id)):
         if record.status in ("done", "collapsed") and test_score(record, "tuned"):
             base = str(record.keys.base.get("label") or record.keys.base["name"])
-            settings[_setting(record)][base][record.keys.method_name].append(record)
+            settings[_setting(record, reduced)][base][record.keys.method_name].append(record)
     found = [each for of_base in settings.values() if (each := _of_setting(of_base)) is not None]
     return sorted(found, key=lambda each: (-each.result_schema, each.setting))
 
 
-def _setting(record: RunRecord) -> str:
+def _setting(record: RunRecord, reduced: dict[int, Any]) -> str:
+    """Return what of a record's settings other bases have too, as JSON.
+
+    `reduced` holds tables without what is off, by identity: the records of a packed comparison share their tables.
+    """
     cell = {key: value for key, value in record.cell.items() if key not in OF_A_BASE | OF_A_METHOD}
-    return strict_json(_without_unset(cell))
+    for table in cell.values():
+        if id(table) not in reduced:
+            reduced[id(table)] = _without_unset(table)
+    kept = {key: reduced[id(value)] for key, value in cell.items()}
+    return strict_json({key: value for key, value in kept.items() if value not in _UNSET})
 
 
 def _without_unset(value: Any) -> Any:
     """Return settings without those that are off: a record from before there was a setting does not name it."""
     if not isinstance(value, Mapping):
         return value
-    return {key: kept for key, each in value.items() if (kept := _without_unset(each)) not in (None, False, [], {})}
+    return {key: kept for key, each in value.items() if (kept := _without_unset(each)) not in _UNSET}
 
 
 def _of_setting(of_base: Mapping[str, Mapping[str, Sequence[RunRecord]]]) -> OverBases | None:
@@ -118,7 +128,7 @@ def _of_setting(of_base: Mapping[str, Mapping[str, Sequence[RunRecord]]]) -> Ove
     first = kept[bases[0]][methods[0]][0]
     rows = [_method(method, ranks[method], [kept[base][method] for base in bases]) for method in methods]
     return OverBases(
-        f"{'.'.join(first.comparison.split('.')[1:-1])}.{digest(json.loads(_setting(first)))[:6]}",
+        f"{'.'.join(first.comparison.split('.')[1:-1])}.{digest(json.loads(_setting(first, {})))[:6]}",
         int(first.cell.get("result_schema", 0)),
         tuple(bases),
         tuple(_comparison(kept[base]) for base in bases),

@@ -45,6 +45,11 @@ def samples_path(cell_id: str) -> Path:
     return cache_dir() / "cells" / cell_id / SAMPLES_FILE
 
 
+def cells_with_samples() -> frozenset[str]:
+    """Return the ids of the cells whose samples are in the cache."""
+    return frozenset(path.parent.name for path in (cache_dir() / "cells").glob(f"*/{SAMPLES_FILE}"))
+
+
 def write_samples(cell_id: str, rows: list[dict[str, Any]]) -> Path:
     """Write the samples of a cell whole or not at all; each row has the columns of `SAMPLES_SCHEMA`.
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rlvr_bench.record.errors import RecordError
-from rlvr_bench.record.samples import read_samples, samples_path
+from rlvr_bench.record.samples import cells_with_samples, read_samples
 from rlvr_bench.record.schema import RunRecord
 from rlvr_bench.tasks import registry as task_registry
 from rlvr_bench.tasks.errors import TaskError
@@ -21,6 +21,7 @@ class Completions:
     """Finds samples in the cache. The problems of a task are made once."""
 
     def __init__(self) -> None:
+        self._kept = cells_with_samples()
         self._problems: dict[str, dict[str, Problem]] = {}
         self.faults: list[str] = []
 
@@ -29,7 +30,7 @@ class Completions:
 
         From the test split of the trained task, or from its validation split if test was not scored.
         """
-        if not samples_path(record.cell_id).exists():
+        if record.cell_id not in self._kept:
             return []
         try:
             where = {"model": "tuned", "task": record.keys.task["name"], "temperature": 0.0}

@@ -1,12 +1,16 @@
 """Learning curves of a row: a metric over the steps, the mean over seeds and the band that the seeds span."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from math import ceil, fsum
 from typing import Any
 
 from rlvr_bench.record.schema import StepRecord
 from rlvr_bench.record.steps import column
+
+Curves = dict[str, dict[str, list[Any]]]
+Bins = dict[int, float]
+"""The mean of a metric by bin of steps, bins in ascending order."""
 
 POINTS = 24
 """At most so many points a curve: each is the mean over as many steps as that takes."""
@@ -39,7 +43,7 @@ def is_drawn(metric: str) -> bool:
     return metric.replace("/", "_") in ("step", *METRICS, *COSTS) or metric.startswith((STRATEGY, *CLIPPING))
 
 
-def curves(seeds: Sequence[Sequence[StepRecord]]) -> dict[str, dict[str, list[float]]]:
+def curves(seeds: Sequence[Sequence[StepRecord]]) -> Curves:
     """Return the curves of one row by metric.
 
     Args:
@@ -50,8 +54,31 @@ def curves(seeds: Sequence[Sequence[StepRecord]]) -> dict[str, dict[str, list[fl
         highest seed of each bin. A metric that no step has is left out, accuracy where it is the reward itself, and a
         side at which nothing was clipped.
     """
-    runs, width = [run for run in seeds if run], _width(seeds)
-    found = {name: _curve([_binned(run, name, width) for run in runs], width) for name in METRICS}
+    width = _width(seeds)
+    return _drawn([_binned(run, METRICS, width) for run in seeds if run], width)
+
+
+def curves_of_each(seeds: Sequence[Sequence[StepRecord]]) -> tuple[Curves, list[Curves]]:
+    """Return what `curves` gives of several runs together, and of each alone; a run is put into bins once."""
+    shared = _width(seeds)
+    binned, alone = [], []
+    for run in seeds:
+        width = _width([run])
+        own = _binned(run, METRICS, width) if run else {}
+        alone.append(_drawn([own] if run else [], width))
+        if run:
+            binned.append(own if width == shared else _binned(run, METRICS, shared))
+    return _drawn(binned, shared), alone
+
+
+def curve(seeds: Sequence[Sequence[StepRecord]], metric: str) -> dict[str, list[Any]]:
+    """Return the curve of one metric as `curves` does; empty where no step has it."""
+    width = _width(seeds)
+    return _curve([_binned(run, [metric], width)[metric] for run in seeds if run], width) if width else {}
+
+
+def _drawn(runs: Sequence[Mapping[str, Bins]], width: int) -> Curves:
+    found = {name: _curve([run[name] for run in runs], width) for name in METRICS}
     if found["accuracy"] == found["reward"]:
         del found["accuracy"]
     unclipped = [name for name in CLIPPED if not any(found[name].get("mean", ()))]
@@ -60,38 +87,50 @@ def curves(seeds: Sequence[Sequence[StepRecord]]) -> dict[str, dict[str, list[fl
     return {name: drawn for name, drawn in found.items() if drawn}
 
 
-def curve(seeds: Sequence[Sequence[StepRecord]], metric: str) -> dict[str, list[Any]]:
-    """Return the curve of one metric as `curves` does; empty where no step has it."""
-    return _curve([_binned(run, metric, width) for run in seeds if run], width) if (width := _width(seeds)) else {}
-
-
 def _width(seeds: Sequence[Sequence[StepRecord]]) -> int:
     """Return the steps of a bin, 0 without any step."""
     return ceil(max((number for run in seeds for number in column(run, "step")), default=0) / POINTS)
 
 
-def _binned(run: Sequence[StepRecord], name: str, width: int) -> dict[int, float]:
-    """Return the mean of a metric over each bin of steps that has it, by bin."""
-    values: dict[int, list[float]] = defaultdict(list)
-    metric = column(run, name)
-    if metric.count(None) == len(metric):  # as for most metrics of most signals
-        return {}
-    for number, value in zip(column(run, "step"), metric, strict=True):
-        if value is not None:
-            values[(number - 1) // width].append(value)
-    return {place: fsum(of_bin) / len(of_bin) for place, of_bin in values.items()}
+def _binned(run: Sequence[StepRecord], names: Iterable[str], width: int) -> dict[str, Bins]:
+    """Return by metric the mean over each bin of steps that has it, by bin in ascending order."""
+    numbers = column(run, "step")
+    order = sorted(range(len(numbers)), key=numbers.__getitem__)
+    places = [(numbers[row] - 1) // width for row in order]
+    # Each bin with its first row and the one after its last: the rows of a bin are next to each other once sorted.
+    starts = [row for row, place in enumerate(places) if row == 0 or place != places[row - 1]]
+    bins = [(places[start], start, stop) for start, stop in pairwise([*starts, len(places)])]
+    in_order = order == list(range(len(order)))
+    found: dict[str, Bins] = {}
+    for name in names:
+        metric = column(run, name)
+        values = metric if in_order else [metric[row] for row in order]
+        missing = values.count(None)
+        if missing == len(values):  # as for most metrics of most signals
+            found[name] = {}
+        elif missing:
+            present = {place: [v for v in values[start:stop] if v is not None] for place, start, stop in bins}
+            found[name] = {place: fsum(own) / len(own) for place, own in present.items() if own}
+        else:
+            found[name] = {place: fsum(values[start:stop]) / (stop - start) for place, start, stop in bins}
+    return found
 
 
-def _curve(runs: Sequence[dict[int, float]], width: int) -> dict[str, list[Any]]:
+def _curve(runs: Sequence[Bins], width: int) -> dict[str, list[Any]]:
+    if len(runs) == 1:
+        (run,) = runs
+        ends: list[Any] = [(place + 1) * width for place in run]
+        return {"step": ends, "mean": [short(value) for value in run.values()]} if run else {}
     places = sorted({place for run in runs for place in run})
     if not places:
         return {}
     seeds = [[run[place] for run in runs if place in run] for place in places]
-    ends: list[Any] = [(place + 1) * width for place in places]
-    curve = {"step": ends, "mean": [short(fsum(values) / len(values)) for values in seeds]}
-    if len(runs) > 1:
-        curve |= {"low": [short(min(values)) for values in seeds], "high": [short(max(values)) for values in seeds]}
-    return curve
+    return {
+        "step": [(place + 1) * width for place in places],
+        "mean": [short(fsum(values) / len(values)) for values in seeds],
+        "low": [short(min(values)) for values in seeds],
+        "high": [short(max(values)) for values in seeds],
+    }
 
 
 def short(value: float) -> float:

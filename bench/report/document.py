@@ -19,9 +19,9 @@ from rlvr_bench.report.ageing import ageing
 from rlvr_bench.report.answer import answer, answer_document
 from rlvr_bench.report.choices import choice
 from rlvr_bench.report.completions import Completions
-from rlvr_bench.report.curves import METRICS, curves
+from rlvr_bench.report.curves import METRICS, curves_of_each
 from rlvr_bench.report.material import Material
-from rlvr_bench.report.runs import run_curves, run_document, run_settings
+from rlvr_bench.report.runs import run_document, run_settings
 
 Document = dict[str, Any]
 
@@ -166,15 +166,16 @@ def provenance(records: Sequence[RunRecord]) -> list[tuple[str, str]]:
 
 
 def _details(records: tuple[RunRecord, ...], material: Material, pools: _Pools, completions: Completions) -> Document:
-    first, steps = records[0], [material.steps.get(record.cell_id, []) for record in records]
+    first = records[0]
+    together, alone = curves_of_each([material.steps.get(record.cell_id, []) for record in records])
     return {
         "runs": [
             run_document(record, pools.environments.place(record.environment.model_dump(mode="json")))
             | {"settings": pools.settings.place(run_settings(record)), "samples": completions.of(record)}
-            | ({"curves": run_curves(own)} if len(records) > 1 else {})
-            for record, own in zip(records, steps, strict=True)
+            | ({"curves": own} if len(records) > 1 else {})
+            for record, own in zip(records, alone, strict=True)
         ],
-        "curves": curves(steps),
+        "curves": together,
         "figures": gates.figures(records),
         "grouped": gates.grouped(records),
         "head": pools.heads.place(reproduce.experiment_head(first)),

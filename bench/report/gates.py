@@ -69,4 +69,4 @@ def _means(tables: Iterable[dict[str, float]]) -> dict[str, float]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) in (float, int)  # a bool is an int too, by isinstance

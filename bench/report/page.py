@@ -104,7 +104,7 @@ def digest(material: Material) -> str:
 
 def packed(value: Any) -> str:
     """Return JSON deflated (RFC 1950) and in base64, which no HTML parser can take for anything but text."""
-    return base64.b64encode(zlib.compress(strict_json(value).encode(), 9)).decode()
+    return base64.b64encode(zlib.compress(strict_json(value).encode())).decode()
 
 
 def content_policy(scripts: list[str], served: bool = False) -> str:

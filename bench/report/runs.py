@@ -1,10 +1,9 @@
 """What a row opens to: each of its runs, in the numbers that a reader asks for first, its curves and its settings."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from rlvr_bench.record.schema import RunRecord, StepRecord
-from rlvr_bench.report.curves import curves, short
+from rlvr_bench.record.schema import RunRecord
+from rlvr_bench.report.curves import short
 
 TAIL = 12
 """Last lines of a failed run that are shown."""
@@ -50,11 +49,6 @@ def run_document(record: RunRecord, environment: int) -> dict[str, Any]:
     if record.rollout:
         document["rollout"] = {name: _number(value) for name, value in record.rollout.items() if value is not None}
     return {name: value for name, value in document.items() if value not in (None, {}, [])}
-
-
-def run_curves(steps: Sequence[StepRecord]) -> dict[str, dict[str, list[float]]]:
-    """Return the curves of one run by metric: `step`, the last of each bin, and `mean`, the mean over the bin."""
-    return curves([steps])
 
 
 def run_settings(record: RunRecord) -> dict[str, Any]:
