@@ -13,7 +13,7 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedModel
 
-from rlvr_bench.cell.kept import adapter_folder, weights_folder
+from rlvr_bench.cell.artifacts import adapter_folder, weights_folder
 from rlvr_bench.cell.model_card import model_card
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.models.loading import load_causal_lm

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
+from rlvr_bench.cell.artifacts import keep_weights
 from rlvr_bench.cell.attach import attach
 from rlvr_bench.cell.clock import Clock, Report
-from rlvr_bench.cell.kept import keep_weights
 from rlvr_bench.cell.load import load
 from rlvr_bench.cell.record import make_record
 from rlvr_bench.cell.training import train

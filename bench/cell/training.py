@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from rlvr_bench.cell.artifacts import tracked_folder
 from rlvr_bench.cell.attach import AttachedMethod
 from rlvr_bench.cell.clock import Report
 from rlvr_bench.cell.events import Event
-from rlvr_bench.cell.kept import tracked_folder
 from rlvr_bench.evaluate.labels import Labels
 from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.measure.context import CellContext

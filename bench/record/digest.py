@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rlvr_bench.record.schema import Digest, RunRecord, StepRecord
-from rlvr_bench.record.steps import DEFAULTS, METRIC_NAMES, column, extras
+from rlvr_bench.record.steps import DEFAULTS, METRIC_NAMES, attributes, column
 
 MARK_DIGITS = 8
 """Hexadecimal digits that are kept of the SHA-256 of each part."""
@@ -27,6 +27,9 @@ SINCE_RESULT_SCHEMA = 3
 STEPS = "steps"
 UNCOVERED = {"digest", "schema_version"}
 
+_TABLES = {name: RunRecord.model_fields[name].default for name in ("cell", "attestation", "measurements", "rollout")}
+"""Parts that are JSON as they stand, with their defaults: to dump them value by value changes nothing."""
+
 # A validated record holds no NaN, which `strict_json` would search it for.
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
 
@@ -34,7 +37,8 @@ _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=F
 def digest_of(record: RunRecord, steps: Sequence[StepRecord]) -> Digest:
     """Return the digest of a record, as it is read from disk, and its steps."""
     # Without what is at its default, as a packed line is: a key that a later version adds leaves old digests valid.
-    content = record.model_dump(mode="json", exclude_defaults=True, exclude=UNCOVERED)
+    content = record.model_dump(mode="json", exclude_defaults=True, exclude=UNCOVERED | _TABLES.keys())
+    content |= {name: table for name, default in _TABLES.items() if (table := getattr(record, name)) != default}
     parts = {name: hashlib.sha256(_canonical(value).encode()).hexdigest() for name, value in content.items()}
     parts[STEPS] = _steps_digest(steps)
     whole = hashlib.sha256("".join(f"{name} {parts[name]}\n" for name in sorted(parts)).encode()).hexdigest()
@@ -80,7 +84,7 @@ def _steps_digest(steps: Sequence[StepRecord]) -> str:
 
 def _columns(steps: Sequence[StepRecord]) -> Iterator[tuple[str, Sequence[Any]]]:
     """Yield the values of each metric by its name, but for metrics that are at their default in all steps."""
-    for attribute, name in (METRIC_NAMES | {extra: extra for extra in extras(steps)}).items():
-        values = column(steps, attribute)
+    for attribute in attributes(steps):
+        name, values = METRIC_NAMES.get(attribute, attribute), column(steps, attribute)
         if values.count(DEFAULTS.get(attribute)) < len(values):
             yield name, values

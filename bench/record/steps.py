@@ -27,6 +27,11 @@ class Steps(Sequence[StepRecord]):
         return [DEFAULTS.get(attribute)] * self._count if values is None else values
 
     @property
+    def attributes(self) -> list[str]:
+        """The metrics that some step may have, by attribute; all others are at their defaults."""
+        return list(self._columns)
+
+    @property
     def extras(self) -> list[str]:
         """The metrics that are no attributes of every step."""
         return [name for name in self._columns if name not in METRIC_NAMES]
@@ -67,6 +72,11 @@ def column(steps: Sequence[StepRecord], attribute: str) -> Sequence[Any]:
 def recorded(steps: Sequence[StepRecord], attribute: str) -> list[float]:
     """Return a metric of the steps that have it, by its attribute."""
     return [value for value in column(steps, attribute) if value is not None]
+
+
+def attributes(steps: Sequence[StepRecord]) -> Sequence[str]:
+    """Return the metrics that some step may have, by attribute."""
+    return steps.attributes if isinstance(steps, Steps) else [*METRIC_NAMES, *extras(steps)]
 
 
 def extras(steps: Sequence[StepRecord]) -> Sequence[str]:

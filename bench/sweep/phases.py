@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from rlvr_bench.experiment.cell import Cell, cells
+from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.experiment import Experiment
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.experiment.measurements import check as check_measurements
 from rlvr_bench.experiment.protocol import Protocol
 from rlvr_bench.plan.states import PlannedCell, plan

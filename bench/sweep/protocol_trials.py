@@ -9,9 +9,10 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from rlvr_bench.experiment.cell import Cell, cells
+from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.experiment import Experiment, refuse_seen_seeds
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.experiment.protocol import Protocol, Tuning
 from rlvr_bench.experiment.search_space import LEARNING_RATE, Range, Space, settings_at, space_of, trial_entry
 

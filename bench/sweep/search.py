@@ -14,9 +14,10 @@ import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, TPESampler
 
-from rlvr_bench.experiment.cell import Cell, cells
+from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.experiment import Experiment
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.experiment.protocol import Protocol
 from rlvr_bench.experiment.search_space import Range, Space, settings_at, space_of, trial_entry
 from rlvr_bench.plugins.suggestion import did_you_mean

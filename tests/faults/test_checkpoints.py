@@ -11,9 +11,9 @@ import torch
 from damage import DEEP
 from safetensors.torch import load_file, save_file
 
-from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.changes import Changes
 from rlvr_bench.experiment.experiment import load as load_experiment
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.models import base as bases
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import ModelError

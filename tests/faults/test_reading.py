@@ -5,8 +5,8 @@ from pathlib import Path
 
 from record_factory import record
 
-from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.experiment import load
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.integrity.check import check
 from rlvr_bench.leaderboard.file import contents
 from rlvr_bench.leaderboard.standings import leaderboard

@@ -10,11 +10,12 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from typer.testing import CliRunner
 
-from rlvr_bench.cell.kept import adapter_folder, weights_folder
+from rlvr_bench.cell.artifacts import adapter_folder, weights_folder
 from rlvr_bench.cell.run import run_cell
 from rlvr_bench.cli.main import app
-from rlvr_bench.experiment.cell import Cell, cells
+from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.experiment import load
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.models import hub
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.record.store import write_run

@@ -11,8 +11,8 @@ from transformers import PreTrainedModel
 
 from rlvr_bench.cell import attach
 from rlvr_bench.cell.run import run_cell
-from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.experiment import load
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.generate.backend import Backend, Completions, create_for
 from rlvr_bench.generate.sampling_params import SamplingParams
 from rlvr_bench.record.schema import RunRecord

@@ -18,8 +18,8 @@ from rlvr_bench.evaluate import labels as labels_module
 from rlvr_bench.evaluate.completion import Completion, Graded
 from rlvr_bench.evaluate.labels import LabelSource, majority, majority_labels
 from rlvr_bench.experiment import experiment
-from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.errors import ExperimentError
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.experiment.settings import RlvrSettings
 from rlvr_bench.generate import matmul
 from rlvr_bench.generate.backend import create

@@ -10,8 +10,8 @@ from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from rlvr_bench.cell.load import load
-from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.experiment import Experiment
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.methods.base.method import LINEAR_TARGETS, ends_with, target_weights
 from rlvr_bench.methods.base.targets import group_paths, linear_targets, resolve_targets
 from rlvr_bench.methods.errors import MethodError

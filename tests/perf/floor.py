@@ -18,8 +18,8 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from rlvr_bench.cell import measured
 from rlvr_bench.cell.run import run_cell
-from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.experiment import load
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.train.trainer import RolloutTrainer
 
 PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "aten::_scaled_dot_product", "mkldnn::_linear")

@@ -12,8 +12,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from rlvr_bench.experiment.cell import Cell, cells
+from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.experiment import load
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.record import compact, pack, store
 from rlvr_bench.record.digest import digest_of
 from rlvr_bench.record.schema import Cost, Environment, RunRecord, Score, Stability, StepRecord

@@ -6,9 +6,10 @@ import pytest
 
 from rlvr_bench.cli.views.plan import short_name, show_plan_tables
 from rlvr_bench.cli.views.settings import show_settings
-from rlvr_bench.experiment.cell import Cell, cells
+from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.changes import Changes
 from rlvr_bench.experiment.experiment import load
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.experiment.origins import ResolvedValue, resolved_values
 from rlvr_bench.plan.power import Power, Spreads, power
 from rlvr_bench.plan.states import PlannedCell

@@ -133,8 +133,8 @@ def test_every_key_of_a_signal_is_shown_with_its_default_and_range() -> None:
 
 
 def test_a_preset_s_cells_are_those_of_its_plan() -> None:
-    from rlvr_bench.experiment.cell import cells
     from rlvr_bench.experiment.experiment import load
+    from rlvr_bench.experiment.grid import cells
 
     rows = json.loads(CliRunner().invoke(app, ["presets", "list", "--json"], catch_exceptions=False).stdout)
     counts = {row["name"]: row["cells"] for row in rows}

@@ -8,8 +8,8 @@ import pytest
 
 from rlvr_bench.cli.docs_picture import imports, needed, rooms
 from rlvr_bench.cli.docs_tables import pages
-from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.experiment import load, presets
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.studies.presets import TIMES, all_presets, cell_count
 from rlvr_bench.sweep.protocol_trials import Selection, tuning_studies
 from rlvr_bench.sweep.winner import decide

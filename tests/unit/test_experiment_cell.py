@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from rlvr_bench.experiment.cell import RESULT_SCHEMA, Cell, cells
+from rlvr_bench.experiment.cell import RESULT_SCHEMA, Cell
 from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.experiment import Experiment, load
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.experiment.settings import EvaluateSettings, RlvrSettings
 from rlvr_bench.experiment.signals import RftSettings, RlhfSettings, SftRlvrSettings, SftSettings
 from rlvr_bench.record.store import load_all

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.changes import Changes, parsed_keys
 from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.experiment import Experiment, load, presets
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.experiment.settings import EvaluateSettings
 
 GOOD = """

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.experiment import Experiment
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.experiment.identity import training_identity
 from rlvr_bench.experiment.interventions import resolve
 from rlvr_bench.experiment.settings import RlvrSettings

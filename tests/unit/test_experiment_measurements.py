@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from rlvr_bench.experiment.cell import Cell, cells
+from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.experiment import Experiment
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.experiment.identity import scoring_identity
 from rlvr_bench.experiment.measurements import DEFAULT, REGISTRY, MeasurementSettings, resolve
 from rlvr_bench.experiment.settings import EvaluateSettings

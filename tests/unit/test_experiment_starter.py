@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from rlvr_bench.cli.main import app
-from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.experiment import load, presets
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.experiment.starter import NOTES, OPTIONAL, commented, file_schema
 
 

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from rlvr_bench.cli.main import app
-from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.experiment import load
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.integrity.check import check
 from rlvr_bench.integrity.run import run_faults
 from rlvr_bench.leaderboard.file import ALL_FILE, LEADERBOARD_FILE, contents

@@ -17,8 +17,9 @@ from rlvr_bench.cli.main import app
 from rlvr_bench.evaluate import base_cache
 from rlvr_bench.evaluate.completion import Completion, Graded
 from rlvr_bench.evaluate.grading import score
-from rlvr_bench.experiment.cell import Cell, cells
+from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.experiment import Experiment
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.integrity.regrade import Grader
 from rlvr_bench.integrity.rescore import changes, rescore
 from rlvr_bench.record.digest import digest_of

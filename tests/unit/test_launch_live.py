@@ -11,9 +11,10 @@ from typer.testing import CliRunner
 from rlvr_bench.cell.events import Event, Outcome
 from rlvr_bench.cli.main import app
 from rlvr_bench.cli.views.status import duration, show_status, time_left
-from rlvr_bench.experiment.cell import Cell, cells
+from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.experiment import load
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.launch import live
 from rlvr_bench.launch.launcher import Listener
 from rlvr_bench.record.errors import RecordError

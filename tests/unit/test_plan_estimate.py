@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from record_factory import record
 
-from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.changes import Changes, parsed_keys
 from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.experiment import Experiment, load, presets
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.plan.estimate import billions, estimate
 from rlvr_bench.sweep.phases import plan_phases
 from rlvr_bench.sweep.protocol_trials import Selection

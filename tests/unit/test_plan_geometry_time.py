@@ -7,8 +7,8 @@ import gguf
 import numpy as np
 import pytest
 
-from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.experiment import Experiment
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.plan.geometry_time import geometry_sentence
 
 FILE: dict[str, Any] = {

@@ -2,8 +2,9 @@
 
 from record_factory import record
 
-from rlvr_bench.experiment.cell import Cell, cells
+from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.experiment import load
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.plan.states import PlannedCell, by_comparison, in_runs, plan, whole_comparisons
 
 

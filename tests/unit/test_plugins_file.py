@@ -13,9 +13,10 @@ from typer.testing import CliRunner
 
 from rlvr_bench.cli.entry import _sentence
 from rlvr_bench.cli.main import app
-from rlvr_bench.experiment.cell import Cell, cells
+from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.experiment import load
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.experiment.plugin_files import use_planned
 from rlvr_bench.methods.errors import MethodError
 from rlvr_bench.methods.registry import create

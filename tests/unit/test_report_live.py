@@ -11,8 +11,8 @@ from record_factory import record
 from rlvr_bench.cell.events import Outcome
 from rlvr_bench.cli.optional_port import with_port
 from rlvr_bench.cli.views.served import grid_display
-from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.experiment import load
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.record.store import write_run
 from rlvr_bench.report import live
 from rlvr_bench.report.live import Live, LivePage, ServeError

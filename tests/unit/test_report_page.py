@@ -11,8 +11,9 @@ import pytest
 from record_factory import record
 from report_folder import HOSTILE, collapsed, everything, material_of, steps, variant, write_everything
 
-from rlvr_bench.experiment.cell import Cell, cells
+from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.experiment import load
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.record import store
 from rlvr_bench.report import contrasts, front, gates, rates, reproduce, standing
 from rlvr_bench.report.choices import choice, grouped
