@@ -72,9 +72,11 @@ def survival(times: Sequence[float], collapsed: Sequence[bool]) -> Survival:
     # At risk at a moment are the runs that were seen as long, those that end at it included.
     at_risk = len(ends) - np.searchsorted(np.sort(ends), moments)
     share = np.cumprod((at_risk - collapses) / at_risk)
+    if events.all():  # what is left, without the rounding of a product
+        share = 1 - np.cumsum(collapses) / len(ends)
     with np.errstate(divide="ignore", invalid="ignore"):  # where all collapsed its interval is undefined
-        greenwood = np.sqrt(np.cumsum(collapses / (at_risk * (at_risk - collapses)))) / np.abs(np.log(share))
-        middle, reach = np.log(-np.log(share)), ndtri((1 + CONFIDENCE) / 2) * greenwood
+        variance = 1 / np.log(share) ** 2 * np.cumsum(collapses / (at_risk * (at_risk - collapses)))
+        middle, reach = np.log(-np.log(share)), ndtri((1 + CONFIDENCE) / 2) * np.sqrt(variance)
         low, high = np.exp(-np.exp(middle + reach)), np.exp(-np.exp(middle - reach))
     fallen = share <= 0
     low[fallen], high[fallen] = 0.0, 1 - _exact_end(len(ends))
