@@ -71,7 +71,7 @@ def survival(times: Sequence[float], collapsed: Sequence[bool]) -> Survival:
     moments, collapses = np.unique(ends[events], return_counts=True)
     # At risk at a moment are the runs that were seen as long, those that end at it included.
     at_risk = len(ends) - np.searchsorted(np.sort(ends), moments)
-    share = np.cumprod((at_risk - collapses) / at_risk)
+    share: Floats = np.cumprod((at_risk - collapses) / at_risk, dtype=np.float64)
     if events.all():  # what is left, without the rounding of a product
         share = 1 - np.cumsum(collapses) / len(ends)
     with np.errstate(divide="ignore", invalid="ignore"):  # where all collapsed its interval is undefined

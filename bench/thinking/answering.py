@@ -77,34 +77,20 @@ def answer_problems(
     """
     pruning = read_policy(policy or USUAL)
     name = _scorer_of(pruning, scorer)
-    if aggregator not in AGGREGATORS:
-        raise ThinkingError(f"unknown aggregator {aggregator!r}{did_you_mean(aggregator, AGGREGATORS)}")
-    if risk is not None and aggregator not in thinking.SHARED_VOTES:
-        raise ThinkingError(
-            f"vote {aggregator!r} has no share to be certain by; choose one of {', '.join(thinking.SHARED_VOTES)}"
-        )
+    _refuse_aggregator(aggregator, by_share=risk is not None)
     subject = request.subject()
     reader = _reader(subject, name, watcher)
     window = group_window(subject.traces("validation")) if name.startswith(CONFIDENCE) else 0
-    promise = None
+    scoring, promise = Scoring(name, reader, window), None
     if terms is not None:
         kind = None if policy is None else pruning.name
-        promise = promised_policy(subject, Scoring(name, reader, window), size, aggregator, kind, terms)
+        promise = promised_policy(subject, scoring, size, aggregator, kind, terms)
         pruning = read_policy(promise["policy"])
     rule = None
     if risk is not None:
-        rounds = thinking.ROUNDS if on_uncertain == "sample" else 1
-        scoring = Scoring(name, reader, window)
-        runs = [Replays(subject, "calibration", size, scoring, size * number)(pruning) for number in range(rounds)]
-        if not runs[0].traces:
-            runs = []
-        rule = thinking.rule_of(runs, aggregator, on_uncertain, risk, confidence, scoring.is_probability)
+        rule = _rule(subject, scoring, pruning, size, aggregator, risk, on_uncertain, confidence)
         if rule.answers.keep == NEVER:
-            count = len(subject.problems("calibration"))
-            watcher.say(
-                f"no share of the vote promises a risk of {risk:g} on {count} calibration problems: every answer is"
-                " withheld; more problems: --set validation=N"
-            )
+            watcher.say(_withheld(subject, risk))
     documents, rows = [], []
     with open_view() as watch:
         for problem in subject.asker.task.problems("test")[:problems]:
@@ -125,6 +111,42 @@ def answer_problems(
         "problems": documents,
     }
     return Answers(six_digits(whole), rows)
+
+
+def _refuse_aggregator(aggregator: str, by_share: bool) -> None:
+    """Raise ThinkingError for a vote that there is not, or one without a share where answers are judged by it."""
+    if aggregator not in AGGREGATORS:
+        raise ThinkingError(f"unknown aggregator {aggregator!r}{did_you_mean(aggregator, AGGREGATORS)}")
+    if by_share and aggregator not in thinking.SHARED_VOTES:
+        raise ThinkingError(
+            f"vote {aggregator!r} has no share to be certain by; choose one of {', '.join(thinking.SHARED_VOTES)}"
+        )
+
+
+def _rule(
+    subject: Subject,
+    scoring: Scoring,
+    pruning: Policy,
+    size: int,
+    aggregator: str,
+    risk: float,
+    on_uncertain: OnUncertain,
+    confidence: float,
+) -> thinking.Rule:
+    """Return when an answer is given, by the calibration problems; arguments as for `answer_problems`."""
+    rounds = thinking.ROUNDS if on_uncertain == "sample" else 1
+    runs = [Replays(subject, "calibration", size, scoring, size * number)(pruning) for number in range(rounds)]
+    if not runs[0].traces:
+        runs = []
+    return thinking.rule_of(runs, aggregator, on_uncertain, risk, confidence, scoring.is_probability)
+
+
+def _withheld(subject: Subject, risk: float) -> str:
+    count = len(subject.problems("calibration"))
+    return (
+        f"no share of the vote promises a risk of {risk:g} on {count} calibration problems: every answer is"
+        " withheld; more problems: --set validation=N"
+    )
 
 
 def _as_document(rule: thinking.Rule, risk: float | None, confidence: float) -> dict[str, Any]:

@@ -3,18 +3,15 @@
 import copy
 import math
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from launch_fixture import save_tiny_base
 from pydantic import ValidationError
-from signal_runs import PROBLEMS, Lenient, Start, settings_of, starter
+from signal_runs import PROBLEMS, Lenient, Start, settings_of
 from torch.nn import functional
 
-from rlvr_bench.models.base import LoadedBase, load
-from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.models.base import LoadedBase
 from rlvr_bench.record.schema import StepRecord
 from rlvr_bench.tasks.problem import Verdict
 from rlvr_bench.train import dpo
@@ -22,16 +19,6 @@ from rlvr_bench.train.drawing import Draw, draw
 from rlvr_bench.train.preferences import Preference
 from rlvr_bench.train.supervised import example
 from rlvr_bench.train.training_run import TrainingRun
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> LoadedBase:
-    return load(BaseConfig(name=str(save_tiny_base(tmp_path_factory.mktemp("base") / "tiny"))))
-
-
-@pytest.fixture
-def start(base: LoadedBase, tmp_path: Path) -> Start:
-    return starter(base, tmp_path)
 
 
 def _train(run: TrainingRun[Any]) -> list[StepRecord]:

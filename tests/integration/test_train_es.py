@@ -1,18 +1,15 @@
 """The `es` signal on a tiny random model: what it perturbs, puts back, pays for and refuses."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from launch_fixture import save_tiny_base
 from pydantic import ValidationError
-from signal_runs import METHODS, Lenient, Start, settings_of, starter
+from signal_runs import METHODS, Lenient, Start, settings_of
 
 from rlvr_bench.methods.masks.linear import masked_layers
-from rlvr_bench.models.base import LoadedBase, load
-from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.models.base import LoadedBase
 from rlvr_bench.record.schema import StepRecord
 from rlvr_bench.tasks import rewards
 from rlvr_bench.tasks.problem import Verdict
@@ -20,16 +17,6 @@ from rlvr_bench.train import es
 from rlvr_bench.train.perturbation import estimate, shaped
 from rlvr_bench.train.seeds import derive
 from rlvr_bench.train.training_run import TrainingRun
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> LoadedBase:
-    return load(BaseConfig(name=str(save_tiny_base(tmp_path_factory.mktemp("base") / "tiny"))))
-
-
-@pytest.fixture
-def start(base: LoadedBase, tmp_path: Path) -> Start:
-    return starter(base, tmp_path)
 
 
 def _train(run: TrainingRun[Any]) -> list[StepRecord]:

@@ -3,13 +3,11 @@
 import copy
 import random
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from launch_fixture import save_tiny_base
-from signal_runs import METHODS, PROBLEMS, TASK, TINY, Lenient, Start, starter
+from signal_runs import METHODS, PROBLEMS, TASK, TINY, Lenient, Start
 from torch.nn import functional
 
 from rlvr_bench.experiment.settings import EvaluateSettings
@@ -17,8 +15,7 @@ from rlvr_bench.experiment.signals import SftSettings
 from rlvr_bench.generate.backend import create
 from rlvr_bench.methods import registry as method_registry
 from rlvr_bench.methods.attestation import begin, finish, observe
-from rlvr_bench.models.base import LoadedBase, load
-from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.models.base import LoadedBase
 from rlvr_bench.record.schema import StepRecord
 from rlvr_bench.tasks import rewards, solutions
 from rlvr_bench.tasks.problem import Verdict
@@ -31,16 +28,6 @@ from rlvr_bench.train.rft import verified
 from rlvr_bench.train.signals import SIGNALS
 from rlvr_bench.train.supervised import SolutionTrainer, example
 from rlvr_bench.train.training_run import TrainingRun
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> LoadedBase:
-    return load(BaseConfig(name=str(save_tiny_base(tmp_path_factory.mktemp("base") / "tiny"))))
-
-
-@pytest.fixture
-def start(base: LoadedBase, tmp_path: Path) -> Start:
-    return starter(base, tmp_path)
 
 
 def _train(run: TrainingRun[Any]) -> list[StepRecord]:
