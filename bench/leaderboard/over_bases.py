@@ -28,7 +28,7 @@ from rlvr_bench.stats.ranks import kendall, mean_ranks
 OVER_BASES_FILE = "over-bases.csv"
 OF_A_BASE = {"base", "base_fingerprint", "seed", "learning_rate", "tuning"}
 OF_A_METHOD = {"method", "method_name", "method_fingerprints"}
-_UNSET = (None, False, [], {})
+_UNSET: tuple[Any, ...] = (None, False, [], {})
 MIN_METHODS, MIN_BASES, MIN_RUNS = 5, 2, 2
 """An order of fewer methods, or of methods that were run once, is none."""
 
