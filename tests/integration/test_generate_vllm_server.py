@@ -13,8 +13,8 @@ from launch_fixture import save_tiny_base, write_experiment
 from transformers import AutoModelForCausalLM
 
 from rlvr_bench.cell.run import run_cell
-from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.experiment import load
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.experiment.settings import RlvrSettings
 from rlvr_bench.generate.adapters import adapter_of
 from rlvr_bench.generate.errors import GenerationError

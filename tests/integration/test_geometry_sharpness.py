@@ -12,8 +12,8 @@ from method_runs import array, prompts
 from tiny_models import llama, tied_qwen
 
 from rlvr_bench.cell.run import run_cell
-from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.experiment import load as load_experiment
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.geometry.lanczos import largest_eigenvalue
 from rlvr_bench.geometry.sharpness import hessian_product, sharpness
 from rlvr_bench.methods import create

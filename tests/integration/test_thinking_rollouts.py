@@ -13,8 +13,8 @@ from signal_runs import Start, starter
 from transformers import PreTrainedModel
 
 from rlvr_bench.cell.run import run_cell
-from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.experiment import load as load_experiment
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.measure.intervention import Intervention
 from rlvr_bench.measure.rollouts import Rollouts
 from rlvr_bench.models.base import LoadedBase, load

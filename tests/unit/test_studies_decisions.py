@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from record_factory import record, score
 
-from rlvr_bench.experiment.cell import Cell, cells
+from rlvr_bench.experiment.cell import Cell
 from rlvr_bench.experiment.experiment import Experiment, load
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.experiment.protocol import Tuning
 from rlvr_bench.experiment.scored import score_tasks
 from rlvr_bench.geometry.packed_sketches import pack_sketch

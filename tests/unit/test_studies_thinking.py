@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rlvr_bench.experiment.cell import cells
 from rlvr_bench.experiment.experiment import load
+from rlvr_bench.experiment.grid import cells
 from rlvr_bench.studies.claim import load_claims
 from rlvr_bench.studies.errors import NoEvidence
 from rlvr_bench.studies.evidence import Evidence, EvidenceRun
