@@ -17,6 +17,7 @@ from rlvr_bench.experiment.dotted_keys import refuse_unknown
 from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.interventions import REGISTRY as INTERVENTIONS
 from rlvr_bench.experiment.interventions import resolve as resolve_interventions
+from rlvr_bench.experiment.lm_eval_tables import with_lm_eval
 from rlvr_bench.experiment.measurements import REGISTRY as MEASUREMENTS
 from rlvr_bench.experiment.measurements import resolve as resolve_measurements
 from rlvr_bench.experiment.plugin_files import with_plugins
@@ -202,11 +203,12 @@ def read_document(name_or_path: str) -> dict[str, Any]:
     """Return what the file of an experiment says; raises ExperimentError where there is none, or no TOML in it."""
     path = _locate(name_or_path)
     try:
-        return parsed_toml(read_regular(path).decode())
+        document = parsed_toml(read_regular(path).decode())
     except RecordError as error:
         raise ExperimentError(str(error)) from error
     except ValueError as error:
         raise ExperimentError(f"{path}: not valid TOML: {error}; mend the file") from error
+    return with_lm_eval(document, path)
 
 
 def load(name_or_path: str, changes: Changes | None = None) -> Experiment:
