@@ -58,8 +58,7 @@ class _Child:
         answers, answering = os.pipe()
         self._id = os.fork()
         if self._id == 0:
-            os.close(asking)
-            os.close(answers)
+            _keep_only(asked_by_child, answering)
             _serve(tokenizer, os.fdopen(asked_by_child, "rb"), os.fdopen(answering, "wb"))
         os.close(asked_by_child)
         os.close(answering)
@@ -121,6 +120,15 @@ def _forget() -> None:
 
 os.register_at_fork(after_in_child=_forget)
 atexit.register(_end)
+
+
+def _keep_only(*pipes: int) -> None:
+    """In this child: close all else that it has inherited, whose locks and pipes are the parent's to end."""
+    first = 3
+    for pipe in sorted(pipes):
+        os.closerange(first, pipe)
+        first = pipe + 1
+    os.closerange(first, os.sysconf("SC_OPEN_MAX"))
 
 
 def _serve(tokenizer: PreTrainedTokenizerBase, requests: BinaryIO, answers: BinaryIO) -> NoReturn:

@@ -1,5 +1,6 @@
 """Chat templates of strangers: used when they render, refused in a sentence when they take time or memory or fail."""
 
+import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from rlvr_bench.generate import chat_template
 from rlvr_bench.generate.chat_template import render
 from rlvr_bench.generate.prompt_ids import all_prompt_ids, prompt_ids
 from rlvr_bench.models.tokenizer import character_tokenizer
+from rlvr_bench.record.cache import locked
 
 PLAIN = "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}"
 BOMBS = {
@@ -113,3 +115,17 @@ def test_a_child_ends_with_its_process_however_that_ends(tmp_path: Path) -> None
 
 def _state(process: str) -> str:
     return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_what_the_parent_holds_ends_while_the_child_lives(tmp_path: Path) -> None:
+    read, written = os.pipe()
+    os.set_blocking(read, False)
+    with locked(tmp_path / "held.lock"):
+        _ids(PLAIN, "1")
+    os.close(written)
+    assert chat_template._child is not None
+    assert os.read(read, 1) == b""  # it would block if the child had the other end still
+    os.close(read)
+    with (tmp_path / "held.lock").open("w") as again:
+        fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert _ids(PLAIN, "2") == _ids(PLAIN, "2")
