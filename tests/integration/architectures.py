@@ -222,9 +222,9 @@ READS_PADDING = (
 _MAMBA_HEADS = {"mamba_n_heads": 4, "mamba_d_head": 16, "mamba_n_groups": 1, "mamba_d_state": 8, "mamba_chunk_size": 8}
 
 HYBRIDS: dict[str, tuple[str, dict[str, object]]] = {
-    **{
-        name: ARCHITECTURES[name] for name in ("lfm2", "qwen3-next", "qwen3.5", "falcon-h1", "granite-hybrid", "mamba2")
-    },
+    "lfm2": ARCHITECTURES["lfm2"],
+    "qwen3-next": ARCHITECTURES["qwen3-next"],
+    "qwen3.5": ARCHITECTURES["qwen3.5"],
     "minimax": (
         "minimax",
         _SHARED
@@ -237,8 +237,15 @@ HYBRIDS: dict[str, tuple[str, dict[str, object]]] = {
         | {"attn_layer_period": 2, "attn_layer_offset": 1, "num_experts": 2, "num_experts_per_tok": 1}
         | {"mamba_d_state": 4, "mamba_dt_rank": 4, "use_mamba_kernels": False},
     ),
-    "zamba2": ENDINGS_OF_CONTAINERS,
+    "zamba2": (
+        "zamba2",
+        _SHARED
+        | {"mamba_d_state": 8, "mamba_ngroups": 1, "n_mamba_heads": 4, "mamba_headdim": 16, "num_mem_blocks": 1}
+        | {"layers_block_type": ["mamba", "hybrid"], "chunk_size": 8, "use_mamba_kernels": False},
+    ),
+    "falcon-h1": ARCHITECTURES["falcon-h1"],
     "bamba": ("bamba", _SHARED | _MAMBA_HEADS | {"attn_layer_indices": [1]}),
+    "granite-hybrid": ARCHITECTURES["granite-hybrid"],
     "nemotron-h": (
         "nemotron_h",
         _SHARED
@@ -247,6 +254,7 @@ HYBRIDS: dict[str, tuple[str, dict[str, object]]] = {
     ),
     "recurrent-gemma": READS_PADDING,
     "mamba": ("mamba", _IDS | {"vocab_size": VOCABULARY, "hidden_size": 32, "state_size": 4, "num_hidden_layers": 2}),
+    "mamba2": ARCHITECTURES["mamba2"],
     "rwkv": ("rwkv", _IDS | {"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2}),
 }
 """Layers with a state that runs through the tokens, all or some of them."""

@@ -28,7 +28,7 @@ FILE: dict[str, Any] = {
 }
 
 SETTINGS = (RlvrSettings, EvaluateSettings, SftSettings, RftSettings, RlhfSettings, SftRlvrSettings)
-DEFAULTS = {3: "884f1f480053"}
+DEFAULTS = {3: "f3f584098a73"}
 """Hash of all defaults of signals and evaluation, by result schema."""
 
 

@@ -40,7 +40,7 @@ def test_methods_are_ranked_over_bases_and_orders_compared() -> None:
 
 
 def test_no_name_is_a_formula_of_a_spreadsheet() -> None:
-    odd = {"=cmd|' /C calc'!A1": 0.9, **SHARES}
+    odd = {"=cmd|' -C calc'!A1": 0.9, **SHARES}
     (found,) = over_bases(_runs("@one", odd) + _runs("two", odd))
     cells = [cell for row in csv.reader(io.StringIO(to_csv([found]))) for cell in row]
     assert any("calc" in cell for cell in cells) and not [cell for cell in cells if cell[:1] in set("=@")]
