@@ -12,7 +12,7 @@ import pytest
 import torch
 from architectures import ARCHITECTURES, HYBRIDS, WINDOW, tiny
 from signal_runs import PROBLEMS, Lenient, settings_of
-from thinking_subjects import random_traces, read_in_turn, shaken_probe
+from thinking_subjects import assert_read_alike, random_traces, shaken_probe
 from transformers import DynamicCache, PreTrainedModel
 
 from rlvr_bench.generate.backend import create_for
@@ -27,12 +27,11 @@ from rlvr_bench.models.base import folder_of, load_tokenizer
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.record.schema import StepRecord
 from rlvr_bench.tasks import rewards
-from rlvr_bench.thinking.batch import collate
 from rlvr_bench.thinking.errors import ThinkingError
 from rlvr_bench.thinking.probe import Probe
 from rlvr_bench.thinking.proof import refuse_unproved
 from rlvr_bench.thinking.settings import ScorerSettings
-from rlvr_bench.thinking.trace import Trace, positions
+from rlvr_bench.thinking.trace import Trace
 from rlvr_bench.thinking.training import fit
 from rlvr_bench.train import proof
 from rlvr_bench.train.signals import SIGNALS
@@ -156,13 +155,8 @@ def test_a_probe_says_the_same_at_once_and_token_by_token_and_generation_is_as_w
     # The window of some is 8, which prompt, trace and probe tokens fill.
     traces = [trace for trace in random_traces(40, longest=5) if len(trace.prompt) + trace.fed + tokens <= WINDOW]
     assert len({len(trace.prompt) for trace in traces}) > 1
-    places = [positions(trace.fed, 1) for trace in traces]
     with torch.no_grad():
-        parallel = probe.logits(collate(traces, places, model.device))
-        for row, trace in enumerate(traces):
-            in_turn = read_in_turn(probe, model, trace, places[row])
-            assert parallel[row, : len(in_turn)].tolist() == pytest.approx(in_turn, abs=1e-4)
-        assert parallel.std() > 1e-2
+        assert_read_alike(probe, model, traces)
         plain, probed = (_generated(model, probe if watched else None) for watched in (False, True))
     assert all(map(torch.equal, plain, probed))
 

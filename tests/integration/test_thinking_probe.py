@@ -3,7 +3,7 @@
 import pytest
 import torch
 from generate_models import mixed_prompts, tiny_model
-from thinking_subjects import ARCHITECTURES, random_traces, read_in_turn, shaken_probe, subject
+from thinking_subjects import ARCHITECTURES, assert_read_alike, random_traces, shaken_probe, subject
 from torch import Tensor
 from transformers import DynamicCache, MistralConfig, MistralForCausalLM
 
@@ -21,13 +21,8 @@ from rlvr_bench.thinking.trace import positions
 def test_the_parallel_pass_says_what_probing_token_by_token_says(name: str, probe_tokens: int) -> None:
     model, traces = subject(name), random_traces(5)
     probe = shaken_probe(model, probe_tokens)
-    places = [positions(trace.fed, 1) for trace in traces]
     with torch.no_grad():
-        parallel = probe.logits(collate(traces, places, model.device))
-        for row, trace in enumerate(traces):
-            in_turn = read_in_turn(probe, model, trace, places[row])
-            assert parallel[row, : len(in_turn)].tolist() == pytest.approx(in_turn, abs=1e-4)
-    assert parallel.std() > 1e-2
+        assert_read_alike(probe, model, traces)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

@@ -1,8 +1,9 @@
 """Tiny decoders, traces and probes that the verification tests share."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+import pytest
 import torch
 from generate_models import VOCABULARY, tiny_model
 from transformers import (
@@ -14,9 +15,10 @@ from transformers import (
     PreTrainedModel,
 )
 
+from rlvr_bench.thinking.batch import collate
 from rlvr_bench.thinking.probe import Probe
 from rlvr_bench.thinking.settings import Reach
-from rlvr_bench.thinking.trace import Trace
+from rlvr_bench.thinking.trace import Trace, positions
 
 OTHERS = {
     "gpt2": lambda: GPT2LMHeadModel(GPT2Config(vocab_size=VOCABULARY, n_embd=48, n_layer=2, n_head=4, n_positions=128)),
@@ -74,3 +76,13 @@ def random_traces(count: int, seed: int = 0, longest: int = 14) -> list[Trace]:
             Trace(f"{number // 2:016x}", number % 2, prompt, tokens, "", "1", number % 3 == 0, "correct", False)
         )
     return traces
+
+
+def assert_read_alike(probe: Probe, model: PreTrainedModel, traces: Sequence[Trace]) -> None:
+    """One pass over all traces says at every token what reading them token by token says, and not the same of all."""
+    places = [positions(trace.fed, 1) for trace in traces]
+    parallel = probe.logits(collate(traces, places, model.device))
+    for row, trace in enumerate(traces):
+        in_turn = read_in_turn(probe, model, trace, places[row])
+        assert parallel[row, : len(in_turn)].tolist() == pytest.approx(in_turn, abs=1e-4)
+    assert parallel.std() > 1e-2

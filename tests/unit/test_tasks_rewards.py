@@ -39,7 +39,9 @@ def test_format_pays_for_stated_answers_right_or_wrong() -> None:
     assert rewards.create("format")(completions, PROBLEMS[:4], context(4)) == [1.0, 1.0, 0.0, 0.0]
 
 
-@given(st.floats(0, 1, width=32), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(1, 8))
+@given(
+    st.floats(0, 1, width=32, allow_subnormal=False), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(1, 8)
+)
 def test_random_rewards_do_not_depend_on_the_batch(p: float, seed: int, step: int, workers: int) -> None:
     reward = rewards.create({"name": "random", "p": p})
     jobs = [(problem, index) for problem in PROBLEMS[:6] for index in range(4)]
