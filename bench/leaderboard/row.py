@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import fmean
+from math import fsum
 from typing import Any
 
 import numpy as np
@@ -247,7 +247,7 @@ def sampled(scores: Sequence[Score]) -> Row:
 def mean(values: Iterable[float | None]) -> float | None:
     """Return the mean of the defined values, None if there is none."""
     defined = [value for value in values if value is not None]
-    return fmean(defined) if defined else None
+    return fsum(defined) / len(defined) if defined else None
 
 
 def _method(record: RunRecord, scored: Sequence[RunRecord]) -> Row:

@@ -8,7 +8,7 @@ in `status`; collapsed ones count in the plain mean with their final accuracy; s
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,14 +31,7 @@ from rlvr_bench.leaderboard.row import (
     test_score,
 )
 from rlvr_bench.leaderboard.tuning import protocols_of
-from rlvr_bench.leaderboard.uncertainty import (
-    Outcomes,
-    accuracy_columns,
-    gain_columns,
-    improvement_columns,
-    ranking_columns,
-    seed_columns,
-)
+from rlvr_bench.leaderboard.uncertainty import Sample, statistics
 from rlvr_bench.record.numbers import strict_json
 from rlvr_bench.record.schema import RunRecord, Score, StepRecord
 from rlvr_bench.record.store import StepReader
@@ -154,16 +147,9 @@ def _rank(entries: list[Entry], by_settings: dict[str, list[Entry]], by_id: dict
     for key, columns in rates.items():
         standings[key].row.update(columns)
     standings[BASE_METHOD] = _base_standing(entries, problems)
-    _add_intervals(standings)
-    ranked = {key: s for key, s in standings.items() if _is_ranked(s.row) and s.runs is not None}
-    names = {key: str(standing.row["method"]) for key, standing in ranked.items()}
-    for key, columns in ranking_columns({key: s.runs for key, s in ranked.items() if s.runs}, names).items():
+    full = [e.key for e in entries if e.first.keys.method.get("type") == "full"]
+    for key, columns in statistics({key: _sample(one) for key, one in standings.items()}, full).items():
         standings[key].row.update(columns)
-    trained = {key: s.outcomes for key, s in ranked.items() if key != BASE_METHOD and s.outcomes is not None}
-    full = [e.key for e in entries if e.key in trained and e.first.keys.method.get("type") == "full"]
-    if len(full) == 1:
-        for key, columns in improvement_columns(trained, full[0], str(problems)).items():
-            standings[key].row.update(columns)
     return list(standings.values())
 
 
@@ -181,23 +167,20 @@ def _standing(
         return Standing(row | {"accuracy": _mean_greedy(entry)})
     (own_problems,) = entry.problem_sets
     tuned, base = entry.outcomes("tuned"), outcome_matrix(_distinct(entry.scores("base")))
-    row |= seed_columns(tuned, own_problems, entry.key)
     row |= control_columns(entry, by_settings) | prompt_columns(entry)
     row["status"] = "; ".join([str(row["status"]), *control_remark(row)])
     return Standing(row, tuned, own_problems, base, entry.sound, entry.runs)
 
 
-def _add_intervals(standings: Mapping[str, Standing]) -> None:
-    """Add accuracies and gains to the rows of a comparison, all at once: one by one they take most of the time."""
-    outcomes = {
-        key: Outcomes(one.outcomes, one.sound)
-        for key, one in standings.items()
-        if one.outcomes is not None and one.sound is not None
-    }
-    bases = {key: one.base for key, one in standings.items() if one.base is not None}
-    for columns in (accuracy_columns(outcomes), gain_columns(outcomes, bases)):
-        for key, added in columns.items():
-            standings[key].row.update(added)
+def _sample(standing: Standing) -> Sample:
+    return Sample(
+        name=str(standing.row["method"]),
+        problems=standing.problems,
+        outcomes=standing.outcomes,
+        sound=standing.sound,
+        base=standing.base,
+        ranked=standing.runs if _is_ranked(standing.row) else None,
+    )
 
 
 def _base_standing(entries: list[Entry], problems: str | None) -> Standing:

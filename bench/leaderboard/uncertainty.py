@@ -4,19 +4,93 @@ What is computed how, and how often such intervals hold the truth, is said in `p
 or 1, of shape (seeds, problems); the untrained base has one row.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rlvr_bench.leaderboard.columns import Row, interval_columns
-from rlvr_bench.stats.aggregate import aggregate, improvement, iqm
+from rlvr_bench.record.memo import remembered
+from rlvr_bench.stats.aggregate import aggregate_each, improvement, iqm
 from rlvr_bench.stats.broken import mixture_mean
 from rlvr_bench.stats.comparison import compare
 from rlvr_bench.stats.estimate import Estimate, accuracies, differences, seed_sd
 from rlvr_bench.stats.looks import ALPHA, LOOKS, Decision, Runs, decide
 from rlvr_bench.stats.random_effects import Floats
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What of one row of a comparison all of its statistics follow from.
+
+    Attributes:
+        name: what readers call the row.
+        problems: names the problems of `outcomes`; None, as they are, where the row was not scored on one set.
+        outcomes: of all scored runs, shape (runs, problems); `sound`: which of them are sound, shape (runs,).
+        base: outcomes of the row's own base, where its gain is known; one row for each evaluation of it.
+        ranked: its runs as they are compared with other rows', None of a row that is not ranked.
+    """
+
+    name: str
+    problems: str | None
+    outcomes: Floats | None
+    sound: NDArray[np.bool_] | None
+    base: Floats | None
+    ranked: Runs | None
+
+    def to_bytes(self) -> bytes:
+        """Return bytes that no other sample has."""
+        ranked = self.ranked
+        runs = (None, None, None) if ranked is None else (ranked.outcomes, ranked.places, ranked.count)
+        parts = (self.name, self.problems, self.outcomes, self.sound, self.base, *runs)
+        return b"".join(_to_bytes(part) for part in parts)
+
+
+def _to_bytes(part: Any) -> bytes:
+    if isinstance(part, np.ndarray):
+        return f"{part.dtype.str}{part.shape}:".encode() + part.tobytes()
+    return f"{part!r};".encode()
+
+
+def statistics(samples: Mapping[str, Sample], full: Sequence[str]) -> dict[str, Row]:
+    """Return the columns of a comparison's rows that need more than their own means, by row.
+
+    They take most of the time of a leaderboard, and are computed once for the same outcomes.
+
+    Args:
+        samples: by the rows' keys, from which their draws follow.
+        full: the rows of full fine-tuning; if there is one that is ranked, others are compared with it.
+    """
+    arguments = [repr(list(full)).encode(), *(key.encode() + sample.to_bytes() for key, sample in samples.items())]
+    return remembered("statistics", arguments, lambda: _statistics(samples, full))
+
+
+def _statistics(samples: Mapping[str, Sample], full: Sequence[str]) -> dict[str, Row]:
+    """Intervals come all at once: one by one they take most of the time."""
+    outcomes = {
+        key: Outcomes(one.outcomes, one.sound)
+        for key, one in samples.items()
+        if one.outcomes is not None and one.sound is not None
+    }
+    bases = {key: one.base for key, one in samples.items() if one.base is not None}
+    runs = {key: one.ranked for key, one in samples.items() if one.ranked is not None}
+    parts = [accuracy_columns(outcomes), gain_columns(outcomes, bases)]
+    by_problems: dict[str, dict[str, Floats]] = {}
+    for key in bases:
+        by_problems.setdefault(str(samples[key].problems), {})[key] = outcomes[key].table
+    parts += [seed_columns(tables, problems) for problems, tables in by_problems.items()]
+    parts.append(ranking_columns(runs, {key: one.name for key, one in samples.items()}))
+    trained = {key: outcomes[key].table for key, one in runs.items() if one.count is not None}
+    baselines = [key for key in full if key in trained]
+    if len(baselines) == 1:
+        parts.append(improvement_columns(trained, baselines[0], str(samples[baselines[0]].problems)))
+    columns: dict[str, Row] = {key: {} for key in samples}
+    for part in parts:
+        for key, added in part.items():
+            columns[key].update(added)
+    return columns
 
 
 @dataclass(frozen=True)
@@ -57,14 +131,18 @@ def _estimated(tables: Mapping[str, Floats]) -> tuple[list[str], list[Estimate]]
     return list(some), accuracies(list(some.values()))
 
 
-def seed_columns(outcomes: Floats, problems: str, model: str) -> Row:
-    """Return what a method's seeds say beside their mean: standard deviation and interquartile mean.
+def seed_columns(tables: Mapping[str, Floats], problems: str) -> dict[str, Row]:
+    """Return by model what its seeds say beside their mean: standard deviation and interquartile mean.
 
     Args:
-        problems, model: name the problems and the model; equal names give equal draws.
+        tables: outcomes of all seeds, by the models' names, from which their draws follow.
+        problems: names the problems, which all share; equal names give equal draws.
     """
-    middle = aggregate(iqm, [outcomes], problems, model) if len(outcomes) > 1 else None
-    return interval_columns("accuracy_sd", seed_sd(outcomes)) | interval_columns("accuracy_iqm", middle)
+    middles = aggregate_each(iqm, {model: table for model, table in tables.items() if len(table) > 1}, problems)
+    return {
+        model: interval_columns("accuracy_sd", seed_sd(table)) | interval_columns("accuracy_iqm", middles.get(model))
+        for model, table in tables.items()
+    }
 
 
 def gain_columns(tuned: Mapping[str, Outcomes], base: Mapping[str, Floats]) -> dict[str, Row]:

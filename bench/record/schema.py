@@ -3,9 +3,10 @@
 Where records live and how they are written is `store`; what follows from them is `leaderboard`.
 """
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
@@ -258,11 +259,12 @@ class RunRecord(_Record):
 
     @model_validator(mode="after")
     def _has_what_its_status_says(self) -> "RunRecord":
-        CellKeys.model_validate(self.cell)
+        self.__dict__["keys"] = CellKeys.model_validate(self.cell)
         OPEN_TABLES.validate_python(
             {name: getattr(self, name) for name in ("cell", "attestation", "rollout", "measurements")}
         )
-        _SCORES.validate_python(self.measurements.get("prompt_range", {}))
+        if "prompt_range" in self.measurements:
+            _SCORES.validate_python(self.measurements["prompt_range"])
         if self.status in ("failed", "invalid", "stopped") and self.cause is None:
             raise ValueError(f'status "{self.status}" needs a cause')
         if self.status == "done" and not {"base", "tuned"} <= self.accuracy.keys():
@@ -273,6 +275,13 @@ class RunRecord(_Record):
     def keys(self) -> CellKeys:
         """The parts of the cell's settings that are read after a run."""
         return CellKeys.model_validate(self.cell)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy as pydantic does; with another cell it has that one's keys."""
+        copied = super().model_copy(update=update, deep=deep)
+        if "cell" in (update or {}):
+            copied.__dict__.pop("keys", None)
+        return copied
 
     def score(self, role: ModelRole, task: str, split: ScoredSplit) -> Score | None:
         """Return one score, or None when it was not measured."""

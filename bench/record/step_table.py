@@ -4,8 +4,8 @@ Shares and norms are float64, as they were measured, counts int64. A null is a m
 carry checksums, so that a damaged file is never read as numbers.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +52,9 @@ def table_of(steps: Mapping[str, Sequence[StepRecord]]) -> pa.Table:
 class StepTable:
     """The steps of one file, by cell."""
 
-    def __init__(self, cells: Sequence[str], columns: Mapping[str, list[Any]]) -> None:
-        """`columns` holds a value for each row, by the attribute of a step; `cells` the cell of each."""
-        self._places = {cell: (start, stop) for cell, start, stop in _runs(cells)}
+    def __init__(self, places: Mapping[str, tuple[int, int]], columns: Mapping[str, list[Any]]) -> None:
+        """`columns` holds a value for each row, by the attribute of a step; `places` first and end row of each cell."""
+        self._places = places
         self._columns = columns
 
     @property
@@ -79,27 +79,18 @@ def read_steps(path: Path, selected: Callable[[str], bool] = lambda metric: True
         RecordError: the file cannot be read: which and the fix.
     """
     if not (path.exists() or path.is_symlink()):
-        return StepTable([], {})
+        return StepTable({}, {})
     refuse_irregular(path)
     try:
         file = pq.ParquetFile(path, page_checksum_verification=True)
         names = [name for name in file.schema_arrow.names if name != CELL and selected(name)]
         table = file.read([CELL, *names])
         return StepTable(
-            _cells(table.column(CELL)), {_ATTRIBUTES.get(name, name): _values(table.column(name)) for name in names}
+            _places(table.column(CELL)), {_ATTRIBUTES.get(name, name): _values(table.column(name)) for name in names}
         )
     except (OSError, KeyError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())
         raise RecordError(f"{path}: not a readable table of steps ({reason}); restore the file from git") from error
-
-
-def _runs(cells: Sequence[str]) -> Iterator[tuple[str, int, int]]:
-    """Yield each cell with the first of its rows and the one after its last; a cell's rows are next to each other."""
-    start = 0
-    for cell, group in groupby(cells):
-        stop = start + len(list(group))
-        yield cell, start, stop
-        start = stop
 
 
 def _array(values: Sequence[Any]) -> pa.Array:
@@ -108,11 +99,14 @@ def _array(values: Sequence[Any]) -> pa.Array:
     return pa.array(values, pa.bool_() if kinds == {bool} else pa.int64() if kinds == {int} else pa.float64())
 
 
-def _cells(column: pa.ChunkedArray) -> list[str]:
-    """Return the cell of each row."""
+def _places(column: pa.ChunkedArray) -> dict[str, tuple[int, int]]:
+    """Return by cell its first row and the one after its last; a cell's rows are next to each other."""
     encoded = column.combine_chunks().dictionary_encode()
+    of_row = _numpy(encoded.indices)
+    starts = np.flatnonzero(np.diff(of_row, prepend=-1)).tolist()
     names = encoded.dictionary.to_pylist()
-    return [names[place] for place in _numpy(encoded.indices).tolist()]
+    cells = [names[place] for place in of_row[starts].tolist()]
+    return dict(zip(cells, pairwise([*starts, len(of_row)]), strict=True))
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
@@ -120,13 +114,23 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
     values = column.combine_chunks()
     if not values.null_count:
         return list(_numpy(values).tolist())
-    filled = _numpy(values.fill_null(False if pa.types.is_boolean(values.type) else 0)).astype(object)
-    filled[_numpy(values.is_null())] = None
+    # Arrow's own way to fill nulls imports pandas, which takes longer than a leaderboard's steps.
+    validity, content = values.buffers()
+    end = values.offset + len(values)
+    kind = values.type.to_pandas_dtype()
+    held = _bits(content, end) if pa.types.is_boolean(values.type) else np.frombuffer(content, kind, end)
+    filled = held[values.offset :].astype(object)
+    filled[~_bits(validity, end)[values.offset :]] = None
     return list(filled.tolist())
+
+
+def _bits(buffer: pa.Buffer, count: int) -> NDArray[np.bool_]:
+    """Return the first bits of a buffer."""
+    return np.unpackbits(np.frombuffer(buffer, np.uint8), count=count, bitorder="little").astype(bool)
 
 
 def _numpy(values: pa.Array) -> NDArray[Any]:
     """Return an array without nulls as NumPy's; its to_numpy() imports pandas, which takes most of a second."""
     if pa.types.is_boolean(values.type):
-        return np.from_dlpack(values.cast(pa.int8())).astype(bool)
+        return _bits(values.buffers()[1], values.offset + len(values))[values.offset :]
     return np.from_dlpack(values)

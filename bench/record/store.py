@@ -135,19 +135,48 @@ def read_packed(path: Path) -> Iterator[RunRecord | RecordError]:
     """Yield the records of a packed comparison, an error in the place of each line, or file, that cannot be read."""
     if not (path.exists() or path.is_symlink()):
         return
+    shared = _SharedParts()
     for line in compact.read_lines(path):
         if isinstance(line, RecordError):
             yield line
             continue
         where = f"{path}, line {line.number}"
         try:
-            record = record_of(line.document, where, strict=True)
+            record = record_of(shared.put_in(line.document), where, strict=True)
+            shared.take_from(line.document, record)
             # A line that was pasted into another comparison's file would be ranked where it does not belong.
             if record.comparison != path.name.removesuffix(PACKED):
                 raise RecordError(f"{where}: its comparison is {record.comparison}; restore the file from git")
             yield record
         except RecordError as error:
             yield error
+
+
+class _SharedParts:
+    """What the cells of a file share, validated once: the base's scores and the environment, by the parsed object."""
+
+    def __init__(self) -> None:
+        self._scores: dict[int, tuple[Any, Any]] = {}
+        self._environments: dict[int, tuple[Any, Any]] = {}
+
+    def put_in(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Return a document in which these parts, where they were validated before, stand as they came out."""
+        if document.get("schema_version") != SCHEMA_VERSION:  # a migration reads plain JSON
+            return document
+        accuracy = document.get("accuracy")
+        if isinstance(accuracy, dict) and (scores := self._scores.get(id(accuracy.get("base")))):
+            document = {**document, "accuracy": {**accuracy, "base": scores[1]}}
+        if environment := self._environments.get(id(document.get("environment"))):
+            document = {**document, "environment": environment[1]}
+        return document
+
+    def take_from(self, document: dict[str, Any], record: RunRecord) -> None:
+        """Keep what a document was validated to, and the parsed object itself, whose id must not be another's."""
+        if "base" in record.accuracy:
+            base = document["accuracy"]["base"]
+            self._scores.setdefault(id(base), (base, record.accuracy["base"]))
+        environment = document["environment"]
+        self._environments.setdefault(id(environment), (environment, record.environment))
 
 
 Loaded = tuple[list[RunRecord], list[RecordError]]

@@ -21,16 +21,18 @@ For one task `estimate` is the better tool. Resampling runs alone, all n of them
 mean in 52 to 90 %: other test problems would give other scores.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rlvr_bench.stats.bootstrap import (
     RESAMPLES,
     interquartile_mean,
     keyed_generator,
     percentiles,
+    percentiles_of_each,
     resample_counts,
 )
 from rlvr_bench.stats.estimate import CONFIDENCE, Estimate
@@ -106,9 +108,13 @@ def resampled_scores(tasks: Sequence[Floats], problems: str, model: str, resampl
         cells = cell_means(table)
         problem_draws = _problem_draws(problems, place, cells.shape[1], resamples)
         by_run = problem_draws @ cells.T / cells.shape[1]
-        places = keyed_generator(f"runs/{model}/{place}").integers(0, runs, size=(resamples, max(runs - 1, 1)))
-        drawn.append(np.take_along_axis(by_run, places, axis=1))
+        drawn.append(np.take_along_axis(by_run, _run_draws(model, place, runs, resamples), axis=1))
     return np.stack(drawn, axis=-1)
+
+
+def _run_draws(model: str, place: int, runs: int, resamples: int) -> NDArray[np.int64]:
+    generator = keyed_generator(f"runs/{model}/{place}")
+    return generator.integers(0, runs, size=(resamples, max(runs - 1, 1)))
 
 
 @lru_cache(maxsize=8)
@@ -120,6 +126,31 @@ def _problem_draws(problems: str, place: int, size: int, resamples: int) -> Floa
 def aggregate(statistic: Aggregate, tasks: Sequence[Floats], problems: str, model: str) -> Estimate:
     """Return a statistic over runs and tasks with its 95 % percentile interval; arguments as for `resampled_scores`."""
     return percentiles(float(statistic(scores_of(tasks))), statistic(resampled_scores(tasks, problems, model)))
+
+
+def aggregate_each(
+    statistic: Aggregate, tables: Mapping[str, Floats], problems: str, resamples: int = RESAMPLES
+) -> dict[str, Estimate]:
+    """Return by model what `aggregate` returns of it on one task, all at once: one product draws the problems of all.
+
+    Args:
+        tables: by model, shape (runs, problems[, samples]); the same problems, any number of runs.
+        problems: names the problems.
+    """
+    by_runs: dict[int, list[str]] = {}
+    for model, table in tables.items():
+        by_runs.setdefault(len(table), []).append(model)
+    estimates: dict[str, Estimate] = {}
+    for runs, models in by_runs.items():
+        cells = np.stack([cell_means(tables[model]) for model in models])
+        size = cells.shape[-1]
+        of_all = _problem_draws(problems, 0, size, resamples) @ cells.reshape(-1, size).T / size
+        by_run = of_all.T.reshape(len(models), runs, resamples)
+        places = np.stack([_run_draws(model, 0, runs, resamples).T for model in models])
+        draws = statistic(np.take_along_axis(by_run, places, axis=1).transpose(0, 2, 1)[..., None])
+        values = statistic(cells.mean(axis=2)[..., None])
+        estimates |= dict(zip(models, percentiles_of_each(values, draws), strict=True))
+    return estimates
 
 
 def aggregate_difference(

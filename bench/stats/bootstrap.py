@@ -125,9 +125,15 @@ def resample(outcomes: Floats, statistic: Statistic, problem_draws: Floats, mode
 
 def percentiles(value: float, draws: Floats) -> Estimate:
     """Return a value with the 95 % percentile interval of its draws, widened to hold the value where it does not."""
+    return percentiles_of_each(np.array([value]), draws[None])[0]
+
+
+def percentiles_of_each(values: Floats, draws: Floats) -> list[Estimate]:
+    """Return what `percentiles` does of each of several values, shape (n,), and their draws, shape (n, resamples)."""
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail])
-    return Estimate(value, min(float(low), value), max(float(high), value))
+    ends = np.quantile(draws, [tail, 1 - tail], axis=-1)
+    each = zip(values.tolist(), *ends.tolist(), strict=True)
+    return [Estimate(value, min(low, value), max(high, value)) for value, low, high in each]
 
 
 def resample_counts(key: str, size: int, resamples: int = RESAMPLES, drawn: int | None = None) -> Floats:

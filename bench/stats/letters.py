@@ -17,19 +17,19 @@ def letters(order: Sequence[str], apart: Callable[[str, str], bool]) -> dict[str
     for place, better in enumerate(order):
         for worse in order[place + 1 :]:
             if apart(better, worse):
-                groups = _absorb([part for group in groups for part in _split(group, better, worse)])
+                groups = _separated(groups, better, worse)
     place_of = {name: place for place, name in enumerate(order)}
     groups.sort(key=lambda group: sorted(place_of[name] for name in group))
     return {name: "".join(_letter(i) for i, group in enumerate(groups) if name in group) for name in order}
 
 
-def _split(group: frozenset[str], one: str, other: str) -> list[frozenset[str]]:
-    return [group - {one}, group - {other}] if {one, other} <= group else [group]
-
-
-def _absorb(groups: list[frozenset[str]]) -> list[frozenset[str]]:
-    distinct = list(dict.fromkeys(groups))
-    return [group for group in distinct if not any(group < other for other in distinct)]
+def _separated(groups: list[frozenset[str]], one: str, other: str) -> list[frozenset[str]]:
+    """Return the groups with each that holds both names in two parts, and none that lies in another."""
+    parts = dict.fromkeys(group - {name} for group in groups if {one, other} <= group for name in (one, other))
+    kept = [group for group in groups if not {one, other} <= group]
+    # Only a part can lie in another group: one that was kept would have lain in the whole of it before.
+    whole = [*kept, *parts]
+    return kept + [part for part in parts if not any(part <= group for group in whole if group is not part)]
 
 
 def _letter(index: int) -> str:

@@ -214,7 +214,7 @@ def rank_correlation(pairs: Sequence[tuple[float, float]]) -> Interval:
     Raises:
         NoEvidence: fewer than five pairs, or one side is constant.
     """
-    from scipy.stats import spearmanr  # half a second that only this analysis costs
+    from scipy.stats import spearmanr  # two seconds that only this analysis costs
 
     if len(pairs) < 5:
         raise NoEvidence(f"{len(pairs)} pairs, a rank correlation needs at least 5")

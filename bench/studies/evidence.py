@@ -93,13 +93,36 @@ class Evidence:
             rates = filters.pop(RATE)
             filters |= {} if rates == BEST else {RATE: rates[BEST_OF]}
         as_they_are = not any(key.partition(".")[0] == INTERVENTIONS for key in filters)
-        usual = (run for run in self.runs if not (as_they_are and run.setting(INTERVENTIONS)))
-        runs = [run for run in usual if run.record.status in statuses and _matches(run, filters)]
+        chosen = set(self._plain if as_they_are else range(len(self.runs)))
+        for key, pattern in filters.items():
+            chosen &= self._set_to(key, pattern)
+        runs = [run for place in sorted(chosen) if (run := self.runs[place]).record.status in statuses]
         runs = at_best_rates(runs) if best else runs
         if not runs:
             words = ", ".join(f"{key} = {value}" for key, value in where.items())
             raise NoEvidence(f"no records with {words}" if words else "no records")
         return sorted(runs, key=lambda run: (run.seed, run.record.cell_id))
+
+    @cached_property
+    def _plain(self) -> frozenset[int]:
+        """The places of the runs without an intervention."""
+        return frozenset(place for place, run in enumerate(self.runs) if not run.setting(INTERVENTIONS))
+
+    @cached_property
+    def _places(self) -> dict[str, list[tuple[Any, set[int]]]]:
+        """By key the values that the runs hold, each with their places; a key is looked up in the runs once."""
+        return {}
+
+    def _set_to(self, key: str, pattern: Any) -> set[int]:
+        """Return the places of the runs whose setting fits a pattern; every value is compared once, not every run."""
+        if key not in self._places:
+            values: dict[str, tuple[Any, set[int]]] = {}
+            for place, run in enumerate(self.runs):
+                value = run.setting(key)
+                # A text that tells 1 from 1.0 and from "1": what compares equal may match a glob differently.
+                values.setdefault(repr(value), (value, set()))[1].add(place)
+            self._places[key] = list(values.values())
+        return {place for value, places in self._places[key] if _is(value, pattern) for place in places}
 
 
 def gather(results: Path) -> list[Evidence]:
@@ -150,10 +173,6 @@ def value_at(values: Any, key: str) -> Any:
             return None
         values = values.get(part)
     return values
-
-
-def _matches(run: EvidenceRun, where: Where) -> bool:
-    return all(_is(run.setting(key), pattern) for key, pattern in where.items())
 
 
 def at_best_rates(runs: Sequence[EvidenceRun]) -> list[EvidenceRun]:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import rankdata
 
 from rlvr_bench.leaderboard.row import test_score
 from rlvr_bench.report.clipping import clipping
@@ -57,6 +56,8 @@ def drift_agreement(evidence: Evidence, predicted: str, runs: Where) -> Finding:
 
 def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float:
     """Return Spearman's correlation, 0 where one side is the same throughout."""
+    from scipy.stats import rankdata  # two seconds that only this analysis costs
+
     ranks = [rankdata(values) for values in (one, other)]
     spreads = [float(np.std(each)) for each in ranks]
     return float(np.corrcoef(*ranks)[0, 1]) if all(spreads) else 0.0

@@ -7,7 +7,6 @@ from statistics import fmean, stdev
 
 import numpy as np
 from scipy.special import fdtr, fdtri
-from scipy.stats import kendalltau
 
 from rlvr_bench.leaderboard.row import outcome_matrix, test_score
 from rlvr_bench.record.steps import recorded
@@ -56,6 +55,8 @@ def reward_order(evidence: Evidence, order: Sequence[str], runs: Where, half: Ha
     whole = [gains for gains in by_seed.values() if set(order) <= gains.keys()]
     if not whole:
         raise NoEvidence(f"no seed has all of the rewards {', '.join(order)}")
+    from scipy.stats import kendalltau  # two seconds that only this analysis costs
+
     ranks = [-place for place in range(len(order))]
     taus = [float(kendalltau(ranks, [gains[name][1].mean for name in order]).statistic) for gains in whole]
     return Finding.of(mean_interval(taus), [gains[name][0] for gains in whole for name in order])
