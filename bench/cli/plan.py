@@ -1,7 +1,7 @@
 """`rlvr-bench plan`: what is done, missing or stale, and what the rest will take."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,7 +26,6 @@ from rlvr_bench.cli.options import (
 if TYPE_CHECKING:
     from rlvr_bench.experiment.experiment import Experiment
     from rlvr_bench.experiment.origins import ResolvedValue
-    from rlvr_bench.record.schema import RunRecord
     from rlvr_bench.studies.power import ClaimPower
     from rlvr_bench.sweep.protocol_trials import Selection
 
@@ -92,7 +91,7 @@ def show_plan(
     planned = with_targets(phases.cells)
     forecasts = power([entry.cell for entry in phases.cells], phases.records)
     document = as_document(planned, workers or cores(), phases.records)
-    needs = _needs(claims or (), results, phases.records)
+    needs = _needs(claims or (), results)
     if as_json is None:
         show_plan_tables(planned, forecasts, document["summary"])
         if needs:
@@ -107,13 +106,14 @@ def show_plan(
     raise typer.Exit(1 if phases.problems else 0)
 
 
-def _needs(claims: Iterable[str], results: Path, records: Sequence["RunRecord"]) -> list["ClaimPower"]:
+def _needs(claims: Iterable[str], results: Path) -> list["ClaimPower"]:
     if not claims:
         return []
+    from rlvr_bench.record.store import load_all
     from rlvr_bench.studies.derive import verdicts
     from rlvr_bench.studies.power import claim_power
 
-    entries = verdicts(results)
+    entries, (records, _) = verdicts(results), load_all(results)
     return [need for claim in claims for need in claim_power(claim, entries, records)]
 
 

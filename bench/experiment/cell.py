@@ -114,12 +114,16 @@ class Cell(Settings):
     @cached_property
     def comparison(self) -> str:
         """Name of the group of cells that may be ranked against each other: readable, and unique through its hash."""
+        return f"{self.comparison_title}.{_name_part(self.comparison_digest)}"
+
+    @cached_property
+    def comparison_title(self) -> str:
+        """What a person reads of the comparison's name: base, task with its levels, signal, reward."""
         task = "-".join([str(self.task["name"]), *(str(level) for level in self.task.get("levels") or ())])
         reward = rewards.title(self.reward)
         path = Path(self.base.name)
         base = path.stem if self.base.is_gguf else path.resolve().name if path.is_dir() else self.base.name
-        parts = [base, task, self.signal.type, reward, self.comparison_digest]
-        return ".".join(re.sub(r"[^A-Za-z0-9.]+", "-", part).strip(".-")[:40] or "x" for part in parts)
+        return ".".join(map(_name_part, (base, task, self.signal.type, reward)))
 
     @cached_property
     def comparison_digest(self) -> str:
@@ -149,6 +153,10 @@ class Cell(Settings):
             **training_identity(self.signal, self.interventions),
             **scoring_identity(self.evaluate, self.measurements),
         }
+
+
+def _name_part(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip(".-")[:40] or "x"
 
 
 def with_plugin_files(cell: Cell) -> Cell:

@@ -183,8 +183,17 @@ Loaded = tuple[list[RunRecord], list[RecordError]]
 """The records that could be read, and an error for each that could not."""
 
 
-def load_all(results: Path) -> Loaded:
-    """Read every run record of a results folder, in the order of the paths of their folders, packed or not.
+Wanted = Callable[[str], bool]
+"""Which comparisons are read, by their names."""
+
+
+def every(comparison: str) -> bool:
+    """Want every comparison."""
+    return True
+
+
+def load_all(results: Path, wanted: Wanted = every) -> Loaded:
+    """Read the run records of a results folder, in the order of the paths of their folders, packed or not.
 
     Returns:
         The records that could be read, and one error for each that could not: a broken record costs only itself.
@@ -193,7 +202,7 @@ def load_all(results: Path) -> Loaded:
     with _without_collection():
         while True:
             packed = _packed_state(results)
-            loaded = _load_all(results)
+            loaded = _load_all(results, wanted)
             if _packed_state(results) == packed:
                 return loaded
 
@@ -216,10 +225,12 @@ def _packed_state(results: Path) -> list[tuple[str, int, int]]:
     return [(path.name, status.st_ino, status.st_mtime_ns) for path in files for status in [path.lstat()]]
 
 
-def _load_all(results: Path) -> Loaded:
+def _load_all(results: Path, wanted: Wanted) -> Loaded:
     records: dict[tuple[str, str, str], RunRecord] = {}
     problems: list[RecordError] = []
     for path in packed_files(results):
+        if not wanted(path.name.removesuffix(PACKED)):
+            continue
         for entry in read_packed(path):
             if isinstance(entry, RecordError):
                 problems.append(entry)
@@ -229,6 +240,8 @@ def _load_all(results: Path) -> Loaded:
                 records[_place(entry)] = entry
     # Folders after packed files, by the same key: a cell that was run again since it was packed takes its line's place.
     for path in run_files(results):
+        if not wanted(path.parents[2].name):
+            continue
         try:
             record = read_run(path)
             expected = folder_of(results, record)
@@ -249,6 +262,12 @@ def _place(record: RunRecord) -> tuple[str, str, str]:
 def packed_files(results: Path) -> list[Path]:
     """Return the packed records of every comparison, sorted."""
     return sorted((results / RECORDS_FOLDER).glob(f"*{PACKED}"))
+
+
+def comparisons(results: Path) -> list[str]:
+    """Return the names of the comparisons of which there are records, packed or not, sorted."""
+    packed = {path.name.removesuffix(PACKED) for path in packed_files(results)}
+    return sorted(packed | {folder.name for folder in (results / RUNS_FOLDER).glob("*")})
 
 
 def packed_comparisons(results: Path) -> list[str]:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
+from pydantic import BaseModel
+
 from rlvr_bench.leaderboard.columns import COLUMNS, Row
 from rlvr_bench.leaderboard.over_bases import over_bases
 from rlvr_bench.leaderboard.standings import row_key
@@ -31,7 +33,14 @@ class _Pool:
 
     def __init__(self) -> None:
         self._places: dict[str, int] = {}
+        self._models: dict[int, tuple[BaseModel, int]] = {}
         self.values: list[Any] = []
+
+    def place_of(self, model: BaseModel) -> int:
+        """Return the place of a model's content; records of one file share the object, which is written once."""
+        if id(model) not in self._models:
+            self._models[id(model)] = model, self.place(model.model_dump(mode="json"))
+        return self._models[id(model)][1]
 
     def place(self, value: Any) -> int:
         key = strict_json(value)
@@ -170,7 +179,7 @@ def _details(records: tuple[RunRecord, ...], material: Material, pools: _Pools, 
     together, alone = curves_of_each([material.steps.get(record.cell_id, []) for record in records])
     return {
         "runs": [
-            run_document(record, pools.environments.place(record.environment.model_dump(mode="json")))
+            run_document(record, pools.environments.place_of(record.environment))
             | {"settings": pools.settings.place(run_settings(record)), "samples": completions.of(record)}
             | ({"curves": own} if len(records) > 1 else {})
             for record, own in zip(records, alone, strict=True)

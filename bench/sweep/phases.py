@@ -14,6 +14,7 @@ from rlvr_bench.experiment.experiment import Experiment
 from rlvr_bench.experiment.grid import cells
 from rlvr_bench.experiment.measurements import check as check_measurements
 from rlvr_bench.experiment.protocol import Protocol
+from rlvr_bench.plan.related import related
 from rlvr_bench.plan.states import PlannedCell, plan
 from rlvr_bench.record import store
 from rlvr_bench.record.schema import RunRecord
@@ -106,7 +107,7 @@ class Phases:
 
 
 class Plan(NamedTuple):
-    """The state of all cells of all stages, the records of the folder, and what of it could not be read."""
+    """The state of all cells of all stages, the related records of the folder, and what of these could not be read."""
 
     cells: list[PlannedCell]
     records: list[RunRecord]
@@ -119,11 +120,15 @@ def plan_phases(experiment: Experiment, selection: Selection, results: Path) -> 
     Raises what `phases` raises.
     """
     check_measurements(experiment.measurements)
-    protocol, (records, broken) = experiment.protocol, store.load_all(results)
-    problems = [str(problem) for problem in broken]
+    protocol = experiment.protocol
     if protocol is None:
-        return Plan(plan(_grid(experiment, selection), records), records, problems)
+        grid = _grid(experiment, selection)
+        records, problems = _related_records(results, grid)
+        return Plan(plan(grid, records), records, problems)
     studies = tuning_studies(experiment, protocol, selection)
+    trials = [cell for study in studies for trial in study.trials for cell in trial.cells]
+    final = final_cells(experiment, [_placeholder(study) for study in studies], selection, fixed=False)
+    records, problems = _related_records(results, [*trials, *final])
     decisions = [decide(study, protocol, _by_id(records)) for study in studies]
     planned = plan((cell for decision in decisions for cell in decision.cells), records)
     planned += [PlannedCell(cell, "waiting", "a later halving") for one in decisions for cell in one.later]
@@ -136,6 +141,11 @@ def plan_phases(experiment: Experiment, selection: Selection, results: Path) -> 
         waiting = final_cells(experiment, placeholders, selection, fixed=False)
         planned += [PlannedCell(cell, "waiting", why) for cell in waiting]
     return Plan(planned, records, problems)
+
+
+def _related_records(results: Path, cells: Sequence[Cell]) -> tuple[list[RunRecord], list[str]]:
+    records, broken = store.load_all(results, related(results, cells))
+    return records, [str(problem) for problem in broken]
 
 
 def _grid(experiment: Experiment, selection: Selection) -> list[Cell]:

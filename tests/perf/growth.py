@@ -1,9 +1,11 @@
 """How the verbs that read results grow: 10,000 synthetic packed records, seconds of processor time and peak memory.
 
+Each verb runs twice, with a cache that is empty at first: what a leaderboard has computed, a report finds there.
 Run by hand: `python tests/perf/growth.py [comparisons] [methods] [seeds]`; it asserts nothing.
 """
 
 import json
+import os
 import random
 import resource
 import subprocess
@@ -38,19 +40,21 @@ def main(comparisons: int = 100, methods: int = 20, seeds: int = 5) -> None:
             write_comparison(results, template, number, methods, seeds)
         size = sum(path.stat().st_size for path in (results / store.RECORDS_FOLDER).iterdir())
         print(f"{comparisons * methods * seeds:,} records, {size / 1e6:.0f} MB")
-        for verb in (["leaderboard"], ["report"], ["findings"], ["results", "check"], ["results", "pack"]):
-            measure([*verb, "--results", str(results)])
         experiment = Path(folder) / "experiment.toml"
         experiment.write_text(experiment_text(methods, comparisons * seeds))
-        measure(["plan", str(experiment), "--results", str(results)])
+        os.environ["RLVR_BENCH_CACHE"] = str(Path(folder) / "cache")
+        verbs = (["plan", str(experiment)], ["leaderboard", "--write"], ["report"], ["findings"], ["results", "check"])
+        for verb in verbs:
+            for time in ("first", "again"):
+                measure([*verb, "--results", str(results)], time)
 
 
-def measure(arguments: list[str]) -> None:
-    """Run a verb in a process of its own and print processor seconds and peak memory."""
+def measure(arguments: list[str], time: str) -> None:
+    """Run a verb in a process of its own and print processor seconds and peak memory; `time` says which time it is."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     script = (
-        "import resource, sys; from rlvr_bench.cli.main import app\n"
-        "try: app(sys.argv[1:])\n"
+        "import resource, sys; from rlvr_bench.cli.entry import main\n"
+        "try: main()\n"
         "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True)
@@ -59,7 +63,8 @@ def measure(arguments: list[str]) -> None:
     said = done.stderr.split()
     peak = int(said[-1]) / 1e6 if said and said[-1].isdecimal() else float("nan")
     lines = done.stdout.count("\n")
-    print(f"{' '.join(arguments[:2]):40} {seconds:6.1f} s {peak:6.2f} GB  exit {done.returncode}, {lines} lines")
+    verb = " ".join(word for word in arguments[:2] if not word.startswith(("-", "/")))
+    print(f"{verb:15} {time} {seconds:6.1f} s {peak:6.2f} GB  exit {done.returncode}, {lines} lines")
 
 
 def write_comparison(results: Path, template: Cell, number: int, methods: int, seeds: int) -> None:

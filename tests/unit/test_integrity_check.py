@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,16 @@ from rlvr_bench.integrity.run import run_faults
 from rlvr_bench.leaderboard.file import ALL_FILE, LEADERBOARD_FILE, contents
 from rlvr_bench.leaderboard.standings import leaderboard
 from rlvr_bench.record import store
+from rlvr_bench.record.pack import pack
 from rlvr_bench.studies.check import findings_faults
 
 COMMITTED = Path(__file__).parents[2] / "results"
 
 
 @pytest.fixture
-def results(tmp_path: Path) -> Path:
-    """Two methods of the committed default preset, with their leaderboard."""
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two methods of the committed default preset, with their leaderboard, and a cache of their own."""
+    monkeypatch.setenv("RLVR_BENCH_CACHE", str(tmp_path / "cache"))
     folder = tmp_path / "results"
     comparison = cells(load("default"))[0].comparison
     records, _ = store.load_all(COMMITTED)
@@ -149,6 +152,51 @@ def test_a_record_in_another_place_is_caught(results: Path) -> None:
     faults = check(results).faults
     assert any("its content belongs in" in fault for fault in faults)
     assert any("records lie in runs/<comparison>/<method>/" in fault for fault in faults)
+
+
+def packed_results(results: Path) -> Path:
+    """Pack a folder and check it once, so that what was found of it is in the cache."""
+    pack(results)
+    assert check(results).faults == []
+    (path,) = store.packed_files(results)
+    return path
+
+
+def test_a_packed_file_is_looked_through_once_and_again_when_a_byte_changes(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = packed_results(results)
+    looked = list[str]()
+    monkeypatch.setattr("rlvr_bench.integrity.check.run_faults", lambda *_: looked.append("once") or [])
+    assert check(results).faults == [] and not looked
+    path.write_text(path.read_text().replace('"tokens":', '"tokens": ', 1))
+    check(results)
+    assert looked
+
+
+def test_an_edit_after_a_check_is_found(results: Path) -> None:
+    path = packed_results(results)
+    sound = path.read_text()
+    lines = sound.splitlines()
+    place = next(number for number, line in enumerate(lines) if '"cell_id"' in line)
+    document = json.loads(lines[place])
+    document["cost"]["tokens"] += 1
+    path.write_text("\n".join([*lines[:place], json.dumps(document), *lines[place + 1 :]]) + "\n")
+    assert any("tokens" in fault for fault in check(results).faults)
+    steps = next(path.parent.glob(f"*{store.PACKED_STEPS}"))
+    path.write_text(sound)
+    steps.unlink()
+    assert any("digest does not fit" in fault for fault in check(results).faults)
+
+
+def test_nothing_is_kept_where_the_code_of_others_has_a_say(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed_results(results)
+    looked = list[str]()
+    monkeypatch.setattr("rlvr_bench.integrity.check.run_faults", lambda *_: looked.append("once") or [])
+    point = EntryPoint("mine", "other_package:Mine", "rlvr_bench.methods")
+    monkeypatch.setattr("rlvr_bench.integrity.check.plugin_entries", lambda group: {"mine": (point,)})
+    check(results)
+    assert looked
 
 
 def test_a_report_shows_the_leaderboard_beside_it_or_is_a_fault(results: Path) -> None:

@@ -61,6 +61,13 @@ def test_intervals_hold_their_value_and_equal_keys_give_equal_intervals() -> Non
     assert 0 < gap.low <= gap.mean <= gap.high
 
 
+@pytest.mark.parametrize("statistic", [over_tasks.iqm, over_tasks.mean_score])
+def test_many_models_at_once_are_what_each_is_alone(statistic: over_tasks.Aggregate) -> None:
+    models = {f"m{runs}-{seed}": tables(runs, 1, seed=seed)[0] for runs in (2, 5) for seed in (0, 1)}
+    together = over_tasks.aggregate_each(statistic, models, "p")
+    assert together == {name: over_tasks.aggregate(statistic, [one], "p", name) for name, one in models.items()}
+
+
 def test_runs_that_all_win_are_no_proof() -> None:
     found = over_tasks.improvement(tables(3, 1, 0.95), tables(3, 1, 0.05), "p", ("one", "other"))
     assert found.mean == found.high == 1.0 and found.low == pytest.approx(0.025 ** (1 / 3))
