@@ -106,7 +106,7 @@ def digest(material: Material) -> str:
 def packed(value: Any) -> str:
     """Return JSON deflated (RFC 1950) and in base64, which no HTML parser can take for anything but text.
 
-    Keys stand in the order in which they were made, which the same records give: to sort them takes as long as to write.
+    Keys stand in the order in which they were made, which the same records give: to sort them takes as long again.
     """
     return base64.b64encode(zlib.compress(to_json(value, inf_nan_mode="null"))).decode()
 

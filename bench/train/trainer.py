@@ -7,7 +7,6 @@ scored: without padding, and only those that the gradient depends on.
 """
 
 import time
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -16,7 +15,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers.trainer_callback import PrinterCallback
-from trl import GRPOConfig, GRPOTrainer
+from trl import GRPOTrainer
 
 from rlvr_bench.experiment.settings import GrpoSettings
 from rlvr_bench.generate.sampling_params import SamplingParams
@@ -31,6 +30,7 @@ from rlvr_bench.tasks.verdicts import verify_all
 from rlvr_bench.train import processes, proof, scorer, sharded
 from rlvr_bench.train.advantages import whitened
 from rlvr_bench.train.fork import Fork, fork_metrics
+from rlvr_bench.train.grpo_arguments import grpo_arguments
 from rlvr_bench.train.ledger import Shape
 from rlvr_bench.train.log_probs import k3
 from rlvr_bench.train.pay import pay
@@ -39,13 +39,8 @@ from rlvr_bench.train.scorer import Rows
 from rlvr_bench.train.seeds import derive
 from rlvr_bench.train.sharded import ShardedCopy
 from rlvr_bench.train.step_guard import StepGuard
+from rlvr_bench.train.step_metrics import record_strategies, record_verdicts, share_metrics
 from rlvr_bench.train.training_run import StepSink, TrainingRun, begin
-
-_OWN_METRICS = (
-    *("accuracy", "unparsed", "verifier_errors", "strategy/", "probe/", "sampling/sampling_logp_difference"),
-    *("clip_ratio/fork_", "fork/", "kl_penalty", "rollouts_kept"),
-)
-"""How the metrics begin that are taken here, from the completions of one process."""
 
 
 class RolloutTrainer(GRPOTrainer):
@@ -77,7 +72,7 @@ class RolloutTrainer(GRPOTrainer):
         super().__init__(
             model=handle.model if self._sharded is None else self._sharded.model,
             reward_funcs=self._score,
-            args=_arguments(run),
+            args=grpo_arguments(run),
             # Numbers in place of texts: what a prompt is for the model follows from the problem (`_tokenize_prompts`).
             train_dataset=Dataset.from_dict(
                 {"prompt": [str(i) for i in range(len(run.problems))], "problem": list(range(len(run.problems)))}
@@ -164,8 +159,8 @@ class RolloutTrainer(GRPOTrainer):
         for intervention in run.interventions:
             rewards = intervention.paid(batch, rewards)
         self._kept = [kept for each in run.interventions if (kept := each.kept(batch)) is not None]
-        self._record_verdicts(verdicts)
-        self._record_strategies(completions)
+        record_verdicts(self._metrics["train"], verdicts)
+        record_strategies(self._metrics["train"], completions)
         rewards = self._less_kl(rewards, prompt_ids)
         self._metrics["train"]["seconds/grade"].append(time.perf_counter() - started)
         if run.watching:
@@ -183,20 +178,6 @@ class RolloutTrainer(GRPOTrainer):
         for measurement in self._run.watching:
             measurement.rollouts(batch)
         self._metrics["train"]["seconds/measure"].append(time.perf_counter() - started)
-
-    def _record_verdicts(self, verdicts: list[Verdict]) -> None:
-        flags = {
-            "accuracy": [verdict.correct for verdict in verdicts],
-            "unparsed": [verdict.unread for verdict in verdicts],
-            "verifier_errors": [verdict.reason == "error" for verdict in verdicts],
-        }
-        for metric, values in flags.items():
-            self._metrics["train"][metric].append(fmean(values))
-
-    def _record_strategies(self, completions: list[str]) -> None:
-        for name, strategy in STRATEGIES.items():
-            share = sum(map(strategy.used, completions)) / len(completions)
-            self._metrics["train"][f"strategy/{name}"].append(share)
 
     def _less_kl(self, rewards: list[float], prompt_ids: list[list[int]]) -> list[float]:
         """Return the rewards less the k1 estimate of the KL to the base, where the settings put it there."""
@@ -363,60 +344,7 @@ class RolloutTrainer(GRPOTrainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Hand the step's metrics to the recorder, then to TRL's own trackers."""
         if processes.size() > 1:
-            self._share_metrics()
+            share_metrics(self._metrics["train"])
         super().log(logs, start_time)
         if "train_runtime" not in logs:  # the summary at the end is no step
             self._sink({"step": self._steps_before + self.state.global_step, **logs, **self._guard.last})
-
-    def _share_metrics(self) -> None:
-        """Put what all processes saw in place of what this one did; TRL does so for its own metrics."""
-        metrics = self._metrics["train"]
-        names = sorted(name for name in metrics if name.startswith(_OWN_METRICS))
-        means = [fmean(metrics[name]) for name in names]
-        count, most = processes.size(), processes.largest(means)
-        for name, total, largest in zip(names, processes.sums(means), most, strict=True):
-            metrics[name] = [largest if name.endswith("max") else total / count]
-
-
-def _arguments(run: TrainingRun[GrpoSettings]) -> GRPOConfig:
-    settings = run.settings
-    # The settings say what one optimizer step sees in all; TRL counts per process and per pass.
-    rows = settings.batch_size // processes.size()
-    update = rows // settings.updates_per_batch
-    micro_batch = settings.micro_batch or update
-    return GRPOConfig(
-        output_dir=run.output_dir,
-        run_name=Path(run.output_dir).name,
-        seed=derive(run.seed, "data"),
-        learning_rate=run.learning_rate,
-        lr_scheduler_type="constant_with_warmup",
-        warmup_steps=settings.warmup_steps,
-        max_steps=settings.steps,
-        max_grad_norm=settings.max_grad_norm,
-        per_device_train_batch_size=micro_batch,
-        gradient_accumulation_steps=update // micro_batch,
-        steps_per_generation=rows // micro_batch,
-        ddp_timeout=processes.TIMEOUT_SECONDS,
-        ddp_broadcast_buffers=False,  # no method changes buffers, and every forward pass would wait for them
-        num_generations=settings.group_size,
-        max_completion_length=settings.max_new_tokens,
-        temperature=settings.temperature,
-        beta=0.0,
-        router_aux_loss_coef=0.0,  # the loss is the one that the settings name, on mixtures of experts too
-        # A range of [0, 1e9] never clips: that is how a side is taken away.
-        epsilon=1.0 if settings.clip_low is None else settings.clip_low,
-        epsilon_high=1e9 if settings.clip_high is None else settings.clip_high,
-        loss_type=settings.loss_type,
-        scale_rewards=settings.scale_rewards,
-        bf16=settings.precision == "bf16",
-        use_cpu=not torch.cuda.is_available(),
-        gradient_checkpointing=False,
-        disable_dropout=True,
-        dataloader_pin_memory=False,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        report_to=list(settings.report_to) or "none",
-        save_strategy="no",
-        disable_tqdm=True,
-        log_level="error",
-    )
