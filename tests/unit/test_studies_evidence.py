@@ -1,59 +1,46 @@
-"""Which runs a claim's choice selects: the same as looking at each run by itself."""
+"""Evidence: which records a claim is judged on, by their settings, geometry and result schema."""
 
-from fnmatch import fnmatchcase
-from typing import Any
+from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from claim_evidence import evidence_of, measured
 from record_factory import record
 
-from rlvr_bench.studies.errors import NoEvidence
-from rlvr_bench.studies.evidence import Evidence, EvidenceRun, value_at
-
-VALUES = st.sampled_from([None, True, 1, 1.0, "1", "lora", "lora-plus", [1], [1, 2]])
-PATTERNS = st.one_of(VALUES, st.sampled_from(["lora*", "*", "?*", [1, "lora"], [[1], "1"]]))
+from rlvr_bench.record import store
+from rlvr_bench.studies.errors import FindingsError, NoEvidence
+from rlvr_bench.studies.evidence import EvidenceRun, gather
 
 
-def run_with(place: int, **settings: Any) -> EvidenceRun:
-    made = record("lora", place)
-    cell = made.cell | {"extra": settings}
-    return EvidenceRun(made.model_copy(update={"cell": cell, "cell_id": f"{place:012x}"}))
+def test_runs_on_a_changed_geometry_are_left_out_unless_asked_for() -> None:
+    plain = measured("lora", 0, sparsity_bf16=0.1)
+    turned = plain.model_copy(update={"cell": plain.cell | {"interventions": {"rotate_heads": {"layers": [1]}}}})
+    evidence = evidence_of([plain, turned])
+    assert evidence.select({}) == [EvidenceRun(plain)]
+    assert evidence.select({"interventions.rotate_heads": "?*"}) == [EvidenceRun(turned)]
+    with pytest.raises(NoEvidence, match="no records with seed = 7"):
+        evidence.select({"seed": 7})
 
 
-def fits(value: Any, pattern: Any) -> bool:
-    """Say what a pattern means, independently: equal, any of a list, or a glob on the text."""
-    if isinstance(pattern, list):
-        return value == pattern or any(fits(value, one) for one in pattern)
-    if isinstance(pattern, str):
-        return fnmatchcase("" if value is None else str(value), pattern)
-    return bool(value == pattern)
+def test_runs_of_two_result_schemas_are_not_judged_together(tmp_path: Path) -> None:
+    old, new = ([record("lora", seed) for seed in seeds] for seeds in ((0, 1, 2), (3, 4)))
+    for schema, runs in ((2, old), (3, new)):
+        for run in runs:
+            cell = run.cell | {"result_schema": schema}
+            store.write_run(tmp_path, run.model_copy(update={"cell": cell}), [])
+    newest, older = gather(tmp_path)
+    assert (newest.schema, [run.seed for run in newest.select({})]) == (3, [3, 4])
+    assert (older.schema, [run.seed for run in older.select({})]) == (2, [0, 1, 2])
 
 
-@given(st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=6), PATTERNS, PATTERNS)
-def test_a_selection_is_what_looking_at_each_run_gives(settings: list[tuple[Any, Any]], one: Any, other: Any) -> None:
-    runs = tuple(run_with(place, a=a, b=b) for place, (a, b) in enumerate(settings))
-    evidence = Evidence("organism-steps", runs)
-    expected = [
-        run.record.cell_id
-        for run in runs
-        if fits(value_at(run.record.cell, "extra.a"), one) and fits(value_at(run.record.cell, "extra.b"), other)
-    ]
-    for _ in range(2):  # what was looked up before is found again
-        try:
-            found = [run.record.cell_id for run in evidence.select({"extra.a": one, "extra.b": other})]
-        except NoEvidence:
-            found = []
-        assert found == expected
-
-
-def test_runs_with_an_intervention_count_only_where_they_are_asked_for() -> None:
-    changed = run_with(1)
-    changed = EvidenceRun(
-        changed.record.model_copy(update={"cell": changed.record.cell | {"interventions": {"rotate_heads": {}}}})
-    )
-    evidence = Evidence("organism-steps", (run_with(0), changed))
-    assert [run.seed for run in evidence.select({})] == [0]
-    assert [run.seed for run in evidence.select({"interventions.rotate_heads": {}})] == [1]
-    with pytest.raises(NoEvidence, match="seed = 1"):
-        evidence.select({"seed": 1})
+def test_a_broken_record_or_report_stops_the_verdicts(tmp_path: Path) -> None:
+    path = store.write_run(tmp_path, record("lora"), [])
+    assert [each.base for each in gather(tmp_path)] == [str(record("lora").keys.base["name"])]
+    (tmp_path / "thinking").mkdir()
+    (tmp_path / "thinking" / "one.json").write_text('{"base": "smollm2", "accuracy": 1}')
+    assert [each.base for each in gather(tmp_path) if each.thinking] == ["smollm2"]
+    (tmp_path / "thinking" / "one.json").write_text("[]")
+    with pytest.raises(FindingsError, match=r"one\.json"):
+        gather(tmp_path)
+    path.write_text("{")
+    with pytest.raises(FindingsError, match=r"run\.json: not valid JSON"):
+        gather(tmp_path)
