@@ -1,7 +1,5 @@
-"""Numbers in text: every way of writing a value reads as that value, and nothing stalls the reader."""
+"""Numbers in text: every way of writing a value reads as that value, and what is no single number is none."""
 
-import operator
-import re
 from decimal import Decimal
 from fractions import Fraction
 
@@ -9,17 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlvr_bench.tasks.verifiers import arithmetic
 from rlvr_bench.tasks.verifiers.number_grammar import MAX_LENGTH
 from rlvr_bench.tasks.verifiers.numerals import (
     canonical,
-    last_number,
     parse_number,
     same_value,
     stated_number,
 )
 
 INTEGERS = st.integers(-(10**15), 10**15)
+
 WRAPPERS = (
     "{}",
     " {} ",
@@ -35,15 +32,6 @@ WRAPPERS = (
     "{} dollars",
     "x = {}",
     "x*4 = {}",
-)
-SENTENCES = (
-    "{}",
-    "so it is {}.",
-    "That makes **{}** apples",
-    "2 + 2 is 4, hence {}",
-    "y-4={}",
-    "[{}]",
-    "It costs ${}!",
 )
 
 
@@ -80,40 +68,10 @@ def test_mixed_numbers(whole: int, top: int, bottom: int) -> None:
     assert parse_number(rf"{whole}\frac{{{top}}}{{{bottom}}}") == whole + Fraction(top, bottom)
 
 
-@given(INTEGERS, st.sampled_from(SENTENCES), st.booleans())
-def test_last_number_of_a_sentence(value: int, sentence: str, commas: bool) -> None:
-    assert last_number(sentence.format(f"{value:,}" if commas else value)) == value
-
-
 @given(INTEGERS, INTEGERS)
 def test_canonical_spelling_tells_values_apart(one: int, other: int) -> None:
     assert (canonical(Fraction(one)) == canonical(Fraction(other))) == (one == other)
     assert parse_number(canonical(Fraction(one, 7))) == Fraction(one, 7)
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("10-3", 3),  # a difference, not minus three
-        ("(2)-3", 3),
-        ("= -3", -3),
-        ("$-5", -5),
-        ("-$5", -5),
-        ("10{,}000", 10_000),
-        (r"10\,000", 10_000),
-        ("10\u202f000", 10_000),
-        ("1,2,3", 3),  # a list: these commas part no thousands
-        ("12,34", 34),
-        (".5", Fraction(1, 2)),
-        (r"\frac12", Fraction(1, 2)),
-        ("H2O", None),
-        ("1.2e3", 1200),
-        ("no number", None),
-        ("4/0", None),
-    ],
-)
-def test_last_number_by_hand(text: str, value: Fraction | int | None) -> None:
-    assert last_number(text) == value
 
 
 NOT_ONE_NUMBER = (
@@ -265,147 +223,12 @@ def test_correct_spellings_of_one_number(text: str, value: float) -> None:
     assert parse_number(text) == stated_number(text) == Fraction(str(value))
 
 
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("18 dollars, and not 19", 18),
-        ("twelve, that is 12 in words", 12),
-        ("she has 5 apples.", 5),
-        ("that John has 18 dollars left", 18),
-        ("18 - that is it", 18),
-        ("$5 a piece", 5),
-        ("18. Because 5", 18),
-        ("18! Great", 18),
-        ("1/2 or 0.5", Fraction(1, 2)),
-        ("18 because 5 and 13 make it", 18),
-        ("18 apples for 5 people", 18),
-        ("30 - 16 = 14.", 14),
-        ("less than 18", None),
-        ("half of 18", None),
-        ("Step 1: Set up", None),
-        ("not 18", None),
-        ("x - 3", None),
-    ],
-)
-def test_numbers_that_a_sentence_states(text: str, value: Fraction | int | None) -> None:
-    assert stated_number(text) == value
-
-
-@pytest.mark.parametrize(
-    "text", ["the area is 18π", "it grows as n^2", r"so $18\sqrt{2}$", "18 million or 2^10 or x_5"]
-)
-def test_a_part_of_something_else_is_not_the_last_number(text: str) -> None:
-    assert last_number(text) is None
-
-
-OPERATORS = {"+": operator.add, "-": operator.sub, r"\times": operator.mul, "*": operator.mul, "x": operator.mul}
-
-
-@given(st.integers(0, 999), st.sampled_from(sorted(OPERATORS)), st.integers(0, 999), st.integers(-3, 3))
-def test_a_sum_states_what_it_comes_to_and_nothing_else(left: int, sign: str, right: int, slip: int) -> None:
-    result = OPERATORS[sign](left, right) + slip
-    for text in (f"{left} {sign} {right} = {result}", f"n = {left} {sign} {right} = {result}"):
-        assert parse_number(text) == stated_number(text) == (None if slip else result)
-        assert last_number(f"Hence {text}.") == (None if slip else result)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "3+1=5",
-        "so 3+1=5",
-        "2(1+1)=5",
-        "2^2=5",
-        r"\frac{6}{2}=5",
-        "10/5=5",
-        "4=5",
-        "n = 3*2 = 5",
-        "$3 + $1 = $5",
-        "3+1=4=5",
-    ],
-)
-def test_a_false_equation_states_nothing(text: str) -> None:
-    assert parse_number(text) is None and stated_number(text) is None and last_number(text) is None
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("10/3 = 3.33", "3.33"),
-        ("10/3 = 3", "3"),
-        ("540 / 110 = 4.90", "4.9"),
-        ("0.1*3 = 0.30000000000000004", "0.30000000000000004"),
-        ("3+4=7+5=12", "12"),  # steps that run on
-        ("10*3 \\approx 31", "31"),
-        ("half of 3 + 1 = 2", "2"),
-        ("50% of 36 + 2 = 20", "20"),
-        ("1 dozen + 3 = 15", "15"),
-        ("x - 3 = 5", "5"),
-        ("f(3)+1 = 5", "5"),
-        ("18 = 9 * 2", "18"),
-    ],
-)
-def test_equations_that_do_not_contradict_themselves(text: str, value: str) -> None:
-    assert parse_number(text) in (Fraction(value), None) and stated_number(text) == Fraction(value)
-
-
-def test_arithmetic_is_bounded() -> None:
-    for text in (
-        "9^9^9",
-        "((2^64)^64)^64",
-        "(" * 200 + "1+1",
-        "1+" * 5000 + "1",
-        "1/0",
-        "2*(3",
-        "1 1/2 + 2",
-        "8--0",
-        "3x",
-    ):
-        assert arithmetic.value(text) is None
-    assert arithmetic.value("2(3+4) - 6/4 + 2^{10}") == Fraction(2073, 2)
-
-
 @given(st.integers(-(10**6), 10**6).filter(bool), st.integers(1, 9))
 def test_noise_in_the_last_digits_of_a_float_is_no_other_value(value: int, noise: int) -> None:
     sign, digits = ("-" if value < 0 else ""), str(abs(value))
     noisy = parse_number(f"{sign}{digits}.{noise:0{16 - len(digits)}d}")
     assert noisy is not None and same_value(noisy, Fraction(value))
     assert not same_value(Fraction(value) + Fraction(1, 10**4), Fraction(value))
-
-
-def test_stated_number_is_right_of_a_leading_equation() -> None:
-    assert stated_number("7 * 8 = 56 apples, 3 left") == 56
-    assert stated_number("x = y = 4") == 4
-    assert stated_number("12 because 3*4 = 12, not 13") == 12
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "9" * 100_000,
-        "1" + ",111" * 30_000,
-        "1/" * 50_000,
-        "1 " * 50_000,
-        "=" * 50_000,
-        "=1" * 50_000,
-        "1." * 50_000,
-        "-" * 50_000 + "1/0",
-        r"\frac{" * 20_000,
-        "1e999/1e-999",
-        "\u2212" * 50_000,
-    ],
-)
-def test_hostile_text_is_read_in_bounded_time(text: str) -> None:
-    for read in (parse_number, stated_number, last_number):
-        number = read(text)
-        assert number is None or len(canonical(number)) < 4_300
-
-
-@given(st.text(alphabet="0123456789.,/-+eE$%\\{}fracbox= \n\u2212", max_size=80))
-def test_any_text_gives_a_number_that_stands_in_it_or_none(text: str) -> None:
-    number = last_number(text)
-    assert number is None or re.search(r"[0-9]", text)
-    assert stated_number("") is None
 
 
 def test_numerals_beyond_the_limit_are_no_answers() -> None:
