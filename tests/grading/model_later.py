@@ -2,24 +2,7 @@ r"""Sentences and forms that were written after those of the other modules had b
 
 import re
 
-from gold_kinds import (
-    BASED,
-    COMPLEX,
-    DECIMAL,
-    DEGREES,
-    MATRIX,
-    MONEY,
-    NUMBERS,
-    OPTION,
-    ROOT,
-    WORD,
-    Change,
-    fraction,
-    integer,
-    interval,
-    matched,
-    point,
-)
+import gold_kinds as kinds
 
 SENTENCES = {
     "llama": "Step 3: Conclude\nWe have 3 cases.\n\nThe final answer is: $\\boxed{%s}$",
@@ -54,34 +37,34 @@ SENTENCES = {
     "is bold": "The final answer is: **%s**",
 }
 
-FORMS: dict[str, Change] = {
-    "frac with spaces": fraction(lambda s, a, b: rf"{s}\frac {{{a}}} {{{b}}}"),
-    "text frac": fraction(lambda s, a, b: rf"{s}\frac{{\text{{{a}}}}}{{\text{{{b}}}}}"),
-    "over": fraction(lambda s, a, b: rf"{s}{{{a} \over {b}}}"),
-    "factor frac": fraction(lambda s, a, b: rf"{s}{a} \cdot \frac{{1}}{{{b}}}"),
-    "doubled": fraction(lambda s, a, b: rf"{s}\frac{{{2 * a}}}{{{2 * b}}}"),
-    "frac eq dec": fraction(lambda s, a, b: rf"{s}\frac{{{a}}}{{{b}}} \approx {s}{a / b:.3f}\ldots"),
-    "r equals": fraction(lambda s, a, b: rf"r = {s}\frac{{{a}}}{{{b}}}"),
-    "k colon": integer(lambda n: rf"k: {n}"),
-    "n points": integer(lambda n: rf"{n}\ \text{{points}}"),
-    "units2": integer(lambda n: rf"{n} \; \text{{units}}^2"),
-    "mathrm cm": integer(lambda n: rf"{n}\,\mathrm{{cm}}"),
-    "thus n": integer(lambda n: rf"n = {n - 1} + 1 = {n}"),
-    "difference": integer(lambda n: rf"{n + 7} - 7 = {n}"),
-    "negfrac": integer(lambda n: rf"-\frac{{{-n}}}{{1}}"),
-    "log": integer(lambda n: rf"\log_{{2}} 2^{{{n}}} = {n}" if 0 < n < 50 else None),
-    "floor": integer(lambda n: rf"\lfloor {n}.5 \rfloor = {n}" if n >= 0 else None),
-    "sumd": integer(lambda n: rf"\sum = {n}"),
-    "cardinality": integer(lambda n: rf"|S| = {n}"),
-    "prime": integer(lambda n: rf"f'(2) = {n}"),
-    "det": integer(lambda n: rf"\det A = {n}"),
-    "deg": integer(lambda n: rf"\deg p = {n}"),
-    "gcd": integer(lambda n: rf"\gcd(a,b) = {n}" if n > 0 else None),
-    "minus": matched(re.compile("-[0-9]+"), lambda m: "- " + m[0][1:]),
-    "point xyz": point(
+FORMS: dict[str, kinds.Change] = {
+    "frac with spaces": kinds.fraction(lambda s, a, b: rf"{s}\frac {{{a}}} {{{b}}}"),
+    "text frac": kinds.fraction(lambda s, a, b: rf"{s}\frac{{\text{{{a}}}}}{{\text{{{b}}}}}"),
+    "over": kinds.fraction(lambda s, a, b: rf"{s}{{{a} \over {b}}}"),
+    "factor frac": kinds.fraction(lambda s, a, b: rf"{s}{a} \cdot \frac{{1}}{{{b}}}"),
+    "doubled": kinds.fraction(lambda s, a, b: rf"{s}\frac{{{2 * a}}}{{{2 * b}}}"),
+    "frac eq dec": kinds.fraction(lambda s, a, b: rf"{s}\frac{{{a}}}{{{b}}} \approx {s}{a / b:.3f}\ldots"),
+    "r equals": kinds.fraction(lambda s, a, b: rf"r = {s}\frac{{{a}}}{{{b}}}"),
+    "k colon": kinds.integer(lambda n: rf"k: {n}"),
+    "n points": kinds.integer(lambda n: rf"{n}\ \text{{points}}"),
+    "units2": kinds.integer(lambda n: rf"{n} \; \text{{units}}^2"),
+    "mathrm cm": kinds.integer(lambda n: rf"{n}\,\mathrm{{cm}}"),
+    "thus n": kinds.integer(lambda n: rf"n = {n - 1} + 1 = {n}"),
+    "difference": kinds.integer(lambda n: rf"{n + 7} - 7 = {n}"),
+    "negfrac": kinds.integer(lambda n: rf"-\frac{{{-n}}}{{1}}"),
+    "log": kinds.integer(lambda n: rf"\log_{{2}} 2^{{{n}}} = {n}" if 0 < n < 50 else None),
+    "floor": kinds.integer(lambda n: rf"\lfloor {n}.5 \rfloor = {n}" if n >= 0 else None),
+    "sumd": kinds.integer(lambda n: rf"\sum = {n}"),
+    "cardinality": kinds.integer(lambda n: rf"|S| = {n}"),
+    "prime": kinds.integer(lambda n: rf"f'(2) = {n}"),
+    "det": kinds.integer(lambda n: rf"\det A = {n}"),
+    "deg": kinds.integer(lambda n: rf"\deg p = {n}"),
+    "gcd": kinds.integer(lambda n: rf"\gcd(a,b) = {n}" if n > 0 else None),
+    "minus": kinds.matched(re.compile("-[0-9]+"), lambda m: "- " + m[0][1:]),
+    "point xyz": kinds.point(
         lambda p: f"(x,y,z) = ({', '.join(p)})" if len(p) == 3 and not any("infty" in q for q in p) else None
     ),
-    "point letters": point(
+    "point letters": kinds.point(
         lambda p: (
             ", ".join(f"{c} = {v}" for c, v in zip("xyz", p, strict=False))
             if len(p) in (2, 3) and not any("infty" in q for q in p)
@@ -90,25 +73,27 @@ FORMS: dict[str, Change] = {
     ),
     "pi over": lambda g: g.replace(r"\pi", r"{\pi}") if r"\pi" in g else None,
     "sqrt brace": lambda g: re.sub(r"\\sqrt\{([0-9]+)\}", r"\\sqrt {\1}", g) if "sqrt{" in g else None,
-    "sqrt half": matched(ROOT, lambda m: rf"{m['number']}\cdot {m['inside']}^{{\frac{{1}}{{2}}}}"),
-    "deg hyphen": matched(DEGREES, lambda m: f"{m['number']}-degree"),
-    "deg words": matched(DEGREES, lambda m: f"{m['number']} degrees"),
-    "x in interval": interval(lambda a, low, high, b: rf"\text{{The interval is }} {a}{low}, {high}{b}"),
-    "it is word": matched(WORD, lambda m: rf"\boldsymbol{{\text{{{m['word']}}}}}"),
-    "word quote": matched(WORD, lambda m: f"“{m['word']}”"),
-    "opt bracket": matched(OPTION, lambda m: f"[{m['letter']}]"),
-    "opt dot": matched(OPTION, lambda m: f"{m['letter']}."),
-    "mat left": matched(MATRIX, lambda m: rf"\left( \begin{{matrix}}{m['rows']}\end{{matrix}} \right)"),
-    "mat small": matched(MATRIX, lambda m: rf"\begin{{bmatrix}}{m['rows'].replace('&', ' & ')}\end{{bmatrix}}"),
-    "list set names": matched(NUMBERS, lambda m: rf"x \in \left\{{{m[0]}\right\}}"),
-    "list comma and": matched(NUMBERS, lambda m: ", and ".join(m[0].rsplit(",", 1))),
-    "cplx": matched(COMPLEX, lambda m: rf"{m['real']} {m['sign']} {m['imaginary']} i"),
-    "cplx dot": matched(
-        COMPLEX, lambda m: rf"{m['real']}{m['sign']}{m['imaginary']}\cdot i" if m["imaginary"] else None
+    "sqrt half": kinds.matched(kinds.ROOT, lambda m: rf"{m['number']}\cdot {m['inside']}^{{\frac{{1}}{{2}}}}"),
+    "deg hyphen": kinds.matched(kinds.DEGREES, lambda m: f"{m['number']}-degree"),
+    "deg words": kinds.matched(kinds.DEGREES, lambda m: f"{m['number']} degrees"),
+    "x in interval": kinds.interval(lambda a, low, high, b: rf"\text{{The interval is }} {a}{low}, {high}{b}"),
+    "it is word": kinds.matched(kinds.WORD, lambda m: rf"\boldsymbol{{\text{{{m['word']}}}}}"),
+    "word quote": kinds.matched(kinds.WORD, lambda m: f"“{m['word']}”"),
+    "opt bracket": kinds.matched(kinds.OPTION, lambda m: f"[{m['letter']}]"),
+    "opt dot": kinds.matched(kinds.OPTION, lambda m: f"{m['letter']}."),
+    "mat left": kinds.matched(kinds.MATRIX, lambda m: rf"\left( \begin{{matrix}}{m['rows']}\end{{matrix}} \right)"),
+    "mat small": kinds.matched(
+        kinds.MATRIX, lambda m: rf"\begin{{bmatrix}}{m['rows'].replace('&', ' & ')}\end{{bmatrix}}"
     ),
-    "base sub": matched(BASED, lambda m: rf"{m['digits']}_{{({m['base']})}}"),
-    "money usd": matched(MONEY, lambda m: m["number"].replace("\\!", "") + " USD"),
-    "dec frac": matched(DECIMAL, lambda m: f"{float(m[0]):.7f}".rstrip("0") + "0"),
+    "list set names": kinds.matched(kinds.NUMBERS, lambda m: rf"x \in \left\{{{m[0]}\right\}}"),
+    "list comma and": kinds.matched(kinds.NUMBERS, lambda m: ", and ".join(m[0].rsplit(",", 1))),
+    "cplx": kinds.matched(kinds.COMPLEX, lambda m: rf"{m['real']} {m['sign']} {m['imaginary']} i"),
+    "cplx dot": kinds.matched(
+        kinds.COMPLEX, lambda m: rf"{m['real']}{m['sign']}{m['imaginary']}\cdot i" if m["imaginary"] else None
+    ),
+    "base sub": kinds.matched(kinds.BASED, lambda m: rf"{m['digits']}_{{({m['base']})}}"),
+    "money usd": kinds.matched(kinds.MONEY, lambda m: m["number"].replace("\\!", "") + " USD"),
+    "dec frac": kinds.matched(kinds.DECIMAL, lambda m: f"{float(m[0]):.7f}".rstrip("0") + "0"),
 }
 
 
