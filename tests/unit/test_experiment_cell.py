@@ -13,7 +13,8 @@ from rlvr_bench.experiment.experiment import Experiment, load
 from rlvr_bench.experiment.grid import cells
 from rlvr_bench.experiment.settings import EvaluateSettings, RlvrSettings
 from rlvr_bench.experiment.signals import RftSettings, RlhfSettings, SftRlvrSettings, SftSettings
-from rlvr_bench.record.store import load_all
+from rlvr_bench.record.schema import RunRecord
+from rlvr_bench.record.store import packed_file, read_packed
 
 FILE: dict[str, Any] = {
     "name": "mine",
@@ -124,6 +125,7 @@ def test_a_task_without_solutions_cannot_be_imitated(tmp_path: Path) -> None:
 
 
 def test_a_new_setting_leaves_the_committed_results_valid() -> None:
-    records, _ = load_all(Path(__file__).parents[2] / "results")
-    ids = {record.cell_id for record in records}
-    assert {cell.id for cell in cells(load("default"))} <= ids
+    committed, default = Path(__file__).parents[2] / "results", cells(load("default"))
+    files = {packed_file(committed, cell.comparison) for cell in default}
+    records = [record for file in files for record in read_packed(file) if isinstance(record, RunRecord)]
+    assert {cell.id for cell in default} <= {record.cell_id for record in records}

@@ -20,24 +20,30 @@ from rlvr_bench.leaderboard.file import ALL_FILE, LEADERBOARD_FILE, contents
 from rlvr_bench.leaderboard.standings import leaderboard
 from rlvr_bench.record import store
 from rlvr_bench.record.pack import pack
+from rlvr_bench.record.schema import RunRecord
 from rlvr_bench.studies.check import findings_faults
 
 COMMITTED = Path(__file__).parents[2] / "results"
 
 
-@pytest.fixture
-def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two methods of the committed default preset, with their leaderboard, and a cache of their own."""
-    monkeypatch.setenv("RLVR_BENCH_CACHE", str(tmp_path / "cache"))
-    folder = tmp_path / "results"
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two methods of the committed default preset, with their leaderboard."""
+    folder = tmp_path_factory.mktemp("sound") / "results"
     comparison = cells(load("default"))[0].comparison
-    records, _ = store.load_all(COMMITTED)
     reader = store.StepReader(COMMITTED)
-    for record in records:
-        if record.comparison == comparison and record.keys.method_name in ("full", "lora"):
+    for record in store.read_packed(store.packed_file(COMMITTED, comparison)):
+        if isinstance(record, RunRecord) and record.keys.method_name in ("full", "lora"):
             store.write_run(folder, record, reader.steps(record))
     renew(folder)
     return folder
+
+
+@pytest.fixture
+def results(sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the sound folder that a test may change, and a cache of its own."""
+    monkeypatch.setenv("RLVR_BENCH_CACHE", str(tmp_path / "cache"))
+    return Path(shutil.copytree(sound, tmp_path / "results"))
 
 
 def renew(results: Path) -> None:

@@ -20,11 +20,17 @@ from rlvr_bench.report.choices import choice, grouped
 from rlvr_bench.report.curves import POINTS, curves
 from rlvr_bench.report.document import document
 from rlvr_bench.report.gates import figures
-from rlvr_bench.report.material import gather
+from rlvr_bench.report.material import Material, gather
 from rlvr_bench.report.page import packed, render, write_report
 from rlvr_bench.report.soundness import sound_share
 
 RESULTS = Path(__file__).parents[2] / "results"
+
+
+@pytest.fixture(scope="module")
+def committed() -> Material:
+    """What a page shows of the committed results, read once."""
+    return gather(RESULTS)
 
 
 @pytest.fixture
@@ -95,9 +101,8 @@ def test_what_cannot_be_read_is_named_and_costs_only_itself(results: Path) -> No
     assert "2 files of this results folder could not be read" in path.read_text(encoding="utf-8")
 
 
-def test_a_committed_row_is_reproduced_by_the_file_that_the_page_gives(tmp_path: Path) -> None:
-    material = gather(RESULTS)
-    groups = [group for group in material.runs.values() if group[0].keys.base["name"].startswith("organism")]
+def test_a_committed_row_is_reproduced_by_the_file_that_the_page_gives(committed: Material, tmp_path: Path) -> None:
+    groups = [group for group in committed.runs.values() if group[0].keys.base["name"].startswith("organism")]
     tuned = [group for group in groups if group[0].cell.get("tuning")]
     plain = [group for group in groups if not group[0].cell.get("tuning")]
     unclipped = [group for group in plain if group[0].cell["signal"].get("clip_low", 0) is None]
@@ -276,7 +281,7 @@ def test_an_empty_folder_gives_a_page_that_says_so(tmp_path: Path) -> None:
     assert problems == () and "There are no run records in this folder yet." in page
 
 
-def test_committed_records_all_stand_behind_their_rows() -> None:
-    material = gather(RESULTS)
-    rows = [row for row in material.rows if row["method"] != "base"]
-    assert len(rows) == len(material.runs) and sum(map(len, material.runs.values())) == len(store.load_all(RESULTS)[0])
+def test_committed_records_all_stand_behind_their_rows(committed: Material) -> None:
+    rows = [row for row in committed.rows if row["method"] != "base"]
+    assert len(rows) == len(committed.runs)
+    assert sum(map(len, committed.runs.values())) == len(store.load_all(RESULTS)[0])
