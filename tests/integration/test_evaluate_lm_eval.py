@@ -21,6 +21,8 @@ from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.generate.backend import create
 from rlvr_bench.models.tokenizer import character_tokenizer
 
+pytestmark = pytest.mark.usefixtures("lm_eval_task_files")
+
 CHOICES = """
 task: tiny_choices
 dataset_path: json

@@ -19,6 +19,8 @@ from rlvr_bench.evaluate.lm_eval_tasks import load_tasks
 from rlvr_bench.evaluate.measurements import LmEval
 from rlvr_bench.experiment.errors import ExperimentError
 
+pytestmark = pytest.mark.usefixtures("lm_eval_task_files")
+
 ANTLR = version("antlr4-python3-runtime")
 
 Row = dict[str, Any]
