@@ -54,11 +54,6 @@ def iqm(scores: Floats) -> Floats:
     return interquartile_mean(flat, np.ones(flat.shape[-1]))
 
 
-def optimality_gap(scores: Floats) -> Floats:
-    """Return by how much scores fall short of 1 on average, scores above 1 counted as 1."""
-    return 1.0 - mean_score(np.minimum(scores, 1.0))
-
-
 def share_above(threshold: float) -> Aggregate:
     """Return the statistic "share of runs with a score above the threshold": one point of a performance profile."""
     return lambda scores: mean_score((scores > threshold).astype(np.float64))
@@ -151,17 +146,6 @@ def aggregate_each(
         values = statistic(cells.mean(axis=2)[..., None])
         estimates |= dict(zip(models, percentiles_of_each(values, draws), strict=True))
     return estimates
-
-
-def aggregate_difference(
-    statistic: Aggregate, one: Sequence[Floats], other: Sequence[Floats], problems: str, models: tuple[str, str]
-) -> Estimate:
-    """Return the statistic of `one` minus that of `other` on the same tasks and problems, which are drawn together."""
-    value = float(statistic(scores_of(one))) - float(statistic(scores_of(other)))
-    draws = [
-        statistic(resampled_scores(tasks, problems, model)) for tasks, model in zip((one, other), models, strict=True)
-    ]
-    return percentiles(value, draws[0] - draws[1])
 
 
 def improvement(one: Sequence[Floats], other: Sequence[Floats], problems: str, models: tuple[str, str]) -> Estimate:
