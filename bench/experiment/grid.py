@@ -18,9 +18,11 @@ from rlvr_bench.experiment.signals import SftRlvrSettings, SftSettings, Signal
 from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.models.errors import NotDownloadedError
 from rlvr_bench.models.fingerprint import fingerprint
+from rlvr_bench.record.memo import remembered
 from rlvr_bench.tasks import prompts, rewards, solutions
 from rlvr_bench.tasks import registry as task_registry
 from rlvr_bench.tasks.errors import NotDownloadedError as DataNotDownloadedError
+from rlvr_bench.tasks.families import FAMILIES
 from rlvr_bench.tasks.task import Task
 
 
@@ -124,11 +126,24 @@ def _tasks(experiment: Experiment, data_dir: Path | None, fetch: bool) -> list[t
     tasks = []
     for settings in experiment.tasks:
         task = _task(json.dumps(settings), data_dir)
-        fingerprint_ = _fingerprint(task.name, task.fingerprint, fetch)
+        if _is_drawn(settings):
+            fingerprint_, available = remembered("tasks", [json.dumps(settings).encode()], partial(_facts, task))
+        else:
+            fingerprint_, available = _fingerprint(task.name, task.fingerprint, fetch), None
         if not fingerprint_.startswith(NOT_DOWNLOADED):
-            _check(experiment, task)
+            _check(experiment, task, len(task.problems("train")) if available is None else available)
         tasks.append((settings, fingerprint_))
     return tasks
+
+
+def _is_drawn(settings: Mapping[str, Any]) -> bool:
+    """Whether the problems of a task follow from its settings and this package alone: no file, no plug-in."""
+    return settings["name"] in (*FAMILIES, "mixture")
+
+
+def _facts(task: Task) -> tuple[str, int]:
+    """Return what a plan needs to know of a task; to draw 10,000 problems for it takes a second."""
+    return task.fingerprint(), len(task.problems("train"))
 
 
 @lru_cache(maxsize=32)
@@ -144,10 +159,10 @@ def _rewards(experiment: Experiment, signal: Signal) -> list[dict[str, Any]]:
     return [rewards.resolve(reward) for reward in experiment.rewards]
 
 
-def _check(experiment: Experiment, task: Task) -> None:
-    """Raise what would otherwise end every cell: a solution or a train split that is not there."""
+def _check(experiment: Experiment, task: Task, available: int) -> None:
+    """Raise what would otherwise end every cell: a solution, or enough of the `available` train problems."""
     for signal in experiment.signals:
-        needed, available = signal.problems_needed, len(task.problems("train"))
+        needed = signal.problems_needed
         if available < needed:
             raise ExperimentError(
                 f"task {task.name!r} has {available} train problems, a batch of {signal.type} asks {needed}; lower "
