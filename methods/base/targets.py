@@ -6,7 +6,7 @@ modules, a gate with a single output is a vector, and what computes something el
 returns its choice) is more than linear: no group holds them.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import torch
 from torch import nn
@@ -16,6 +16,9 @@ from transformers.pytorch_utils import Conv1D
 from rlvr_bench.methods.base.method import TARGET_GROUPS, Method, ends_with
 from rlvr_bench.methods.errors import MethodError
 from rlvr_bench.plugins.suggestion import did_you_mean
+
+TRIED_TOKENS = 32
+"""Tokens of the forward pass that shows which modules are called."""
 
 _GROUPS = {names: group for group, names in TARGET_GROUPS.items()}
 
@@ -99,6 +102,40 @@ def linear_targets(model: nn.Module, endings: Sequence[str]) -> list[str]:
     paths = [path for path in linear if ends_with(path, endings)]
     _refuse_tied(model, paths)
     return paths
+
+
+def refuse_uncalled(model: PreTrainedModel, paths: Sequence[str]) -> None:
+    """Raise `MethodError` where a module of `paths` takes no part in a forward pass but by its weight.
+
+    What stands around such a module (an adapter) would be passed by: state-space layers read the weight of their step
+    sizes (`dt_proj`) so. A model without weights is not tried, nor is one whose experts see few tokens: what is wanted
+    are modules that no layer calls.
+    """
+    parameters = [model.get_submodule(path).get_parameter("weight") for path in paths]
+    if any(parameter.is_meta for parameter in parameters):
+        return
+    called = set[str]()
+    hooks = [model.get_submodule(path).register_forward_hook(_noting(path, called)) for path in paths]
+    try:
+        with torch.no_grad():
+            model(torch.arange(TRIED_TOKENS, device=model.device)[None] % model.config.get_text_config().vocab_size)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    names = {path.rpartition(".")[2] for path in called}
+    uncalled = sorted({path.rpartition(".")[2] for path in paths} - names)
+    if uncalled:
+        raise MethodError(
+            f"target {uncalled[0]!r} of {type(model).__name__} is read by its weight and never called, so that an "
+            f"adapter on it would do nothing; set targets to {sorted(names)}"
+        )
+
+
+def _noting(path: str, called: set[str]) -> Callable[..., None]:
+    def note(*_: object) -> None:
+        called.add(path)
+
+    return note
 
 
 def _is_linear(module: nn.Module) -> bool:

@@ -105,6 +105,9 @@ class PeftMethod(Method):
     def refuse_misfit(self, model: "PreTrainedModel") -> None:
         super().refuse_misfit(model)
         resolve_name("rlvr_bench.methods.peft.handle:refuse_rewritten")(self, model)
+        if self.targets_are_linear:
+            paths = resolve_name("rlvr_bench.methods.base.targets:linear_targets")(model, self.targets)
+            resolve_name("rlvr_bench.methods.base.targets:refuse_uncalled")(model, paths)
 
     def handle_class(self) -> "HandleClass":
         """Return the class of the handle that `attach` gives."""

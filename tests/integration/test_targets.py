@@ -1,5 +1,6 @@
 """Groups of targets on decoders of any architecture, and GPT-2's Conv1D as a linear layer."""
 
+import ast
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -215,3 +216,34 @@ def test_steering_is_refused_where_its_module_does_not_end_the_layer(name: str) 
         MethodError, match=r"a norm or a factor follows|which no linear module of GPT2LMHeadModel ends in"
     ):
         steering.refuse_misfit(model)
+
+
+def test_a_module_that_is_read_past_its_adapter_is_refused_before_anything_runs() -> None:
+    """Jamba's `dt_proj`: its adapter would be left out of the forward pass, and merged into what is sampled from."""
+    model = tiny("jamba")
+    for kind in ("lora", "pissa", "dora"):
+        method = resolve_targets(create({"type": kind, "rank": 4}), model)
+        with pytest.raises(MethodError, match=r"'dt_proj' of Jamba.* never called.* set targets to \['down_proj', "):
+            method.refuse_misfit(model)
+    resolve_targets(create({"type": "mask", "select": "random", "density": 0.1}), model).refuse_misfit(model)
+
+
+def test_what_the_refusal_proposes_starts_at_the_base() -> None:
+    model = tiny("jamba")
+    method = resolve_targets(create({"type": "pissa", "rank": 4}), model)
+    with pytest.raises(MethodError) as refused:
+        method.refuse_misfit(model)
+    proposed = ast.literal_eval(str(refused.value).partition("set targets to ")[2])
+    tokens = torch.arange(20)[None]
+    with torch.no_grad():
+        before = model(tokens).logits
+        method = create({"type": "pissa", "rank": 4, "targets": proposed})
+        method.refuse_misfit(model)
+        after = method.attach(model, 0).model(tokens).logits
+    assert float((after - before).abs().max()) < 1e-4
+
+
+def test_a_model_without_weights_is_not_tried() -> None:
+    with torch.device("meta"):
+        model = tiny("jamba")
+    resolve_targets(create({"type": "lora", "rank": 4}), model).refuse_misfit(model)
