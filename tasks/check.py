@@ -82,8 +82,10 @@ def check(task: Task, to_train_on: bool = False) -> CheckReport:
     general, notes = _of_the_data(task, by_split, to_train_on)
     if everything and task.verify("", everything[0]).correct:
         general.append("An empty completion is accepted.")
+    # Forms that the prompt asks for must be read; others are tried, too, and only told of.
     requested, unasked = _other_forms(task, everything[0]) if everything else ({}, {})
     accepted = [one for one in everything if task.verify(task.completion(one.answer), one).correct]
+    # Of a gold answer that is refused as it is, other forms would only say so again.
     ids = {problem.id for problem in accepted}
     refused = (problem for problem in everything if problem.id not in ids)
     return CheckReport(

@@ -232,6 +232,7 @@ def open_subject(
     before, folder = open_checkpoint(_folder(base, progress)), _folder(tuned, progress)
     adapter = open_adapter(folder) if (folder / CONFIG).is_file() else None
     _refuse_output_folder(folder)
+    # A folder may hold an adapter and, beside it, the whole model that it was merged into.
     beside = adapter is not None and any(each.name != TENSORS for each in folder.glob("*.safetensors"))
     whole = _folder(merged, progress) if merged else folder if adapter is None or beside else None
     if merged and adapter is None:

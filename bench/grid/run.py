@@ -88,6 +88,7 @@ def run_experiment(
     deadline = math.inf if budget is None else time.monotonic() + budget
     with results_lock(results):
         for stage in stages:
+            # A stage follows from what the one before has written, by this process or by another machine.
             records, problems = store.load_all(results)
             work = stage(records)
             watcher.say(*map(str, problems), *work.remarks, *work.faults)
@@ -96,6 +97,7 @@ def run_experiment(
             planned = plan(work.cells, records)
             todo = [entry.cell for entry in planned if entry.runs or (stale and entry.state == "stale")]
             watcher.say(*_announcement(planned, todo, results))
+            # What all cells need is made once, here: cells are processes of their own and would each make it.
             prepare_bases(todo, watcher)
             prepare_products(todo, threads)
             prepare_labels(todo, threads, watcher)
@@ -107,6 +109,7 @@ def run_experiment(
             if interrupted or late:
                 break
         standings, whole = renew_leaderboard(results, watcher.say)
+        # Read again, and not remembered: a record that could not be written or read back is no result.
         finished = plan(cells, store.load_all(results)[0])
     comparisons = {cell.comparison for cell in cells}
     shown = [standing for standing in standings if standing.row["comparison"] in comparisons]
@@ -116,6 +119,7 @@ def run_experiment(
         done = sum(not entry.runs for entry in finished)
         left = f"stopped: {done} of {len(cells)} cells are done; the same command goes on from there"
         return GridResult(rows, differences, INTERRUPTED_EXIT, left)
+    # Of a budget that is used up, cells that were not started are no failures.
     bad = faults or not whole or any(_is_bad(entry) for entry in finished if not (late and entry.record is None))
     unfinished = sum(entry.runs for entry in finished)
     message = f"the budget is used: {unfinished} cells of this stage are left; the same command goes on from there"

@@ -70,6 +70,7 @@ class _Looks:
         """Return the cells of the next look; none once the goal is reached."""
         grid = self._phases.final(records, self._seeds)
         order = {seed: place for place, seed in enumerate(self._seeds)}
+        # Nothing can be decided before the first look, so that it is run whole.
         if not self._asked:
             first = [cell for cell in grid.cells if order[cell.seed] < self._first]
             self._asked |= {cell.id for cell in first}
@@ -81,6 +82,7 @@ class _Looks:
         recorded = {record.cell_id for record in records}
         counts = {key: sum(cell.id in recorded for cell in cells) for key, cells in rows.items()}
         remarks, wanted = list[str](), list[Cell]()
+        # Rows of a comparison go to the same look: a pair is tested where both have reached it.
         for comparison, open_methods in self._open(rows, records).items():
             due = due_look({name: counts[comparison, name] for name in open_methods}, self._goal.last_look)
             said = f"{len(open_methods)} rows leave open {self._goal.phrase}" if open_methods else "nothing is open"

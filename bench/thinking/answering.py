@@ -81,6 +81,7 @@ def answer_problems(
     subject = request.subject()
     reader = _reader(subject, name, watcher)
     window = group_window(subject.traces("validation")) if name.startswith(CONFIDENCE) else 0
+    # A promise chooses the policy, so that it comes before the rule about answers, which is set under that policy.
     scoring, promise = Scoring(name, reader, window), None
     if terms is not None:
         kind = None if policy is None else pruning.name

@@ -43,6 +43,7 @@ def frontier(points: Sequence[Mapping[str, Any]]) -> Figure:
     axes.fill_between(
         shares, [p["accuracy_lo"] for p in votes], [p["accuracy_hi"] for p in votes], color="grey", alpha=0.15
     )
+    # Scored after the fact a trace costs all of its tokens: only what was stopped live belongs beside the votes.
     live = [p for p in points if p["live"] and p["scorer"] is not None]
     for colour, name in zip(_colours(), dict.fromkeys(p["scorer"] for p in live), strict=False):
         own = [p for p in live if p["scorer"] == name]

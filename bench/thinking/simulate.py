@@ -30,6 +30,8 @@ def _problem(policy: Policy, group: Sequence[Trace], scores: Scores, run: LiveRu
     dropped: list[bool] = [False] * len(group)
     scores_read: list[dict[int, float]] = [{} for _ in group]
     running = set(range(len(group)))
+    # In the order of the live loop: first what is due after `read` tokens is scored and dropped, then what ends there
+    # gets its last score. A trace that has ended stays among those that a policy compares.
     for read in range(max(trace.fed for trace in group) + 1):
         if read and running and policy.due(read):
             alive |= {place: scores[place][read] for place in running}
@@ -38,6 +40,7 @@ def _problem(policy: Policy, group: Sequence[Trace], scores: Scores, run: LiveRu
             survivors = policy.survivors(read, alive)
             for place in [place for place in alive if place not in survivors]:
                 dropped[place] = True
+                # One that had ended loses its vote, and no token: those were generated before.
                 lengths[place] = min(lengths[place], read) if place in running else lengths[place]
                 running.discard(place)
                 del alive[place]

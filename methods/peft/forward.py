@@ -65,12 +65,14 @@ def refuse_unfit(kind: str, handle: PeftHandle) -> None:
         raise MethodError(f"PEFT's {kind} trains nothing with these keys; give it those that say what it adds")
     if any(parameter.is_meta for parameter in handle.model.parameters()):
         return
+    # Pushed away from their start, where many adapters are 0 and any fault in their forward pass is hidden.
     originals = [parameter.detach().clone() for _, parameter in trained]
     with forked_random_state(handle.seed), torch.no_grad():
         for _, parameter in trained:
             parameter.add_(PUSH * torch.randn_like(parameter))
         pushed = [parameter.clone() for _, parameter in trained]
         try:
+            # Noise that the base has, too (a router's, dropout that is written down), is not the adapter's.
             noise, of_the_base = (_noise(kind, model, handle) for model in (handle.model, handle.view.model))
             rewritten = [name for (name, now), was in zip(trained, pushed, strict=True) if not torch.equal(now, was)]
         finally:

@@ -42,6 +42,7 @@ def open_questions(gold: Form, answer: Form) -> Pairs | None:
         return (
             [] if gold.minutes == answer.minutes and (gold.half or answer.half) == (answer.half or gold.half) else None
         )
+    # Digits without a base are an answer where the gold answer says one ("1011" for 1011_2); base 10 is a plain number.
     if isinstance(gold, Based):
         return [] if gold == answer or _without_base(gold, answer) else None
     if isinstance(answer, Based):

@@ -61,11 +61,13 @@ def _inequality(text: str, read: Reader) -> Group | None:
     ]
     if len(signs) != len(sides) - 1 or not 1 <= len(signs) <= 2:
         return None
+    # A chain reads in one direction: "a < x > b" says nothing of an interval.
     signs = ["<=" if sign in ("\\le", "<=") else ">=" if sign in ("\\ge", ">=") else sign for sign in signs]
     if len({sign[0] for sign in signs}) != 1:
         return None
     if signs[0][0] == ">":
         sides, signs = sides[::-1], signs[::-1]
+    # From here on the smaller side is on the left, and the unknown stands in the middle or at one end.
     symbol = re.compile(SYMBOL)
     closed = [len(sign) == 2 for sign in signs]
     if len(sides) == 3 and symbol.fullmatch(sides[1]):

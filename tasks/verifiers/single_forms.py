@@ -31,6 +31,7 @@ def short_form(spelled: str, raw: str, variable: bool) -> Form | None:
     """Forms that are read as a whole: options, times, bases, numbers, words."""
     if TEXT_GROUP.fullmatch(raw.strip()) and spelled.isalpha() and len(spelled) > 1:
         return Text(spelled.casefold())
+    # From the narrowest form to the widest: "(A)" is no word, "10:30" no ratio, "1011_2" no number.
     choice = _CHOICE.fullmatch(spelled)
     if choice:
         return Choice(choice[1])
@@ -48,6 +49,7 @@ def short_form(spelled: str, raw: str, variable: bool) -> Form | None:
     number = _repeating(spelled) if number is None else number
     if number is not None:
         return Number(number, "%" in spelled or "percent" in spelled.lower(), _latex_number(number))
+    # Words are what is left: "x - 1" and "f of x" are letters, too, and go to algebra.
     if _WORDS.fullmatch(spelled) and not _FUNCTION.search(spelled) and not re.search(r"(?:^| )[a-z] ?[-=] ?", spelled):
         return Text(_ARTICLE.sub("", " ".join(re.sub(r"[.,]", " ", spelled).casefold().split())))
     if TEXT_GROUP.fullmatch(raw.strip()) and _DATED.fullmatch(spelled) and not _FUNCTION.search(spelled):

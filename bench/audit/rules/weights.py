@@ -163,6 +163,7 @@ def base_identity(subject: Subject) -> Answer:
     far = _relative(subject.changes)
     if not math.isfinite(far):
         raise LacksData("finite weights (see weights_finite)")
+    # The adapter's own words come first: a named base that differs explains all that is measured below.
     if subject.adapter is not None:
         other = _other_base(subject)
         if other:
@@ -181,6 +182,7 @@ def base_identity(subject: Subject) -> Answer:
                 cosine=along,
                 relative_norm=far,
             )
+    # What no method trains tells a wrong base from a large update: both move the weights far.
     frozen = _frozen(subject)
     share = _frozen_moved(subject)
     if share > DRIFTED or far > FAR:
@@ -265,6 +267,7 @@ def tied_embedding(subject: Subject) -> Answer:
             f"{OUTPUT} differs from {name} in a model that ties them",
             "save the model with tie_word_embeddings as it was trained; loading drops one of the two",
         )
+    # Full fine-tuning moves a tied embedding by right; a low-rank method that does moves the output matrix unasked.
     _refuse_drifted(subject)
     measured = subject.checkpoint_changes if after is not None else subject.changes
     moved = [change for change in measured if subject.is_embedding(change.name) and change.moved]
