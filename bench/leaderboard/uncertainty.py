@@ -63,8 +63,8 @@ def statistics(samples: Mapping[str, Sample], full: Sequence[str]) -> dict[str, 
         samples: by the rows' keys, from which their draws follow.
         full: the rows of full fine-tuning; if there is one that is ranked, others are compared with it.
     """
-    arguments = [repr(list(full)).encode(), *(key.encode() + sample.to_bytes() for key, sample in samples.items())]
-    return remembered("statistics", arguments, lambda: _statistics(samples, full))
+    each = [part for key, sample in samples.items() for part in (key.encode(), sample.to_bytes())]
+    return remembered("statistics", [repr(list(full)).encode(), *each], lambda: _statistics(samples, full))
 
 
 def _statistics(samples: Mapping[str, Sample], full: Sequence[str]) -> dict[str, Row]:

@@ -1,5 +1,7 @@
 """Records in, letters out: what is planted is found, what is tied is not ranked; controls, prompts and rates."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from record_factory import outcomes, record, score
@@ -172,3 +174,20 @@ def test_one_problem_is_scored_but_not_ranked() -> None:
     row = by_reward([record("lora", seed, "1", base="0") for seed in range(5)])["exact", "lora"]
     assert row["status"] == "unranked: scored on 1 problem, 2 are needed"
     assert row["accuracy"] == 1.0 and row["accuracy_lo"] is None
+
+
+def test_statistics_are_computed_anew_when_a_single_outcome_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RLVR_BENCH_CACHE", str(tmp_path))
+    records = [record(method, seed, status="done") for method in ("full", "lora") for seed in range(5)]
+    first = [standing.row for standing in leaderboard(records)]
+    (kept,) = tmp_path.glob("memo/statistics/*.json")
+    assert [standing.row for standing in leaderboard(records)] == first
+    assert list(tmp_path.glob("memo/statistics/*.json")) == [kept]
+    digits = records[0].score("tuned", "chain", "test").greedy_outcomes
+    flipped = str(1 - int(digits[0])) + digits[1:]
+    changed = [record("full", 0, flipped), *records[1:]]
+    cached = [standing.row for standing in leaderboard(changed)]
+    monkeypatch.setenv("RLVR_BENCH_CACHE", str(tmp_path / "empty"))
+    assert cached == [standing.row for standing in leaderboard(changed)] != first
