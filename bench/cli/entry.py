@@ -20,7 +20,7 @@ OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EPIPE)
 """What a stream says that cannot be written; errors of files name their file."""
 
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
-"""Python's own 700 are for long-lived servers: to look through what a verb has read takes up to a sixth of its time."""
+"""Python's own are 700: to look that often through what a verb has read takes up to a sixth of its time."""
 
 SYMLINK_LOOP = "Symlink loop from"
 LONGEST_NAME = 200

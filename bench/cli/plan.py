@@ -91,7 +91,7 @@ def show_plan(
     planned = with_targets(phases.cells)
     forecasts = power([entry.cell for entry in phases.cells], phases.records)
     document = as_document(planned, workers or cores(), phases.records)
-    needs = _needs(claims or (), results)
+    needs = _needs(claims or (), results, phases.problems)
     if as_json is None:
         show_plan_tables(planned, forecasts, document["summary"])
         if needs:
@@ -106,14 +106,18 @@ def show_plan(
     raise typer.Exit(1 if phases.problems else 0)
 
 
-def _needs(claims: Iterable[str], results: Path) -> list["ClaimPower"]:
+def _needs(claims: Iterable[str], results: Path, said: Iterable[str]) -> list["ClaimPower"]:
+    """Return what claims need by all records; those that cannot be read are named, but for what was `said` already."""
     if not claims:
         return []
+    from rlvr_bench.console.text import say
     from rlvr_bench.record.store import load_all
     from rlvr_bench.studies.derive import verdicts
     from rlvr_bench.studies.power import claim_power
 
-    entries, (records, _) = verdicts(results), load_all(results)
+    entries, (records, problems) = verdicts(results), load_all(results)
+    for problem in sorted({*map(str, problems)} - {*said}):
+        say(problem)
     return [need for claim in claims for need in claim_power(claim, entries, records)]
 
 

@@ -108,8 +108,8 @@ def refuse_uncalled(model: PreTrainedModel, paths: Sequence[str]) -> None:
     """Raise `MethodError` where a module of `paths` takes no part in a forward pass but by its weight.
 
     What stands around such a module (an adapter) would be passed by: state-space layers read the weight of their step
-    sizes (`dt_proj`) so. A model without weights is not tried, nor is one whose experts see few tokens: what is wanted
-    are modules that no layer calls.
+    sizes (`dt_proj`) so. It is enough that one module of a name is called: few tokens do not reach every expert. A
+    model without weights is not tried.
     """
     parameters = [model.get_submodule(path).get_parameter("weight") for path in paths]
     if any(parameter.is_meta for parameter in parameters):

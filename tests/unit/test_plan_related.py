@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from record_factory import record
 
+from rlvr_bench.cli.plan import _needs
 from rlvr_bench.experiment.experiment import load
 from rlvr_bench.experiment.grid import cells
 from rlvr_bench.plan import related
@@ -42,6 +43,19 @@ def test_a_damaged_comparison_is_named_where_it_is_read(tmp_path: Path, monkeypa
     monkeypatch.setattr(related, "MOST_OTHERS", 0)
     (problem,) = plan_phases(load("quick"), Selection(), tmp_path).problems
     assert grid[0].comparison in problem
+
+
+def test_a_claim_is_planned_by_all_records_and_names_what_it_cannot_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, "a.task.sft.exact.aaaaaa")
+    store.packed_file(tmp_path, "b.task.sft.exact.aaaaaa").write_text("{")
+    monkeypatch.setattr("rlvr_bench.studies.derive.verdicts", lambda _: [])
+    monkeypatch.setattr("rlvr_bench.studies.power.claim_power", lambda claim, _, records: [claim, *records])
+    needs = _needs(["W8"], tmp_path, [])
+    assert len(needs) == 2 and "b.task.sft.exact.aaaaaa" in "".join(capsys.readouterr())
+    (_, (problem,)) = store.load_all(tmp_path)
+    assert _needs(["W8"], tmp_path, [str(problem)]) == needs and not "".join(capsys.readouterr())
 
 
 def test_a_folder_without_records_has_none(tmp_path: Path) -> None:
