@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from rlvr_bench.experiment.experiment import Experiment
+from rlvr_bench.experiment.lm_eval_tables import NAME as LM_EVAL
 from rlvr_bench.models.source import organism_names
 
 SCHEMA_FILE = "rlvr-bench.schema.json"
@@ -56,6 +57,7 @@ def file_schema() -> dict[str, Any]:
     for signal in schema["$defs"].values():
         for key in CLIPS & signal["properties"].keys():
             signal["properties"][key]["anyOf"][-1] = {"const": "off"}  # TOML has no null
+    schema["$defs"]["EvaluateSettings"]["properties"] |= {LM_EVAL: _LM_EVAL}
     properties = schema["properties"]
     properties |= {
         "task": properties["tasks"]["items"] | {"required": ["name"], "properties": {"name": {"type": "string"}}},
@@ -88,6 +90,12 @@ _METHOD: dict[str, Any] = {
         "params": {"type": ["string", "integer"], "description": 'trainable values: a share ("0.5%") or a count'},
         "search": {"type": "object"},
     },
+}
+
+_LM_EVAL: dict[str, Any] = {
+    "type": "array",
+    "description": "lm-eval's tasks, groups or tags, one table each: the measurement lm_eval",
+    "items": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}},
 }
 
 

@@ -63,3 +63,6 @@ def test_presets_fit_the_schema_and_misspelt_keys_do_not() -> None:
         document = tomllib.loads(path.read_text())
         assert validator.is_valid(document), f"{path}: {next(validator.iter_errors(document)).message}"
         assert not validator.is_valid(document | {"sedes": [1]})
+        tables = [{"name": "gsm8k_cot", "limit": 8}, {"name": "aime24", "limit": 8}]
+        assert validator.is_valid(document | {"evaluate": {"lm_eval": tables}})
+        assert not validator.is_valid(document | {"evaluate": {"lm_eval": [{"limit": 8}]}})
