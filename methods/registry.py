@@ -142,6 +142,21 @@ def method_class(name: str) -> type[Method]:
     return METHODS.find(str(expanded({"type": name})["type"]))
 
 
+def with_later_fields(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a record with the defaults of fields that its method got only after it was written.
+
+    Settings of a method that is not installed here stay as they are.
+    """
+    name = str(settings.get("type"))
+    if isinstance(BUILT_IN.get(name), PeftRow):  # data: it has no such fields, and its class need not be made
+        return settings
+    try:
+        config_class = method_class(name)
+    except MethodError:
+        return settings
+    return {later: config_class.model_fields[later].default for later in config_class.added_later} | settings
+
+
 def create(settings: dict[str, Any]) -> Method:
     """Build a method from `settings`, e.g. {"type": "lora", "rank": 8}; the type may be an alias.
 

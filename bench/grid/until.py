@@ -101,11 +101,14 @@ class _Looks:
         there = [record for record in records if record.comparison in comparisons]
         table = [one.row for one in leaderboard(there, step_reader(self._results))]
         return {
-            comparison: [
-                str(row["method"])
-                for row in open_rows([row for row in table if row["comparison"] == comparison], self._goal)
-                if row_key(row) in own
-            ]
+            # Once each: what an older version ran as one method may be two rows, of which each asks for the same cells.
+            comparison: list(
+                dict.fromkeys(
+                    str(row["method"])
+                    for row in open_rows([row for row in table if row["comparison"] == comparison], self._goal)
+                    if row_key(row) in own
+                )
+            )
             for comparison in comparisons
         }
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from rlvr_bench.record.cell_keys import FOLDER_NAME, CellKeys
 from rlvr_bench.record.migrate import step_line
 from rlvr_bench.record.numbers import JsonObject, Number, OptionalJsonObject, Share, strict_json
 from rlvr_bench.record.open_tables import OPEN_TABLES
@@ -17,9 +18,6 @@ from rlvr_bench.record.open_tables import OPEN_TABLES
 SCHEMA_VERSION = 3
 """Raised with a step in `migrate` that reads what was written before."""
 SCHEMA_FILE = Path(__file__).with_name("schema.json")
-
-FOLDER_NAME = r"^[^/\\.\x00-\x1f][^/\\\x00-\x1f]{0,199}$"
-"""Names that become folders: no separator, no leading dot, no control character, not too long for a file system."""
 
 LARGEST_COUNT = 2**53 - 1
 """Of a step's counts, which are kept in columns: whole numbers that a float64 holds exactly."""
@@ -200,28 +198,6 @@ class Digest(_Record):
 
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of all parts")
     parts: dict[str, str] = Field(description="first digits of the SHA-256 of each part, by key of the record")
-
-
-class CellKeys(BaseModel):
-    """The keys of a cell's settings that a record relies on; the cell may have any others."""
-
-    model_config = ConfigDict(frozen=True)
-
-    base: dict[str, Any]
-    task: dict[str, Any]
-    signal: dict[str, Any]
-    reward: dict[str, Any]
-    method_name: str = Field(pattern=FOLDER_NAME)
-    method: dict[str, Any]
-    learning_rate: float | None
-    seed: int
-
-    @model_validator(mode="after")
-    def _are_named(self) -> "CellKeys":
-        for part, key in (("base", "name"), ("task", "name"), ("reward", "name"), ("signal", "type")):
-            if not isinstance(getattr(self, part).get(key), str):
-                raise ValueError(f"cell.{part}.{key} is missing or not a text")
-        return self
 
 
 _SCORES = TypeAdapter(dict[str, Score])

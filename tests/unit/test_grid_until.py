@@ -128,3 +128,14 @@ def test_seeds_go_where_rows_are_open_and_stop_at_the_look_asked_for(tmp_path: P
     on = asked_for("separated", records[:-3], tmp_path)  # as after a kill: three cells are missing
     assert sum(on[0].values()) == 3
     assert all(set(stage) <= {"full", "lora"} for stage in on)
+
+
+def test_a_method_of_two_rows_asks_for_its_cells_once(tmp_path: Path) -> None:
+    records: list[RunRecord] = []
+    asked_for("look:5", records, tmp_path)
+    for place, record in enumerate(records):
+        if record.keys.method_name == "lora":  # as a version wrote it that did not have the field
+            method = {key: value for key, value in record.cell["method"].items() if key != "rslora"}
+            records[place] = record.model_copy(update={"cell": record.cell | {"method": method}})
+    assert asked_for("look:10", records, tmp_path)[0] == {"full": 5, "lora": 5}
+    assert asked_for("look:20", records, tmp_path)[0] == {"full": 10, "lora": 10}

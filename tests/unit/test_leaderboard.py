@@ -161,6 +161,16 @@ def test_seeds_of_different_settings_are_never_averaged() -> None:
     assert sorted(str(row["method_config"]) for row in rows) == ['{"r":8,"type":"lora"}', '{"type":"lora"}']
 
 
+def test_records_of_before_a_setting_came_are_one_row_with_those_after_it() -> None:
+    """Seeds that are added after `part` came to the masks belong to those that were run before."""
+    records = [record("mask-random", seed) for seed in range(10)]
+    settings = {"type": "mask", "select": "random"}
+    for place, each in enumerate(records):
+        method = settings if place < 5 else settings | {"part": 0}
+        records[place] = each.model_copy(update={"cell": each.cell | {"method": method}})
+    assert by_method(records)["mask-random"]["seeds"] == 10 and len(rows_of(records)) == 2  # it and the base
+
+
 def test_stale_records_are_left_out() -> None:
     stale = [record("full", seed, status="stale") for seed in range(3)]
     assert set(by_method([*stale, record("lora", 0), record("lora", 1)])) == {"lora", "base"}

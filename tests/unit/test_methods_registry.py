@@ -10,6 +10,7 @@ from rlvr_bench.methods.full.full import Full
 from rlvr_bench.methods.masks.mask import Mask
 from rlvr_bench.methods.peft.any_type import AnyPeft
 from rlvr_bench.methods.peft.method import Lora, Pissa
+from rlvr_bench.methods.registry import with_later_fields
 from rlvr_bench.plugins.registry import plugin_entries
 
 SHAPES = {
@@ -107,6 +108,12 @@ def test_a_config_that_was_written_whole_before_a_field_came_is_read_too():
     old = create({"type": "mask", "select": "safe", "density": 0.1}).model_dump(mode="json")
     del old["part"]
     assert create(old) == create({"type": "mask", "select": "safe", "density": 0.1})
+    assert with_later_fields(old) == old | {"part": 0}
+
+
+def test_settings_that_have_all_fields_or_an_unknown_method_stay_as_they_are():
+    for settings in ({"type": "mask", "part": 2}, {"type": "lora"}, {"type": "ia3"}, {"type": "of-a-plug-in"}, {}):
+        assert with_later_fields(settings) == settings
 
 
 def test_every_type_describes_itself():
