@@ -86,13 +86,28 @@ def over_bases(records: Iterable[RunRecord]) -> list[OverBases]:
     settings: dict[str, dict[str, dict[str, list[RunRecord]]]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(list))
     )
-    reduced: dict[int, Any] = {}
-    for record in sorted(records, key=lambda record: (record.keys.seed, record.cell_id)):
-        if record.status in ("done", "collapsed") and test_score(record, "tuned"):
-            base = str(record.keys.base.get("label") or record.keys.base["name"])
-            settings[_setting(record, reduced)][base][record.keys.method_name].append(record)
-    found = [each for of_base in settings.values() if (each := _of_setting(of_base)) is not None]
+    ended = [record for record in records if record.status in ("done", "collapsed") and test_score(record, "tuned")]
+    setting_of = _settings(ended)
+    for record in sorted(ended, key=lambda record: (record.keys.seed, record.cell_id)):
+        base = str(record.keys.base.get("label") or record.keys.base["name"])
+        settings[setting_of[record.comparison]][base][record.keys.method_name].append(record)
+    found = [each for setting, of_base in settings.items() if (each := _of_setting(setting, of_base)) is not None]
     return sorted(found, key=lambda each: (-each.result_schema, each.setting))
+
+
+def _settings(records: Iterable[RunRecord]) -> dict[str, str]:
+    """Return by comparison the setting that it has in common with those of other bases.
+
+    A comparison may be written in several ways, if seeds were added after a setting had come; one of them is enough.
+    """
+    reduced: dict[int, Any] = {}
+    written: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        written[record.comparison].add(_setting(record, reduced))
+    groups: list[set[str]] = []
+    for ways in written.values():
+        groups = [group for group in groups if not group & ways] + [ways.union(*(g for g in groups if g & ways))]
+    return {comparison: min(next(g for g in groups if g & ways)) for comparison, ways in written.items()}
 
 
 def _setting(record: RunRecord, reduced: dict[int, Any]) -> str:
@@ -115,7 +130,7 @@ def _without_unset(value: Any) -> Any:
     return {key: kept for key, each in value.items() if (kept := _without_unset(each)) not in _UNSET}
 
 
-def _of_setting(of_base: Mapping[str, Mapping[str, Sequence[RunRecord]]]) -> OverBases | None:
+def _of_setting(setting: str, of_base: Mapping[str, Mapping[str, Sequence[RunRecord]]]) -> OverBases | None:
     bases = sorted(of_base)
     methods = sorted(set.intersection(*(set(each) for each in of_base.values())))
     methods = [method for method in methods if all(len(_one_rate(of_base[base][method])) >= MIN_RUNS for base in bases)]
@@ -128,7 +143,7 @@ def _of_setting(of_base: Mapping[str, Mapping[str, Sequence[RunRecord]]]) -> Ove
     first = kept[bases[0]][methods[0]][0]
     rows = [_method(method, ranks[method], [kept[base][method] for base in bases]) for method in methods]
     return OverBases(
-        f"{'.'.join(first.comparison.split('.')[1:-1])}.{digest(json.loads(_setting(first, {})))[:6]}",
+        f"{'.'.join(first.comparison.split('.')[1:-1])}.{digest(json.loads(setting))[:6]}",
         int(first.cell.get("result_schema", 0)),
         tuple(bases),
         tuple(_comparison(kept[base]) for base in bases),

@@ -58,3 +58,12 @@ def test_other_settings_few_methods_and_single_runs_are_no_order_over_bases() ->
 def test_a_setting_that_is_off_is_one_that_is_not_named() -> None:
     named = _runs("two", SHARES, signal={"type": "rlvr", "whiten_advantages": False})
     assert len(over_bases(_runs("one", SHARES, signal={"type": "rlvr"}) + named)) == 1
+
+
+def test_seeds_that_were_added_after_a_setting_came_count_with_those_before_it() -> None:
+    signal = {"type": "rlvr", "steps": 9}
+    later = signal | {"vllm_mode": "colocate"}
+    grown = _runs("one", SHARES, 5, signal=later)
+    grown = [made for made in grown if made.keys.seed > 2] + _runs("one", SHARES, 3, signal=signal)
+    (found,) = over_bases(grown + _runs("two", SHARES, 5, signal=later))
+    assert found.runs == 5
