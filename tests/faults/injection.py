@@ -1,5 +1,6 @@
 """Commands with a fault at a chosen write to the disk."""
 
+import csv
 import os
 import runpy
 import sys
@@ -13,9 +14,11 @@ from subprocess import CompletedProcess
 from launch_fixture import environment
 
 from rlvr_bench.cli.entry import main
+from rlvr_bench.leaderboard.columns import COLUMNS
 from rlvr_bench.record.errors import RecordError
 
 INJECTED = Path(__file__).with_name("injected")
+MEASURED = {column.name for column in COLUMNS if column.measured}
 KINDS = ("kill", "full")
 STRIDE = int(os.environ.get("RLVR_BENCH_FAULTS", "0"))
 """Long form: every so many writes are broken, and the fuzzers take their time. 0 is the short form."""
@@ -34,6 +37,11 @@ class Place:
     def results(self) -> Path:
         """Where records go."""
         return self.folder / "results"
+
+    def rows(self) -> list[dict[str, str]]:
+        """Return the leaderboard's rows but for what was timed."""
+        with (self.results / "leaderboard.csv").open(newline="") as file:
+            return [{name: text for name, text in row.items() if name not in MEASURED} for row in csv.DictReader(file)]
 
     @property
     def cache(self) -> Path:

@@ -4,14 +4,12 @@ They come at random moments, to the command alone, to it with all that it has st
 long form only: one of each kind is in `test_launch_run`.
 """
 
-import csv
 import json
 import os
 import random
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -20,10 +18,8 @@ from injection import STRIDE, Place
 from launch_fixture import cells_of, children_of, command, environment, save_tiny_base, wait_for, write_experiment
 
 from rlvr_bench.integrity.check import check
-from rlvr_bench.leaderboard.columns import COLUMNS
 from rlvr_bench.record.store import RUN_FILE, RUNS_FOLDER, STEPS_FILE
 
-MEASURED = {column.name for column in COLUMNS if column.measured}
 KINDS = ("command", "group", "cell")
 KILLS = 100
 STEPS = 40
@@ -66,20 +62,11 @@ class Grid:
             if json.loads(record)["status"] != "failed"
         }
 
-    def rows(self) -> list[dict[str, str]]:
-        """Return the leaderboard's rows but for what was timed."""
-        with (self.place.results / "leaderboard.csv").open(newline="") as file:
-            return [{name: text for name, text in row.items() if name not in MEASURED} for row in csv.DictReader(file)]
-
 
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("experiment")
     return write_experiment(folder, save_tiny_base(folder / "tiny-base"), steps=STEPS)
-
-
-def _gone(pids: list[int]) -> Callable[[], bool]:
-    return lambda: not any(_alive(pid) for pid in pids)
 
 
 def _alive(pid: int) -> bool:
@@ -103,13 +90,13 @@ def _kill(process: "subprocess.Popen[str]", kind: str, chance: random.Random) ->
         (os.killpg if kind == "group" else os.kill)(process.pid, signal.SIGKILL)
         process.wait()
     deadline = time.monotonic() + 900
-    while not _gone(started)() and time.monotonic() < deadline:
+    while (left := [pid for pid in started if _alive(pid)]) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert _gone(started)(), f"processes outlive a kill of the {kind}"
+    assert not left, f"processes outlive a kill of the {kind}"
     return True
 
 
-@pytest.mark.skipif(not STRIDE, reason="takes ten minutes of processor time: tox -e faults")
+@pytest.mark.skipif(not STRIDE, reason="runs a grid more than a hundred times: tox -e faults")
 def test_kills_at_random_moments_lose_no_record_and_change_no_result(experiment: Path, tmp_path: Path) -> None:
     whole = Grid(experiment, tmp_path / "whole")
     seconds = whole.finish()
@@ -132,6 +119,6 @@ def test_kills_at_random_moments_lose_no_record_and_change_no_result(experiment:
 
 def _assert_as_undisturbed(grid: Grid, whole: Grid) -> None:
     grid.finish()
-    assert grid.rows() == whole.rows()
+    assert grid.place.rows() == whole.place.rows()
     assert check(grid.place.results).faults == []
     assert "Traceback" not in grid.said

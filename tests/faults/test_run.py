@@ -1,6 +1,5 @@
 """`run` broken at its writes to the disk, by a kill and by a full disk: it goes on and ends as if nothing had been."""
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,9 +8,7 @@ from injection import Place, broken, broken_places, verb
 from launch_fixture import save_tiny_base, write_experiment
 
 from rlvr_bench.integrity.check import check
-from rlvr_bench.leaderboard.columns import COLUMNS
 
-MEASURED = {column.name for column in COLUMNS if column.measured}
 ONE_CELL = ("--only", "lora", "--seeds", "0", "--workers", "1")
 
 
@@ -25,11 +22,6 @@ def _work(experiment: Path, place: Place) -> Callable[[], None]:
     return verb("run", experiment, "--results", place.results, *ONE_CELL)
 
 
-def _rows(place: Place) -> list[dict[str, str]]:
-    with (place.results / "leaderboard.csv").open(newline="") as file:
-        return [{name: value for name, value in row.items() if name not in MEASURED} for row in csv.DictReader(file)]
-
-
 def test_a_run_broken_at_any_write_goes_on_and_ends_as_if_nothing_had_been(experiment: Path, tmp_path: Path) -> None:
     whole = Place(tmp_path / "whole")
     done = whole.fork(_work(experiment, whole))
@@ -38,5 +30,5 @@ def test_a_run_broken_at_any_write_goes_on_and_ends_as_if_nothing_had_been(exper
         broken(place, _work(experiment, place), faults)
         again = place.fork(_work(experiment, place))
         assert again.returncode == 0, (faults, again.stderr)
-        assert _rows(place) == _rows(whole), faults
+        assert place.rows() == whole.rows(), faults
         assert check(place.results).faults == [], faults
