@@ -85,13 +85,19 @@ class _Looks:
         # Rows of a comparison go to the same look: a pair is tested where both have reached it.
         for comparison, open_methods in self._open(rows, records).items():
             due = due_look({name: counts[comparison, name] for name in open_methods}, self._goal.last_look)
-            said = f"{len(open_methods)} rows leave open {self._goal.phrase}" if open_methods else "nothing is open"
-            remarks.append(f"{comparison}: {said}{f'; on to look {due}' if due is not None else ''}")
+            remarks.append(f"{comparison}: {self._said(len(open_methods), due)}")
             for name in open_methods if due is not None else ():
                 wanted += [cell for cell in rows[comparison, name][:due] if cell.id not in self._asked]
         self._asked |= {cell.id for cell in wanted}
         self.settled = not wanted
         return PhaseCells(sorted(wanted, key=lambda cell: order[cell.seed]), remarks)
+
+    def _said(self, rows: int, due: int | None) -> str:
+        if not rows:
+            return "nothing is open"
+        last = f"all have {self._goal.last_look} seeds, the last look of this run"
+        then = last if due is None else f"on to look {due}"
+        return f"{rows} rows leave open {self._goal.phrase}; {then}"
 
     def _open(self, rows: CellsOfRow, records: list[RunRecord]) -> dict[str, list[str]]:
         """Return by comparison the methods of this experiment whose rows are open."""

@@ -100,8 +100,14 @@ def final_record(cell: Cell) -> RunRecord:
     )
 
 
-def asked_for(goal: str, records: list[RunRecord], tmp_path: Path) -> list[dict[str, int]]:
-    """Run to a goal; return for each stage how many cells of each method it asked for that had no record."""
+def asked_for(
+    goal: str, records: list[RunRecord], tmp_path: Path, said: list[str] | None = None
+) -> list[dict[str, int]]:
+    """Run to a goal; return for each stage how many cells of each method it asked for that had no record.
+
+    Args:
+        said: gets the remarks of the stages.
+    """
     experiment = Experiment.model_validate(
         {
             "name": "looks",
@@ -115,7 +121,10 @@ def asked_for(goal: str, records: list[RunRecord], tmp_path: Path) -> list[dict[
     stages = []
     for stage in until(Phases(experiment, Selection()), goal_of(goal), tmp_path):
         there = {record.cell_id for record in records}
-        new = [cell for cell in stage(records).cells if cell.id not in there]
+        asked = stage(records)
+        new = [cell for cell in asked.cells if cell.id not in there]
+        if said is not None:
+            said += asked.remarks
         records += [final_record(cell) for cell in new]
         stages.append(dict(Counter(cell.method_name for cell in new)))
     return [stage for stage in stages if stage]
@@ -128,6 +137,14 @@ def test_seeds_go_where_rows_are_open_and_stop_at_the_look_asked_for(tmp_path: P
     on = asked_for("separated", records[:-3], tmp_path)  # as after a kill: three cells are missing
     assert sum(on[0].values()) == 3
     assert all(set(stage) <= {"full", "lora"} for stage in on)
+
+
+def test_what_is_open_is_said_at_every_look(tmp_path: Path) -> None:
+    said: list[str] = []
+    asked_for("look:10", [], tmp_path, said)
+    told = [remark.partition(": ")[2] for remark in said]
+    assert told[0] == "2 rows leave open how any two rows compare; on to look 10"
+    assert told[1] == "2 rows leave open how any two rows compare; all have 10 seeds, the last look of this run"
 
 
 def test_a_method_of_two_rows_asks_for_its_cells_once(tmp_path: Path) -> None:
