@@ -82,6 +82,7 @@ def answer_document(found: Answer | None) -> dict[str, Any] | None:
 def _over_bases(found: OverBases, compared: Mapping[str, Sequence[Row]]) -> Answer:
     tables = [compared.get(name, ()) for name in found.comparisons]
     candidates = tuple(_candidate(method, tables) for method in found.methods)
+    shared = f"Ranks, and accuracies beside them, are of {found.runs} runs of each method on each base, which all have."
     certain = [(f"On {base}", headline(rows)) for base, rows in zip(found.bases, tables, strict=True)]
     return Answer(
         True,
@@ -89,7 +90,7 @@ def _over_bases(found: OverBases, compared: Mapping[str, Sequence[Row]]) -> Answ
         found.comparisons,
         candidates,
         _headline(candidates, f"the best mean rank over {len(found.bases)} bases", _rank(candidates)),
-        (*_by_budget(candidates), *certain, *_not_known(found.bases, found.agreements)),
+        (*_by_budget(candidates), ("Over bases", shared), *certain, *_not_known(found.bases, found.agreements)),
     )
 
 
@@ -169,7 +170,9 @@ def _by_budget(candidates: Sequence[Candidate]) -> Iterable[tuple[str, str]]:
         named = ", ".join(f"{each.method} {each.broken} of {each.runs}" for each in bad)
         spared = [each for each in known if not each.broken]
         told = f"{len(spared)} of {len(known)} methods broke in no run" if spared else "Every method broke in some run"
-        bound = f" (of {spared[0].runs}: at most {_percent(spared[0].broken_high)} % may break)" if spared else ""
+        least = min(spared, key=lambda each: each.runs, default=None)  # the interval of the others is narrower
+        more = " or more" if least and any(each.runs > least.runs for each in spared) else ""
+        bound = f" (of {least.runs}{more}: at most {_percent(least.broken_high)} % may break)" if least else ""
         yield "By P(broken)", f"{told}{bound}" + (f"; {named} runs broke." if named else ".")
 
 

@@ -55,6 +55,16 @@ def test_over_bases_the_first_rank_is_advised_with_its_doubt_and_caveat() -> Non
     assert "agree at a tau of 0.40 [0.10, 0.70], 0.20 among the better 2" in said["Caveat"]
     assert "organisms of 0.34 M parameters" in said["Caveat"]
     assert {"On organism-direct", "On organism-steps"} < set(said)
+    assert "are of 5 runs of each method on each base" in said["Over bases"]
+
+
+def test_a_bound_for_several_methods_is_that_of_the_one_with_the_fewest_runs() -> None:
+    rows = [each | {"seeds": 40 if each["method"] == "full" else 20, "broken": 0.0} for each in table("qwen")]
+    found = answer(rows, [])  # type: ignore[arg-type]
+    assert found is not None
+    assert dict(found.statements)["By P(broken)"] == (
+        "3 of 3 methods broke in no run (of 20 or more: at most 16.8 % may break)."
+    )
 
 
 def test_of_one_base_the_most_accurate_is_advised() -> None:
