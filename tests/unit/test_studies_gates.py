@@ -290,13 +290,27 @@ def test_every_analysis_says_what_it_finds() -> None:
         assert analysis.__annotations__["return"] in (Finding, "Finding"), name
 
 
+def _moved(runs: list[EvidenceRun], **cell: object) -> list[EvidenceRun]:
+    return [EvidenceRun(run.record.model_copy(update={"cell": run.record.cell | cell})) for run in runs]
+
+
 def test_a_comparison_at_one_rate_does_not_hide_where_the_others_collapse() -> None:
     ladders = _ladder("lora", {1e-2: 0.8, 1e-1: 0.1}) + _ladder("full", {1e-3: 0.8, 3e-3: 0.1, 1e-2: 0.1})
-    elsewhere = [
-        EvidenceRun(run.record.model_copy(update={"cell": run.record.cell | {"task_fingerprint": "other"}}))
-        for run in _ladder("lora", {1e-3: 0.8}) + _ladder("full", {1e-3: 0.8})
-    ]
+    elsewhere = _moved(_ladder("lora", {1e-3: 0.8}) + _ladder("full", {1e-3: 0.8}), task_fingerprint="other")
     assert survived_rate_ratio(_evidence(ladders + elsewhere), LORA, FULL).estimate == pytest.approx(10)
+
+
+def test_seeds_that_were_not_run_at_every_rate_say_nothing_of_where_a_method_collapses() -> None:
+    low, collapsing = _ladder("full", {1e-3: 0.8}), _ladder("full", {3e-3: 0.1, 1e-2: 0.1})
+    survived, lost = _ladder("lora", {1e-2: 0.8}), _ladder("lora", {1e-1: 0.1})
+    further = [run for seed in range(10, 13) for run in _moved([low[0], survived[0]], seed=seed)]
+    of_other_seeds = _moved(low, task_fingerprint="other") + _moved(survived[:1], task_fingerprint="other", seed=20)
+    whole = survived_rate_ratio(_evidence(low + collapsing + survived + lost), LORA, FULL)
+    found = survived_rate_ratio(_evidence(low + collapsing + survived + lost + further + of_other_seeds), LORA, FULL)
+    assert (found.estimate, found.low, found.high) == (whole.estimate, whole.low, whole.high)
+    assert found.seeds == whole.seeds
+    with pytest.raises(NoEvidence, match="no seed was run at all the learning rates"):
+        survived_rate_ratio(_evidence(collapsing + lost + further), LORA, FULL)
 
 
 def test_trials_without_a_test_score_do_not_hide_where_a_method_collapses() -> None:

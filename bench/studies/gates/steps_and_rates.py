@@ -84,16 +84,17 @@ def survived_rate_ratio(evidence: Evidence, a: Where, b: Where, match: Sequence[
     without a test score say nothing. Where a run collapses between the largest rate survived and the smallest above it
     is not known: the interval, over seeds, holds both ends for both methods. It has no upper end where `a` survives
     every rate that was tried. Settings under which `b` was tried at one rate say nothing of where it collapses and are
-    left out where others say more.
+    left out where others say more; so are seeds that were not run at all the rates of their setting.
 
     Raises:
-        NoEvidence: `b` survives every rate that was tried, so that nothing is known of where it collapses.
+        NoEvidence: `b` survives every rate that was tried, so that nothing is known of where it collapses; or no seed
+            was run at all the rates of its setting.
     """
     middles, lows, highs = [], [], []
     sides: tuple[list[EvidenceRun], list[EvidenceRun]] = ([], [])
     one, other = ([run for run in evidence.select(where) if accuracy(run) is not None] for where in (a, b))
-    strata = paired_strata(one, other, (*match, "seed"))
-    swept = [pair for pair in strata if len({run.setting(RATE) for run in pair[1]}) > 1]
+    strata = _with_all_rates(paired_strata(one, other, match))
+    swept = [pair for pair in strata if len(by_rate(pair[1])) > 1]
     for ones, others in swept or strata:
         (survived, collapsed), (other_survived, other_collapsed) = _ends(ones), _ends(others)
         if other_collapsed is None:
@@ -108,6 +109,20 @@ def survived_rate_ratio(evidence: Evidence, a: Where, b: Where, match: Sequence[
         return Finding.of(Interval(exp(middle.estimate), None, None), *sides)
     half = middle.high - middle.estimate
     return Finding.of(Interval(exp(middle.estimate), exp(fmean(lows) - half), exp(fmean(highs) + half)), *sides)
+
+
+def _with_all_rates(settings: Sequence[Stratum]) -> list[Stratum]:
+    """Return seed by seed the runs of the seeds at which both sides were run at all the rates of their setting."""
+    strata = [
+        pair
+        for setting in settings
+        if {run.seed for run in setting[0]} & {run.seed for run in setting[1]}
+        for pair in paired_strata(*setting, ("seed",))
+        if all(by_rate(own).keys() == by_rate(every).keys() for own, every in zip(pair, setting, strict=True))
+    ]
+    if not strata:
+        raise NoEvidence("no seed was run at all the learning rates of its setting")
+    return strata
 
 
 def _at_best_rate(runs: Sequence[EvidenceRun]) -> list[EvidenceRun]:
