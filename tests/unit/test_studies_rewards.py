@@ -175,6 +175,17 @@ def test_prompts_range_and_shrinkage() -> None:
         prompt_styles.shrinkage(_evidence(*losing), {})
 
 
+def test_a_gain_within_noise_has_no_share_that_could_be_gone() -> None:
+    prompts = {"prompt_range": {"task": _prompt_score(BASE), "none": _prompt_score(_better(64, set(IDS)))}}
+    runs = [
+        _run("random", seed, text)
+        for seed, text in enumerate((_better(96, set(IDS)), "0" * 512, _better(200, set(IDS))))
+    ]
+    asked = [EvidenceRun(run.record.model_copy(update={"measurements": prompts})) for run in runs]
+    with pytest.raises(NoEvidence, match=r"no gain to lose: 0\.\d+ \[-"):
+        prompt_styles.shrinkage(_evidence(*asked), {})
+
+
 def test_memory_of_planted_questions_and_its_change() -> None:
     def probed(seed: int, after: float) -> EvidenceRun:
         found = {

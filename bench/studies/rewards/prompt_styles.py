@@ -24,16 +24,21 @@ def prompt_range(evidence: Evidence, runs: Where) -> Finding:
 
 
 def shrinkage(evidence: Evidence, runs: Where) -> Finding:
-    """Share of the gain that is gone when the base may use its best prompt style: (best - same prompt) / gain."""
+    """Share of the gain that is gone when the base may use its best prompt style: (best - same prompt) / gain.
+
+    Raises:
+        NoEvidence: there is no gain beyond noise, of which a share could be gone.
+    """
     pairs = [(run, gain) for run in _with_prompts(evidence, runs) if (gain := gain_of(run)) is not None]
     gains = contrasts.over_seeds(pairs)
     gone = contrasts.over_seeds([(run, Value(_gone(run))) for run, _ in pairs]).estimate
-    if gains.estimate <= 0:
-        raise NoEvidence(f"there is no gain to lose: {gains.estimate:.3f} on average")
-    ends: tuple[float | None, float | None] = (None, None)
-    if gains.low is not None and gains.high is not None and gains.low > 0:
-        ends = (gone / gains.high, gone / gains.low)
-    return replace(gains, estimate=gone / gains.estimate, low=ends[0], high=ends[1], tail=None)
+    if gains.low is None or gains.high is None:
+        if gains.estimate <= 0:
+            raise NoEvidence(f"there is no gain to lose: {gains.estimate:.3f}")
+        return replace(gains, estimate=gone / gains.estimate, tail=None)
+    if gains.low <= 0:
+        raise NoEvidence(f"there is no gain to lose: {gains.estimate:.3f} [{gains.low:.3f}, {gains.high:.3f}]")
+    return replace(gains, estimate=gone / gains.estimate, low=gone / gains.high, high=gone / gains.low, tail=None)
 
 
 def _gone(run: EvidenceRun) -> float:
