@@ -140,6 +140,7 @@ def _judged(claim: Claim, base: str, schema: int, finding: Finding) -> JudgedCla
             "result_schema": schema if finding.cells else None,
             "seeds": list(finding.seeds),
             "sides": list(finding.sides),
+            "errors": None if finding.errors is None else {k: _rounded(v) for k, v in finding.errors._asdict().items()},
             "settings": None if settings is None else _described(settings),
             "cells": list(finding.cells),
         }
@@ -155,7 +156,8 @@ def _described(settings: Settings) -> dict[str, float | int | None]:
 def _undecided(claim: Claim, base: str | None, reason: str) -> JudgedClaim:
     nothing = dict.fromkeys(("estimate", "low", "high"))
     verdict: JudgedClaim = {"verdict": "undecided", "p": {}, "q": None, "reason": reason, "result_schema": None}
-    return _entry(claim, base) | nothing | verdict | {"seeds": [], "sides": [], "settings": None, "cells": []}
+    runs: JudgedClaim = {"seeds": [], "sides": [], "errors": None, "settings": None, "cells": []}
+    return _entry(claim, base) | nothing | verdict | runs
 
 
 def _entry(claim: Claim, base: str | None) -> JudgedClaim:

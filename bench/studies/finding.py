@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import exp, inf, log, sqrt
 from statistics import fmean, variance
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
@@ -19,24 +19,36 @@ Tail = Callable[[float], float]
 """From a hypothesis on the estimated quantity to its two-sided p-value."""
 
 
+class Errors(NamedTuple):
+    """Standard errors of an estimate: what more seeds make smaller, and what lies between problems."""
+
+    seeds: float
+    problems: float
+
+
 @dataclass(frozen=True)
 class Interval:
     """An estimate and its 95 % interval; without one where a spread cannot be had.
 
     `tail` gives the p-values that belong to it; without one they are those of a normal distribution whose interval on
-    the hypothesis' side this is.
+    the hypothesis' side this is. `errors` are those of a sum over seeds and problems.
     """
 
     estimate: float
     low: float | None
     high: float | None
     tail: Tail | None = field(default=None, compare=False)
+    errors: Errors | None = field(default=None, compare=False)
 
     @classmethod
     def of_sum(cls, total: Sum) -> "Interval":
         """Return the interval of a weighted sum over seeds and problems."""
         low, high = total.interval() or (None, None)
-        return cls(total.mean, low, high, lambda at: total.p_value(at) or 0.0)
+        errors = None
+        if total.variance is not None:
+            seeds, problems = float(total.variance.seeds), float(total.variance.problems - total.variance.residual)
+            errors = Errors(sqrt(max(seeds, 0.0)), sqrt(max(problems, 0.0)))
+        return cls(total.mean, low, high, lambda at: total.p_value(at) or 0.0, errors)
 
     def p_value(self, hypothesis: float) -> float | None:
         """Return the two-sided p-value of a value of the estimated quantity; None without an interval."""
@@ -97,7 +109,7 @@ class Finding(Interval):
         """Return an interval with the runs of each side that it comes from."""
         runs = [run for side in sides for run in side]
         return cls(
-            *(interval.estimate, interval.low, interval.high, interval.tail),
+            *(interval.estimate, interval.low, interval.high, interval.tail, interval.errors),
             seeds=tuple(sorted({run.seed for run in runs})),
             cells=tuple(sorted({run.record.cell_id for run in runs})),
             sides=tuple(len({run.seed for run in side}) for side in sides),
@@ -149,7 +161,7 @@ def exponential(logarithmic: Finding) -> Finding:
         return logarithmic.p_value(log(hypothesis) if hypothesis > 0 else -inf) or 0.0
 
     middle = exp(logarithmic.estimate)
-    return replace(logarithmic, estimate=middle, low=low, high=high, tail=tail, settings=settings)
+    return replace(logarithmic, estimate=middle, low=low, high=high, tail=tail, errors=None, settings=settings)
 
 
 def mean_interval(values: Sequence[float]) -> Interval:

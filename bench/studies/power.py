@@ -1,7 +1,8 @@
 """Before more seeds: how far from its threshold a claim is decided at each number of seeds, and what that costs.
 
-The spread is that of the interval at hand, all of it taken as spread over seeds: where a part is over problems, more
-seeds help less than is said here. Everything here is a forecast; the verdict is of the interval that then comes.
+The spread is that at hand. What of it lies between problems stays as it is, whatever the number of seeds; where a
+verdict does not tell the two apart, all of its interval is taken as spread over seeds. Everything here is a forecast,
+and a spread of three or five seeds is itself uncertain; the verdict is of the interval that then comes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -86,15 +87,17 @@ def _forecast(entry: Mapping[str, Any], seconds: Mapping[str, float]) -> ClaimPo
     distances = dict[int, float]()
     if entry["low"] is not None and seeds > 1:
         half = (entry["high"] - entry["low"]) / 2
-        error_of_one = half / stdtrit(seeds - 1, (1 + CONFIDENCE) / 2) * sqrt(seeds)
-        distances = {look: decided_distance(error_of_one, look) for look in LOOKS}
+        whole = {"seeds": half / stdtrit(seeds - 1, (1 + CONFIDENCE) / 2), "problems": 0.0}
+        errors = entry.get("errors") or whole
+        error_of_one = errors["seeds"] * sqrt(seeds)
+        distances = {look: decided_distance(error_of_one, look, errors["problems"]) for look in LOOKS}
     per_seed = sum(seconds.get(cell, 0.0) for cell in entry["cells"]) / max(len(entry["seeds"]), 1)
     minutes = {look: per_seed * look / 60 for look in LOOKS} if per_seed else {}
     base = str(entry.get("base") or "")
     return ClaimPower(entry["id"], base, entry["verdict"], seeds, entry["margin"], distances, minutes)
 
 
-def decided_distance(error_of_one: float, seeds: int) -> float:
+def decided_distance(error_of_one: float, seeds: int, over_problems: float = 0.0) -> float:
     """Return the true distance from a threshold that a two-sided 95 % interval excludes in 80 % of repetitions.
 
     By the noncentral t distribution.
@@ -102,5 +105,7 @@ def decided_distance(error_of_one: float, seeds: int) -> float:
     Args:
         error_of_one: standard deviation of the estimate of a single seed.
         seeds: two or more.
+        over_problems: standard error of the estimate that lies between problems.
     """
-    return float(nctdtrinc(seeds - 1, 1 - POWER, stdtrit(seeds - 1, (1 + CONFIDENCE) / 2)) * error_of_one / sqrt(seeds))
+    error = sqrt(error_of_one**2 / seeds + over_problems**2)
+    return float(nctdtrinc(seeds - 1, 1 - POWER, stdtrit(seeds - 1, (1 + CONFIDENCE) / 2)) * error)

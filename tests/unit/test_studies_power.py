@@ -44,6 +44,14 @@ def test_the_spread_is_read_from_the_interval_at_hand() -> None:
     assert need.minutes == {}
 
 
+def test_what_lies_between_problems_does_not_shrink_with_seeds() -> None:
+    (need,) = claim_power("W8", [_entry(errors={"seeds": 0.1 / sqrt(5), "problems": 0.03})], [])
+
+    assert need.distances == {n: pytest.approx(decided_distance(0.1, n, 0.03)) for n in (5, 10, 20, 40)}
+    assert decided_distance(0.1, 40, 0.03) > 0.03 * 2.8 > decided_distance(0.1, 40)
+    assert decided_distance(0.0, 40, 0.03) == pytest.approx(decided_distance(0.03 * sqrt(40), 40))
+
+
 def test_a_claim_without_an_interval_promises_nothing() -> None:
     (need,) = claim_power("W8", [_entry(low=None, high=None)], [])
 

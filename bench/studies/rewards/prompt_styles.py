@@ -35,10 +35,11 @@ def shrinkage(evidence: Evidence, runs: Where) -> Finding:
     if gains.low is None or gains.high is None:
         if gains.estimate <= 0:
             raise NoEvidence(f"there is no gain to lose: {gains.estimate:.3f}")
-        return replace(gains, estimate=gone / gains.estimate, tail=None)
+        return replace(gains, estimate=gone / gains.estimate, tail=None, errors=None)
     if gains.low <= 0:
         raise NoEvidence(f"there is no gain to lose: {gains.estimate:.3f} [{gains.low:.3f}, {gains.high:.3f}]")
-    return replace(gains, estimate=gone / gains.estimate, low=gone / gains.high, high=gone / gains.low, tail=None)
+    low, high = gone / gains.high, gone / gains.low
+    return replace(gains, estimate=gone / gains.estimate, low=low, high=high, tail=None, errors=None)
 
 
 def _gone(run: EvidenceRun) -> float:
