@@ -12,7 +12,13 @@ from rlvr_bench.stats.estimate import Estimate
 
 
 def row(base: str, method: str, accuracy: float, **values: Any) -> dict[str, Any]:
-    usual = {"comparison": f"{base}.chain", "base": base, "method": method, "rank_group": "a", "status": "ranked"}
+    usual: dict[str, Any] = {
+        "comparison": f"{base}.chain",
+        "base": base,
+        "method": method,
+        "rank_group": "a",
+        "status": "ranked",
+    }
     usual |= {"accuracy": accuracy, "accuracy_sound": accuracy, "seeds": 5, "failed": 0, "broken": 0.0}
     usual |= {"accuracy_sound_lo": accuracy - 0.02, "accuracy_sound_hi": accuracy + 0.02}
     return usual | {"trainable_share": 0.1, "peak_memory_mb": 900.0} | values
@@ -40,7 +46,7 @@ def order(bases: tuple[str, ...]) -> OverBases:
 
 def test_over_bases_the_first_rank_is_advised_with_its_doubt_and_caveat() -> None:
     bases = ("organism-direct", "organism-steps")
-    found = answer([*table(bases[0]), *table(bases[1])], [order(bases)])  # type: ignore[list-item]
+    found = answer([*table(bases[0]), *table(bases[1])], [order(bases)])
     assert found is not None and found.ranks and [each.method for each in found.candidates] == ["lora", "full", "tiny"]
     assert found.headline == (
         "First choice: lora. It has the best mean rank over 2 bases (1.5 [1.0, 2.0] of 3), 10.0 % of the parameters "
@@ -60,7 +66,7 @@ def test_over_bases_the_first_rank_is_advised_with_its_doubt_and_caveat() -> Non
 
 def test_a_bound_for_several_methods_is_that_of_the_one_with_the_fewest_runs() -> None:
     rows = [each | {"seeds": 40 if each["method"] == "full" else 20, "broken": 0.0} for each in table("qwen")]
-    found = answer(rows, [])  # type: ignore[arg-type]
+    found = answer(rows, [])
     assert found is not None
     assert dict(found.statements)["By P(broken)"] == (
         "3 of 3 methods broke in no run (of 20 or more: at most 16.8 % may break)."
@@ -68,7 +74,7 @@ def test_a_bound_for_several_methods_is_that_of_the_one_with_the_fewest_runs() -
 
 
 def test_of_one_base_the_most_accurate_is_advised() -> None:
-    found = answer(table("qwen"), [])  # type: ignore[arg-type]
+    found = answer(table("qwen"), [])
     assert found is not None and not found.ranks and found.bases == ("qwen",)
     assert found.headline.startswith(
         "First choice: full. It has the highest accuracy of its sound runs (90.0 % [88.0, 92.0]), 100.0 % of"
@@ -78,20 +84,20 @@ def test_of_one_base_the_most_accurate_is_advised() -> None:
 
 def test_without_a_ranking_there_is_no_advice() -> None:
     unranked = [each | {"rank_group": None} for each in table("qwen")]
-    assert answer(unranked, []) is None  # type: ignore[arg-type]
+    assert answer(unranked, []) is None
     assert answer([], []) is None
 
 
 def test_memory_that_hardly_differs_is_no_reason() -> None:
     rows = [each | {"peak_memory_mb": 900.0 + place} for place, each in enumerate(table("qwen"))]
-    found = answer(rows, [])  # type: ignore[arg-type]
+    found = answer(rows, [])
     assert found is not None
     assert dict(found.statements)["By memory"] == "Memory is no reason to choose here: 900 to 902 MB over all methods."
 
 
 def test_a_method_that_is_not_known_to_break_says_so() -> None:
     rows = [each | {"seeds": 0, "failed": None, "broken": None} for each in table("qwen")]
-    found = answer(rows, [])  # type: ignore[arg-type]
+    found = answer(rows, [])
     assert found is not None and "how often it breaks is not known" in found.headline
 
 

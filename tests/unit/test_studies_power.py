@@ -3,10 +3,13 @@
 from math import sqrt
 from typing import Any
 
+import numpy as np
 import pytest
-from scipy.stats import nct, t
+from scipy.stats import nct, sem, t
 
+from rlvr_bench.stats.hierarchical import Group, Value, weighted_sum
 from rlvr_bench.studies.errors import FindingsError
+from rlvr_bench.studies.finding import Interval
 from rlvr_bench.studies.power import claim_power, decided_distance
 
 HALF_OF_FIVE = float(t.ppf(0.975, 4)) * 0.1 / sqrt(5)
@@ -50,6 +53,19 @@ def test_what_lies_between_problems_does_not_shrink_with_seeds() -> None:
     assert need.distances == {n: pytest.approx(decided_distance(0.1, n, 0.03)) for n in (5, 10, 20, 40)}
     assert decided_distance(0.1, 40, 0.03) > 0.03 * 2.8 > decided_distance(0.1, 40)
     assert decided_distance(0.0, 40, 0.03) == pytest.approx(decided_distance(0.03 * sqrt(40), 40))
+
+
+def test_the_two_errors_of_a_sum_are_those_of_a_two_way_analysis_of_variance() -> None:
+    draws = np.random.default_rng(0)
+    runs = (draws.random((6, 50)) < draws.random(50)).astype(float)
+    by_problem, by_run = runs.mean(axis=0), runs.mean(axis=1)
+    left = runs - by_problem - by_run[:, None] + runs.mean()
+    residual = (left**2).sum() / (5 * 49) / runs.size
+
+    group = Group(1.0, {seed: Value(outcomes={"problems": run}) for seed, run in enumerate(runs)})
+    errors = Interval.of_sum(weighted_sum([group])).errors
+
+    assert errors == pytest.approx((sem(by_run), sqrt(sem(by_problem) ** 2 - residual)))
 
 
 def test_a_claim_without_an_interval_promises_nothing() -> None:
