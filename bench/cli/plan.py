@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+CLAIM_COLUMNS = ["claim", "base", "seeds", "decided_distance", "cautious_distance", "core_hours"]
+CLAIM_LEGEND = (
+    "Decided distance: from the threshold, in 80 % of repetitions, at the spread over seeds that was seen. Cautious "
+    "distance: at the upper end of that spread's 80 % interval, since few seeds often show too small a one."
+)
+
 ClaimOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -77,7 +83,7 @@ def show_plan(
     os.environ["HF_HUB_OFFLINE"] = "1"  # a plan fetches nothing, and does not wait for a hub that is out of reach
 
     from rlvr_bench.cli.views.plan import show_plan_tables
-    from rlvr_bench.console.tables import print_table
+    from rlvr_bench.console.tables import print_line, print_table
     from rlvr_bench.console.text import print_json, say, tell
     from rlvr_bench.launch.local import cores
     from rlvr_bench.plan.power import power
@@ -96,7 +102,8 @@ def show_plan(
         show_plan_tables(planned, forecasts, document["summary"])
         if needs:
             tell("")
-            print_table(_rows(needs), ["claim", "base", "seeds", "decided_distance", "core_hours"], numbers=["seeds"])
+            print_table(_rows(needs), CLAIM_COLUMNS, numbers=["seeds"])
+            print_line(CLAIM_LEGEND)
     else:
         document["power"] = [forecast.as_document() for forecast in forecasts]
         document["settings"] = [value._asdict() for value in as_json]
@@ -122,13 +129,14 @@ def _needs(claims: Iterable[str], results: Path, said: Iterable[str]) -> list["C
 
 
 def _rows(needs: Iterable["ClaimPower"]) -> list[dict[str, Any]]:
-    """Return a line for each number of seeds; the first that decides the claim's margin is marked."""
+    """Return a line for each number of seeds; the first that decides the claim's margin, cautiously, is marked."""
     return [
         {
             "claim": need.claim,
             "base": need.base,
             "seeds": seeds,
-            "decided_distance": f"{distance:.3g}"
+            "decided_distance": f"{distance.at_seen:.3g}",
+            "cautious_distance": f"{distance.cautious:.3g}"
             + (f" (margin {need.margin:g})" if seeds == need.seeds_for_margin else ""),
             "core_hours": f"{need.minutes[seeds] / 60:.1f}" if need.minutes else "",
         }

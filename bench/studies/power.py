@@ -1,8 +1,10 @@
 """Before more seeds: how far from its threshold a claim is decided at each number of seeds, and what that costs.
 
 The spread is that at hand. What of it lies between problems stays as it is, whatever the number of seeds; where a
-verdict does not tell the two apart, all of its interval is taken as spread over seeds. Everything here is a forecast,
-and a spread of three or five seeds is itself uncertain; the verdict is of the interval that then comes.
+verdict does not tell the two apart, all of its interval is taken as spread over seeds. A spread of three or five seeds
+is itself uncertain and often too small, so that each distance stands twice: at the spread that was seen, and at the
+upper end of its one-sided 80 % interval, by which seeds are to be chosen (Browne 1995, Statistics in Medicine 14,
+1933). Everything here is a forecast; the verdict is of the interval that then comes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +12,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Any
 
-from scipy.special import nctdtrinc, stdtrit
+from scipy.special import chdtri, nctdtrinc, stdtrit
 
 from rlvr_bench.record.schema import RunRecord
 from rlvr_bench.stats.looks import LOOKS
@@ -18,6 +20,22 @@ from rlvr_bench.studies.errors import FindingsError
 from rlvr_bench.studies.finding import CONFIDENCE
 
 POWER = 0.8
+
+ASSURANCE = 0.8
+"""Share of pilots whose cautious spread is no smaller than the true one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """A true distance from the threshold that is decided in 80 % of repetitions, in the claim's unit.
+
+    Attributes:
+        at_seen: if the spread over seeds is what was seen.
+        cautious: if it is at the upper end of its one-sided 80 % interval.
+    """
+
+    at_seen: float
+    cautious: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +45,7 @@ class ClaimPower:
     Attributes:
         seeds: at hand, of the side with the fewest.
         margin: the claim's own: a distance that matters; 0 where it has none.
-        distances: by number of seeds the true distance from the threshold that is decided in 80 % of repetitions, in
-            the claim's unit; empty where no interval is at hand.
+        distances: by number of seeds, what is decided; empty where no interval is at hand.
         minutes: by number of seeds, of all its cells, at the seconds that they took.
     """
 
@@ -37,13 +54,13 @@ class ClaimPower:
     verdict: str
     seeds: int
     margin: float
-    distances: Mapping[int, float]
+    distances: Mapping[int, Distance]
     minutes: Mapping[int, float]
 
     @property
     def seeds_for_margin(self) -> int | None:
-        """The first number of seeds that decides a distance of the margin; None if none does, or it has no margin."""
-        enough = (seeds for seeds, distance in self.distances.items() if distance <= self.margin)
+        """The first number of seeds whose cautious distance is within the margin; None if none is, or it has none."""
+        enough = (seeds for seeds, distance in self.distances.items() if distance.cautious <= self.margin)
         return next(enough, None) if self.margin else None
 
     def as_document(self) -> dict[str, Any]:
@@ -56,7 +73,12 @@ class ClaimPower:
             "margin": self.margin,
             "seeds_for_margin": self.seeds_for_margin,
             "looks": [
-                {"seeds": seeds, "decided_distance": distance, "core_minutes": self.minutes.get(seeds)}
+                {
+                    "seeds": seeds,
+                    "decided_distance": distance.at_seen,
+                    "cautious_distance": distance.cautious,
+                    "core_minutes": self.minutes.get(seeds),
+                }
                 for seeds, distance in self.distances.items()
             ],
         }
@@ -84,13 +106,17 @@ def claim_power(name: str, entries: Iterable[Mapping[str, Any]], records: Sequen
 
 def _forecast(entry: Mapping[str, Any], seconds: Mapping[str, float]) -> ClaimPower:
     seeds = min(entry["sides"], default=len(entry["seeds"]))
-    distances = dict[int, float]()
+    distances = dict[int, Distance]()
     if entry["low"] is not None and seeds > 1:
         half = (entry["high"] - entry["low"]) / 2
         whole = {"seeds": half / stdtrit(seeds - 1, (1 + CONFIDENCE) / 2), "problems": 0.0}
         errors = entry.get("errors") or whole
-        error_of_one = errors["seeds"] * sqrt(seeds)
-        distances = {look: decided_distance(error_of_one, look, errors["problems"]) for look in LOOKS}
+        error_of_one, over_problems = errors["seeds"] * sqrt(seeds), errors["problems"]
+        upper = error_of_one * cautious_factor(seeds)
+        distances = {
+            look: Distance(*(decided_distance(error, look, over_problems) for error in (error_of_one, upper)))
+            for look in LOOKS
+        }
     per_seed = sum(seconds.get(cell, 0.0) for cell in entry["cells"]) / max(len(entry["seeds"]), 1)
     minutes = {look: per_seed * look / 60 for look in LOOKS} if per_seed else {}
     base = str(entry.get("base") or "")
@@ -109,3 +135,12 @@ def decided_distance(error_of_one: float, seeds: int, over_problems: float = 0.0
     """
     error = sqrt(error_of_one**2 / seeds + over_problems**2)
     return float(nctdtrinc(seeds - 1, 1 - POWER, stdtrit(seeds - 1, (1 + CONFIDENCE) / 2)) * error)
+
+
+def cautious_factor(seeds: int) -> float:
+    """Return by what the standard deviation of so many normal draws is multiplied to be too small in 20 % of samples.
+
+    Args:
+        seeds: two or more.
+    """
+    return sqrt((seeds - 1) / float(chdtri(seeds - 1, ASSURANCE)))
