@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -48,13 +49,16 @@ class StepGuard(TrainerCallback):
     def on_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        moved = [after.detach() - before for after, before in zip(self._trainable, self._before, strict=True)]
-        self.last |= {"update_norm": _norm(moved), "weight_norm": _norm(self._before)}
+        self.last |= {"update_norm": _norm(self._moved()), "weight_norm": _norm(self._before)}
         if state.global_step % SWALLOWED_EVERY == 0:
-            self.last["swallowed"] = swallowed(self._before, moved)
+            self.last["swallowed"] = swallowed(self._before, self._moved())
         self._trajectory.record()
         self._before = []
         self._run.handle.after_step(self._steps_before + state.global_step)
+
+    def _moved(self) -> Iterator[Tensor]:
+        """By how much the optimizer moved each trained tensor; one at a time, since all are as large as the model."""
+        return (after.detach() - before for after, before in zip(self._trainable, self._before, strict=True))
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         run = self._run
@@ -81,5 +85,5 @@ def relative_norm(run: TrainingRun[Any]) -> float | None:
     return math.sqrt(moved / start) if start else None
 
 
-def _norm(tensors: list[Tensor]) -> float:
-    return float(whole(torch.nn.utils.get_total_norm(tensors)))
+def _norm(tensors: Iterable[Tensor]) -> float:
+    return float(whole(torch.nn.utils.get_total_norm([torch.linalg.vector_norm(tensor) for tensor in tensors])))
