@@ -87,9 +87,12 @@ def _train_as_peer(cell: Cell, log: Path, threads: int) -> NoReturn:
 
 def _run(cell: Cell, threads: int, report: Callable[[Event], None]) -> "CellResult | None":
     import torch
+    from tqdm import tqdm
 
     from rlvr_bench.cell.run import run_cell
 
+    # Its own lock is a named semaphore, of which Python warns that it leaked where this process is ended.
+    tqdm.set_lock(threading.RLock())
     torch.set_num_threads(threads)
     return run_cell(cell, report)
 

@@ -142,6 +142,24 @@ def test_ctrl_c_keeps_what_is_done(finished: Path, tmp_path: Path) -> None:
     assert 1 <= len(_records(tmp_path / "results")) < 6
 
 
+def test_ctrl_c_in_the_middle_of_training_leaves_no_warning(base: Path, tmp_path: Path) -> None:
+    arguments = ("run", write_experiment(tmp_path, base, steps=10_000), "--results", tmp_path / "results")
+    process = subprocess.Popen(
+        command(*arguments), env=environment(tmp_path / "cache"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True, text=True, preexec_fn=_take_interrupts,
+    )  # fmt: skip
+    assert process.stderr is not None
+    says = ""
+    while " train" not in says and process.poll() is None:
+        says += process.stderr.read(1)
+    os.killpg(process.pid, signal.SIGINT)
+    says += process.communicate(timeout=900)[1]
+    assert process.returncode == 130
+    assert "0 of 6 cells are done; the same command goes on from there" in says
+    assert "Traceback" not in says
+    assert "resource_tracker" not in says
+
+
 def test_a_cell_that_is_killed_is_a_record_and_runs_again(finished: Path, tmp_path: Path) -> None:
     arguments = ("run", finished / "tiny.toml", "--results", tmp_path / "results", "--only", "full", "--seeds", "0")
     process = subprocess.Popen(
