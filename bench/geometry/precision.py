@@ -4,7 +4,7 @@ Sparsity as in "The Path Not Taken" (Zhu et al. 2025, arXiv 2511.08567, definiti
 first, so that a float32 master copy and a stored bf16 checkpoint are measured alike. +0 and -0 are equal.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -13,9 +13,6 @@ from rlvr_bench.geometry.masks import size
 
 ABSOLUTE_TOLERANCE = 1e-5
 """What Mukherjee et al. 2025 (arXiv 2505.11711) count as no change, whatever the size of the weight."""
-
-BLOCK = 2**20
-"""Entries that a figure over all weights reads at a time."""
 
 MANTISSA_BITS = 7
 EXPONENT_BIAS = 127
@@ -72,16 +69,10 @@ def swallowed(before: Iterable[Tensor], updates: Iterable[Tensor]) -> float | No
         updates: what the optimizer added to each, in the same order.
     """
     moved = lost = 0
-    for weight, update in _blocks(before, updates):
+    for weight, update in zip(before, updates, strict=True):
         stored = weight.to(torch.bfloat16)
         unmoved = (stored.float() + update.float()).to(torch.bfloat16) == stored
         acts = update != 0
         moved += size(acts)
         lost += size(unmoved & acts)
     return lost / moved if moved else None
-
-
-def _blocks(one: Iterable[Tensor], other: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield flat pieces of both that lie in the same place, small enough for a processor's cache."""
-    for first, second in zip(one, other, strict=True):
-        yield from zip(first.flatten().split(BLOCK), second.flatten().split(BLOCK), strict=True)

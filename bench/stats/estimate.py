@@ -128,7 +128,17 @@ def seed_sd(outcomes: Floats) -> Estimate | None:
         return None
     sd = float(by_seed.std(ddof=1))
     tail = (1 - CONFIDENCE) / 2
-    return Estimate(sd, sd * sqrt(df / float(chdtri(df, tail))), sd * sqrt(df / float(chdtri(df, 1 - tail))))
+    return Estimate(sd, sd * sd_bound(df, tail), sd * sd_bound(df, 1 - tail))
+
+
+def sd_bound(df: int, above: float) -> float:
+    """Return what a standard deviation of normal values is multiplied by for a one-sided bound of the true one.
+
+    Args:
+        df: its degrees of freedom, one or more.
+        above: the chance that the bound is above the true one: 0.025 and 0.975 give the ends of a 95 % interval.
+    """
+    return sqrt(df / float(chdtri(df, above)))
 
 
 def difference_variance(one: Floats, other: Floats) -> Variance:

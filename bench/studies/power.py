@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Any
 
-from scipy.special import chdtri, nctdtrinc, stdtrit
+from scipy.special import nctdtrinc, stdtrit
 
 from rlvr_bench.record.schema import RunRecord
+from rlvr_bench.stats.estimate import sd_bound
 from rlvr_bench.stats.looks import LOOKS
 from rlvr_bench.studies.errors import FindingsError
 from rlvr_bench.studies.finding import CONFIDENCE
@@ -112,7 +113,7 @@ def _forecast(entry: Mapping[str, Any], seconds: Mapping[str, float]) -> ClaimPo
         whole = {"seeds": half / stdtrit(seeds - 1, (1 + CONFIDENCE) / 2), "problems": 0.0}
         errors = entry.get("errors") or whole
         error_of_one, over_problems = errors["seeds"] * sqrt(seeds), errors["problems"]
-        upper = error_of_one * cautious_factor(seeds)
+        upper = error_of_one * sd_bound(seeds - 1, ASSURANCE)
         distances = {
             look: Distance(*(decided_distance(error, look, over_problems) for error in (error_of_one, upper)))
             for look in LOOKS
@@ -135,12 +136,3 @@ def decided_distance(error_of_one: float, seeds: int, over_problems: float = 0.0
     """
     error = sqrt(error_of_one**2 / seeds + over_problems**2)
     return float(nctdtrinc(seeds - 1, 1 - POWER, stdtrit(seeds - 1, (1 + CONFIDENCE) / 2)) * error)
-
-
-def cautious_factor(seeds: int) -> float:
-    """Return by what the standard deviation of so many normal draws is multiplied to be too small in 20 % of samples.
-
-    Args:
-        seeds: two or more.
-    """
-    return sqrt((seeds - 1) / float(chdtri(seeds - 1, ASSURANCE)))

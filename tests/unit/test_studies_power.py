@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from scipy.stats import nct, sem, t
 
+from rlvr_bench.stats.estimate import sd_bound
 from rlvr_bench.stats.hierarchical import Group, Value, weighted_sum
 from rlvr_bench.studies.errors import FindingsError
 from rlvr_bench.studies.finding import Interval
-from rlvr_bench.studies.power import ClaimPower, cautious_factor, claim_power, decided_distance
+from rlvr_bench.studies.power import ASSURANCE, ClaimPower, claim_power, decided_distance
 
 HALF_OF_FIVE = float(t.ppf(0.975, 4)) * 0.1 / sqrt(5)
 """Half the width of an interval of five seeds whose estimates have a standard deviation of 0.1."""
@@ -53,7 +54,7 @@ def test_the_spread_is_read_from_the_interval_at_hand() -> None:
 def test_four_of_five_pilots_promise_no_more_than_the_true_spread_gives() -> None:
     pilots = np.random.default_rng(0).normal(0.0, 0.1, (20_000, 5)).std(axis=1, ddof=1)
 
-    kept = np.mean(pilots * cautious_factor(5) >= 0.1)
+    kept = np.mean(pilots * sd_bound(4, ASSURANCE) >= 0.1)
 
     assert kept == pytest.approx(0.8, abs=0.01)
     assert np.mean(pilots >= 0.1) < 0.45  # what a forecast by the spread as seen keeps
@@ -63,7 +64,7 @@ def test_seeds_are_chosen_by_the_cautious_distance() -> None:
     (need,) = claim_power("W8", [_entry(margin=0.075)], [])
 
     assert need.distances[20].at_seen < 0.075 < need.distances[20].cautious
-    assert need.distances[40].cautious == pytest.approx(decided_distance(0.1 * cautious_factor(5), 40))
+    assert need.distances[40].cautious == pytest.approx(decided_distance(0.1 * sd_bound(4, ASSURANCE), 40))
     assert need.seeds_for_margin == 40
     assert need.as_document()["looks"][3]["cautious_distance"] == need.distances[40].cautious
 
