@@ -166,6 +166,10 @@ def test_prompts_range_and_shrinkage() -> None:
     interval = stats.t.interval(0.95, 511, paired.mean(), stats.sem(paired))
     assert (found.estimate, found.low, found.high) == pytest.approx((paired.mean(), *interval))
     assert prompt_styles.shrinkage(_evidence(*asked), {}).estimate == pytest.approx(64 / 98)
+    own = {"prompt_range": {"task": _prompt_score(BASE), "terse": _prompt_score(worst)}}
+    only = [EvidenceRun(run.record.model_copy(update={"measurements": own})) for run in runs]
+    kept = prompt_styles.shrinkage(_evidence(*only), {})
+    assert (kept.estimate, kept.note) == (0.0, "the base has no better prompt style than that of the runs")
     with pytest.raises(NoEvidence, match="prompt_range = true"):
         prompt_styles.prompt_range(_evidence(*runs), {})
     losing = [

@@ -20,6 +20,8 @@ def _steps(mismatch: float, first_kl: float | None) -> list[StepRecord]:
         (1e-6, None, "fp32", True, 0),
         (5e-3, 1e-12, "fp32", True, 1),
         (5e-3, 1e-12, "bf16", True, 0),
+        (0.059, 2.4e-3, "bf16", True, 0),  # SmolLM2, full fine-tuning
+        (0.12, 2.4e-3, "bf16", True, 1),
         (1e-6, 1e-3, "fp32", True, 1),
         (1e-6, 1e-3, "fp32", False, 0),
         (0.5, 0.5, "bf16", True, 2),

@@ -32,6 +32,7 @@ def shrinkage(evidence: Evidence, runs: Where) -> Finding:
     pairs = [(run, gain) for run in _with_prompts(evidence, runs) if (gain := gain_of(run)) is not None]
     gains = contrasts.over_seeds(pairs)
     gone = contrasts.over_seeds([(run, Value(_gone(run))) for run, _ in pairs]).estimate
+    gains = replace(gains, note="" if gone else "the base has no better prompt style than that of the runs")
     if gains.low is None or gains.high is None:
         if gains.estimate <= 0:
             raise NoEvidence(f"there is no gain to lose: {gains.estimate:.3f}")
