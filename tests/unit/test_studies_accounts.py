@@ -121,14 +121,14 @@ def test_the_slope_over_repeats_is_that_of_the_plant() -> None:
 
 
 def test_figures_of_memory_and_recovery_by_hand() -> None:
-    half = {"60": {"exact": 0.25}, "answer_perplexity": 2.0}
-    after = {"60": {"exact": 0.5}, "answer_perplexity": 1.0}
+    half = {"60": {"exact": 0.25}, "solution_perplexity": 2.0}
+    after = {"60": {"exact": 0.5}, "solution_perplexity": 1.0}
     recovery = {"base": 0.2, "tuned": 0.6, "forks": 0.5, "random": 0.25}
     run = EvidenceRun(
         _changed(record(), {"train_memory": {"base": half, "tuned": after}, "changed_tokens": {"recovery": recovery}})
     )
     assert FIGURES["memory of trained questions"](run) == 0.25
-    assert FIGURES["surprise at trained answers"](run) == pytest.approx(-math.log(2))
+    assert FIGURES["surprise at trained solutions"](run) == pytest.approx(-math.log(2))
     assert FIGURES["gain recovered at forks"](run) == pytest.approx(0.75)
     assert FIGURES["gain recovered at random"](run) == pytest.approx(0.125)
     still = EvidenceRun(_changed(record(), {"changed_tokens": {"recovery": recovery | {"tuned": 0.22}}}))

@@ -43,7 +43,7 @@ def _measured(rng: np.random.Generator, names: list[str]) -> dict[str, Any]:
         return float(np.exp(0.3 * rng.normal()))
 
     kinds = {kind: {"mass_lift": size(), "energy_lift": size()} for kind in ("isotropic", "permuted")}
-    memory = {role: {"60": {"exact": rng.random()}, "answer_perplexity": 1 + size()} for role in ("base", "tuned")}
+    memory = {role: {"60": {"exact": rng.random()}, "solution_perplexity": 1 + size()} for role in ("base", "tuned")}
     numbers = ("relative_norm", "principal_angle_max_deg", "sparsity_bf16", "stable_rank")
     return {
         "geometry": {name: size() for name in numbers},

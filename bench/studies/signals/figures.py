@@ -180,9 +180,9 @@ def remembered_questions(run: EvidenceRun) -> float | None:
     return None if after is None or before is None else after - before
 
 
-def surprise_at_trained_answers(run: EvidenceRun) -> float | None:
-    """Log perplexity of trained problems' gold answers, tuned model minus base, in nats per token."""
-    after, before = (run.figure(f"train_memory.{role}.answer_perplexity") for role in ROLES)
+def surprise_at_trained_solutions(run: EvidenceRun) -> float | None:
+    """Log perplexity of trained problems' gold solutions, tuned model minus base, in nats per token."""
+    after, before = (run.figure(f"train_memory.{role}.solution_perplexity") for role in ROLES)
     return log(after / before) if after and before else None
 
 
@@ -236,7 +236,7 @@ FIGURES: Mapping[str, Figure] = {
     "rise of the proxy after the verifier's peak": proxy_rise_after_gold_peak,
     "turn-over": turn_over,
     "memory of trained questions": remembered_questions,
-    "surprise at trained answers": surprise_at_trained_answers,
+    "surprise at trained solutions": surprise_at_trained_solutions,
     "gain recovered at forks": recovered("forks"),
     "gain recovered at random": recovered("random"),
     **{f"gain in pass@{2**power}": pass_gain(2**power) for power in range(9)},
