@@ -12,7 +12,7 @@ Curves = dict[str, dict[str, list[Any]]]
 Bins = dict[int, float]
 """The mean of a metric by bin of steps, bins in ascending order."""
 
-POINTS = 18
+POINTS = 20
 """At most so many points a curve: each is the mean over as many steps as that takes."""
 
 METRICS = {
