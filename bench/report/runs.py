@@ -37,7 +37,7 @@ def run_document(record: RunRecord, environment: int) -> dict[str, Any]:
         "memory": record.cost.peak_memory_bytes,
         "seconds": {name: short(value) for name, value in record.cost.seconds.items() if value is not None},
         "attestation": attested(record),
-        "stability": record.stability.model_dump(mode="json", exclude_none=True) if record.stability else None,
+        "stability": _stability(record),
         "scores": _scores(record),
     }
     document |= {split: None if score is None else score.greedy for split, score in scores.items()}
@@ -82,6 +82,11 @@ def _scores(record: RunRecord) -> dict[str, dict[str, Any]]:
         for split, score in splits.items()
         if role != "base"
     }
+
+
+def _stability(record: RunRecord) -> dict[str, Any]:
+    figures = record.stability.model_dump(mode="json", exclude_none=True) if record.stability else {}
+    return {name: _number(value) for name, value in figures.items()}
 
 
 def _number(value: Any) -> Any:
