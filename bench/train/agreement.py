@@ -13,7 +13,7 @@ from rlvr_bench.record.schema import StepRecord
 MISMATCH = "sampling/sampling_logp_difference"
 MEAN_MISMATCH = {"fp32": 1e-3, "bf16": 0.1}
 """Nats per token, mean over a run, that rounding explains. Measured in float32 runs: 1e-7 (median); in bf16: up to 0.06
-on a real model that is unsure (SmolLM2-135M, 2 nats of entropy a token), of which the output layer is two fifths."""
+on a real model that is unsure (SmolLM2-135M, 2 nats of entropy a token)."""
 FIRST_KL = {"fp32": 1e-5, "bf16": 1e-2}
 """Nats per token (k3) at the first step of a method that starts as the base; in float32 runs measured 1e-13."""
 
