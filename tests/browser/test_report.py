@@ -1,15 +1,20 @@
 """The report page as a reader meets it, in real Chromium."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import Visit, visit
 from playwright.sync_api import Browser, expect
+from pydantic_core import to_json
 from record_factory import outcomes, record
 from report_folder import HOSTILE, HOSTILE_NAME, five_hundred_rows, material_of, samples, steps
 
 from rlvr_bench.record.samples import samples_path, write_samples
+from rlvr_bench.report.document import document
+from rlvr_bench.report.material import gather
 from rlvr_bench.report.page import render
 
 SECTIONS = [
@@ -28,6 +33,27 @@ def test_the_page_asks_for_nothing_and_complains_of_nothing(opened: Visit, repor
 def test_the_network_is_out_of_reach_even_for_a_script(opened: Visit) -> None:
     told = opened.page.evaluate("fetch('https://example.org/').then(() => 'reached', () => 'refused')")
     assert told == "refused" and len(opened.requests) == 1
+
+
+def test_rows_and_runs_read_back_as_they_were_before_they_became_columns(
+    opened: Visit, report: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RLVR_BENCH_CACHE", str(report.parents[1] / "cache"))
+    data, _ = document(gather(report.parent))
+    rows = json.loads(to_json(data["rows"], inf_nan_mode="null"))
+    for row in rows:
+        row["runs"] = [without_nothing(run) for run in row.get("runs", ())] or None
+    written = [without_nothing(row) for row in rows]
+    assert any("curves" in run for row in written for run in row.get("runs", ()))
+    assert opened.page.evaluate("DATA.rows") == written
+
+
+def without_nothing(value: Any) -> Any:
+    """Return JSON whose objects have no key for a null or for an object that is empty then; what lists hold stays."""
+    if not isinstance(value, dict):
+        return value
+    kept = {name: without_nothing(each) for name, each in value.items()}
+    return {name: each for name, each in kept.items() if each is not None and each != {}}
 
 
 def test_every_section_with_data_is_drawn(opened: Visit) -> None:

@@ -34,7 +34,7 @@ function causeOf({ cause }) {
 }
 
 /* The only run of a row has the row's curves. */
-const ownCurves = (row, run) => run.curves ?? row.curves ?? {};
+const ownCurves = (row, run) => (row.runs.length > 1 ? run.curves : row.curves) ?? {};
 
 function curvesOf(place, run) {
   const row = DATA.rows[place];

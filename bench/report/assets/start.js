@@ -72,7 +72,7 @@ function followWidth() {
 }
 
 unpacked().then((data) => {
-  DATA = data;
+  DATA = restoredDocument(data);
   COLUMN = Object.fromEntries(data.columns.map((column, i) => [column.name, i]));
   startColours();
   startTips();
