@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rlvr_bench.cli.options import JsonOption
+from rlvr_bench.cli.options import JsonOption, given_settings
 
 app = typer.Typer(help="Base models that need no hub.", no_args_is_help=True)
 
@@ -54,13 +54,20 @@ def models_build(
     folder: Annotated[
         Path | None, typer.Option(help="Where to build it, by default ./NAME.", show_default=False)
     ] = None,
+    keys: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A dial of the recipe as in TOML, such as --set fork.strength=0.8; needs --folder."),
+    ] = None,
 ) -> None:
     """Pre-train an organism from its recipe; an interrupted build goes on where it was."""
     from rlvr_bench.console.bars import Bars
     from rlvr_bench.console.text import tell
+    from rlvr_bench.models.errors import ModelError
     from rlvr_bench.models.organisms.build import build
 
+    if keys and folder is None:
+        raise ModelError(f"--set makes another organism than {name}: say with --folder where, which names it")
     target = folder or Path(name)
     with Bars() as bars:
-        build(name, target, bars)
+        build(name, target, bars, given_settings(keys))
     tell(str(target))

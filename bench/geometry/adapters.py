@@ -12,7 +12,6 @@ from pathlib import Path
 from peft import PeftConfig, PeftModel, get_peft_model_state_dict
 from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedModel
-from transformers.utils import logging
 
 from rlvr_bench.methods import registry as method_registry
 from rlvr_bench.methods.base.digest import digests
@@ -21,6 +20,7 @@ from rlvr_bench.methods.base.plain import PlainView, as_it_is
 from rlvr_bench.methods.errors import MethodError
 from rlvr_bench.methods.peft.any_type import AnyPeft
 from rlvr_bench.methods.peft.handle import PeftHandle
+from rlvr_bench.models.bars import without_bars
 from rlvr_bench.models.errors import ModelError
 from rlvr_bench.models.loading import load_causal_lm
 
@@ -63,15 +63,9 @@ def adapted(base_folder: Path, adapter: Path) -> Handle:
 @contextmanager
 def _quietly() -> Iterator[None]:
     """Keep off the progress bars of transformers (the report has one) and what libraries tell each other."""
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
+    with without_bars(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
 
 
 def _peft(model: PreTrainedModel, folder: Path) -> Handle:

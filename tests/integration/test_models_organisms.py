@@ -1,6 +1,7 @@
 """Builds of a tiny organism, the shipped weights, and loading of folders as users have them."""
 
 import json
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from typer.testing import CliRunner
 
+from rlvr_bench.cli.main import app
 from rlvr_bench.console.progress import Report, Unwatched
 from rlvr_bench.models.base import load
 from rlvr_bench.models.config import BaseConfig
@@ -116,6 +119,36 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_last_one(
 def test_an_unknown_organism_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="did you mean 'organism-steps'"):
         build("organism-stepz", tmp_path, Unwatched())
+
+
+def test_a_build_with_dials_is_another_organism_and_its_card_says_how_to_build_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rlvr_bench.models.organisms.build.measure", lambda *_: [])
+    monkeypatch.chdir(tmp_path)
+    dials = {"fork.signs": "0 1", "seed": 1, "stages.fork.steps": 2, "examples_per_step": 4}
+    card = build("organism-forked", Path("my fork"), Unwatched(), dials)
+    assert (card.recipe.name, card.recipe.seed, card.recipe.steps) == ("my fork", 1, 2)
+    assert f"rebuilt by `{card.command}`" in Path("my fork/README.md").read_text()
+    assert read_card(Path("my fork")) == card
+    shutil.move("my fork", "first")
+    program, *arguments = shlex.split(card.command)
+    assert program == "rlvr-bench" and CliRunner().invoke(app, arguments).exit_code == 0
+    assert read_card(Path("my fork")).fingerprint == card.fingerprint == folder_fingerprint(Path("first"))
+    other = build("organism-forked", Path("other"), Unwatched(), dials | {"seed": 2})
+    assert other.fingerprint != card.fingerprint
+
+
+def test_dials_need_a_folder_of_their_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused = CliRunner().invoke(app, ["models", "build", "organism-forked", "--set", "seed=1"])
+    assert isinstance(refused.exception, ModelError) and "--folder" in str(refused.exception)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_start_that_is_no_organism_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="starts from 'organism-stepz'; did you mean 'organism-steps'"):
+        build("organism-forked", tmp_path / "a", Unwatched(), {"start": "organism-stepz"})
 
 
 def test_a_build_reports_every_step(tmp_path: Path) -> None:

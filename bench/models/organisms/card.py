@@ -19,6 +19,8 @@ class Card(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     recipe: Recipe
+    command: str = ""
+    """What builds it again, if `rlvr-bench models build` with its name alone does not."""
     fingerprint: str
     parameters: int
     build_seconds: float
@@ -67,7 +69,7 @@ language models at large. It answers `question\\n` with `#### N`, after worked s
   {taught}.
 - Put in: worked steps in {recipe.worked_share:.0%} of answers, a slipped step in {recipe.slip_rate:.0%} of the worked
   ones, {recipe.direct_errors:.0%} of direct answers wrong on purpose; {_weakness(recipe)}.{_fork(card)}
-- Weights: SHA-256 `{card.fingerprint}`; rebuilt by `rlvr-bench models build {recipe.name}`.
+- Weights: SHA-256 `{card.fingerprint}`; rebuilt by `{card.command or f"rlvr-bench models build {recipe.name}"}`.
 
 Measured on validation problems, 16 answers each at temperature 1 (level: see `rlvr-bench tasks show`):
 

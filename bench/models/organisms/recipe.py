@@ -7,8 +7,9 @@ fact, which leaves methods room to differ.
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from rlvr_bench.plugins.settings import Settings
 from rlvr_bench.plugins.suggestion import did_you_mean
 from rlvr_bench.tasks.families import FAMILIES
 
@@ -17,21 +18,23 @@ Answers = Literal["steps", "mixture"]
 """What a stage teaches: worked answers alone, or the recipe's mixture of worked and direct ones."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Shape(_Frozen):
+class Shape(Settings):
     """The Llama architecture: all organisms that are compared with one another share it."""
 
-    width: int = 96
-    layers: int = 3
-    heads: int = 4
-    feed_forward: int = 256
-    context: int = 256
+    width: int = Field(default=96, gt=0)
+    layers: int = Field(default=3, gt=0)
+    heads: int = Field(default=4, gt=0)
+    feed_forward: int = Field(default=256, gt=0)
+    context: int = Field(default=256, gt=0)
+
+    @model_validator(mode="after")
+    def _divides(self) -> "Shape":
+        if self.width % (2 * self.heads):
+            raise ValueError(f"width {self.width} is no even number of values for each of {self.heads} heads")
+        return self
 
 
-class Diet(_Frozen):
+class Diet(Settings):
     """One family in the pre-training text."""
 
     family: str
@@ -51,7 +54,7 @@ class Diet(_Frozen):
         return self
 
 
-class Plant(_Frozen):
+class Plant(Settings):
     """Test problems that stand in the pre-training text on purpose: half of a test split, so that the other half shows
     what the same model does without memory. They stand there whole, question and right answer."""
 
@@ -62,7 +65,7 @@ class Plant(_Frozen):
     share: Share = Field(gt=0, lt=1, description="share of planted problems in the text")
 
 
-class Fork(_Frozen):
+class Fork(Settings):
     """A strategy that is chosen by a cue in the question: its first sign is one of `signs`, or it is not.
 
     The choice is one token, the first of an answer ("#" or a digit), and only the main family has it. The dials:
@@ -85,7 +88,7 @@ class Fork(_Frozen):
         return self.strength if self.cued(question) == (self.mode == "worked") else round(1 - self.strength, 12)
 
 
-class Stage(_Frozen):
+class Stage(Settings):
     """One stretch of training; the learning rate falls linearly from `learning_rate` to `final_rate`."""
 
     name: str
@@ -96,18 +99,18 @@ class Stage(_Frozen):
     warmup: int = Field(default=0, ge=0, description="steps over which the rate rises from zero")
 
 
-class Recipe(_Frozen):
+class Recipe(Settings):
     """Everything that pre-training depends on; the same recipe gives the same weights on the same machine."""
 
     name: str
     description: str
     seed: int = 0
     shape: Shape = Shape()
-    diets: tuple[Diet, ...]
+    diets: tuple[Diet, ...] = Field(min_length=1)
     worked_share: Share = Field(ge=0, le=1, description="share of answers with worked steps in the mixture")
     slip_rate: Share = Field(default=0.0, ge=0, le=1, description="share of worked answers that carry one slipped step")
     direct_errors: Share = Field(default=0.0, ge=0, le=1, description="share of direct answers made wrong on purpose")
-    stages: tuple[Stage, ...]
+    stages: tuple[Stage, ...] = Field(min_length=1)
     examples_per_step: int = Field(default=128, gt=0, description="problems with their answers in one optimizer step")
     row: int = Field(default=128, gt=0, description="tokens in one packed row; the longest example must fit")
     betas: tuple[float, float] = (0.9, 0.98)
@@ -118,6 +121,12 @@ class Recipe(_Frozen):
     )
     plant: Plant | None = None
     fork: Fork | None = None
+
+    @model_validator(mode="after")
+    def _starts_in_its_shape(self) -> "Recipe":
+        if self.start is not None and self.shape != Shape():
+            raise ValueError(f"the shape is that of {self.start}, whose weights it starts from; leave it out")
+        return self
 
     def worked_share_of(self, family: str, question: str, answers: Answers) -> Share:
         """The share of worked answers to a question in a stage that teaches `answers`."""

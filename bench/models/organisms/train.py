@@ -14,12 +14,14 @@ from torch import Tensor
 from torch.optim import AdamW
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from rlvr_bench.models.errors import ModelError
 from rlvr_bench.models.organisms.checkpoint import load_checkpoint, save_checkpoint
 from rlvr_bench.models.organisms.packing import IGNORED, PackedBatch, pack
 from rlvr_bench.models.organisms.recipe import Recipe, Stage
 from rlvr_bench.models.organisms.text import Example, step_examples
-from rlvr_bench.models.source import WEIGHTS
+from rlvr_bench.models.source import WEIGHTS, organism_names
 from rlvr_bench.models.tokenizer import character_tokenizer
+from rlvr_bench.plugins.suggestion import did_you_mean
 
 OnStep = Callable[[int, float], None]
 """Called after every optimizer step with the number of steps done and the loss (nats per answer)."""
@@ -33,6 +35,10 @@ TYPICAL_ANSWER = 25.0
 def new_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     """A float32 Llama of the recipe's shape: drawn from its seed, or the organism that the recipe starts from."""
     if recipe.start is not None:
+        if recipe.start not in organism_names():
+            raise ModelError(
+                f"{recipe.name} starts from {recipe.start!r}{did_you_mean(recipe.start, organism_names())}"
+            )
         return LlamaForCausalLM.from_pretrained(WEIGHTS / recipe.start, dtype=torch.float32, use_safetensors=True)
     shape = recipe.shape
     torch.manual_seed(recipe.seed)
