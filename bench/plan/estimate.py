@@ -1,4 +1,4 @@
-"""What the cells of a plan will cost: by past cells where there are some, else a rough figure for hub models.
+"""What the cells of a plan will cost: by past cells where there are some, else roughly where the model is large.
 
 A past cell counts if it trained the same base on the same task by the same signal; those of the same method and the
 same scoring are preferred. Its training grows with the completions that it samples, its evaluation with those that it
@@ -8,10 +8,16 @@ scores, its other stages do not.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from math import prod
 from statistics import fmean
 from typing import Any, NamedTuple
 
 from rlvr_bench.experiment.cell import Cell
+from rlvr_bench.models.config import BaseConfig
+from rlvr_bench.models.errors import ModelError
+from rlvr_bench.models.shapes import parameter_shapes
+from rlvr_bench.models.source import source_of
 from rlvr_bench.record.schema import RunRecord
 
 GPU_TOKENS_PER_SECOND = 10_000
@@ -23,6 +29,9 @@ about 24 hours on 8 A100: 1,400 allowed tokens per second and GPU.
 
 ASSUMED_BILLIONS = 7.0
 """Size of a hub model whose name does not say it."""
+
+SMALLEST_BILLIONS = 0.1
+"""A smaller model waits for the start of kernels and not for arithmetic: of its time that figure says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +45,7 @@ class Estimate:
     unknown: int
 
     def sentence(self, workers: int) -> str:
-        """Say it in one line; empty when nothing is known."""
+        """Say it in one line."""
         parts = []
         if self.seconds is not None:
             parts.append(
@@ -48,8 +57,9 @@ class Estimate:
                 f"roughly {self.rough_gpu_hours:,.0f} GPU hours for at most {self.rough_tokens:,} generated tokens "
                 f"(no past cell: assumes {GPU_TOKENS_PER_SECOND:,} tokens/s on a GPU at 1B parameters, a seventh at 7B)"
             )
-        if self.unknown and parts:
-            parts.append(f"{self.unknown} cells more without an estimate")
+        if self.unknown:
+            more = f"{self.unknown} cells more without an estimate" if parts else "how long they take is not known"
+            parts.append(f"{more} (no past cell of the same base, task and signal)")
         return "; ".join(parts)
 
 
@@ -66,10 +76,10 @@ def estimate(waiting: Iterable[Cell], records: Sequence[RunRecord]) -> Estimate:
         if (past := past_of_method[key]) is not None:
             seconds.append(past.seconds)
             tokens += past.tokens
-        elif "/" in cell.base.name and not cell.base.is_gguf:
+        elif (size := _billions_of(cell.base)) is not None:
             most = round(_completions(cell.signal.model_dump(mode="json")) * cell.signal.max_new_tokens)
             rough_tokens += most
-            rough_seconds += most / (GPU_TOKENS_PER_SECOND / billions(cell.base.name))
+            rough_seconds += most / (GPU_TOKENS_PER_SECOND / size)
         else:
             unknown += 1
     return Estimate(
@@ -79,6 +89,19 @@ def estimate(waiting: Iterable[Cell], records: Sequence[RunRecord]) -> Estimate:
         rough_gpu_hours=rough_seconds / 3600,
         unknown=unknown,
     )
+
+
+@cache
+def _billions_of(base: BaseConfig) -> float | None:
+    """Return the parameters in 10^9 of a folder's weights or of a hub model; None of what is small, or not found."""
+    try:
+        source = source_of(base)
+        if source.kind == "folder" and source.folder is not None:
+            size = sum(map(prod, parameter_shapes(source.folder).values())) / 1e9
+            return size if size >= SMALLEST_BILLIONS else None
+    except ModelError:
+        return None
+    return billions(base.name) if source.kind == "hub" else None
 
 
 def billions(name: str) -> float:

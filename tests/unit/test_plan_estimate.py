@@ -1,5 +1,7 @@
 """What a plan says of cost: by past cells, or roughly for a hub model that has none."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from rlvr_bench.experiment.changes import Changes, parsed_keys
 from rlvr_bench.experiment.errors import ExperimentError
 from rlvr_bench.experiment.experiment import Experiment, load, presets
 from rlvr_bench.experiment.grid import cells
+from rlvr_bench.models.config import BaseConfig
 from rlvr_bench.plan.estimate import billions, estimate
 from rlvr_bench.sweep.phases import plan_phases
 from rlvr_bench.sweep.protocol_trials import Selection
@@ -62,12 +65,31 @@ def test_cells_of_the_same_method_are_preferred_and_failed_ones_do_not_count() -
 
 
 def test_without_past_cells_an_organism_has_no_estimate_and_a_hub_model_a_rough_one() -> None:
-    assert estimate(_cells(), []).sentence(2) == ""
+    unknown = estimate(_cells(), []).sentence(2)
+    assert unknown == "how long they take is not known (no past cell of the same base, task and signal)"
     hub = _cells(bases=["Qwen/Qwen2.5-Math-7B"], signal={"steps": 10, "max_new_tokens": 100})
     cost = estimate(hub, [])
     assert cost.rough_tokens == 10 * 64 * 100
     assert cost.rough_gpu_hours == pytest.approx(64_000 / (10_000 / 7) / 3600)
     assert "assumes 10,000 tokens/s" in cost.sentence(1)
+
+
+@pytest.mark.parametrize(("rows", "billions_found"), [(2_000, None), (200_000_000, 0.4)])
+def test_a_folders_size_is_that_of_its_weights_and_of_a_small_one_nothing_is_said(
+    tmp_path: Path, rows: int, billions_found: float | None
+) -> None:
+    header = json.dumps({"w": {"dtype": "F32", "shape": [rows, 2], "data_offsets": [0, 0]}}).encode()
+    (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    (tmp_path / "config.json").write_text("{}")
+    (planned,) = _cells(signal={"steps": 10, "max_new_tokens": 100})
+    cost = estimate([planned.model_copy(update={"base": BaseConfig(name=str(tmp_path))})], [])
+    assert cost.unknown == (billions_found is None)
+    assert cost.rough_gpu_hours == pytest.approx(64_000 / 10_000 * (billions_found or 0) / 3600)
+
+
+def test_a_folder_that_is_not_there_has_no_estimate() -> None:
+    (planned,) = _cells()
+    assert estimate([planned.model_copy(update={"base": BaseConfig(name="./nowhere")})], []).unknown == 1
 
 
 @pytest.mark.parametrize(
