@@ -22,8 +22,8 @@ TIMES: Mapping[str, str] = {
     "board-smollm2": "not run; `plan` says it",
     "gates": "12 min",
     "gates-pissa": "8 min",
-    "fused-probe": "not run; about 1 h by one cell",
-    "probe-rollouts": "not run; about 25 min by one cell of each kind",
+    "fused-probe": "10 min",
+    "probe-rollouts": "9 min",
     "gates-pissa-fine": "4 min after `gates-pissa`",
     "gates-pissa-habits": "5 min",
     "gates-heads": "6 min",
@@ -91,7 +91,8 @@ def cell_count(experiment: Experiment) -> int:
     It is counted and not resolved, so that no model or data set needs to be here.
     """
     per_signal = (len(experiment.rewards) if signal.fixed_reward is None else 1 for signal in experiment.signals)
-    settings = len(experiment.bases) * len(experiment.tasks) * sum(per_signal)
+    bases = len(experiment.bases) * len(experiment.interventions)
+    settings = bases * len(experiment.tasks) * sum(per_signal)
     tuned = [name for name, entry in experiment.methods.items() if space_of(name, entry) is not None]
     fixed = [entry[LEARNING_RATE] for name, entry in experiment.methods.items() if name not in tuned]
     rates = sum(len(value) if isinstance(value, list) else 1 for value in fixed)

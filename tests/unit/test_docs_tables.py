@@ -52,7 +52,9 @@ def test_every_preset_has_a_time_and_every_time_a_preset() -> None:
     assert (studies["quick"], studies["gates"], studies["passk"]) == ("core", "gates", "signals")
 
 
-@pytest.mark.parametrize("name", ["quick", "default", "signals", "transfer", "gates-pissa"])
+@pytest.mark.parametrize(
+    "name", ["quick", "default", "signals", "transfer", "gates-pissa", "gates-heads", "probe-rollouts"]
+)
 def test_cells_are_counted_as_they_are_resolved(name: str) -> None:
     experiment = load(name)
     assert cell_count(experiment) == len(cells(experiment))
