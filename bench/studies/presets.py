@@ -43,7 +43,8 @@ TIMES: Mapping[str, str] = {
     "clip": "8 min",
     "clip-sides": "1 h 15 min",
     "verifier-noise": "50 min",
-    "verifier-noise-slow": "not run; about 15 min",
+    "verifier-noise-slow": "16 min",
+    "verifier-noise-long": "not run; about 30 min",
     "gamma": "5 min",
     "contamination": "8 min",
     "compound": "3 min",
@@ -56,7 +57,7 @@ TIMES: Mapping[str, str] = {
     "offline-updates": "7 min",
     "es": "12 min",
     "data-wall": "5 min",
-    "sizes": "not run; about 2 h after the builds",
+    "sizes": "20 min to 3M; 10M not run",
 }
 """Name of a preset -> time on two cores; an outside study's presets have none."""
 
