@@ -45,8 +45,9 @@ def build(name: str, folder: Path, watcher: Watcher, dials: Mapping[str, Any] | 
     if not dials:
         return build_recipe(recipes[name], folder, watcher)
     turned = [f"--set {shlex.quote(f'{key}={json.dumps(value)}')}" for key, value in dials.items()]
-    command = " ".join(["rlvr-bench models build", name, *turned, "--folder", shlex.quote(folder.name)])
-    return build_recipe(with_dials(recipes[name], folder.resolve().name, dials), folder, watcher, command=command)
+    own = folder.resolve().name
+    command = " ".join(["rlvr-bench models build", name, *turned, "--folder", shlex.quote(own)])
+    return build_recipe(with_dials(recipes[name], own, dials), folder, watcher, command=command)
 
 
 def build_recipe(

@@ -52,9 +52,10 @@ def _entry(place: Any, part: str, key: str) -> Any:
         raise ModelError(f'--set {key}: a recipe has no "{part}" there{did_you_mean(part, entries)}')
     if entries[part] is None:
         place[part] = entries[part] = {}
-    if not isinstance(entries[part], dict | list):
-        raise ModelError(f'--set {key}: "{part}" is a value and has no keys; set it alone, such as {part}=...')
-    return entries[part]
+    held = entries[part]
+    if not isinstance(held, dict) and not (isinstance(held, list) and all(isinstance(each, dict) for each in held)):
+        raise ModelError(f'--set {key}: "{part}" is a value and has no keys; set it whole, such as {part}=...')
+    return held
 
 
 def _named(place: Any) -> dict[str, Any]:
