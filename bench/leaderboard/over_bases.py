@@ -82,7 +82,10 @@ class OverBases:
 
 
 def over_bases(records: Iterable[RunRecord]) -> list[OverBases]:
-    """Return every setting that has enough methods in common on two bases or more, the newest result schema first."""
+    """Return every setting that has enough methods in common on two bases or more.
+
+    The newest result schema first, and of one schema the setting with most methods.
+    """
     settings: dict[str, dict[str, dict[str, list[RunRecord]]]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(list))
     )
@@ -92,7 +95,7 @@ def over_bases(records: Iterable[RunRecord]) -> list[OverBases]:
         base = str(record.keys.base.get("label") or record.keys.base["name"])
         settings[setting_of[record.comparison]][base][record.keys.method_name].append(record)
     found = [each for setting, of_base in settings.items() if (each := _of_setting(setting, of_base)) is not None]
-    return sorted(found, key=lambda each: (-each.result_schema, each.setting))
+    return sorted(found, key=lambda each: (-each.result_schema, -len(each.methods), each.setting))
 
 
 def _settings(records: Iterable[RunRecord]) -> dict[str, str]:

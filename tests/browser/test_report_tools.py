@@ -351,6 +351,11 @@ def test_the_committed_results_are_at_most_twelve_pages_of_paper(browser: Browse
     found = visit(browser, tmp_path / "report.html", viewport={"width": 1280, "height": 900})
     assert len(page) < 6e6 and found.complaints == []
     assert len(PAGES.findall(found.page.pdf(prefer_css_page_size=True))) <= 12
+    profiles = found.page.locator("#bases svg[aria-label^='Performance profiles']")
+    assert profiles.count() == 1
+    found.page.locator("#bases details.fold > summary").first.click()
+    expect(profiles).to_have_count(2)
+    assert found.complaints == []
     found.page.context.close()
 
 

@@ -55,6 +55,17 @@ def test_other_settings_few_methods_and_single_runs_are_no_order_over_bases() ->
     assert over_bases(_runs("one", few) + _runs("two", few)) == []
 
 
+def test_the_setting_with_most_methods_comes_first() -> None:
+    short = {"type": "rlvr", "steps": 1}
+    wide = SHARES | {"f": 0.2}
+    few = _runs("four", SHARES, signal=short) + _runs("five", SHARES, signal=short)
+    many = _runs("one", wide, signal={"type": "rlvr", "steps": 9}) + _runs(
+        "two", wide, signal={"type": "rlvr", "steps": 9}
+    )
+    for records in (few + many, many + few):
+        assert [len(found.methods) for found in over_bases(records)] == [6, 5]
+
+
 def test_a_setting_that_is_off_is_one_that_is_not_named() -> None:
     named = _runs("two", SHARES, signal={"type": "rlvr", "whiten_advantages": False})
     assert len(over_bases(_runs("one", SHARES, signal={"type": "rlvr"}) + named)) == 1

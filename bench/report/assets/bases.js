@@ -2,16 +2,26 @@
 
 const estimateText = (found, digits) => `${found.mean.toFixed(digits)} [${found.low.toFixed(digits)}, ${found.high.toFixed(digits)}]`.replaceAll("-", "−");
 
+/* The setting with most methods, and each other one behind a line. */
 function drawOverBases(width) {
-  return DATA.over_bases.flatMap((found) => [
-    el("h3", {}, `${found.setting}: ${found.bases.join(" and ")}, ${found.runs} runs each`),
+  const [widest, ...others] = DATA.over_bases;
+  const title = (found) => `${found.setting}: ${found.bases.join(" and ")}, ${found.runs} runs each`;
+  return [
+    el("h3", {}, title(widest)),
+    ...settingOverBases(widest, width),
+    ...others.map((found) => fold(`bases ${title(found)}`, title(found), () => settingOverBases(found, width))),
+  ];
+}
+
+function settingOverBases(found, width) {
+  return [
     ranksTable(found),
     figure("Performance profiles", "The share of a method’s runs that end above an accuracy, over all bases, with its pointwise 95 % interval; the grey line is the mean of all methods. Higher is better, and a line that falls late is a method that seldom fails.", profilePicture(found, width)),
     el("h3", {}, "Do the orders agree?"),
     inColumns(width, 380, found.agreements.filter((pair) => found.bases.includes(pair.one)), (pair, each) =>
       figure(`${pair.one} and ${pair.other}: Kendall’s tau ${estimateText(pair.tau, 2)}`, null, orderPicture(found, pair, each))),
     agreementTable(found),
-  ]);
+  ];
 }
 
 function ranksTable(found) {
