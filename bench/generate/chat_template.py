@@ -9,9 +9,10 @@ import contextlib
 import json
 import os
 import resource
+import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
@@ -19,6 +20,9 @@ from transformers import PreTrainedTokenizerBase
 
 SECONDS = 10
 """Processor time that one prompt may take to render; measured templates take milliseconds."""
+PATIENCE = 100.0
+"""Seconds by the clock after which a child is ended, and one more for each prompt: the machine may be busy, and a
+fork of a process with threads may wait for ever for a lock that one of them held, without any processor time."""
 BYTES = 2 * 2**30
 """Memory that it may take beside what the process has."""
 CHARACTERS = 2**22
@@ -65,16 +69,28 @@ class _Child:
         self._asking, self._answers = os.fdopen(asking, "wb"), os.fdopen(answers, "rb")
 
     def rendered(self, prompts: Sequence[Messages], options: Mapping[str, bool]) -> list[str]:
-        with contextlib.suppress(BrokenPipeError):  # no answer comes from a child that has ended
-            self._asking.write(json.dumps([list(map(list, prompts)), options]).encode() + b"\n")
-            self._asking.flush()
-        answer = self._answers.readline()
+        with self._ended_after(PATIENCE + len(prompts)):
+            with contextlib.suppress(BrokenPipeError):  # no answer comes from a child that has ended
+                self._asking.write(json.dumps([list(map(list, prompts)), options]).encode() + b"\n")
+                self._asking.flush()
+            answer = self._answers.readline()
         if not answer.endswith(b"\n"):
             raise _RefusedError(f"it took more than {SECONDS} s or {BYTES // 2**30} GiB")
         reason, texts = json.loads(answer)
         if reason is not None:
             raise _RefusedError(reason)
         return list(texts)
+
+    @contextlib.contextmanager
+    def _ended_after(self, seconds: float) -> Iterator[None]:
+        """Kill the child if this takes longer."""
+        late = threading.Timer(seconds, os.kill, (self._id, signal.SIGKILL))
+        late.daemon = True
+        late.start()
+        try:
+            yield
+        finally:
+            late.cancel()
 
     def close(self) -> None:
         """End the child: it reads that nothing more comes."""

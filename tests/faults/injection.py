@@ -2,20 +2,18 @@
 
 import csv
 import os
-import runpy
 import sys
-import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
+from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import forks
+from forks import Work
 from launch_fixture import environment
 
 from rlvr_bench.cli.entry import main
 from rlvr_bench.leaderboard.columns import COLUMNS
-from rlvr_bench.record.errors import RecordError
 
 INJECTED = Path(__file__).with_name("injected")
 MEASURED = {column.name for column in COLUMNS if column.measured}
@@ -53,36 +51,10 @@ class Place:
         """Where a model is built."""
         return self.folder / "built"
 
-    def fork(self, work: Callable[[], object], fault: str = "count:0") -> "CompletedProcess[str]":
-        """Do `work` in a fork of this process with a fault, and wait for all processes that it starts.
-
-        Fork by fork the imports of a command would be most of what it costs: they are done here.
-        """
-        import_module("rlvr_bench.launch.preload")
+    def fork(self, work: Work, fault: str = "count:0") -> "CompletedProcess[str]":
+        """Do `work` with a fault in a fork of a process of its own, and wait for all processes that it starts."""
         self.counter.write_text("0")
-        out = self.folder / "out"
-        reading, writing = os.pipe()
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                os.dup2(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
-                os.dup2(writing, 2)
-                sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
-                code = _exit_code(lambda: self._faulted(work, fault))
-                sys.stdout.flush()
-            finally:
-                os._exit(code)
-        os.close(writing)
-        with os.fdopen(reading) as pipe:  # ends when nobody has it open: a cell may outlive its command by a moment
-            said = pipe.read()
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        return CompletedProcess([], code, out.read_text(), said)
-
-    def _faulted(self, work: Callable[[], object], fault: str) -> None:
-        os.environ.update(self._faulty(fault))
-        runpy.run_path(str(INJECTED / "sitecustomize.py"))
-        work()
+        return forks.fork(work, INJECTED / "sitecustomize.py", self.folder / "out", self._faulty(fault))
 
     def _faulty(self, fault: str) -> dict[str, str]:
         """Return the environment of a process with a fault, and of all that it starts."""
@@ -115,7 +87,7 @@ def broken_places(folder: Path, writes: int) -> list[tuple[Place, list[str]]]:
     return [(Place(folder / "broken"), [f"{kind}:{max(1, writes // 3)}" for kind in KINDS])]
 
 
-def broken(place: Place, work: Callable[[], object], faults: list[str]) -> None:
+def broken(place: Place, work: Work, faults: list[str]) -> None:
     """Do `work` once with each fault; assert that a broken command says what happened, if it lived to say it."""
     for fault in faults:
         done = place.fork(work, fault)
@@ -126,26 +98,11 @@ def broken(place: Place, work: Callable[[], object], faults: list[str]) -> None:
             assert "no space left" in said.lower(), (fault, said)
 
 
-def verb(*arguments: str | Path) -> Callable[[], None]:
+def verb(*arguments: str | Path) -> Work:
     """Return the work of a command of `rlvr-bench`."""
-
-    def work() -> None:
-        sys.argv = ["rlvr-bench", *map(str, arguments)]
-        main()
-
-    return work
+    return partial(_command, *arguments)
 
 
-def _exit_code(work: Callable[[], object]) -> int:
-    """Do `work`, and say an error of this package in its sentence, as the command line does."""
-    try:
-        work()
-    except RecordError as error:
-        os.write(2, f"{error}\n".encode())
-        return 1
-    except SystemExit as end:
-        return int(end.code or 0)
-    except Exception:  # noqa: BLE001 - whatever it is, the test shows it
-        os.write(2, traceback.format_exc().encode())
-        return 1
-    return 0
+def _command(*words: str) -> None:
+    sys.argv = ["rlvr-bench", *words]
+    main()

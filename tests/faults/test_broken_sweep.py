@@ -1,11 +1,11 @@
 """`sweep` broken at its writes to the disk: the same command again ends with the study of an undisturbed one."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forks import Work
 from injection import Place, broken, broken_places, verb
 from launch_fixture import save_tiny_base, write_experiment
 
@@ -20,7 +20,7 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_experiment(folder, save_tiny_base(folder / "tiny-base"), steps=2)
 
 
-def _work(experiment: Path, place: Place) -> Callable[[], None]:
+def _work(experiment: Path, place: Place) -> Work:
     return verb("sweep", experiment, *ASK, "--results", place.results)
 
 

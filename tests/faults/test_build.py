@@ -24,9 +24,9 @@ TINY = Recipe(
 )
 
 
-def _build(folder: Path) -> None:
+def _build(folder: str) -> None:
     train.SAVE_EVERY = 2  # in the fork alone
-    build_recipe(TINY, folder, Unwatched(), problems=2)
+    build_recipe(TINY, Path(folder), Unwatched(), problems=2)
 
 
 def _built(place: Place) -> tuple[list[str], str]:

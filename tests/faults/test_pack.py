@@ -1,10 +1,10 @@
 """`results pack` broken at its writes: nothing is lost, and packing again ends as if nothing had been."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from forks import Work
 from injection import Place, broken, broken_places, verb
 from record_factory import record
 
@@ -33,7 +33,7 @@ def _read(results: Path) -> list[tuple[RunRecord, list[StepRecord]]]:
     return [(packed_document(found), [step.reward for step in reader.steps(found)]) for found in records]
 
 
-def _work(place: Place) -> Callable[[], None]:
+def _work(place: Place) -> Work:
     return verb("results", "pack", "--results", place.results)
 
 

@@ -1,9 +1,9 @@
 """`run` broken at its writes to the disk, by a kill and by a full disk: it goes on and ends as if nothing had been."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from forks import Work
 from injection import Place, broken, broken_places, verb
 from launch_fixture import save_tiny_base, write_experiment
 
@@ -18,7 +18,7 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_experiment(folder, save_tiny_base(folder / "tiny-base"), steps=2)
 
 
-def _work(experiment: Path, place: Place) -> Callable[[], None]:
+def _work(experiment: Path, place: Place) -> Work:
     return verb("run", experiment, "--results", place.results, *ONE_CELL)
 
 

@@ -1,10 +1,10 @@
 """`think --train` broken at its writes to the disk: the same command again ends with the same comparison."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from forks import Work
 from injection import Place, broken, broken_places, verb
 
 PROBLEMS = ("--set", "levels=[4]", "--set", "train=64", "--set", "validation=32", "--set", "test=32")
@@ -14,7 +14,7 @@ ASK = ("organism-steps", "--task", "chain", *PROBLEMS, *OPTIONS, "--option", "sc
 MEASURED = ("seconds", "seconds_training", "environment")
 
 
-def _work(place: Place) -> Callable[[], None]:
+def _work(place: Place) -> Work:
     return verb("think", *ASK, "--scorers", "otv", "--live", "full", "--results", place.results)
 
 

@@ -111,11 +111,13 @@ def training(experiment: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Pope
     with subprocess.Popen(
         command("run", longer, *arguments), env=environment(tmp_path / "cache"), stderr=subprocess.PIPE, text=True
     ) as process:
-        pairs = wait_for(
-            lambda: [(cell, other) for cell in cells_of(process.pid) for other in children_of(cell)], process
-        )
-        yield process, *pairs[0]
-        process.kill()
+        try:
+            pairs = wait_for(
+                lambda: [(cell, other) for cell in cells_of(process.pid) for other in children_of(cell)], process
+            )
+            yield process, *pairs[0]
+        finally:
+            process.kill()
 
 
 def test_the_death_of_one_process_is_the_cells(

@@ -116,7 +116,7 @@ def test_a_kill_leaves_nothing_and_two_processes_make_one_folder(tmp_path: Path)
     killed = spawn.Process(target=_convert, args=(path, True))
     killed.start()
     folder = tmp_path / "cache" / "gguf"
-    while not list(folder.glob(".*/model.safetensors")):
+    while not list(folder.glob(".*/model.safetensors")) and killed.is_alive():
         time.sleep(0.1)
     os.kill(killed.pid or 0, signal.SIGKILL)
     killed.join()

@@ -335,7 +335,8 @@ def test_a_changed_base_is_labelled_anew(organism: LoadedBase, tmp_path: Path, m
     assert voted == ["a", "b"]
 
 
-def _label_in_a_process(source: LabelSource, counted: Path, barrier: Any) -> None:
+def _label_in_a_process(counted: Path, barrier: Any) -> None:
+    torch.set_num_threads(1)
     original = labels_module._vote
 
     def counting(*arguments: Any) -> Any:
@@ -344,7 +345,8 @@ def _label_in_a_process(source: LabelSource, counted: Path, barrier: Any) -> Non
         return original(*arguments)
 
     labels_module._vote = counting
-    barrier.wait()
+    source = _source(load(BaseConfig(name="organism-steps")))
+    barrier.wait(900)
     majority_labels(source)
 
 
@@ -352,10 +354,9 @@ def test_two_processes_compute_labels_once(
     organism: LoadedBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RLVR_BENCH_CACHE", str(tmp_path / "cache"))
-    torch.set_num_threads(1)  # a fork may not inherit a pool of threads
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")
     barrier, counted, source = context.Barrier(2), tmp_path / "counted", _source(organism)
-    workers = [context.Process(target=_label_in_a_process, args=(source, counted, barrier)) for _ in range(2)]
+    workers = [context.Process(target=_label_in_a_process, args=(counted, barrier), daemon=True) for _ in range(2)]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -1,6 +1,7 @@
 """Workers on one study in a real journal or database: killed ones lose nothing, nobody repeats anything."""
 
 import json
+import multiprocessing
 import os
 import random
 import signal
@@ -142,15 +143,22 @@ def test_a_trial_of_a_living_worker_is_left_alone_and_comes_back_when_given_back
     assert (again.number, again.params) == (trial.number, trial.params)
 
 
+DIED = 7
+
+
+def _die_as_it_asks(folder: Path, before: bool) -> None:
+    study, queue = _queue(folder, 1)
+    ask = study.ask
+    study.ask = lambda rates: (before or ask(rates), os._exit(DIED))  # type: ignore[method-assign]
+    queue.ask()
+
+
 @pytest.mark.parametrize("before", [True, False])
 def test_a_worker_that_dies_as_it_takes_a_trial_keeps_nobody_waiting(tmp_path: Path, before: bool) -> None:
-    worker = os.fork()
-    if worker == 0:
-        study, queue = _queue(tmp_path, 1)
-        ask = study.ask
-        study.ask = lambda rates: (before or ask(rates), os._exit(0))  # type: ignore[method-assign]
-        queue.ask()
-    os.waitpid(worker, 0)
+    worker = multiprocessing.get_context("spawn").Process(target=_die_as_it_asks, args=(tmp_path, before), daemon=True)
+    worker.start()
+    worker.join(900)
+    assert worker.exitcode == DIED
     study, queue = _queue(tmp_path, 1)
     trial = queue.ask()
     assert not isinstance(trial, str) and trial.number == 0

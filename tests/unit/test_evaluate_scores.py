@@ -94,20 +94,20 @@ def _computed(calls):
     return compute
 
 
-def _in_another_process(folder, calls, results):
+def _in_another_process(calls, results):
     results.put(base_cache.cached_score("base-0", _computed(calls)).model_dump_json())
 
 
 def test_two_processes_compute_a_base_score_once(tmp_path, monkeypatch):
     monkeypatch.setenv("RLVR_BENCH_CACHE", str(tmp_path / "cache"))
-    calls, context = tmp_path / "calls", multiprocessing.get_context("fork")
+    calls, context = tmp_path / "calls", multiprocessing.get_context("spawn")
     results = context.Queue()
-    processes = [context.Process(target=_in_another_process, args=(tmp_path, calls, results)) for _ in range(3)]
+    processes = [context.Process(target=_in_another_process, args=(calls, results), daemon=True) for _ in range(3)]
     for process in processes:
         process.start()
     scores = {results.get(timeout=900) for _ in processes}
     for process in processes:
-        process.join()
+        process.join(900)
     assert calls.read_text() == "x"
     assert len(scores) == 1
     assert [(row["cell_id"], row["model"], row["completion"]) for row in read_samples("base-0")] == [

@@ -81,6 +81,17 @@ def test_one_that_waits_for_a_later_prompt_is_refused_too(name: str, monkeypatch
     assert len(_ids(late, "1", "2")) == 2
 
 
+@pytest.mark.parametrize("content", ["1", "1" * 10**6])
+def test_a_child_that_waits_for_ever_is_ended_by_the_clock(content: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat_template, "PATIENCE", -0.5)
+    with monkeypatch.context() as stuck:
+        stuck.setattr(chat_template, "_serve", lambda *_: time.sleep(1e6))
+        with pytest.raises(ValueError, match="took more than"):
+            _ids(PLAIN, content)
+    monkeypatch.setattr(chat_template, "PATIENCE", 900)
+    assert len(_ids(PLAIN, content)) == 1
+
+
 def test_one_child_serves_a_process_and_a_fork_has_its_own() -> None:
     tokenizer = character_tokenizer(64)
     tokenizer.chat_template = PLAIN
@@ -90,9 +101,12 @@ def test_one_child_serves_a_process_and_a_fork_has_its_own() -> None:
     assert first is not None and chat_template._child is first
     fork = os.fork()
     if fork == 0:
-        fresh = chat_template._child is None and render(tokenizer, [_asked("3")]) == ["user: 3\n"]
-        chat_template._end()
-        os._exit(0 if fresh else 1)
+        fresh = False
+        try:
+            fresh = chat_template._child is None and render(tokenizer, [_asked("3")]) == ["user: 3\n"]
+            chat_template._end()
+        finally:
+            os._exit(0 if fresh else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1]) == 0
     assert render(tokenizer, [_asked("4")]) == ["user: 4\n"] and chat_template._child is first
     tokenizer.chat_template = "{{ messages[0].content }}"
@@ -102,12 +116,14 @@ def test_one_child_serves_a_process_and_a_fork_has_its_own() -> None:
 def test_a_child_ends_with_its_process_however_that_ends(tmp_path: Path) -> None:
     note, fork = tmp_path / "child", os.fork()
     if fork == 0:
-        tokenizer = character_tokenizer(64)
-        tokenizer.chat_template = PLAIN
-        render(tokenizer, [_asked("1")])
-        assert chat_template._child is not None
-        note.write_text(str(chat_template._child._id))
-        os.kill(os.getpid(), 9)
+        try:
+            tokenizer = character_tokenizer(64)
+            tokenizer.chat_template = PLAIN
+            render(tokenizer, [_asked("1")])
+            assert chat_template._child is not None
+            note.write_text(str(chat_template._child._id))
+        finally:
+            os.kill(os.getpid(), 9)
     os.waitpid(fork, 0)
     while Path(f"/proc/{note.read_text()}/status").exists() and "Z" not in _state(note.read_text()):
         time.sleep(0.05)

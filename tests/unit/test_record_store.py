@@ -93,7 +93,7 @@ def test_a_killed_writer_leaves_the_old_content_or_the_new(tmp_path: Path) -> No
     path = tmp_path / "run.json"
     for pause in (0.0, 0.003, 0.011):
         writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)])
-        while not path.exists():
+        while not path.exists() and writer.poll() is None:
             time.sleep(0.005)
         time.sleep(0.05 + pause)
         writer.send_signal(signal.SIGKILL)

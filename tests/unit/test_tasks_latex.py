@@ -178,7 +178,7 @@ def test_a_hang_does_not_hold_up_the_other_child(tmp_path: Path) -> None:
     done = threading.Event()
     hanging = threading.Thread(target=lambda: (compare(pool, "a", "hang", 2.0), done.set()))
     hanging.start()
-    while pool._idle.qsize() == 2:
+    while pool._idle.qsize() == 2 and hanging.is_alive():
         time.sleep(0.01)
     assert compare(pool, "a", "a") and not done.is_set()
     hanging.join()
