@@ -1,15 +1,17 @@
 """How much of the tokens that stopping saves is saved as time, and what traces that share a prompt save.
 
-`python tests/perf/live_stopping.py [MODEL] [PROBLEMS] [TRACES] [TOKENS] [ROUNDS]` prints; nothing is asserted. The
-probe is not trained, since it costs what a trained one costs. A policy and the full vote take turns in one process, and
-the median of their ratios is shown: other work on the machine slows both. Processor seconds stand beside wall-clock
-ones; on a busy machine they are what can be trusted.
+`python tests/perf/live_stopping.py [MODEL] [PROBLEMS] [TRACES] [TOKENS] [ROUNDS] [TASK] [DATA_DIR]` prints; nothing is
+asserted. The probe is not trained, since it costs what a trained one costs. A policy and the full vote take turns in
+one process, and the median of their ratios is shown: other work on the machine slows both. Processor seconds stand
+beside wall-clock ones; on a busy machine they are what can be trusted. Prompts and weights are read whatever
+is stopped: few traces, or short ones of long prompts, save less time.
 """
 
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from statistics import median
 
 import torch
@@ -68,11 +70,18 @@ def shared_prompt(subject: Subject, chosen: Sequence[Problem], size: int, rounds
 
 
 def main(
-    name: str = "organism-steps", problems: str = "64", traces: str = "16", tokens: str = "48", rounds: str = "3"
+    name: str = "organism-steps",
+    problems: str = "64",
+    traces: str = "16",
+    tokens: str = "48",
+    rounds: str = "3",
+    asked: str = "",
+    data_dir: str = "",
 ) -> None:
     """Measure one model."""
     loaded, size, limit = load(BaseConfig(name=name)), int(traces), int(tokens)
-    task = registry.create(TASKS.get(name, {"name": "chain", "levels": [4]}))
+    settings_of_task = {"name": asked} if asked else TASKS.get(name, {"name": "chain", "levels": [4]})
+    task = registry.create(settings_of_task, Path(data_dir) if data_dir else None)
     settings = ThinkSettings.model_validate({"traces": {"samples": size, "max_new_tokens": limit, "batch_size": 512}})
     subject = Subject(loaded.model, loaded.tokenizer, task, settings, name)
     chosen: Sequence[Problem] = task.problems("test")[: int(problems)]
