@@ -14,7 +14,6 @@ from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import IO
 
 from rlvr_bench.record.errors import RecordError
 
@@ -24,22 +23,20 @@ Work = partial[object]
 
 def fork(work: Work, script: Path, out: Path, environment: dict[str, str]) -> "CompletedProcess[str]":
     """Run `script` and do `work` in a fork, and wait for all processes that it starts."""
-    asking, answers = _server()
-    function = (work.func.__module__, work.func.__qualname__)
-    asking.write(json.dumps([*function, list(map(str, work.args)), str(script), str(out), environment]) + "\n")
-    asking.flush()
-    code, said = json.loads(answers.readline())
+    server, function = _server(), (work.func.__module__, work.func.__qualname__)
+    assert server.stdin is not None and server.stdout is not None
+    server.stdin.write(json.dumps([*function, list(map(str, work.args)), str(script), str(out), environment]) + "\n")
+    server.stdin.flush()
+    code, said = json.loads(server.stdout.readline())
     return CompletedProcess(function, code, out.read_text(), said)
 
 
 @cache
-def _server() -> tuple[IO[str], IO[str]]:
+def _server() -> "subprocess.Popen[str]":
     """Start the process that forks, once for all tests of this one; it ends when its pipe is closed."""
     paths = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", "import forks; forks._serve()"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=paths)
-    assert process.stdin is not None and process.stdout is not None
-    return process.stdin, process.stdout
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=paths)
 
 
 def _serve() -> None:
