@@ -344,6 +344,17 @@ def test_on_paper_headings_stay_with_what_follows_and_tables_stay_whole(opened: 
     assert widths and all(overflow == "visible" for _, _, overflow in widths)
 
 
+CUT_TEXTS = """() => [...document.querySelectorAll("svg")].flatMap((svg) => {
+  const box = svg.getBoundingClientRect();
+  const texts = box.width ? [...svg.querySelectorAll("text")].filter((text) => text.getBoundingClientRect().width) : [];
+  return texts.filter((text) => {
+    const own = text.getBoundingClientRect();
+    return own.left < box.left - 1 || own.right > box.right + 1 || own.top < box.top - 1 || own.bottom > box.bottom + 1;
+  }).map((text) => text.textContent);
+})"""
+"""What stands in a picture and is not wholly inside it."""
+
+
 def test_the_committed_results_are_at_most_twelve_pages_of_paper(browser: Browser, tmp_path: Path) -> None:
     (tmp_path / "results").symlink_to(Path(__file__).parents[2] / "results")
     page, _ = render(gather(tmp_path / "results"))
@@ -351,6 +362,12 @@ def test_the_committed_results_are_at_most_twelve_pages_of_paper(browser: Browse
     found = visit(browser, tmp_path / "report.html", viewport={"width": 1280, "height": 900})
     assert len(page) < 6e6 and found.complaints == []
     assert len(PAGES.findall(found.page.pdf(prefer_css_page_size=True))) <= 12
+    assert found.page.locator("#rewards svg").count() > 1 and found.page.evaluate(CUT_TEXTS) == []
+    # runs of the same rewards at two rates are no repetitions of each other
+    for rate in ("0.0003", "0.0001"):
+        expect(
+            found.page.locator("#rewards figcaption", has_text=f"steps 480, max new tokens 48, learning rate {rate}")
+        ).to_have_count(1)
     profiles = found.page.locator("#bases svg[aria-label^='Performance profiles']")
     assert profiles.count() == 1
     found.page.locator("#bases details.fold > summary").first.click()

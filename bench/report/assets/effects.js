@@ -1,14 +1,22 @@
 /* What rewards and signals did: rows of different comparisons side by side, and how their runs changed the model. */
 
-/* Points that differ in one factor alone, the largest group first. */
+/* Points that differ in one factor alone, the largest group first; by learning rate where a level was run at several. */
 const groupsOf = (points, least = 2) =>
-  d3.sort(d3.groups(points, (p) => JSON.stringify([p.task, p.method, p.settings])).map(([, group]) => group), (group) => -group.length)
+  d3.sort(d3.groups(points, (p) => JSON.stringify([p.task, p.method, p.settings])).flatMap(([, group]) => (isOnce(group) ? [group] : byRate(group))), (group) => -group.length)
     .filter((group) => group.length >= least);
+const isOnce = (group) => new Set(group.map((p) => JSON.stringify([p.base, p.reward, p.signal]))).size === group.length;
+const byRate = (group) => d3.groups(group, (p) => p.lr).map(([rate, own]) => own.map((p) => ({ ...p, settings: `${p.settings}, learning rate ${short(rate)}` })));
 const basesOf = (points) => [...new Set(points.map((point) => point.base))];
 /* The base too where there is one, for which there is no legend. */
 const groupTitle = (group) => [group[0].task, group[0].method, ...(basesOf(group).length === 1 ? basesOf(group) : [])].join(", ");
 /* Ends of all values of some points, so that the pictures of a section can share an axis. */
 const extentOf = (points, ...names) => d3.extent(points.flatMap((point) => names.map((name) => point[name]).filter(defined)));
+
+/* Words in lines of at most so many characters, but for a word that is longer. */
+const inLines = (words, most) => words.split(" ").reduce((lines, word) => {
+  const longer = `${lines.at(-1)} ${word}`.trim();
+  return longer.length > most && lines.at(-1) ? [...lines, word] : [...lines.slice(0, -1), longer];
+}, [""]);
 
 /* The gain under each level of the factor, a colour and a shape per base; the level that gains most on top. */
 function gainPicture(group, factor, range, width) {
@@ -22,9 +30,12 @@ function gainPicture(group, factor, range, width) {
     Plot.ruleY(own, { y: "level", x1: "low", x2: "high", stroke: "base", strokeWidth: 1.6, dy }),
     Plot.dot(own, { y: "level", x: "gain", stroke: "base", fill: "base", symbol: "base", r: 4, dy }),
   ]);
+  const names = new Map(levels.map((level) => [level, inLines(level, (0.55 * width - 24) / 6.6)]));
+  const lines = d3.max([...names.values()], (name) => name.length), longest = d3.max([...names.values()].flat(), (line) => line.length);
   return picture(`Gain over the base by ${factor}, ${groupTitle(group)}`, {
-    width, height: levels.length * (14 + 7 * bases.length) + 74, marginLeft: Math.min(0.55 * width, 24 + 6.6 * d3.max(levels, (l) => l.length)), marginRight: 16, marginBottom: 44,
-    x: { label: "gain over the base, points →", grid: true, ticks: 5, nice: true, domain: range }, y: { domain: levels, label: null }, ...seriesScales("base", bases),
+    width, height: levels.length * Math.max(14 + 7 * bases.length, 14 * lines + 8) + 74, marginLeft: 24 + 6.6 * longest, marginRight: 16, marginBottom: 44,
+    x: { label: "gain over the base, points →", grid: true, ticks: 5, nice: true, domain: range },
+    y: { domain: levels, label: null, tickFormat: (level) => names.get(level).join("\n") }, ...seriesScales("base", bases),
     marks: [Plot.ruleX([0], { stroke: GREY }), ...marks],
     tips: shown.map((p) => ({ x: p.gain, y: p.level, text: `${p.level}\n${p.base}\n${p.gain.toFixed(1)} points` })),
   });
