@@ -211,9 +211,9 @@ def _answer(
 def _keep_comparison(document: dict[str, Any], path: Path, pictures: Path | None) -> None:
     from rlvr_bench.console.text import say, tell
     from rlvr_bench.record.atomic import write_whole
-    from rlvr_bench.record.numbers import strict_json
+    from rlvr_bench.thinking.documents import as_text
 
-    write_whole(path, strict_json(document, indent=1) + "\n")
+    write_whole(path, as_text(document))
     tell(str(path))
     if pictures is not None:
         from rlvr_bench.thinking.pictures import draw  # matplotlib takes half a second

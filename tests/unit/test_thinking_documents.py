@@ -9,7 +9,7 @@ import pytest
 
 from rlvr_bench.report.material import gather
 from rlvr_bench.studies.evidence import evidence_of
-from rlvr_bench.thinking.documents import SCHEMA_VERSION, upgraded
+from rlvr_bench.thinking.documents import SCHEMA_VERSION, as_text, upgraded
 
 RESULTS = Path(__file__).parents[2] / "results"
 
@@ -50,6 +50,14 @@ def test_findings_and_the_report_read_an_old_document_as_a_new_one(tmp_path: Pat
     (evidence,) = evidence_of(tmp_path, ([], []))
     assert evidence.thinking == (NEW,)
     assert gather(tmp_path).frontiers == {"old": NEW}
+
+
+def test_a_document_is_written_with_a_line_for_each_entry_and_read_back_whole() -> None:
+    document = NEW | {"transfer": [], "frontier": [{"policy": f"keep {n}", "shares": [0.5] * 1000} for n in range(3)]}
+    text = as_text(document)
+    assert json.loads(text) == document
+    points = [line for line in text.splitlines() if "shares" in line]
+    assert [json.loads(line.rstrip(",")) for line in points] == document["frontier"]
 
 
 @pytest.mark.parametrize("path", sorted((RESULTS / "thinking").rglob("*.json")), ids=lambda path: path.stem)

@@ -52,8 +52,12 @@ def vote_difference(evidence: Evidence, a: Mapping[str, str], b: Mapping[str, st
     return _mean(evidence, of, f"votes {dict(a)} and {dict(b)}")
 
 
-def tenth_of_tokens(evidence: Evidence, scorer: str) -> Finding:
-    """Accuracy for a tenth of the tokens, by the policy that validation chose, minus the full majority vote's."""
+def tenth_of_tokens(evidence: Evidence, scorer: str, studies: Sequence[str] = ()) -> Finding:
+    """Accuracy for a tenth of the tokens, by the policy that validation chose, minus the full majority vote's.
+
+    Args:
+        studies: names of the studies that are judged, which are those of their first training; by default all.
+    """
 
     def tenth(point: Document) -> bool:
         return point.get("chosen_for_share") == TENTH and bool(point["scorer"] == scorer)
@@ -64,7 +68,7 @@ def tenth_of_tokens(evidence: Evidence, scorer: str) -> Finding:
     def of(trainings: Study) -> estimate.Estimate | None:
         return _accuracy_difference(*([_live(document, policy) for document in trainings] for policy in (tenth, full)))
 
-    return _mean(evidence, of, f"a policy of {scorer} for a tenth of the tokens")
+    return _mean(evidence, of, f"a policy of {scorer} for a tenth of the tokens", studies)
 
 
 def area_difference(evidence: Evidence, a: Mapping[str, str], b: Mapping[str, str]) -> Finding:
@@ -158,9 +162,12 @@ def _studies(evidence: Evidence) -> list[Study]:
     return list(by_settings.values())
 
 
-def _mean(evidence: Evidence, of: Callable[[Study], estimate.Estimate | None], what: str) -> Finding:
-    """Average over the studies that have it. Raises NoEvidence if none does."""
-    pairs = [(study, value) for study in _studies(evidence) if (value := of(study)) is not None]
+def _mean(
+    evidence: Evidence, of: Callable[[Study], estimate.Estimate | None], what: str, names: Sequence[str] = ()
+) -> Finding:
+    """Average over the studies that have it, of these names if any are given. Raises NoEvidence if none does."""
+    found = [study for study in _studies(evidence) if not names or any(one["name"] in names for one in study)]
+    pairs = [(study, value) for study in found if (value := of(study)) is not None]
     if not pairs:
         raise NoEvidence(f"none of {len(evidence.thinking)} comparisons of scorers has {what}")
     values = [value for _, value in pairs]
