@@ -70,7 +70,7 @@ def document(material: Material) -> tuple[Document, tuple[str, ...]]:
         rows.append({name: value for name, value in entry.items() if value not in (None, {}, [])})
     orders = over_bases(material.records)
     rewards, signals = contrasts.contrast(material, "reward"), contrasts.contrast(material, "signal")
-    promised = promises.promises(material.frontiers | material.trainings)
+    promised = promises.promises(material.frontiers, material.trainings)
     content = {
         "columns": [
             {"name": c.name, "kind": c.kind, "meaning": c.description, "lower": c.name in front.LOWER_IS_BETTER}

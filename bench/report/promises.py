@@ -10,16 +10,20 @@ Document = dict[str, Any]
 KEPT, BROKEN, OPEN = "kept", "broken", "not decided"
 
 
-def promises(documents: Mapping[str, Document]) -> list[Document]:
+def promises(documents: Mapping[str, Document], trainings: Mapping[str, Document]) -> list[Document]:
     """Return a line for each kind of policy that a comparison promises, and one for a comparison without a promise.
+
+    Of further trainings without a promise nothing is said: that of the first says it.
 
     `state` is by the interval of the loss on fresh problems: "kept" below what was promised, "broken" above it, "not
     decided" around it; `missing` says in words what is not there.
 
     Args:
         documents: comparisons of scorers by name.
+        trainings: further trainings of these by name.
     """
-    return [line for name, document in documents.items() for line in _lines(name, document)]
+    promised = {name: document for name, document in trainings.items() if document.get("promise")}
+    return [line for name, document in {**documents, **promised}.items() for line in _lines(name, document)]
 
 
 def _lines(name: str, document: Document) -> list[Document]:

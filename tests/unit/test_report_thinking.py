@@ -34,7 +34,7 @@ def test_a_promise_is_kept_or_broken_where_the_whole_interval_says_so() -> None:
             threshold=_kind("threshold:least=0.2,every=4", None),
         )
     }
-    lines = promises(documents)
+    lines = promises(documents, {})
     assert [line.get("state") for line in lines] == ["kept", "broken", "not decided", None]
     assert [line["chosen"] for line in lines] == [True, False, False, False]
     assert lines[-1]["missing"] == "not tried on fresh problems" and "lost" not in lines[-1]
@@ -47,10 +47,16 @@ def test_a_promise_is_kept_or_broken_where_the_whole_interval_says_so() -> None:
 
 
 def test_what_was_not_promised_says_so() -> None:
-    lines = promises({"none": {"base": "m", "frontier": []}, "nothing": _promise()})
+    lines = promises({"none": {"base": "m", "frontier": []}, "nothing": _promise()}, {})
     assert "no promise was asked for" in lines[0]["missing"]
     assert lines[1]["missing"] == "nothing could be promised on 400 calibration problems"
     assert broken_rate(lines) is None
+
+
+def test_of_further_trainings_those_with_a_promise_have_a_line() -> None:
+    first, promised = {"base": "m", "frontier": []}, _promise(halve=_kind("halve:every=4", _fresh(0.0, -0.01, 0.02)))
+    lines = promises({"study": first}, {"study-training-1": first, "study-training-2": promised})
+    assert [line["name"] for line in lines] == ["study", "study-training-2"]
 
 
 def _run(seed: int, **measurements: Any) -> RunRecord:
