@@ -194,7 +194,9 @@ def _not_known(bases: Sequence[str], agreements: Iterable[Agreement]) -> Iterabl
             tau = f"{pair.tau.mean:.2f} [{pair.tau.low:.2f}, {pair.tau.high:.2f}]"
             said.append(f"The orders on {pair.one} and {pair.other} agree at a tau of {tau}{better}.")
     if all(is_organism(base) for base in bases):
-        said.append("These are organisms of 0.34 M parameters: they tell sign and order of an effect, not its size.")
+        # those in folders were built by recipes of any size
+        size = "" if any("/" in base for base in bases) else " of 0.34 M parameters"
+        said.append(f"These are organisms{size}: they tell sign and order of an effect, not its size.")
     elif len(bases) == 1:
         said.append("One base: the order may be another one on yours.")
     if said:

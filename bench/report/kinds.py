@@ -1,6 +1,6 @@
 """The same question asked of organisms and of real models: gains side by side, and whether they agree in sign.
 
-An organism is a model of 0.34 M parameters whose pre-training is known. What is learned on one is the sign of an effect
+An organism is a small model, most of 0.34 M parameters, whose pre-training is known. What is learned on one is the sign of an effect
 and its order, so this is where it is held against models that people use. Tasks differ with the kind of model.
 """
 
@@ -12,12 +12,12 @@ Point = Mapping[str, Any]
 
 
 ORGANISM = "organism-"
-"""Begins the names of the models that ship with this package, and those of what studies make of them."""
+"""Begins the names of the models that ship with this package, and of those that studies and recipes make."""
 
 
 def is_organism(base: str) -> bool:
-    """Whether a base model is an organism, by its name."""
-    return base.startswith(ORGANISM)
+    """Whether a base model is an organism, by its name, or that of its folder."""
+    return base.rpartition("/")[2].startswith(ORGANISM)
 
 
 def side_by_side(points: Iterable[Point]) -> list[dict[str, Any]]:

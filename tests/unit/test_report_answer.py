@@ -6,7 +6,7 @@ import pytest
 
 from rlvr_bench.leaderboard.over_bases import Agreement, MethodOverBases, OverBases
 from rlvr_bench.report.answer import answer
-from rlvr_bench.report.kinds import side_by_side
+from rlvr_bench.report.kinds import is_organism, side_by_side
 from rlvr_bench.report.words import signals_in_words, weights_in_words
 from rlvr_bench.stats.estimate import Estimate
 
@@ -140,3 +140,8 @@ def test_signals_in_words_say_where_intervals_overlap() -> None:
     wide = [each | {"gain_lo": -1.0, "gain_hi": 1.0} for each in points]
     assert signals_in_words(wide)[0].endswith("; their intervals overlap.")
     assert signals_in_words(points[:2]) == []
+
+
+def test_a_model_that_a_recipe_built_is_an_organism_wherever_its_folder_is() -> None:
+    assert all(map(is_organism, ("organism-steps", "./organism-steps-10m", "/models/organism-forked-0.8")))
+    assert not any(map(is_organism, ("smollm2", "./my-organism", "organism-steps/../smollm2")))
