@@ -1,7 +1,8 @@
 """The same question asked of organisms and of real models: gains side by side, and whether they agree in sign.
 
-An organism is a small model, most of 0.34 M parameters, whose pre-training is known. What is learned on one is the sign of an effect
-and its order, so this is where it is held against models that people use. Tasks differ with the kind of model.
+An organism is a small model, most of 0.34 M parameters, whose pre-training is known. What is learned on one is the sign
+of an effect and its order, so this is where it is held against models that people use. Tasks differ with the kind of
+model.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
