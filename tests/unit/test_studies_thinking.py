@@ -81,6 +81,15 @@ def test_other_tasks_are_other_studies() -> None:
     assert "interval over problems; from chain-0, sums-0" in found.note
 
 
+def test_studies_are_judged_by_name_with_all_of_their_trainings() -> None:
+    own, other = [_document(seed) for seed in range(3)], [_document(seed, task="sums") for seed in range(3)]
+    alone = tenth_of_tokens(_evidence(*own), "otv")
+    assert tenth_of_tokens(_evidence(*own, *other), "otv", ["chain-0"]) == alone
+    assert tenth_of_tokens(_evidence(*own, *other), "otv").note != alone.note
+    with pytest.raises(NoEvidence):
+        tenth_of_tokens(_evidence(*other), "otv", ["chain-0"])
+
+
 def test_accuracies_are_averaged_over_trainings() -> None:
     documents = [_document(seed) for seed in range(3)]
     own = [[float(digit) for digit in document["frontier"][1]["outcomes"]] for document in documents]
