@@ -34,9 +34,14 @@ class JournalLock(JournalFileOpenLock):
 
     def acquire(self) -> bool:
         """Wait for the lock."""
-        self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        _cut_unfinished_line(self._journal)
+        descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _cut_unfinished_line(self._journal)
+        except BaseException:
+            os.close(descriptor)  # else this process would wait for itself the next time
+            raise
+        self._descriptor = descriptor
         return True
 
     def release(self) -> None:

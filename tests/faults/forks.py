@@ -4,6 +4,7 @@ A fork of a process in which other tests ran could wait for ever for a lock that
 its own for each piece of work would be imports for the most part.
 """
 
+import faulthandler
 import json
 import os
 import runpy
@@ -20,6 +21,12 @@ from rlvr_bench.record.errors import RecordError
 Work = partial[object]
 """A function that is found by its name in its module, with arguments that are text or paths."""
 
+HANGS_AFTER_SECONDS = 600
+"""Work that takes longer waits for ever: it is ended, and says where it was. The longest takes about a minute."""
+
+STACK = "(most recent call first)"
+"""Part of what is said of each thread of work that hung."""
+
 
 def fork(work: Work, script: Path, out: Path, environment: dict[str, str]) -> "CompletedProcess[str]":
     """Run `script` and do `work` in a fork, and wait for all processes that it starts."""
@@ -28,6 +35,7 @@ def fork(work: Work, script: Path, out: Path, environment: dict[str, str]) -> "C
     server.stdin.write(json.dumps([*function, list(map(str, work.args)), str(script), str(out), environment]) + "\n")
     server.stdin.flush()
     code, said = json.loads(server.stdout.readline())
+    assert STACK not in said, f"{work} hung: {said}"
     return CompletedProcess(function, code, out.read_text(), said)
 
 
@@ -61,6 +69,7 @@ def _forked(work: Work, script: str, out: str, environment: dict[str, str]) -> t
             os.dup2(writing, 2)
             sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
             os.environ.update(environment)
+            faulthandler.dump_traceback_later(HANGS_AFTER_SECONDS, exit=True, file=2)
             runpy.run_path(script)
             code = _exit_code(work)
             sys.stdout.flush()

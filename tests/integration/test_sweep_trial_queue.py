@@ -1,5 +1,6 @@
 """Workers on one study in a real journal or database: killed ones lose nothing, nobody repeats anything."""
 
+import fcntl
 import json
 import multiprocessing
 import os
@@ -17,7 +18,7 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
 from rlvr_bench.record.schema import Cause
-from rlvr_bench.sweep.study_storage import open_storage
+from rlvr_bench.sweep.study_storage import JournalLock, open_storage
 from rlvr_bench.sweep.trial_queue import LEASE, LEASE_SECONDS, TrialQueue, is_stale, place, standing
 
 RATES = {"learning_rate": FloatDistribution(1e-4, 1e-2, log=True)}
@@ -189,3 +190,12 @@ def test_an_unfinished_line_of_a_power_cut_costs_itself_only(tmp_path: Path) -> 
     assert [json.loads(line)["op_code"] for line in (tmp_path / "studies.journal").open()]
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE, TrialState.RUNNING]
     assert LEASE in study.trials[1].user_attrs
+
+
+def test_a_journal_that_cannot_be_opened_is_an_error_and_leaves_its_lock(tmp_path: Path) -> None:
+    journal = tmp_path / "studies.journal"
+    journal.mkdir()
+    with pytest.raises(OSError, match="Is a directory"):
+        JournalLock(journal).acquire()
+    with (tmp_path / ".studies.journal.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # free: whoever waits for it next, this process too, gets it
