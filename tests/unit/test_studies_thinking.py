@@ -88,6 +88,8 @@ def test_studies_are_judged_by_name_with_all_of_their_trainings() -> None:
     assert tenth_of_tokens(_evidence(*own, *other), "otv").note != alone.note
     with pytest.raises(NoEvidence):
         tenth_of_tokens(_evidence(*other), "otv", ["chain-0"])
+    one = scorer_difference(_evidence(*own), "otv", "length")
+    assert scorer_difference(_evidence(*own, *other), "otv", "length", ["chain-0"]) == one
 
 
 def test_accuracies_are_averaged_over_trainings() -> None:

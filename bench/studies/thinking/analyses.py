@@ -29,8 +29,12 @@ Study = Sequence[Document]
 TENTH = 0.1
 
 
-def scorer_difference(evidence: Evidence, a: str, b: str) -> Finding:
-    """Within-problem AUROC of scorer `a` minus that of `b` at the end of the trace, over problems and trainings."""
+def scorer_difference(evidence: Evidence, a: str, b: str, studies: Sequence[str] = ()) -> Finding:
+    """Within-problem AUROC of scorer `a` minus that of `b` at the end of the trace, over problems and trainings.
+
+    Args:
+        studies: names of the studies that are judged, which are those of their first training; by default all.
+    """
 
     def of(trainings: Study) -> estimate.Estimate | None:
         sides = [(_pairs(document, a), _pairs(document, b)) for document in trainings]
@@ -40,7 +44,7 @@ def scorer_difference(evidence: Evidence, a: str, b: str) -> Finding:
         won = np.stack([one[:, 0] - other[:, 0] for one, other in both])
         return _share_of_pairs(won, both[0][0][:, 1])
 
-    return _mean(evidence, of, f"scorers {a} and {b}")
+    return _mean(evidence, of, f"scorers {a} and {b}", studies)
 
 
 def vote_difference(evidence: Evidence, a: Mapping[str, str], b: Mapping[str, str]) -> Finding:
