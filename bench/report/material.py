@@ -88,7 +88,10 @@ def gather(results: Path) -> Material:
     for record in sorted(records, key=lambda record: (record.keys.seed, record.cell_id)):
         if record.status != "stale":
             runs[record_key(record)].append(record)
-    findings = _read(results / FINDINGS_FILE, list, faults) or []
+    listed = _read(results / FINDINGS_FILE, list, faults) or []
+    findings = [each for each in listed if isinstance(each, dict)]
+    if others := len(listed) - len(findings):
+        faults.append(RecordError(f"{results / FINDINGS_FILE}: {others} of its entries are no findings; make it again"))
     frontiers, trainings = (
         _frontiers(folder, faults) for folder in (results / THINKING_FOLDER, results / THINKING_FOLDER / "trainings")
     )

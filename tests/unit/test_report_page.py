@@ -101,6 +101,16 @@ def test_what_cannot_be_read_is_named_and_costs_only_itself(results: Path) -> No
     assert "2 files of this results folder could not be read" in path.read_text(encoding="utf-8")
 
 
+def test_findings_are_told_by_kind_of_model_and_what_is_none_is_named(results: Path) -> None:
+    bases = ("organism-steps", "folder/organism-own", "smollm2", None)
+    listed = [{"id": "X1", "base": base} for base in bases]
+    (results / "findings.json").write_text(json.dumps([*listed, 3, "X2"]))
+    material = gather(results)
+    kinds = [each["kind"] for each in document(material)[0]["findings"]]
+    assert kinds == ["organisms", "organisms", "real", "organisms"]
+    assert len(material.problems) == 1 and "2 of its entries are no findings" in material.problems[0]
+
+
 def test_a_committed_row_is_reproduced_by_the_file_that_the_page_gives(committed: Material, tmp_path: Path) -> None:
     groups = [group for group in committed.runs.values() if group[0].keys.base["name"].startswith("organism")]
     tuned = [group for group in groups if group[0].cell.get("tuning")]

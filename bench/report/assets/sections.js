@@ -240,7 +240,7 @@ function findingsTable(caption, findings) {
     const source = [found.source, found.published && `published: ${found.published}`].filter(Boolean).join(" · ");
     const tested = [plainText(found.test ?? ""), ...new Set(group.map((one) => one.reason).filter(Boolean))].filter(Boolean).join(" · ");
     const side = (kind) => {
-      const own = group.filter((one) => String(one.base ?? "organism-").split("/").at(-1).startsWith("organism-") === (kind === "organisms"));
+      const own = group.filter((one) => one.kind === kind);
       return el("td", {}, own.length ? el("table", { class: "verdicts" }, el("tbody", {}, ...own.map(verdictOf))) : "");
     };
     return [
