@@ -10,7 +10,7 @@ import numpy as np
 from rlvr_bench.console.progress import Report
 from rlvr_bench.stats.estimate import difference
 from rlvr_bench.thinking import frontier, hygiene
-from rlvr_bench.thinking.confidence import group_window, trace_confidences
+from rlvr_bench.thinking.confidence import group_window
 from rlvr_bench.thinking.live import probe_reader, think
 from rlvr_bench.thinking.plain_scores import plain_scores
 from rlvr_bench.thinking.policies import DeepConf, Drop, Full, Halve, Keep, Policy, Threshold
@@ -21,7 +21,6 @@ from rlvr_bench.thinking.readers import ConfidenceReader, NoReader, Reader
 from rlvr_bench.thinking.replays import Replays, Scoring, promised_policy
 from rlvr_bench.thinking.report import quality, turning_points
 from rlvr_bench.thinking.subject import Subject
-from rlvr_bench.thinking.trace import at_share
 from rlvr_bench.thinking.training import Scores
 from rlvr_bench.thinking.zoo import RECIPES, TrainedScorer, scored, train_and_score
 
@@ -62,8 +61,7 @@ def study(
     report("thinking live", len(names) / (len(names) + 2))
     test = subject.traces("test")
     window = group_window(subject.traces("validation"))
-    batch, stride = subject.settings.scorer.batch_size, subject.settings.scorer.stride
-    plain = plain_scores(test, trace_confidences(subject.model, test, batch), window, stride)
+    plain = plain_scores(test, subject.test_confidences(), window, subject.settings.scorer.stride)
     points = live_points(subject, entries, window, policies or usual_policies(subject))
     # Scores that need no training read no probe token, so their votes cost nothing beyond the traces.
     zoo = {name: (own.scores, own.probe_tokens) for name, own in entries.items()}
@@ -176,8 +174,7 @@ def _turning_points(subject: Subject, entries: dict[str, TrainedScorer], plain: 
     """Score curves of recovered and flipped traces, by scorer; values at the middle are sampled."""
     rollouts = subject.settings.scorer.mc_rollouts
     traces = subject.traces("test")
-    continued = traces[: MOST_CONTINUED * subject.settings.traces.samples]
-    values = subject.values_at(continued, [[at_share(0.5, trace.fed)] for trace in continued], rollouts)
+    values = subject.test_middle_values(MOST_CONTINUED)
     curves = {name: turning_points(own.scores, traces, values) for name, own in entries.items()}
     tail = turning_points(plain["confidence-tail"], traces, values)
     return {"rollouts": rollouts, "curves": curves | {"confidence-tail": tail}}

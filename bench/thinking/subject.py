@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -14,6 +14,7 @@ from rlvr_bench.methods.base.digest import combined_digest, digests
 from rlvr_bench.tasks.problem import Problem, Split
 from rlvr_bench.tasks.task import Task
 from rlvr_bench.thinking import hygiene, trace_file
+from rlvr_bench.thinking.confidence import trace_confidences
 from rlvr_bench.thinking.errors import ThinkingError
 from rlvr_bench.thinking.monte_carlo import Values, continuation_values, spread_positions
 from rlvr_bench.thinking.prefixes import LIMIT_BYTES, Prefixes
@@ -22,7 +23,7 @@ from rlvr_bench.thinking.proof import refuse_unproved
 from rlvr_bench.thinking.sampling import Asker
 from rlvr_bench.thinking.settings import ScorerSettings, ThinkSettings
 from rlvr_bench.thinking.store import is_saved, load, save, saved_fit
-from rlvr_bench.thinking.trace import Trace
+from rlvr_bench.thinking.trace import Trace, at_share
 from rlvr_bench.thinking.training import Fit, TraceScorer, fit
 
 Part = Split | Literal["calibration"]
@@ -88,21 +89,44 @@ class Subject:
 
     def traces(self, part: Part, samples: int | None = None) -> list[Trace]:
         """The traces of a part, from the cache where it has them; `samples` a problem, by default the settings' own."""
-        problems, settings = self.problems(part), self.settings.traces
-        traces = settings if samples is None else settings.model_copy(update={"samples": samples})
+        count = self.settings.traces.samples if samples is None else samples
+        make = partial(self.asker.sample, self.problems(part), count)
+        return trace_file.cached_traces(trace_file.key(self._traces_identity(part, count)), make)
+
+    def test_confidences(self) -> list[list[float]]:
+        """The confidence of every token of the test traces; no training changes it, so it is kept with the traces."""
+        batch_size = self.settings.scorer.batch_size
+        identity = {"confidences": self._traces_identity("test", self.settings.traces.samples), "batch": batch_size}
+        make = partial(trace_confidences, self.model, self.traces("test"), batch_size)
+        confidences: list[list[float]] = trace_file.cached_values(trace_file.key(identity), make)
+        return confidences
+
+    def test_middle_values(self, problems: int) -> Values:
+        """Monte-Carlo values at the middle of the traces of the first test problems; kept as the confidences are."""
+        samples, rollouts = self.settings.traces.samples, self.settings.scorer.mc_rollouts
+        traces = self.traces("test")[: problems * samples]
+        identity = {"middle": self._traces_identity("test", samples), "traces": len(traces), "rollouts": rollouts}
+
+        def make() -> list[tuple[str, tuple[int, ...], float]]:
+            values = self.values_at(traces, [[at_share(0.5, trace.fed)] for trace in traces], rollouts)
+            return [(problem, read, value) for (problem, read), value in values.items()]
+
+        kept = trace_file.cached_values(trace_file.key(identity), make)
+        return {(problem, tuple(read)): value for problem, read, value in kept}
+
+    def _traces_identity(self, part: Part, samples: int) -> dict[str, Any]:
+        """What changes the traces of a part."""
         counts = {"train_problems", "validation_problems", "test_problems"}
         filters = {"min_share", "max_share", "balance", "batch_size"}
-        identity = trace_file.key(
-            {
-                "model": self.digest,
-                "task": self.asker.task.fingerprint(),
-                "split": part,
-                "problems": len(problems),
-                "settings": traces.model_dump(mode="json", exclude=counts | filters),
-                "backend": self.asker.backend.name,
-            }
-        )
-        return trace_file.cached_traces(identity, partial(self.asker.sample, problems, traces.samples))
+        settings = self.settings.traces.model_copy(update={"samples": samples})
+        return {
+            "model": self.digest,
+            "task": self.asker.task.fingerprint(),
+            "split": part,
+            "problems": len(self.problems(part)),
+            "settings": settings.model_dump(mode="json", exclude=counts | filters),
+            "backend": self.asker.backend.name,
+        }
 
     @cached_property
     def fair(self) -> list[Trace]:

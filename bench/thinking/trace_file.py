@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from rlvr_bench.generate import matmul
 from rlvr_bench.record.atomic import replace_whole
-from rlvr_bench.record.cache import cache_dir
+from rlvr_bench.record.cache import cache_dir, computed_once
 from rlvr_bench.record.errors import RecordError
 from rlvr_bench.thinking.trace import Trace
 
@@ -58,6 +58,11 @@ def cached_traces(identity: str, make: Callable[[], list[Trace]]) -> list[Trace]
     traces = make()
     write_traces(path, traces)
     return traces
+
+
+def cached_values(identity: str, make: Callable[[], Any]) -> Any:
+    """What was computed of traces, as JSON, under this key; made and kept if it is not there."""
+    return computed_once(folder(identity) / "values.json", json.loads, make, json.dumps)
 
 
 def write_traces(path: Path, traces: list[Trace]) -> None:
