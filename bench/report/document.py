@@ -92,6 +92,7 @@ def document(material: Material) -> tuple[Document, tuple[str, ...]]:
         "kinds": kinds.side_by_side([*rewards, *signals]),
         "transfer": contrasts.transfer(material),
         "frontiers": {name: front.frontier(found["frontier"]) for name, found in material.frontiers.items()},
+        "printed_frontiers": front.on_paper(material.frontiers),
         "promises": {"lines": promised, "rate": promises.broken_rate(promised)},
         "ageing": ageing(material.records),
         "findings": [found | {"kind": _kind_of(found)} for found in material.findings],

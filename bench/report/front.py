@@ -1,6 +1,7 @@
 """Which way a metric is better, and the frontier of trace scorers: points that no other one beats for as few tokens."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 LOWER_IS_BETTER = frozenset({
@@ -34,6 +35,29 @@ def frontier(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
     best = set(_unbeaten(raced))
     return [point | {"front": place in best} for place, point in enumerate(known)]
+
+
+def on_paper(documents: Mapping[str, dict[str, Any]]) -> list[str]:
+    """Return the names of the comparisons that are printed: of those of one model on one task the largest.
+
+    Studies that differ in the seed and the number of their problems ask the same again. Largest is by test problems;
+    of equals the last by name, which is that of the newest seed.
+    """
+    largest: dict[str, tuple[float, str]] = {}
+    for name, document in documents.items():
+        task = document.get("task")
+        settings = task.items() if isinstance(task, dict) else ()
+        asked = [document.get("base"), {key: value for key, value in settings if key not in ("seed", "test")}]
+        same = json.dumps(asked, sort_keys=True, default=str)
+        largest[same] = max(largest.get(same, (-1.0, "")), (_test_problems(document), name))
+    return sorted(name for _, name in largest.values())
+
+
+def _test_problems(document: Mapping[str, Any]) -> float:
+    found: Any = document.get("traces")
+    for key in ("test", "problems"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return float(found) if _is_number(found) else 0.0
 
 
 def _unbeaten(points: Sequence[tuple[int, float, float]]) -> list[int]:

@@ -101,6 +101,22 @@ def test_what_cannot_be_read_is_named_and_costs_only_itself(results: Path) -> No
     assert "2 files of this results folder could not be read" in path.read_text(encoding="utf-8")
 
 
+def test_on_paper_stands_the_largest_study_of_each_model_and_task() -> None:
+    def study(base: str, problems: object, **task: object) -> dict[str, object]:
+        settings = {"name": "chain", "levels": [4]} | task
+        return {"base": base, "task": settings, "traces": {"test": {"problems": problems}}}
+
+    documents = {
+        "a": study("steps", 128),
+        "a-seed-3": study("steps", 1024, seed=3, test=1024),
+        "a-seed-4": study("steps", 1024, seed=4, test=1024),
+        "b": study("steps", 8, levels=[5]),
+        "c": study("direct", "many"),
+        "d": {"base": "smollm2", "task": None},
+    }
+    assert front.on_paper(documents) == ["a-seed-4", "b", "c", "d"]
+
+
 def test_findings_are_told_by_kind_of_model_and_what_is_none_is_named(results: Path) -> None:
     bases = ("organism-steps", "folder/organism-own", "smollm2", None)
     listed = [{"id": "X1", "base": base} for base in bases]

@@ -79,7 +79,7 @@ const SHARED = [
   },
   {
     id: "frontier", short: "Scorers", title: "Frontier of trace scorers", missing: "frontier of trace scorers (nothing in thinking/)", has: () => Object.keys(DATA.frontiers).length > 0,
-    lead: "Parallel thinking: accuracy against all tokens that it takes, those of stopped traces and of the scorer included; 100 % is the majority vote over all traces. Filled marks are on the front: nothing is more accurate for as few tokens. The front is picked by the problems that it is shown on, so it is optimistic; what validation chose for a tenth of the tokens (◆ in the table) is not. Lines are 95 % intervals over problems. The oracle knows the answers: it is a bound and takes no part.",
+    lead: "Parallel thinking: accuracy against all tokens that it takes, those of stopped traces and of the scorer included; 100 % is the majority vote over all traces. Filled marks are on the front: nothing is more accurate for as few tokens. The front is picked by the problems that it is shown on, so it is optimistic; what validation chose for a tenth of the tokens (◆ in the table) is not. Lines are 95 % intervals over problems. The oracle knows the answers: it is a bound and takes no part. On paper stands the largest study of each model and task.",
     draw: drawFrontiers,
   },
   {
@@ -208,7 +208,8 @@ function drawFrontiers(width) {
   const row = (point) => [String(point.policy ?? "") + (point.front ? " ●" : "") + (defined(point.chosen_for_share) ? " ◆" : ""), String(point.scorer ?? ""), String(point.aggregator ?? ""), String(point.n ?? ""),
     interval(point.accuracy, point.accuracy_lo, point.accuracy_hi), grouped(point.tokens), percent(point.tokens_share)];
   return [inColumns(width, 380, Object.entries(DATA.frontiers), ([name, points], each) =>
-    figure(name, null, frontierPicture(points, each, axes), dataTable(`Frontier ${name}`, labels.map((label, i) => ({ label, numeric: i > 2 })), points.map(row))))];
+    el("div", { class: DATA.printed_frontiers.includes(name) ? null : "screen" },
+      figure(name, null, frontierPicture(points, each, axes), dataTable(`Frontier ${name}`, labels.map((label, i) => ({ label, numeric: i > 2 })), points.map(row)))))];
 }
 
 /* Claims in the order of their ids; those without an estimate say little, so they wait behind a line. */
