@@ -5,7 +5,7 @@ stands once and is pointed at.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -95,17 +95,11 @@ def document(material: Material) -> tuple[Document, tuple[str, ...]]:
         "printed_frontiers": front.on_paper(material.frontiers),
         "promises": {"lines": promised, "rate": promises.broken_rate(promised)},
         "ageing": ageing(material.records),
-        "findings": [found | {"kind": _kind_of(found)} for found in material.findings],
+        "findings": [found | {"kind": kinds.kind_of(found.get("base"))} for found in material.findings],
         "over_bases": [asdict(each) for each in orders],
         "answer": answer_document(answer(material.rows, orders)),
     }
     return content, (*getattr(material.steps, "faults", ()), *completions.faults)
-
-
-def _kind_of(finding: Mapping[str, Any]) -> str:
-    """Return on what kind of model a claim was judged; one without evidence stands with the organisms."""
-    base = finding.get("base")
-    return "real" if isinstance(base, str) and base and not kinds.is_organism(base) else "organisms"
 
 
 def by_comparison(rows: Sequence[Row]) -> dict[str, list[int]]:

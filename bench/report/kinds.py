@@ -21,6 +21,11 @@ def is_organism(base: str) -> bool:
     return base.rpartition("/")[2].startswith(ORGANISM)
 
 
+def kind_of(base: object) -> str:
+    """Return "real" or "organisms", the kind of a claim's base; a claim without one stands with the organisms."""
+    return "real" if isinstance(base, str) and base and not is_organism(base) else "organisms"
+
+
 def side_by_side(points: Iterable[Point]) -> list[dict[str, Any]]:
     """Return what was measured on organisms and on real models: a signal, a reward and a method that both have.
 
