@@ -11,7 +11,7 @@ from rlvr_bench.thinking.live import LiveRun, think
 from rlvr_bench.thinking.plain_scores import plain_scores
 from rlvr_bench.thinking.policies import DeepConf, Full, Policy
 from rlvr_bench.thinking.probe import Probe
-from rlvr_bench.thinking.promise import Terms, choose
+from rlvr_bench.thinking.promise import Compared, Terms, choose, compared
 from rlvr_bench.thinking.readers import Reader
 from rlvr_bench.thinking.simulate import simulate
 from rlvr_bench.thinking.subject import Part, Subject
@@ -76,6 +76,19 @@ def promised_policy(
     Raises:
         ThinkingError: there is no kind of policy with cut-offs for this scorer.
     """
+    families, looked = candidates(subject, scoring, size, aggregator, kind)
+    tested = compared(families, Replays(subject, "calibration", size, scoring), aggregator)
+    return choose(families, looked, tested, terms)
+
+
+def candidates(
+    subject: Subject, scoring: Scoring, size: int, aggregator: str, kind: str | None
+) -> tuple[dict[str, list[Policy]], Compared]:
+    """The cut-offs that may be promised, of all kinds or of one, and what they lose on validation problems.
+
+    Raises:
+        ThinkingError: there is no kind of policy with cut-offs for this scorer.
+    """
     validation = Replays(subject, "validation", size, scoring)
     families = cut_offs(validation.traces, validation.scores if scoring.is_probability else None, size)
     if scoring.name != DEEPCONF_SCORER:
@@ -86,4 +99,4 @@ def promised_policy(
             f" {', '.join(families)}"
         )
     families = {name: family for name, family in families.items() if kind in (None, name)}
-    return choose(families, validation, Replays(subject, "calibration", size, scoring), aggregator, terms)
+    return families, compared(families, validation, aggregator)

@@ -13,12 +13,11 @@ from rlvr_bench.thinking import frontier, hygiene
 from rlvr_bench.thinking.confidence import group_window
 from rlvr_bench.thinking.live import probe_reader, think
 from rlvr_bench.thinking.plain_scores import plain_scores
-from rlvr_bench.thinking.policies import DeepConf, Drop, Full, Halve, Keep, Policy, Threshold
-from rlvr_bench.thinking.policies import policy as read_policy
+from rlvr_bench.thinking.policies import DeepConf, Drop, Full, Halve, Keep, Policy, Threshold, label
 from rlvr_bench.thinking.probe import Probe
-from rlvr_bench.thinking.promise import Terms, losses
+from rlvr_bench.thinking.promise import Terms, choose, compared, pooled, redrawn
 from rlvr_bench.thinking.readers import ConfidenceReader, NoReader, Reader
-from rlvr_bench.thinking.replays import Replays, Scoring, promised_policy
+from rlvr_bench.thinking.replays import Replays, Scoring, candidates
 from rlvr_bench.thinking.report import quality, turning_points
 from rlvr_bench.thinking.subject import Subject
 from rlvr_bench.thinking.training import Scores
@@ -79,13 +78,17 @@ def study(
 
 
 def promise_and_kept(subject: Subject, terms: Terms) -> dict[str, Any]:
-    """What is promised of the probe's policies, and what they lose on the test problems."""
-    size, scoring = subject.settings.traces.samples, Scoring("otv", NoReader, 0)
-    promise = promised_policy(subject, scoring, size, "weighted", None, terms)
-    test = Replays(subject, "test", size, scoring)
-    full = test(Full())
-    for kind in promise["kinds"].values():
-        kept = losses(test(read_policy(kind["policy"])), full, "weighted")
+    """What is promised of the probe's policies, what they lose on the test problems, and how often promises break.
+
+    That is seen where calibration problems are drawn anew from those and the test problems (`redrawn`).
+    """
+    size, scoring, vote = subject.settings.traces.samples, Scoring("otv", NoReader, 0), "weighted"
+    families, looked = candidates(subject, scoring, size, vote, None)
+    tested = compared(families, Replays(subject, "calibration", size, scoring), vote)
+    fresh = compared(families, Replays(subject, "test", size, scoring), vote)
+    promise = choose(families, looked, tested, terms)
+    for name, kind in promise["kinds"].items():
+        kept = fresh[name][[label(policy) for policy in families[name]].index(kind["policy"])]
         lost = difference(kept.lost[None], np.zeros((1, len(kept.lost))))
         kind["test"] = {
             "problems": len(kept.lost),
@@ -95,6 +98,8 @@ def promise_and_kept(subject: Subject, terms: Terms) -> dict[str, Any]:
             "dropped": kept.dropped_share,
             "tokens_share": kept.tokens_share,
         }
+    if promise["problems"]:
+        promise["redrawn"] = redrawn(looked, pooled(tested, fresh), promise["problems"], terms)
     return promise
 
 

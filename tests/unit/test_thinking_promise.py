@@ -1,6 +1,7 @@
 """Promises of stopping kept over many draws of calibration problems, and the evidence of a calibrated score."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from rlvr_bench.thinking.cut_offs import calibration, cut_offs
 from rlvr_bench.thinking.frontier import whole
 from rlvr_bench.thinking.live import LiveRun
 from rlvr_bench.thinking.policies import Evidence, Full, Policy, Threshold, label, policy
-from rlvr_bench.thinking.promise import Losses, Terms, choose, losses, promised
+from rlvr_bench.thinking.promise import Losses, Terms, choose, compared, losses, pooled, promised, redrawn
 from rlvr_bench.thinking.simulate import simulate
 from rlvr_bench.thinking.trace import Trace
 from rlvr_bench.thinking.training import Scores
@@ -94,11 +95,54 @@ def test_a_promise_is_broken_in_at_most_five_percent_of_calibrations(terms: Term
     broken, count, draws = 0, 0, 300
     for _ in range(draws):
         rows = source.integers(0, 2500, 250)
-        chosen = promised([Losses(e.lost[rows], e.dropped[rows], e.right[rows], e.tokens_share) for e in pool], terms)
+        chosen = promised([each.of(rows) for each in pool], terms)
         count += chosen > 0
         broken += chosen > 0 and (truth[chosen - 1][0] > terms.max_loss or truth[chosen - 1][1] > terms.max_dropped)
     assert broken / draws <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / draws)
     assert count > draws / 2  # not kept by never promising
+
+
+@pytest.mark.parametrize("terms", [Terms(0.05), Terms(0.05, max_dropped=0.1), Terms(0.05, confidence=0.5)])
+def test_promises_of_all_kinds_hold_where_calibration_problems_are_drawn_anew(terms: Terms) -> None:
+    families: dict[str, list[Policy]] = {
+        "threshold": [Threshold(least=least, every=2) for least in (0.02, 0.1, 0.3, 0.6)],
+        "keep": [policy(f"keep:count={count},at=2") for count in (3, 2, 1)],
+    }
+    looked, one, other = (
+        {
+            name: [_losses(each, problems, np.random.default_rng(seed), 0.7) for each in family]
+            for name, family in families.items()
+        }
+        for problems, seed in ((64, 7), (250, 8), (500, 9))
+    )
+    pool = pooled(one, other)
+    assert pool["keep"][0].lost.tolist() == [*one["keep"][0].lost, *other["keep"][0].lost]
+    assert pool["keep"][0].full_tokens == one["keep"][0].full_tokens + other["keep"][0].full_tokens
+    assert any(each.breaks(terms) for family in pool.values() for each in family)  # some cut-off must be refused
+    found = redrawn(looked, pool, 250, terms, draws=100)
+    assert (found["draws"], found["problems"], found["pool"]) == (100, 250, 750)
+    assert found["broken"] <= 100 * terms.alpha + 3 * np.sqrt(100 * terms.alpha * terms.confidence)
+    assert found["promised"] > 50  # not kept by never promising
+    assert found["tokens_share"] < 1 or terms.max_dropped < 1  # what drops few right traces saves less than it reads
+    # The same draws by the rule that `think` itself uses, whose document has the promised kinds.
+    source, promises = np.random.default_rng(0), 0
+    for _ in range(100):
+        rows = source.permutation(750)[:250]
+        drawn_now = {name: [each.of(rows) for each in family] for name, family in pool.items()}
+        promises += bool(choose(families, looked, drawn_now, terms)["kinds"])
+    assert found["promised"] == promises
+
+
+def test_a_draw_that_breaks_its_promise_is_counted() -> None:
+    # One problem of 100 loses, which is more than is promised; a draw of 90 misses it in a tenth of draws.
+    def on(lost: list[float]) -> dict[str, list[Losses]]:
+        return {"keep": [Losses(np.array(lost), np.zeros(len(lost)), np.ones(len(lost)), 1, 2)]}
+
+    terms = Terms(0.009, confidence=0.3)
+    found = redrawn(on([0.0]), on([1.0] + [0.0] * 99), 90, terms, draws=400)
+    assert found["broken"] == found["promised"] and abs(found["broken"] / 400 - 0.1) < 3 * np.sqrt(0.09 / 400)
+    kept = redrawn(on([0.0]), on([0.0] * 100), 90, terms, draws=50)
+    assert (kept["promised"], kept["broken"], kept["tokens_share"]) == (50, 0, 0.5)
 
 
 def test_too_few_problems_promise_nothing_and_enough_save_tokens() -> None:
@@ -115,11 +159,16 @@ def test_too_few_problems_promise_nothing_and_enough_save_tokens() -> None:
 
     validation = Replayed(64)
     families = cut_offs(validation.traces, validation.scores, SIZE)
-    nothing = choose(families, validation, Replayed(100), "weighted", Terms(0.02))
+    looked = compared(families, validation, "weighted")
+
+    def chosen(problems: int, max_loss: float) -> dict[str, Any]:
+        return choose(families, looked, compared(families, Replayed(problems), "weighted"), Terms(max_loss))
+
+    nothing = chosen(100, 0.02)
     assert (nothing["policy"], nothing["tokens_share"], nothing["kinds"]) == ("full", 1.0, {})
-    none_left = choose(families, validation, Replayed(0), "weighted", Terms(0.02))
+    none_left = chosen(0, 0.02)
     assert (none_left["policy"], none_left["problems"]) == ("full", 0)
-    promise = choose(families, validation, Replayed(1000), "weighted", Terms(0.03))
+    promise = chosen(1000, 0.03)
     assert promise["kind"] is not None and promise["tokens_share"] < 0.9
     own = promise["kinds"][promise["kind"]]
     assert own["dropped"] <= own["dropped_bound"] <= 1 and policy(own["policy"])
