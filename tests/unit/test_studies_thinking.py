@@ -6,13 +6,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest, sem, t
 
 from rlvr_bench.experiment.experiment import load
 from rlvr_bench.experiment.grid import cells
 from rlvr_bench.studies.claim import load_claims
 from rlvr_bench.studies.errors import NoEvidence
 from rlvr_bench.studies.evidence import Evidence, EvidenceRun
-from rlvr_bench.studies.thinking.analyses import scorer_difference, tenth_of_tokens, vote_difference
+from rlvr_bench.studies.thinking.analyses import (
+    broken_promises,
+    promised_tokens,
+    scorer_difference,
+    tenth_of_tokens,
+    vote_difference,
+)
 
 PROBLEMS = 60
 
@@ -105,6 +112,43 @@ def test_accuracies_are_averaged_over_trainings() -> None:
         assert found.low < found.estimate < found.high
     with pytest.raises(NoEvidence, match="none of 3 comparisons of scorers"):
         tenth_of_tokens(_evidence(*documents), "stop")
+
+
+def _promised(seed: int, broken: int, tokens_share: float, max_loss: float = 0.02) -> dict[str, Any]:
+    drawn = {
+        "draws": 400,
+        "problems": 100,
+        "pool": 300,
+        "promised": 390,
+        "broken": broken,
+        "tokens_share": tokens_share,
+    }
+    return _document(seed) | {"promise": {"max_loss": max_loss, "redrawn": drawn}}
+
+
+def test_broken_promises_are_counted_over_the_draws_of_all_trainings() -> None:
+    documents = [_promised(0, 4, 0.5), _promised(1, 9, 0.7), _promised(2, 0, 0.2, max_loss=0.1), _document(3)]
+    found = broken_promises(_evidence(*documents), 0.02)
+    exact = binomtest(13, 800).proportion_ci()  # Clopper and Pearson's
+    assert (found.estimate, found.low, found.high) == pytest.approx((13 / 800, exact.low, exact.high))
+    assert found.seeds == (0, 1) and "800 draws of 100 of 300 problems" in found.note
+    assert found.judgement("below", 0.05) == "supported" and found.judgement("below", 0.002) == "contradicted"
+    assert found.p_value(found.high) == pytest.approx(0.05) and found.p_value(found.low) == pytest.approx(0.05)
+    none = broken_promises(_evidence(_promised(0, 0, 0.5)), 0.02)
+    assert (none.estimate, none.low) == (0, 0) and none.high == pytest.approx(1 - 0.025 ** (1 / 400))
+    with pytest.raises(NoEvidence, match=r"none of 4 comparisons of scorers drew a promise of 0\.05 anew"):
+        broken_promises(_evidence(*documents), 0.05)
+    with pytest.raises(NoEvidence):
+        broken_promises(_evidence(*documents), 0.02, ["another"])
+
+
+def test_promised_tokens_have_an_interval_over_trainings() -> None:
+    shares = [0.5, 0.7, 0.45]
+    found = promised_tokens(_evidence(*(_promised(seed, 0, share) for seed, share in enumerate(shares))), 0.02)
+    low, high = t.interval(0.95, 2, np.mean(shares), sem(shares))
+    assert (found.estimate, found.low, found.high) == pytest.approx((np.mean(shares), low, high))
+    alone = promised_tokens(_evidence(_promised(0, 0, 0.5)), 0.02)
+    assert (alone.estimate, alone.low, alone.high) == (0.5, None, None)
 
 
 def test_claims_on_probed_rollouts_choose_the_arms_of_their_preset() -> None:

@@ -8,18 +8,20 @@ average, the studies taken as independent.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from math import sqrt
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
+from scipy.special import bdtr, bdtrc, stdtrit
 
 from rlvr_bench.stats import estimate
 from rlvr_bench.stats.bootstrap import percentiles, resample_counts
+from rlvr_bench.stats.broken import broken_share
 from rlvr_bench.stats.random_effects import Floats
 from rlvr_bench.studies.contrasts import having, over_seeds
 from rlvr_bench.studies.errors import NoEvidence
 from rlvr_bench.studies.evidence import Evidence, EvidenceRun, Where
-from rlvr_bench.studies.finding import Analysis, Finding
+from rlvr_bench.studies.finding import CONFIDENCE, Analysis, Finding
 from rlvr_bench.thinking.measures import risk_coverage_area
 
 Document = dict[str, Any]
@@ -95,6 +97,53 @@ def area_difference(evidence: Evidence, a: Mapping[str, str], b: Mapping[str, st
     return _mean(evidence, of, f"shares of votes {dict(a)} and {dict(b)}")
 
 
+def broken_promises(evidence: Evidence, max_loss: float, studies: Sequence[str] = ()) -> Finding:
+    """Share of draws of calibration problems that break a promise of losing `max_loss`, over all trainings.
+
+    The interval is Clopper and Pearson's (1934, Biometrika 26:404), of draws from the problems that there are: it says
+    nothing of other problems or probes.
+    """
+    found = _redrawn(evidence, max_loss, studies)
+    broken, draws = (sum(drawn[key] for _, drawn in found) for key in ("broken", "draws"))
+    share = broken_share(broken, draws)
+
+    def tail(hypothesis: float) -> float:
+        ends = bdtr(broken, draws, hypothesis), bdtrc(broken - 1, draws, hypothesis) if broken else 1.0
+        return min(1.0, 2 * float(min(ends)))
+
+    pools = {drawn["pool"] for _, drawn in found}
+    note = f"{draws} draws of {found[0][1]['problems']} of {', '.join(map(str, sorted(pools)))} problems"
+    seeds = sorted({int(document["settings"]["scorer"]["seed"]) for document, _ in found})
+    return Finding(share.mean, share.low, share.high, tail, seeds=tuple(seeds), note=note)
+
+
+def promised_tokens(evidence: Evidence, max_loss: float, studies: Sequence[str] = ()) -> Finding:
+    """Share of the full vote's tokens that a promise of losing `max_loss` needs, the mean over draws of calibration.
+
+    Student's interval over trainings.
+    """
+    found = _redrawn(evidence, max_loss, studies)
+    shares = [float(drawn["tokens_share"]) for _, drawn in found]
+    mean, low, high = fmean(shares), None, None
+    if len(shares) > 1:
+        half = stdev(shares) / sqrt(len(shares)) * float(stdtrit(len(shares) - 1, (1 + CONFIDENCE) / 2))
+        low, high = mean - half, mean + half
+    seeds = sorted({int(document["settings"]["scorer"]["seed"]) for document, _ in found})
+    return Finding(mean, low, high, seeds=tuple(seeds), note=f"interval over {len(shares)} trainings")
+
+
+def _redrawn(evidence: Evidence, max_loss: float, studies: Sequence[str]) -> list[tuple[Document, Document]]:
+    """Documents with their draws of a promise of `max_loss`. Raises NoEvidence if none has any."""
+    chosen = [document for study in _of_names(evidence, studies) for document in study]
+    found = [(document, document["promise"]) for document in chosen if document.get("promise")]
+    drawn = [
+        (one, promise["redrawn"]) for one, promise in found if promise["max_loss"] == max_loss and "redrawn" in promise
+    ]
+    if not drawn:
+        raise NoEvidence(f"none of {len(evidence.thinking)} comparisons of scorers drew a promise of {max_loss} anew")
+    return drawn
+
+
 def own_difference(evidence: Evidence, one: str, other: str, runs: Where) -> Finding:
     """Mean over runs of one figure of the record minus another of the same run, by dotted keys."""
 
@@ -166,12 +215,16 @@ def _studies(evidence: Evidence) -> list[Study]:
     return list(by_settings.values())
 
 
+def _of_names(evidence: Evidence, names: Sequence[str]) -> list[Study]:
+    """The studies of these names, all where none is given."""
+    return [study for study in _studies(evidence) if not names or any(one["name"] in names for one in study)]
+
+
 def _mean(
     evidence: Evidence, of: Callable[[Study], estimate.Estimate | None], what: str, names: Sequence[str] = ()
 ) -> Finding:
     """Average over the studies that have it, of these names if any are given. Raises NoEvidence if none does."""
-    found = [study for study in _studies(evidence) if not names or any(one["name"] in names for one in study)]
-    pairs = [(study, value) for study in found if (value := of(study)) is not None]
+    pairs = [(study, value) for study in _of_names(evidence, names) if (value := of(study)) is not None]
     if not pairs:
         raise NoEvidence(f"none of {len(evidence.thinking)} comparisons of scorers has {what}")
     values = [value for _, value in pairs]
@@ -193,5 +246,7 @@ ANALYSES: Mapping[str, Analysis] = {
     "vote-difference": vote_difference,
     "tenth-of-tokens": tenth_of_tokens,
     "area-difference": area_difference,
+    "broken-promises": broken_promises,
+    "promised-tokens": promised_tokens,
     "own-difference": own_difference,
 }
