@@ -70,7 +70,6 @@ def document(material: Material) -> tuple[Document, tuple[str, ...]]:
         rows.append({name: value for name, value in entry.items() if value not in (None, {}, [])})
     orders = over_bases(material.records)
     rewards, signals = contrasts.contrast(material, "reward"), contrasts.contrast(material, "signal")
-    promised = promises.promises(material.frontiers, material.trainings)
     content = {
         "columns": [
             {"name": c.name, "kind": c.kind, "meaning": c.description, "lower": c.name in front.LOWER_IS_BETTER}
@@ -93,7 +92,7 @@ def document(material: Material) -> tuple[Document, tuple[str, ...]]:
         "transfer": contrasts.transfer(material),
         "frontiers": {name: front.frontier(found["frontier"]) for name, found in material.frontiers.items()},
         "printed_frontiers": front.on_paper(material.frontiers),
-        "promises": {"lines": promised, "rate": promises.broken_rate(promised)},
+        "promises": promises.promises(material.frontiers, material.trainings),
         "ageing": ageing(material.records),
         "findings": [found | {"kind": kinds.kind_of(found.get("base"))} for found in material.findings],
         "over_bases": [asdict(each) for each in orders],

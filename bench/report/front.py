@@ -15,6 +15,9 @@ SHOWN = (
     "policy", "scorer", "aggregator", "n", "accuracy", "accuracy_lo", "accuracy_hi", "tokens", "tokens_share",
     "chosen_for_share",
 )  # fmt: skip
+OF_PROBLEMS = ("seed", "train", "validation", "test")
+"""Settings of a task that say which of its problems are asked, and how many."""
+
 ORACLE = "oracle"
 """The scorer that knows the answers: a bound, and no competitor."""
 
@@ -40,14 +43,14 @@ def frontier(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def on_paper(documents: Mapping[str, dict[str, Any]]) -> list[str]:
     """Return the names of the comparisons that are printed: of those of one model on one task the largest.
 
-    Studies that differ in the seed and the number of their problems ask the same again. Largest is by test problems;
+    Studies that differ in the seed and the numbers of their problems ask the same again. Largest is by test problems;
     of equals the last by name, which is that of the newest seed.
     """
     largest: dict[str, tuple[float, str]] = {}
     for name, document in documents.items():
         task = document.get("task")
         settings = task.items() if isinstance(task, dict) else ()
-        asked = [document.get("base"), {key: value for key, value in settings if key not in ("seed", "test")}]
+        asked = [document.get("base"), {key: value for key, value in settings if key not in OF_PROBLEMS}]
         same = json.dumps(asked, sort_keys=True, default=str)
         largest[same] = max(largest.get(same, (-1.0, "")), (_test_problems(document), name))
     return sorted(name for _, name in largest.values())

@@ -153,8 +153,9 @@ PROMISE = {
                   "lost_hi": 0.04, "dropped": 0.1, "tokens_share": 0.5}},
         "keep": {"policy": HOSTILE_NAME, "lost": 0.01},
     },
+    "redrawn": {"draws": 400, "problems": 400, "pool": 528, "promised": 390, "broken": 8, "tokens_share": 0.6},
 }  # fmt: skip
-"""Of one kind that was tried on fresh problems, and of one that was not."""
+"""Of one kind that was tried on fresh problems, and of one that was not; drawn anew."""
 
 
 def material_of(records: Iterable[RunRecord], run_steps: list[StepRecord]) -> Material:

@@ -109,7 +109,7 @@ def test_on_paper_stands_the_largest_study_of_each_model_and_task() -> None:
     documents = {
         "a": study("steps", 128),
         "a-seed-3": study("steps", 1024, seed=3, test=1024),
-        "a-seed-4": study("steps", 1024, seed=4, test=1024),
+        "a-seed-4": study("steps", 1024, seed=4, test=1024, validation=1088),
         "b": study("steps", 8, levels=[5]),
         "c": study("direct", "many"),
         "d": {"base": "smollm2", "task": None},

@@ -83,8 +83,8 @@ const SHARED = [
     draw: drawFrontiers,
   },
   {
-    id: "promises", short: "Promises", title: "Promised against kept", missing: "promises of stopping (nothing in thinking/)", has: () => DATA.promises.lines.length > 0,
-    lead: "Stopping traces early with a promise: accuracy is at most so much below that of the same vote with all traces run to their end. The promise rests on calibration problems; beside it stands what was lost on fresh problems, with a 95 % interval over problems. A promise is kept or broken when the whole interval says so. ▸ is the policy that `think` would use.",
+    id: "promises", short: "Promises", title: "Promised against kept", missing: "promises of stopping (nothing in thinking/)", has: () => DATA.promises.lines.length + DATA.promises.without.length > 0,
+    lead: "Stopping traces early with a promise: accuracy is at most so much below that of the same vote with all traces run to their end. The promise rests on calibration problems; beside it stands what was lost on fresh problems, with a 95 % interval over problems. A promise is kept or broken when the whole interval says so. A line is the policy that `think` would use, of each training of a probe.",
     draw: drawPromises,
   },
   {

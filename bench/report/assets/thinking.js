@@ -1,20 +1,38 @@
 /* Stopping with a promise, and probes that grow old. */
 
 function drawPromises() {
-  const { lines, rate } = DATA.promises;
+  const { lines, redrawn, without, rate } = DATA.promises;
   const labels = ["comparison", "policy", "promised: loss, points at most", "confidence, %", "lost on calibration, points (problems)", "lost on fresh problems, points [95 %] (problems)", "right traces dropped, %", "tokens, % of full", "promise"];
   const points = (value) => percent(value);
-  const rows = lines.map((line) => [
-    String(line.name), `${line.chosen ? "▸ " : ""}${line.policy ?? ""}`, points(line.max_loss), defined(line.confidence) ? short(100 * line.confidence) : "",
+  const row = (line) => [
+    String(line.name), line.policy ?? "", points(line.max_loss), defined(line.confidence) ? short(100 * line.confidence) : "",
     defined(line.calibration) ? `${points(line.calibration)} (${line.problems})` : "",
     defined(line.lost) ? `${interval(line.lost, line.lost_lo, line.lost_hi, points)} (${line.fresh})` : "",
     percent(line.dropped) + (defined(line.dropped) && line.max_dropped < 1 ? ` (promised: ${percent(line.max_dropped)})` : ""), percent(line.tokens_share), line.missing ?? line.state,
-  ]);
-  const table = dataTable("Promised against kept", labels.map((label, i) => ({ label, numeric: i > 1 && i < 8 })), rows);
+  ];
+  const columns = labels.map((label, i) => ({ label, numeric: i > 1 && i < 8 }));
+  const used = lines.filter((line) => line.chosen !== false), others = lines.filter((line) => line.chosen === false);
   const words = rate
-    ? `${rate.broken} of ${rate.tried} promises lost more on fresh problems than was promised: ${interval(rate.share, rate.low, rate.high)} %, where at most ${short(100 * rate.promised)} % were to be. Promises on the same problems are not independent, so this interval is too narrow for them.`
+    ? `${rate.broken} of ${rate.tried} promises, those of other kinds of policy counted, lost more on fresh problems than was promised: ${interval(rate.share, rate.low, rate.high)} %, where at most ${short(100 * rate.promised)} % were to be. Promises on the same problems are not independent, so this interval is too narrow for them.`
     : "No promise was tried on fresh problems yet, so that there is no rate to compare with the promised one.";
-  return [el("p", { class: "note" }, words), table];
+  const parts = [el("p", { class: "note" }, words)];
+  if (used.length) parts.push(dataTable("Promised against kept", columns, used.map(row)));
+  if (others.length) parts.push(fold("other promises", "Other kinds of policy, promised together with these", () => [dataTable("Promised of other kinds", columns, others.map(row))]));
+  if (redrawn.length) parts.push(...drawRedrawn(redrawn));
+  if (without.length) parts.push(el("p", { class: "note" }, `No promise was asked for (think --train NAME --max-loss 0.02) of ${without.join(", ")}.`));
+  return parts;
+}
+
+function drawRedrawn(studies) {
+  const labels = ["study", "trainings", "promised: loss, points at most", "calibration problems of all", "draws", "draws that promise a policy, %", "draws that break a promise, % [95 %]", "at most, %", "tokens, % of full"];
+  const rows = studies.map((study) => [
+    String(study.name), String(study.trainings), percent(study.max_loss), `${study.problems} of ${study.pool}`, String(study.draws), percent(study.promised),
+    interval(study.broken.mean, study.broken.low, study.broken.high, percent), short(100 * study.most), percent(study.tokens_share),
+  ]);
+  return [
+    el("p", { class: "note" }, "The same promise made again and again, of calibration problems drawn from all that chose nothing, whose losses are known: it is broken where any policy that it allows loses more on all of them."),
+    dataTable("Promises of drawn calibration problems", labels.map((label, i) => ({ label, numeric: i > 0 })), rows),
+  ];
 }
 
 const PROBES = { aged: "probe of the base, as it was trained", fused: "the same, learning beside the policy", base: "probe of the base on the base" };
