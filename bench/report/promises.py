@@ -60,11 +60,11 @@ class Promise(BaseModel):
 def promises(documents: Mapping[str, Document], trainings: Mapping[str, Document]) -> Document:
     """Return what the page says of promises.
 
-    `lines` has one for each kind of policy that a comparison promises, `chosen` where `think` would use it, and one
-    with `missing` where nothing is promised or used. `state` is by the interval of the loss on fresh problems: "kept"
-    below what was promised, "broken" above it, "not decided" around it. `redrawn` has one for each study that drew
-    calibration problems anew, its trainings together. `without` names the comparisons that were asked for no promise;
-    `rate` is that of `broken_rate`.
+    `lines` has one for each kind of policy that a comparison promises, and one with `missing` where nothing is promised
+    or used; `shown` is what `think` would do by the first training of a study. `state` is by the interval of the loss
+    on fresh problems: "kept" below what was promised, "broken" above it, "not decided" around it. `redrawn` has one for
+    each study that drew calibration problems anew, its trainings together. `without` names the comparisons that were
+    asked for no promise; `rate` is that of `broken_rate`.
 
     Args:
         documents: comparisons of scorers by name.
@@ -75,7 +75,12 @@ def promises(documents: Mapping[str, Document], trainings: Mapping[str, Document
         for name, document in {**documents, **trainings}.items()
         if document.get("promise") is not None
     }
-    lines = [line for name, promise in asked.items() for line in _lines(name, promise)]
+    firsts = {_OF_TRAINING.sub("", name): name for name in reversed(asked)}.values()
+    lines = [
+        line | {"shown": name in firsts and line["shown"]}
+        for name, promise in asked.items()
+        for line in _lines(name, promise)
+    ]
     return {
         "lines": lines,
         "redrawn": _redrawn(asked),
@@ -93,9 +98,11 @@ def _read(promise: object) -> Promise | None:
 
 def _lines(name: str, promise: Promise | None) -> Iterable[Document]:
     if promise is None:
-        yield {"name": name, "missing": "what is promised cannot be read; make the comparison again"}
+        yield {"name": name, "shown": True, "missing": "what is promised cannot be read; make the comparison again"}
         return
-    terms = {"name": name} | promise.model_dump(include={"max_loss", "max_dropped", "confidence", "problems"})
+    terms = {"name": name, "shown": True} | promise.model_dump(
+        include={"max_loss", "max_dropped", "confidence", "problems"}
+    )
     if not promise.kinds:
         yield terms | {"missing": f"nothing could be promised on {promise.problems} calibration problems"}
     elif promise.policy not in [kind.policy for kind in promise.kinds.values()]:
@@ -105,7 +112,7 @@ def _lines(name: str, promise: Promise | None) -> Iterable[Document]:
 
 
 def _line(found: Kind, promise: Promise) -> Document:
-    line = {"policy": found.policy, "chosen": found.policy == promise.policy, "calibration": found.lost}
+    line = {"policy": found.policy, "shown": found.policy == promise.policy, "calibration": found.lost}
     fresh = found.test
     if fresh is None:
         return line | {"missing": "not tried on fresh problems"}

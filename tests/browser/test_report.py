@@ -73,7 +73,7 @@ def test_a_promise_stands_beside_what_became_of_it(opened: Visit) -> None:
     expect(lines.nth(1)).to_contain_text("400 of 528")
     expect(lines.nth(1)).to_contain_text("2.0 [0.9, 3.9]")
     expect(opened.page.locator("#promises")).to_contain_text("0 of 1 promises")
-    opened.page.get_by_text("Other kinds of policy, promised together with these").click()
+    opened.page.get_by_text("Other trainings, and other kinds of policy, promised together with these").click()
     expect(opened.page.locator("#promises details tbody tr")).to_contain_text("not tried on fresh problems")
     expect(opened.page.locator("#ageing tbody tr").nth(0)).to_contain_text("0.800")
     assert "0.650 [0.650, 0.650]" in opened.page.locator("#ageing").text_content()

@@ -38,7 +38,7 @@ def test_a_promise_is_kept_or_broken_where_the_whole_interval_says_so() -> None:
     found = promises(documents, {})
     lines = found["lines"]
     assert [line.get("state") for line in lines] == ["kept", "broken", "not decided", None]
-    assert [line["chosen"] for line in lines] == [True, False, False, False]
+    assert [line["shown"] for line in lines] == [True, False, False, False]
     assert lines[-1]["missing"] == "not tried on fresh problems" and "lost" not in lines[-1]
     assert (lines[0]["max_loss"], lines[0]["confidence"], lines[0]["calibration"]) == (0.02, 0.95, 0.01)
     rate = found["rate"]
@@ -54,7 +54,7 @@ def test_what_was_not_promised_says_so() -> None:
     found = promises({"none": {"base": "m", "frontier": []}, "nothing": _promise(), "dear": dear}, {})
     nothing, unused, kind = found["lines"]
     assert nothing["missing"] == "nothing could be promised on 400 calibration problems"
-    assert (unused["missing"], kind["chosen"]) == ("what can be promised saves no token, so all traces run", False)
+    assert (unused["missing"], kind["shown"]) == ("what can be promised saves no token, so all traces run", False)
     assert (found["without"], found["rate"], found["redrawn"]) == (["none"], None, [])
 
 
@@ -77,8 +77,12 @@ def test_a_promise_that_cannot_be_read_costs_only_itself(broken: Any) -> None:
 
 def test_of_further_trainings_those_with_a_promise_have_a_line() -> None:
     first, promised = {"base": "m", "frontier": []}, _promise(halve=_kind("halve:every=4", _fresh(0.0, -0.01, 0.02)))
-    found = promises({"study": first}, {"study-training-1": first, "study-training-2": promised})
-    assert [line["name"] for line in found["lines"]] == ["study-training-2"] and found["without"] == ["study"]
+    trainings = {"study-training-1": first, "study-training-2": promised, "study-training-3": promised}
+    found = promises({"study": first}, trainings)
+    lines = [(line["name"], line["shown"]) for line in found["lines"]]
+    assert lines == [("study-training-2", True), ("study-training-3", False)] and found["without"] == ["study"]
+    again = promises({"study": promised}, trainings)["lines"]
+    assert [line["name"] for line in again if line["shown"]] == ["study"] and len(again) == 3
 
 
 def test_draws_of_the_trainings_of_a_study_are_counted_together() -> None:

@@ -84,12 +84,12 @@ const SHARED = [
   },
   {
     id: "promises", short: "Promises", title: "Promised against kept", missing: "promises of stopping (nothing in thinking/)", has: () => DATA.promises.lines.length + DATA.promises.without.length > 0,
-    lead: "Stopping traces early with a promise: accuracy is at most so much below that of the same vote with all traces run to their end. The promise rests on calibration problems; beside it stands what was lost on fresh problems, with a 95 % interval over problems. A promise is kept or broken when the whole interval says so. A line is the policy that `think` would use, of each training of a probe.",
+    lead: "Stopping traces early with a promise: accuracy is at most so much below that of the same vote with all traces run to their end. The promise rests on calibration problems; beside it stands what was lost on fresh problems, with a 95 % interval over problems. A promise is kept or broken when the whole interval says so. A line is what `think` would do, by the first training of a study.",
     draw: drawPromises,
   },
   {
     id: "ageing", short: "Ageing", title: "How a probe ages when the policy moves", missing: "ageing of a probe (no run with the measurement fused_probe)", has: () => DATA.ageing.length > 0,
-    lead: "AUROC of a probe on the policy’s own rollouts, which it has not learned from, against the optimizer steps since the probe of the base was trained: of the probe as it was, and of the same one that learns from every batch after it was read. Means over runs; the table has the lowest and the highest run, and fresh problems before and after training.",
+    lead: "AUROC (0.5 is chance) on the policy’s own rollouts, before a probe learns from them: of the base’s probe as it was, and of the same one that learns from every batch. Means over runs.",
     draw: drawAgeing,
   },
   {

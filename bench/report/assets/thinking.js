@@ -11,15 +11,15 @@ function drawPromises() {
     percent(line.dropped) + (defined(line.dropped) && line.max_dropped < 1 ? ` (promised: ${percent(line.max_dropped)})` : ""), percent(line.tokens_share), line.missing ?? line.state,
   ];
   const columns = labels.map((label, i) => ({ label, numeric: i > 1 && i < 8 }));
-  const used = lines.filter((line) => line.chosen !== false), others = lines.filter((line) => line.chosen === false);
+  const shown = lines.filter((line) => line.shown), others = lines.filter((line) => !line.shown);
   const words = rate
-    ? `${rate.broken} of ${rate.tried} promises, those of other kinds of policy counted, lost more on fresh problems than was promised: ${interval(rate.share, rate.low, rate.high)} %, where at most ${short(100 * rate.promised)} % were to be. Promises on the same problems are not independent, so this interval is too narrow for them.`
+    ? `${rate.broken} of ${rate.tried} promises, of all trainings and kinds of policy, lost more on fresh problems than was promised: ${interval(rate.share, rate.low, rate.high)} %, where at most ${short(100 * rate.promised)} % were to be. Promises on the same problems are not independent, so this interval is too narrow for them.`
     : "No promise was tried on fresh problems yet, so that there is no rate to compare with the promised one.";
-  const parts = [el("p", { class: "note" }, words)];
-  if (used.length) parts.push(dataTable("Promised against kept", columns, used.map(row)));
-  if (others.length) parts.push(fold("other promises", "Other kinds of policy, promised together with these", () => [dataTable("Promised of other kinds", columns, others.map(row))]));
+  const unasked = without.length ? ` Of ${without.length} comparison${without.length === 1 ? "" : "s"} no promise was asked (think --train NAME --max-loss 0.02).` : "";
+  const parts = [el("p", { class: "note" }, words + unasked)];
+  if (shown.length) parts.push(dataTable("Promised against kept", columns, shown.map(row)));
+  if (others.length) parts.push(fold("other promises", "Other trainings, and other kinds of policy, promised together with these", () => [dataTable("Other promises", columns, others.map(row))]));
   if (redrawn.length) parts.push(...drawRedrawn(redrawn));
-  if (without.length) parts.push(el("p", { class: "note" }, `No promise was asked for (think --train NAME --max-loss 0.02) of ${without.join(", ")}.`));
   return parts;
 }
 
@@ -49,5 +49,5 @@ function drawAgeing(width) {
   const table = dataTable("AUROC of probes", columns, rows);
   if (!points.length) return [table];
   const shown = linePanels("AUROC of a probe against steps since it was trained", points, width, { kind: "probe", x: { label: "optimizer steps since the probe was trained →", ticks: 4 } });
-  return [figure(null, "0.5 is chance.", shown, table)];
+  return [figure(null, null, shown, table)];
 }
