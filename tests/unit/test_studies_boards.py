@@ -75,6 +75,20 @@ def test_methods_that_are_separated_completely_are_so_at_2_in_70() -> None:
         group_separation(_evidence({name: 0.5 for name in SCORES if name != "rlpo"}), BEST, WORST, {})
 
 
+def test_trials_that_chose_the_rates_are_no_methods_of_a_board() -> None:
+    board = _evidence(SCORES)
+    trials = []
+    for run in board.runs[::5]:
+        cell_id, name = f"f{run.record.cell_id[1:]}", f"{run.record.keys.method_name}@0.001"
+        keys = run.record.keys.model_copy(update={"method_name": name, "seed": 100})
+        trial = run.record.model_copy(update={"cell_id": cell_id, "keys": keys, "accuracy": {}})
+        trials.append(EvidenceRun(trial))
+    with_trials = Evidence(board.base, (*board.runs, *trials), schema=3)
+    for beyond in (None, "trainable_parameters"):
+        found = group_separation(with_trials, BEST, WORST, {}, beyond)
+        assert found == group_separation(board, BEST, WORST, {}, beyond)
+
+
 def test_what_the_number_of_parameters_predicts_is_taken_off() -> None:
     by_size = {name: 0.05 * np.log10(count) for name, count in PARAMETERS.items()}
     explained = group_separation(_evidence(by_size), BEST, WORST, {}, beyond="trainable_parameters")

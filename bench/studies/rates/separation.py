@@ -31,15 +31,15 @@ def group_separation(
         beyond: "trainable_parameters" takes off every score what the logarithm of that number predicts, by a
             least-squares line over all methods that were run; None takes off nothing.
     """
+    # Trials have names of their own and are scored on validation problems: they are no methods of this comparison.
+    pairs = having(evidence.select(runs), greedy_outcomes, "a greedy test score")
+    means = {run.record.cell_id: value.mean for run, value in pairs}
     by_method: dict[str, list[EvidenceRun]] = {}
-    for run in at_best_rates(evidence.select(runs)):
+    for run in at_best_rates([run for run, _ in pairs]):
         by_method.setdefault(run.record.keys.method_name, []).append(run)
     if missing := [name for name in (*best, *worst) if name not in by_method]:
         raise NoEvidence(f"no runs of {', '.join(missing)}")
-    scores = {
-        name: fmean(value.mean for _, value in having(group, greedy_outcomes, "a greedy test score"))
-        for name, group in by_method.items()
-    }
+    scores = {name: fmean(means[run.record.cell_id] for run in group) for name, group in by_method.items()}
     if beyond is not None:
         scores = _residuals(scores, by_method, beyond)
     good, poor = ([scores[name] for name in names] for names in (best, worst))
