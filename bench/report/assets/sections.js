@@ -84,7 +84,7 @@ const SHARED = [
   },
   {
     id: "promises", short: "Promises", title: "Promised against kept", missing: "promises of stopping (nothing in thinking/)", has: () => DATA.promises.lines.length + DATA.promises.without.length > 0,
-    lead: "Stopping traces early with a promise: accuracy is at most so much below that of the same vote with all traces run to their end. The promise rests on calibration problems; beside it stands what was lost on fresh problems, with a 95 % interval over problems. A promise is kept or broken when the whole interval says so. A line is what `think` would do, by the first training of a study.",
+    lead: "Stopping traces early with a promise: accuracy is at most so much below that of the same vote with all traces run to their end. The promise rests on calibration problems; beside it stands what was lost on fresh problems, with a 95 % interval over problems. A promise is kept or broken when the whole interval says so. A line is what the verb “think” would do, by the first training of a study.",
     draw: drawPromises,
   },
   {

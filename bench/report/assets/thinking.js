@@ -2,15 +2,16 @@
 
 function drawPromises() {
   const { lines, redrawn, without, rate } = DATA.promises;
-  const labels = ["comparison", "policy", "promised: loss, points at most", "confidence, %", "lost on calibration, points (problems)", "lost on fresh problems, points [95 %] (problems)", "right traces dropped, %", "tokens, % of full", "promise"];
+  const labels = ["comparison", "policy", "promise", "loss at most, points", "lost on fresh problems [95 %] (problems)", "tokens, % of full", "confidence, %", "lost on calibration (problems)", "right traces dropped, %"];
   const points = (value) => percent(value);
   const row = (line) => [
-    String(line.name), line.policy ?? "", points(line.max_loss), defined(line.confidence) ? short(100 * line.confidence) : "",
-    defined(line.calibration) ? `${points(line.calibration)} (${line.problems})` : "",
+    String(line.name), line.policy ?? "", line.missing ?? line.state, points(line.max_loss),
     defined(line.lost) ? `${interval(line.lost, line.lost_lo, line.lost_hi, points)} (${line.fresh})` : "",
-    percent(line.dropped) + (defined(line.dropped) && line.max_dropped < 1 ? ` (promised: ${percent(line.max_dropped)})` : ""), percent(line.tokens_share), line.missing ?? line.state,
+    percent(line.tokens_share), defined(line.confidence) ? short(100 * line.confidence) : "",
+    defined(line.calibration) ? `${points(line.calibration)} (${line.problems})` : "",
+    percent(line.dropped) + (defined(line.dropped) && line.max_dropped < 1 ? ` (promised: ${percent(line.max_dropped)})` : ""),
   ];
-  const columns = labels.map((label, i) => ({ label, numeric: i > 1 && i < 8 }));
+  const columns = labels.map((label, i) => ({ label, numeric: i > 2 }));
   const shown = lines.filter((line) => line.shown), others = lines.filter((line) => !line.shown);
   const words = rate
     ? `${rate.broken} of ${rate.tried} promises, of all trainings and kinds of policy, lost more on fresh problems than was promised: ${interval(rate.share, rate.low, rate.high)} %, where at most ${short(100 * rate.promised)} % were to be. Promises on the same problems are not independent, so this interval is too narrow for them.`
@@ -24,10 +25,10 @@ function drawPromises() {
 }
 
 function drawRedrawn(studies) {
-  const labels = ["study", "trainings", "promised: loss, points at most", "calibration problems of all", "draws", "draws that promise a policy, %", "draws that break a promise, % [95 %]", "at most, %", "tokens, % of full"];
+  const labels = ["study", "draws that break a promise, % [95 %]", "at most, %", "tokens, % of full", "draws that promise a policy, %", "loss at most, points", "trainings", "draws", "calibration problems of all"];
   const rows = studies.map((study) => [
-    String(study.name), String(study.trainings), percent(study.max_loss), `${study.problems} of ${study.pool}`, String(study.draws), percent(study.promised),
-    interval(study.broken.mean, study.broken.low, study.broken.high, percent), short(100 * study.most), percent(study.tokens_share),
+    String(study.name), interval(study.broken.mean, study.broken.low, study.broken.high, percent), short(100 * study.most), percent(study.tokens_share),
+    percent(study.promised), percent(study.max_loss), String(study.trainings), String(study.draws), `${study.problems} of ${study.pool}`,
   ]);
   return [
     el("p", { class: "note" }, "The same promise made again and again, of calibration problems drawn from all that chose nothing, whose losses are known: it is broken where any policy that it allows loses more on all of them."),
