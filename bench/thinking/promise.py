@@ -29,7 +29,7 @@ Families = Mapping[str, Sequence[Policy]]
 """The cut-offs of every kind of policy, the mildest first."""
 
 REDRAWS = 400
-"""Draws of calibration problems: a true share of 5 % is then seen within 2.2 points, in 95 % of the times."""
+"""Draws of calibration problems: a true share of 5 % is then seen within 2.2 points, 95 % of the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,9 @@ def choose(families: Families, looked: Compared, tested: Compared, terms: Terms)
     }
 
 
-def redrawn(looked: Compared, pool: Compared, problems: int, terms: Terms, draws: int = REDRAWS) -> dict[str, Any]:
+def redrawn(
+    looked: Compared, pool: Compared, problems: int, terms: Terms, draws: int = REDRAWS, seed: int = 0
+) -> dict[str, Any]:
     """Draw calibration problems from a pool again and again, and count how often what is promised is not kept there.
 
     The pool's losses are what a promise is held against, so that nothing about the truth is estimated. Units that are
@@ -178,6 +180,7 @@ def redrawn(looked: Compared, pool: Compared, problems: int, terms: Terms, draws
         pool: on all problems that may be drawn, which chose nothing.
         problems: of a draw.
         terms: what is to be promised of all kinds together.
+        seed: of the draws; another one for each training, whose draws are counted together.
 
     Returns:
         How many of the draws promised a kind, and broke the promise of any cut-off; the mean share of the full vote's
@@ -185,7 +188,7 @@ def redrawn(looked: Compared, pool: Compared, problems: int, terms: Terms, draws
     """
     shares = _shares(looked, _cheapest(looked, terms, problems))
     broken = {name: [each.breaks(terms) for each in family] for name, family in pool.items()}
-    source, of = np.random.default_rng(0), _problems(pool)
+    source, of = np.random.default_rng(seed), _problems(pool)
     promises, breaks, tokens = 0, 0, 0.0
     for _ in range(draws):
         rows = source.permutation(of)[:problems]

@@ -99,7 +99,8 @@ def promise_and_kept(subject: Subject, terms: Terms) -> dict[str, Any]:
             "tokens_share": kept.tokens_share,
         }
     if promise["problems"]:
-        promise["redrawn"] = redrawn(looked, pooled(tested, fresh), promise["problems"], terms)
+        seed = subject.settings.scorer.seed
+        promise["redrawn"] = redrawn(looked, pooled(tested, fresh), promise["problems"], terms, seed=seed)
     return promise
 
 

@@ -141,6 +141,8 @@ def test_a_draw_that_breaks_its_promise_is_counted() -> None:
     terms = Terms(0.009, confidence=0.3)
     found = redrawn(on([0.0]), on([1.0] + [0.0] * 99), 90, terms, draws=400)
     assert found["broken"] == found["promised"] and abs(found["broken"] / 400 - 0.1) < 3 * np.sqrt(0.09 / 400)
+    other = redrawn(on([0.0]), on([1.0] + [0.0] * 99), 90, terms, draws=400, seed=1)
+    assert other["broken"] != found["broken"]  # another training has draws of its own
     kept = redrawn(on([0.0]), on([0.0] * 100), 90, terms, draws=50)
     assert (kept["promised"], kept["broken"], kept["tokens_share"]) == (50, 0, 0.5)
 

@@ -3,12 +3,11 @@
 function drawPromises() {
   const { lines, redrawn, without, rate } = DATA.promises;
   const labels = ["comparison", "policy", "promise", "loss at most, points", "lost on fresh problems [95 %] (problems)", "tokens, % of full", "confidence, %", "lost on calibration (problems)", "right traces dropped, %"];
-  const points = (value) => percent(value);
   const row = (line) => [
-    String(line.name), line.policy ?? "", line.missing ?? line.state, points(line.max_loss),
-    defined(line.lost) ? `${interval(line.lost, line.lost_lo, line.lost_hi, points)} (${line.fresh})` : "",
+    String(line.name), line.policy ?? "", line.missing ?? line.state, percent(line.max_loss),
+    defined(line.lost) ? `${interval(line.lost, line.lost_lo, line.lost_hi)} (${line.fresh})` : "",
     percent(line.tokens_share), defined(line.confidence) ? short(100 * line.confidence) : "",
-    defined(line.calibration) ? `${points(line.calibration)} (${line.problems})` : "",
+    defined(line.calibration) ? `${percent(line.calibration)} (${line.problems})` : "",
     percent(line.dropped) + (defined(line.dropped) && line.max_dropped < 1 ? ` (promised: ${percent(line.max_dropped)})` : ""),
   ];
   const columns = labels.map((label, i) => ({ label, numeric: i > 2 }));

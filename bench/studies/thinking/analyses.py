@@ -6,7 +6,7 @@ average, the studies taken as independent.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import sqrt
 from statistics import fmean, stdev
 from typing import Any
@@ -113,8 +113,8 @@ def broken_promises(evidence: Evidence, max_loss: float, studies: Sequence[str] 
 
     pools = {drawn["pool"] for _, drawn in found}
     note = f"{draws} draws of {found[0][1]['problems']} of {', '.join(map(str, sorted(pools)))} problems"
-    seeds = sorted({int(document["settings"]["scorer"]["seed"]) for document, _ in found})
-    return Finding(share.mean, share.low, share.high, tail, seeds=tuple(seeds), note=note)
+    seeds = _seeds(document for document, _ in found)
+    return Finding(share.mean, share.low, share.high, tail, seeds=seeds, note=note)
 
 
 def promised_tokens(evidence: Evidence, max_loss: float, studies: Sequence[str] = ()) -> Finding:
@@ -128,8 +128,8 @@ def promised_tokens(evidence: Evidence, max_loss: float, studies: Sequence[str] 
     if len(shares) > 1:
         half = stdev(shares) / sqrt(len(shares)) * float(stdtrit(len(shares) - 1, (1 + CONFIDENCE) / 2))
         low, high = mean - half, mean + half
-    seeds = sorted({int(document["settings"]["scorer"]["seed"]) for document, _ in found})
-    return Finding(mean, low, high, seeds=tuple(seeds), note=f"interval over {len(shares)} trainings")
+    seeds = _seeds(document for document, _ in found)
+    return Finding(mean, low, high, seeds=seeds, note=f"interval over {len(shares)} trainings")
 
 
 def _redrawn(evidence: Evidence, max_loss: float, studies: Sequence[str]) -> list[tuple[Document, Document]]:
@@ -233,8 +233,13 @@ def _mean(
     above = sqrt(sum((value.high - value.mean) ** 2 for value in values)) / count
     names = ", ".join(_named(study) for study, _ in pairs)
     over = "problems and trainings" if any(len(study) > 1 for study, _ in pairs) else "problems"
-    seeds = sorted({int(document["settings"]["scorer"]["seed"]) for study, _ in pairs for document in study})
-    return Finding(mean, mean - below, mean + above, seeds=tuple(seeds), note=f"interval over {over}; from {names}")
+    seeds = _seeds(document for study, _ in pairs for document in study)
+    return Finding(mean, mean - below, mean + above, seeds=seeds, note=f"interval over {over}; from {names}")
+
+
+def _seeds(documents: Iterable[Document]) -> tuple[int, ...]:
+    """The seeds of trainings, each once."""
+    return tuple(sorted({int(document["settings"]["scorer"]["seed"]) for document in documents}))
 
 
 def _named(study: Study) -> str:
